@@ -1,0 +1,14 @@
+"""Embeddings on disk: immutable shards, one SQLite index, nothing computed twice."""
+
+from cache.errors import CacheError, CacheSchemaError, CorruptCacheError, ToolkitError
+from cache.location import cache_folder
+from cache.store import Store
+
+__all__ = [
+    "CacheError",
+    "CacheSchemaError",
+    "CorruptCacheError",
+    "Store",
+    "ToolkitError",
+    "cache_folder",
+]

@@ -1,0 +1,5 @@
+"""Run ``python -m cache``."""
+
+from cache.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,176 @@
+"""How every command line of the toolkit speaks: exit statuses, notes, and progress.
+
+The library never prints. It raises `ToolkitError`, logs notes to its module's logger, and reports
+long work to a `Progress` callback; this module turns these into what a person reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from cache.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress as RichBar
+    from rich.progress import TaskID
+
+PACKAGES = ("extract", "cache", "classify", "reports")
+EXIT_USER, EXIT_OURS, EXIT_INTERRUPTED = 2, 1, 130
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(Protocol):
+    """What long work calls with the name of its stage, the units done and the units to do."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report that `done` of `total` units of `stage` are finished."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report nothing: the default `Progress` of every library function."""
+
+
+class ConsoleProgress:
+    """Show progress on standard error: a bar on a terminal, elsewhere a line every ten seconds.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing at all.
+
+    Notes
+    -----
+    Used as a context manager, so that the terminal is left as it was found.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._bar: RichBar | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._started = self._last_line = 0.0
+
+    def __enter__(self) -> ConsoleProgress:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._close()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` units of `stage` are finished."""
+        if self.quiet:
+            return
+        if stage != self._stage:
+            self._close()
+            self._stage, self._started = stage, time.monotonic()
+            self._last_line = self._started
+            if sys.stderr.isatty():
+                self._open_bar(stage, total)
+        if self._bar is not None and self._task is not None:
+            rate = f"{done / max(time.monotonic() - self._started, 1e-9):.1f}/s"
+            self._bar.update(self._task, completed=done, total=total, rate=rate)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            print(self._line(done, total), file=sys.stderr, flush=True)  # noqa: T201 - the console
+
+    def _open_bar(self, stage: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichBar
+
+        self._bar = RichBar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(stage, total=total, rate="")
+        self._bar.start()
+
+    def _line(self, done: int, total: int) -> str:
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        rate = done / elapsed
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
+        return f"{self._stage}: {done} of {total} ({rate:.1f}/s{left})"
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = self._task = None
+        self._stage = ""
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Show an option's default, unless it says nothing."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def argument_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser in the toolkit's style: defaults shown, no abbreviated options."""
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        allow_abbrev=False,
+        formatter_class=_HelpFormatter,
+    )
+
+
+def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+    """Run one command and return its exit status.
+
+    Parameters
+    ----------
+    command : callable
+        Called with `args`; raises `ToolkitError` for what the user can mend.
+    args : argparse.Namespace
+        May have `quiet`, which silences notes.
+
+    Returns
+    -------
+    int
+        0, or 2 after a `ToolkitError`, or 130 after Ctrl-C. Anything else is a bug of ours and
+        passes through with its traceback, which Python turns into exit status 1.
+    """
+    _show_notes(quiet=bool(getattr(args, "quiet", False)))
+    try:
+        command(args)
+        sys.stdout.flush()
+    except ToolkitError as error:
+        _complain(str(error))
+        return EXIT_USER
+    except KeyboardInterrupt as stopped:
+        _complain(str(stopped) or "stopped")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has had enough: not an error. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _show_notes(quiet: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in PACKAGES:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.ERROR if quiet else logging.INFO)
+
+
+def _complain(message: str) -> None:
+    one_line = " ".join(message.split())
+    print(f"error: {one_line}", file=sys.stderr)  # noqa: T201 - the console

@@ -1,0 +1,38 @@
+"""The error tree of the whole toolkit.
+
+::
+
+    ToolkitError
+    ├── CacheError (OSError)
+    │   ├── CorruptCacheError
+    │   └── CacheSchemaError
+    ├── DataError (ValueError)            extract.errors
+    │   ├── ImageError
+    │   └── ArchiveError
+    ├── DownloadError (OSError)           extract.errors
+    │   └── UnreachableError              extract.download
+    ├── WeightsError (ValueError)         extract.errors
+    ├── RecipeError (ValueError)          extract.errors
+    ├── RecordError (ValueError)          reports.errors
+    ├── ClassifierError (ValueError)      classify.errors
+    └── ModelError (ValueError)           classify.errors
+
+Every message says what happened, what was expected, what was found and what to do next; the
+command line prints it as one line and leaves with exit status 2.
+"""
+
+
+class ToolkitError(Exception):
+    """Root of every error that the toolkit raises on purpose."""
+
+
+class CacheError(ToolkitError, OSError):
+    """The cache folder cannot be used as asked."""
+
+
+class CorruptCacheError(CacheError):
+    """Bytes in the cache are not the bytes that were committed."""
+
+
+class CacheSchemaError(CacheError):
+    """The cache was written by a version of the toolkit with another layout."""

@@ -1,0 +1,79 @@
+"""`python -m cache` as a person uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cache import Store
+from cache.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = Store(tmp_path)
+    for i, fingerprint in enumerate(("aa11", "bb22")):
+        canonical = '{"backbone":"vgg16","layer":null,"size":%d}' % (150 + i)
+        store.append(fingerprint, canonical, ["0" * 64], np.full((1, 4), i, np.float32))
+    return tmp_path
+
+
+def test_ls_names_recipes_rows_and_bytes(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """Each recipe is listed with its fields, and so is what else takes room."""
+    (folder / "data" / "shapes").mkdir(parents=True)
+    (folder / "data" / "shapes" / "a.jpg").write_bytes(b"x" * 2_000_000)
+    assert main(["ls", "--cache", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "aa11" in out
+    assert "backbone=vgg16 size=151" in out
+    assert "shapes, 2.0 MB" in out
+
+
+def test_ls_of_an_empty_cache_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A new user is told which command fills the cache."""
+    assert main(["ls", "--cache", str(tmp_path)]) == 0
+    assert "python -m extract" in capsys.readouterr().out
+
+
+def test_verify_passes_and_fails(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """Status 0 and a count when all is well; status 2 and the file's name when not."""
+    assert main(["verify", "--cache", str(folder)]) == 0
+    assert "2 embeddings in 2 shards" in capsys.readouterr().out
+    shard = next((folder / "shards").glob("*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert main(["verify", "--cache", str(folder), "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert shard.name in err
+    assert "error: 1 of 2 shards are damaged" in err
+
+
+def test_clear_takes_the_first_digits_of_a_recipe(
+    folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """One recipe goes, the other stays; an unknown one is an error that lists what is there."""
+    assert main(["clear", "--recipe", "aa", "--cache", str(folder)]) == 0
+    assert [recipe.fingerprint for recipe in Store(folder).recipes()] == ["bb22"]
+    assert main(["clear", "--recipe", "zz", "--cache", str(folder)]) == 2
+    assert "there are: bb22" in capsys.readouterr().err
+
+
+def test_clear_data_leaves_the_embeddings(folder: Path) -> None:
+    """As the lesson does at its end: the pictures go, what was computed stays."""
+    (folder / "data" / "shapes").mkdir(parents=True)
+    assert main(["clear", "--data", "--cache", str(folder)]) == 0
+    assert not (folder / "data").exists()
+    assert len(Store(folder).recipes()) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_to_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Status 2, one line, and the options that name another place."""
+    (tmp_path / "file").write_text("")
+    assert main(["ls", "--cache", str(tmp_path / "file" / "sub")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: cannot use")
+    assert err.count("\n") == 1
+    assert "FROZEN_FEATURES_CACHE" in err
