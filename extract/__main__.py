@@ -1,0 +1,5 @@
+"""Run ``python -m extract``."""
+
+from extract.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""`python -m extract`: arguments in, a line or two out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from cache.console import ConsoleProgress, argument_parser, run
+from extract.options import add_arguments, options_from
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from extract.prepare import Prepared
+
+DESCRIPTION = (
+    "Run a frozen convolutional base once over a folder of labelled images and keep the "
+    "embeddings. With no arguments: the images in data/, else the dogs-vs-cats photographs."
+)
+_REASONS_SHOWN = 5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m extract`` and return its exit status."""
+    parser = argument_parser("python -m extract", DESCRIPTION)
+    add_arguments(parser)
+    return run(_extract, parser.parse_args(argv))
+
+
+def _extract(args: argparse.Namespace) -> None:
+    from extract.prepare import find_dataset, prepare
+
+    options = options_from(args)
+    with ConsoleProgress(args.quiet) as progress:
+        prepared = prepare(find_dataset(options, progress), options, progress)
+    if args.json:
+        print(json.dumps(prepared.summary()))
+    elif not args.quiet:
+        _say(prepared)
+
+
+def _say(prepared: Prepared) -> None:
+    summary, items = prepared.summary(), prepared.dataset.items
+    recipe = prepared.base.recipe
+    train = sum(item.split == "train" for item in items)
+    print(
+        f"{summary['data']}: {summary['images']:,} images of "
+        f"{len(prepared.dataset.classes)} classes, {train:,} to train and "
+        f"{len(items) - train:,} to test ({prepared.dataset.split})"
+    )
+    print(
+        f"embeddings: {summary['computed']:,} computed, {summary['cached']:,} from the cache, "
+        f"{summary['seconds']:.1f} s; recipe {recipe.fingerprint[:12]} "
+        f"({recipe.backbone}, {recipe.size} pixels, weights {prepared.base.weights.source}, "
+        f"preprocessing {recipe.preprocessing})"
+    )
+    quarantine = prepared.extraction.quarantine
+    if quarantine:
+        print(f"set aside: {len(quarantine):,} files, listed in {prepared.quarantine_csv}")
+        for path, reason in list(quarantine.items())[:_REASONS_SHOWN]:
+            print(f"  {str(path)!r}: {reason}")
+    print("next: python -m classify --clf all, with the same options")

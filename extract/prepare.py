@@ -1,0 +1,175 @@
+"""From what a user asks for to a data set whose every image has its embedding in the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cache.cells import write_quarantine
+from cache.console import Progress, silent
+from cache.errors import CacheError
+from cache.location import cache_folder
+from extract import dataset as datasets
+from extract import sources
+from extract.errors import DataError
+from extract.frozen import FrozenBase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from extract.dataset import Dataset, Split
+    from extract.options import Options
+    from extract.pipeline import Extraction
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set with its embeddings.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The usable images, each with a split.
+    base : FrozenBase
+        What turned them into embeddings, and keeps these.
+    extraction : Extraction
+        Digests, quarantined files and counts.
+    quarantine_csv : Path or None
+        List of the quarantined files; None if there are none.
+    """
+
+    dataset: Dataset
+    base: FrozenBase
+    extraction: Extraction
+    quarantine_csv: Path | None
+
+    def paths(self, split: Split) -> list[Path]:
+        """Return the image files of one split, in the data set's order."""
+        return [item.path for item in self.dataset.items if item.split == split]
+
+    def labels(self, split: Split) -> list[str]:
+        """Return the class names of one split's images, in the same order."""
+        return [item.label for item in self.dataset.items if item.split == split]
+
+    def embeddings(self, split: Split) -> np.ndarray:
+        """Read one split's embeddings, in the same order.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n_samples, n_features)
+            Flattened in C order: height, width, channel.
+        """
+        return self.base.embeddings([self.extraction.digests[path] for path in self.paths(split)])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the images' contents, labels and splits: the identity of the data."""
+        lines = sorted(
+            f"{self.extraction.digests[item.path]} {item.split} {item.label}\n"
+            for item in self.dataset.items
+        )
+        text = "".join(lines).encode("utf-8", "surrogateescape")
+        return hashlib.sha256(text).hexdigest()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what ``--json`` prints of an extraction."""
+        done = self.extraction
+        return {
+            "data": self.dataset.name,
+            "images": len(done.digests) + len(done.quarantine),
+            "cached": done.cached,
+            "computed": done.computed,
+            "quarantined": len(done.quarantine),
+            "quarantine": str(self.quarantine_csv) if self.quarantine_csv else None,
+            "seconds": round(done.seconds, 3),
+            "recipe": self.base.to_dict(),
+        }
+
+
+def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
+    """Find the data set that the options name, downloading, unpacking or drawing it if need be.
+
+    Raises
+    ------
+    ToolkitError
+        If there is no such data set, or it cannot be had.
+    """
+    folder = cache_folder(options.cache)
+    source = sources.locate(options.data, cache=folder, mirror=options.mirror, progress=progress)
+    return datasets.read(source.path, source.name)
+
+
+def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> Prepared:
+    """Find the weights, and put the embedding of every image of a data set into the cache.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        See `find_dataset`.
+    options : Options
+        Which base to use, and how.
+    progress : Progress
+        Told of downloading, hashing and computing.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ToolkitError
+        If the weights or the cache cannot be used, or a class has no usable image.
+    """
+    base = FrozenBase.choose(
+        options.backbone,
+        size=options.size,
+        pooling=options.pool,
+        preprocess=options.preprocess,
+        weights=options.weights,
+        cache=options.cache,
+        progress=progress,
+    )
+    done = base.extract(
+        [item.path for item in dataset.items],
+        batch_size=options.batch_size,
+        workers=options.workers,
+        progress=progress,
+    )
+    usable = _without_quarantined(dataset, done)
+    if not usable.has_split:
+        digests = [done.digests[item.path] for item in usable.items]
+        usable = usable.with_hashed_split(digests, options.test_size, options.seed)
+    listed = _list_quarantined(base.store.folder, dataset, done.quarantine)
+    return Prepared(usable, base, done, listed)
+
+
+def _without_quarantined(dataset: Dataset, done: Extraction) -> Dataset:
+    usable = tuple(item for item in dataset.items if item.path in done.digests)
+    left = dataclasses.replace(dataset, items=usable)
+    for label in dataset.classes:
+        if label not in left.classes:
+            path = next(item.path for item in dataset.items if item.label == label)
+            raise DataError(
+                f"no usable image in class {label!r}; {path} for one: {done.quarantine[path]}; "
+                "replace these files or leave the class out"
+            )
+    return left
+
+
+def _list_quarantined(folder: Path, dataset: Dataset, quarantine: dict[Path, str]) -> Path | None:
+    """Write the data set's quarantine.csv, or remove the one of an earlier run."""
+    root = hashlib.sha256(str(dataset.root).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    listed = folder / "quarantine" / f"{dataset.name}-{root}" / "quarantine.csv"
+    if not quarantine:
+        listed.unlink(missing_ok=True)
+        return None
+    try:
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        write_quarantine(listed, ((str(path), reason) for path, reason in quarantine.items()))
+    except OSError as error:
+        raise CacheError(f"cannot write {listed}: {error.strerror or error}") from error
+    return listed

@@ -1,0 +1,150 @@
+"""The table of backbones against Keras itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extract.backbone import BACKBONES, construct, find, preprocess
+from extract.engines import TensorFlowEngine, build
+from extract.errors import RecipeError, WeightsError
+from extract.quietly import import_keras
+from extract.recipe import Recipe
+from extract.weights import Weights, identity, resolve
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def random_vgg16(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Random weights in a file, as a user might have them."""
+    arrays = construct("vgg16", 48).get_weights()
+    path = tmp_path_factory.mktemp("weights") / "random.npz"
+    np.savez(path, *arrays)
+    weights = resolve(str(path), "vgg16", cache=path.parent)
+    assert weights.identity == identity(arrays)
+    return weights
+
+
+def recipe(weights: Weights, **fields: object) -> Recipe:
+    return Recipe(**{"weights": weights.identity, "preprocessing": "torch", "size": 48} | fields)
+
+
+def some_images(n: int = 5, size: int = 48) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def test_vgg16_is_the_lessons() -> None:
+    """14,714,688 parameters, none of them trainable, 4 x 4 x 512 out of 150 x 150."""
+    model = construct("vgg16", 150)
+    assert model.count_params() == 14_714_688
+    assert model.output_shape == (None, 4, 4, 512)
+    assert model.trainable_weights == []
+
+
+def test_the_table_is_all_of_keras_applications() -> None:
+    """Every network that Keras offers is in the table, and no other."""
+    applications = import_keras().applications
+    assert {b.application for b in BACKBONES.values()} == {
+        name for name in dir(applications) if name[0].isupper()
+    }
+
+
+def keras_preprocessing(application: str) -> object:
+    """Return the `preprocess_input` of the module that has the network."""
+    applications = import_keras().applications
+    if application.startswith("MobileNetV3"):
+        return applications.mobilenet_v3.preprocess_input
+    return next(
+        module.preprocess_input
+        for name in dir(applications)
+        if hasattr(module := getattr(applications, name), application)
+        and hasattr(module, "preprocess_input")
+    )
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_each_backbone_is_preprocessed_as_keras_does(name: str) -> None:
+    """The table's word gives the numbers of the network's own `preprocess_input`."""
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
+    backbone = find(name)
+    expected = keras_preprocessing(backbone.application)(pixels.copy())
+    np.testing.assert_allclose(
+        preprocess(pixels.copy(), backbone.preprocessing), expected, rtol=1e-6, atol=1e-6
+    )
+
+
+def test_notebook_preprocessing_is_the_lessons() -> None:
+    """BGR / 255, kept for comparison."""
+    pixel = np.array([[[[255.0, 127.5, 0.0]]]], np.float32)
+    assert preprocess(pixel, "notebook").tolist() == [[[[0.0, 0.5, 1.0]]]]
+
+
+def test_the_engine_gives_what_keras_gives(random_vgg16: Weights) -> None:
+    """One graph with the preprocessing inside equals Keras's predict on preprocessed arrays."""
+    images = some_images()
+    engine = TensorFlowEngine(recipe(random_vgg16), random_vgg16)
+    model = build(recipe(random_vgg16), random_vgg16)
+    model.compile(jit_compile=False)
+    expected = model.predict(preprocess(images.astype(np.float32), "torch"), verbose=0)
+    np.testing.assert_allclose(engine(images), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batchs_size_does_not_change_the_numbers(random_vgg16: Weights) -> None:
+    """The batch size is not part of a recipe, because it must not matter, to the last bit."""
+    engine = TensorFlowEngine(recipe(random_vgg16), random_vgg16)
+    images = some_images(7)
+    together = engine(images)
+    alone = np.concatenate([engine(images[i : i + 1]) for i in range(7)])
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_pooling_reduces_the_spatial_axes(random_vgg16: Weights, pooling: str) -> None:
+    """`avg` and `max` over height and width of the same activations."""
+    plain = TensorFlowEngine(recipe(random_vgg16), random_vgg16)(some_images())
+    pooled = TensorFlowEngine(recipe(random_vgg16, pooling=pooling), random_vgg16)(some_images())
+    expected = plain.mean(axis=(1, 2)) if pooling == "avg" else plain.max(axis=(1, 2))
+    np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_flip_is_the_mean_with_the_mirror_image(random_vgg16: Weights) -> None:
+    """The embedding of a picture and of its mirror image are then the same."""
+    engine = TensorFlowEngine(recipe(random_vgg16, flip=True, pooling="avg"), random_vgg16)
+    images = some_images()
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    np.testing.assert_allclose(engine(images), engine(mirrored), rtol=1e-4, atol=1e-6)
+
+
+def test_a_cut_layer_is_found_or_listed(random_vgg16: Weights) -> None:
+    """The embedding can be any layer's output; a wrong name lists the layers."""
+    cut = TensorFlowEngine(recipe(random_vgg16, layer="block4_pool"), random_vgg16)
+    assert cut(some_images()).shape == (5, 3, 3, 512)
+    with pytest.raises(RecipeError, match="block5_pool"):
+        TensorFlowEngine(recipe(random_vgg16, layer="block9"), random_vgg16)
+
+
+def test_a_size_below_the_networks_least_is_refused() -> None:
+    """Xception needs 71 pixels."""
+    with pytest.raises(RecipeError, match="71 to 4096 pixels"):
+        construct("xception", 70)
+
+
+def test_weights_of_another_network_are_refused(random_vgg16: Weights) -> None:
+    """VGG16's arrays do not fit VGG19."""
+    with pytest.raises(WeightsError):
+        build(recipe(random_vgg16, backbone="vgg19"), random_vgg16)
+
+
+@pytest.mark.photographs
+def test_a_second_family_with_real_weights_embeds() -> None:
+    """Keras's own MobileNet 0.25 file is read and identified; the full MobileNet refuses it."""
+    file = Path(os.environ.get("VGG16_WEIGHTS_FILE", "")).parent / "mobilenet_2_5_224_tf_no_top.h5"
+    if not file.is_file():
+        pytest.skip("VGG16_WEIGHTS_FILE does not name a folder with MobileNet's weights")
+    weights = resolve(str(file), "mobilenet", cache=file.parent)
+    with pytest.raises(WeightsError):
+        build(recipe(weights, backbone="mobilenet", preprocessing="tf"), weights)
