@@ -1,0 +1,31 @@
+"""Results as CSV and HTML, and the plain record of a run that they come from."""
+
+from reports.errors import RecordError
+from reports.record import (
+    ClassScore,
+    Data,
+    Extraction,
+    Prediction,
+    Quarantined,
+    Result,
+    RocCurve,
+    Run,
+    Search,
+    SearchPoint,
+    read,
+)
+
+__all__ = [
+    "ClassScore",
+    "Data",
+    "Extraction",
+    "Prediction",
+    "Quarantined",
+    "RecordError",
+    "Result",
+    "RocCurve",
+    "Run",
+    "Search",
+    "SearchPoint",
+    "read",
+]

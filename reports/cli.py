@@ -1,0 +1,77 @@
+"""`python -m reports`: render the reports of old runs again, and compare several."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.console import argument_parser
+from cache.console import run as run_command
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from reports.record import Prediction
+
+COMPARISON_NAME = "comparison.html"
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status (see `cache.console.run`)."""
+    parser = argument_parser(
+        "python -m reports",
+        "Render the report of each run again from its run.json and predictions.csv. With several "
+        "runs, also write a page that compares them and print their accuracies.",
+    )
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="folder that python -m classify wrote"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        default=Path(COMPARISON_NAME),
+        help="where the comparison of several runs goes",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print the paths of the pages and nothing else"
+    )
+    return run_command(_render, parser.parse_args(argv))
+
+
+def _render(args: argparse.Namespace) -> None:
+    from reports import page, record
+    from reports.comparison import format_comparison
+
+    folders = [path.parent if path.is_file() else path for path in args.runs]
+    # All the records before the first page: a mistyped name changes nothing on disk.
+    runs = [(folder, record.read(folder)) for folder in folders]
+    for folder, run in runs:
+        path = folder / page.REPORT_NAME
+        page.write(run, _predictions(folder), path)
+        _print_path(path)
+    if len(runs) > 1:
+        page.save(page.render_comparison(runs, base=args.out.parent), args.out)
+        _print_path(args.out)
+        if not args.quiet:
+            print(f"\n{format_comparison(runs)}")
+
+
+def _predictions(folder: Path) -> list[Prediction]:
+    from reports.tables import PREDICTIONS_NAME, read_predictions
+
+    path = folder / PREDICTIONS_NAME
+    if not path.exists():
+        logger.info("%s is not there: the report will have no gallery of mistakes", path)
+        return []
+    return read_predictions(path)
+
+
+def _print_path(path: Path) -> None:
+    from reports.text import shown
+
+    print(shown(str(path)))

@@ -1,0 +1,158 @@
+"""A run, or several, as one HTML file that needs no network.
+
+The template escapes every value on its own (Jinja's autoescape), after `shown` has made invisible
+characters visible; only the drawings, which this package has made itself, go in as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from reports import comparison, plots, text, views
+from reports.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jinja2 import Environment
+
+    from reports.record import Prediction, Run
+
+REPORT_NAME = "report.html"
+
+
+def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> str:
+    """Return the report of a run as one HTML document.
+
+    Parameters
+    ----------
+    run : Run
+        The pictures of the gallery are read from `run.data.root`; one that is no longer there has
+        an empty frame.
+    predictions : sequence of Prediction
+        For the gallery of mistakes; may be empty.
+    folder : pathlib.Path or None
+        The run's folder, in which the page will lie: it links the files found there.
+    """
+    results = views.ranked(run.results)
+    classes = run.data.classes
+    return _render(
+        "report.html.j2",
+        run=run,
+        results=results,
+        axis=views.axis(results),
+        answer=views.answer(run, results),
+        confusions=[views.confusion(result, classes) for result in results],
+        roc=plots.roc(results, len(classes)),
+        training=plots.training(results),
+        searches=views.searches(results),
+        galleries=views.galleries(run, results, predictions),
+        quarantine_shown=views.QUARANTINE_SHOWN,
+        files=views.files(run, folder),
+    )
+
+
+def write(run: Run, predictions: Sequence[Prediction], path: Path) -> None:
+    """Write the report of a run to `path`, linking the files of the run that lie beside it.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    save(render(run, predictions, path.parent), path)
+
+
+def render_comparison(runs: Sequence[tuple[Path, Run]], base: Path | None = None) -> str:
+    """Return a page with several runs side by side.
+
+    Parameters
+    ----------
+    runs : sequence of (pathlib.Path, Run)
+        Folder and record of each run, in the order to show them. Any runs can be compared; where
+        data or classes differ, the page says so.
+    base : pathlib.Path, optional
+        The folder in which the page will lie: it links the reports from there. Without it, it has
+        no links.
+    """
+    return _render(
+        "comparison.html.j2",
+        runs=comparison.columns(runs, lambda folder: _link(folder / REPORT_NAME, base)),
+        differences=comparison.differences([run for _, run in runs]),
+        groups=comparison.groups(runs),
+        axis=views.axis(result for _, run in runs for result in run.results),
+        remarks=comparison.remarks([run for _, run in runs]),
+    )
+
+
+def save(page: str, path: Path) -> None:
+    """Write a page to `path`.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    try:
+        path.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path} ({error}); give a place that can be written to"
+        ) from error
+
+
+def _render(template: str, **context: Any) -> str:
+    return _environment().get_template(template).render(**context)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": text.percent,
+        "count": text.count,
+        "figure": text.figure,
+        "duration": text.duration,
+        "moment": text.moment,
+        "listed": text.listed,
+        "facts": views.facts,
+        "drawing": lambda svg: Markup(svg),  # noqa: S704 - reports.svg has escaped it
+        "command": _command,
+    }
+    return environment
+
+
+def _visible(value: Any) -> Any:
+    """Make invisible characters visible in what a template prints; markup stays as it is."""
+    return text.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Return a command as a shell reads it."""
+    import shlex
+
+    return shlex.join(arguments)
+
+
+def _link(target: Path, base: Path | None) -> str | None:
+    if base is None or not target.is_file():
+        return None
+    try:
+        relative = os.path.relpath(target.resolve(), base.resolve())
+    except ValueError:  # on another drive
+        return None
+    return quote(relative.replace(os.sep, "/"), errors="surrogateescape")

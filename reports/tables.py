@@ -1,0 +1,195 @@
+"""The tables of a run: CSV files for other programs, aligned text for a terminal.
+
+How text stands in the CSV files is told in `cache.cells`.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from typing import TYPE_CHECKING
+
+from cache.cells import decode_text, encode_text, write_csv
+from reports.errors import RecordError
+from reports.record import Prediction
+from reports.text import duration, figure, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from reports.record import ClassScore, Result, Run
+
+METRICS_NAME = "metrics.csv"
+PREDICTIONS_NAME = "predictions.csv"
+QUARANTINE_NAME = "quarantine.csv"
+PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
+TERMINAL_WIDTH = 100
+
+
+def write_metrics(run: Run, path: Path) -> None:
+    """Write `metrics.csv`: one row per classifier, in the order of the run.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    measures = ("precision", "recall", "f1")
+    columns = ["classifier", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"]
+    columns += [f"{m}[{encode_text(name)}]" for name in run.data.classes for m in measures]
+    columns += ["roc_auc", "log_loss", "fit_seconds", "predict_seconds"]
+    _write(path, columns, (_metrics_row(result, run.data.classes) for result in run.results))
+
+
+def write_predictions(rows: Iterable[Prediction], path: Path) -> None:
+    """Write `predictions.csv`: one row per picture and classifier.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    cells = (
+        [
+            *map(encode_text, (row.classifier, row.path, row.true, row.predicted)),
+            _number(row.probability),
+        ]
+        for row in rows
+    )
+    _write(path, PREDICTION_COLUMNS, cells)
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Read back what `write_predictions` wrote.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read, or is not such a table; the message names the line.
+    """
+    try:
+        # A spreadsheet that saves the file again puts a byte order mark in front.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            if header != PREDICTION_COLUMNS:
+                raise RecordError(
+                    f"{path}: expected the columns {','.join(PREDICTION_COLUMNS)}, "
+                    f"found {','.join(header)[:200] or 'nothing'}; run python -m classify again"
+                )
+            return [_prediction(row, f"{path}, line {rows.line_num}") for row in rows]
+    except OSError as error:
+        raise RecordError(f"cannot read {path} ({error})") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path} is not a table of predictions: {error}") from error
+
+
+def format_results(run: Run) -> str:
+    """Return the results of a run as an aligned table, at most 100 columns wide.
+
+    One line per classifier, in the order of the run: accuracy with its 95% interval, balanced
+    accuracy, ROC AUC, log loss, and the times of fitting and of predicting the test split.
+    """
+    header = [
+        "classifier",
+        "accuracy",
+        "95% interval",
+        "balanced",
+        "ROC AUC",
+        "log loss",
+        "fit",
+        "predict",
+    ]
+    rows = [
+        [
+            result.classifier,
+            figure(result.accuracy),
+            interval(result),
+            figure(result.balanced_accuracy),
+            figure(result.roc_auc),
+            figure(result.log_loss),
+            duration(result.fit_seconds),
+            duration(result.predict_seconds),
+        ]
+        for result in run.results
+    ]
+    return align(header, rows)
+
+
+def interval(result: Result) -> str:
+    """Return the 95% interval of a result's accuracy in words."""
+    return f"{figure(result.accuracy_low)} to {figure(result.accuracy_high)}"
+
+
+def align(header: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> str:
+    """Return a plain-text table of at most `TERMINAL_WIDTH` columns.
+
+    The first `n_text` columns are aligned to the left and the others to the right; the first is
+    shortened if need be.
+    """
+    table = [[shown(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    widths[0] = max(min(widths[0], TERMINAL_WIDTH - sum(w + 2 for w in widths[1:])), 1)
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < n_text else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in ([_shortened(row[0], widths[0]), *row[1:]] for row in table)
+    ]
+    lines.insert(1, "-" * len(lines[0]))
+    return "\n".join(lines)
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return `text` in `width` columns; the end is kept, where paths and names differ."""
+    return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
+
+
+def _metrics_row(result: Result, classes: Sequence[str]) -> list[str]:
+    scores: dict[str, ClassScore] = {score.name: score for score in result.classes}
+    cells = [encode_text(result.classifier)]
+    cells += map(_number, (result.accuracy, result.accuracy_low, result.accuracy_high))
+    cells.append(_number(result.balanced_accuracy))
+    for name in classes:
+        score = scores.get(name)
+        values = (score.precision, score.recall, score.f1) if score else (None, None, None)
+        cells += map(_number, values)
+    cells += map(
+        _number, (result.roc_auc, result.log_loss, result.fit_seconds, result.predict_seconds)
+    )
+    return cells
+
+
+def _prediction(row: Sequence[str], where: str) -> Prediction:
+    if len(row) != len(PREDICTION_COLUMNS):
+        raise RecordError(
+            f"{where}: expected {len(PREDICTION_COLUMNS)} cells, found {len(row)}; "
+            "run python -m classify again"
+        )
+    try:
+        probability = float(row[4])
+    except ValueError:
+        probability = math.nan
+    if not 0 <= probability <= 1:
+        raise RecordError(
+            f"{where}: expected a probability from 0 to 1, found {row[4][:50]!r}; "
+            "run python -m classify again"
+        )
+    classifier, picture, true, predicted = map(decode_text, row[:4])
+    return Prediction(classifier, picture, true, predicted, probability)
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    try:
+        write_csv(path, header, rows)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path} ({error}); give a folder that can be written to"
+        ) from error
+
+
+def _number(value: float | None) -> str:
+    """Return a number that reads back as the same float; the empty cell for one not known."""
+    return "" if value is None else repr(float(value))

@@ -1,0 +1,105 @@
+"""How names and figures are written for a person, on a page as on a terminal."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+NOTHING = "-"
+
+
+def shown(text: str) -> str:
+    r"""Return `text` with everything that cannot be seen written as a backslash escape.
+
+    Control characters, line breaks, bidirectional marks and the lone surrogates that stand for
+    bytes outside UTF-8 (`os.fsdecode`) become visible, so that a name stays on one line, can be
+    encoded, and cannot dress up as another one.
+
+    >>> print(shown("cat\n\udcff"))
+    cat\n\xff
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else _escape(character) for character in text
+    )
+
+
+def count(number: int) -> str:
+    """Return a whole number with its thousands marked.
+
+    >>> count(2097922)
+    '2,097,922'
+    """
+    return f"{number:,}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share in [0, 1] as a percentage, or a dash for one that is not known.
+
+    >>> percent(0.975), percent(None)
+    ('97.5%', '-')
+    """
+    if share is None or not math.isfinite(share):
+        return NOTHING
+    return f"{share:.{digits}%}"
+
+
+def figure(number: float | None, digits: int = 3) -> str:
+    """Return a number with a fixed count of decimals, or a dash for one that is not known.
+
+    >>> figure(0.98765), figure(float("nan"))
+    ('0.988', '-')
+    """
+    if number is None or not math.isfinite(number):
+        return NOTHING
+    return f"{number:,.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span at the precision a reader can use.
+
+    >>> duration(0.0042), duration(12.34), duration(200), duration(7260)
+    ('4 ms', '12.3 s', '3 min 20 s', '2 h 1 min')
+    """
+    if not math.isfinite(seconds):
+        return NOTHING
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.2f} s"
+    if seconds < 99.5:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment(created: str) -> str:
+    """Return an ISO 8601 time as a date and time of day, or as it stands if it is none.
+
+    >>> moment("2025-03-01T09:05:00+00:00")
+    '1 March 2025, 09:05 UTC'
+    """
+    try:
+        when = datetime.fromisoformat(created)
+    except ValueError:
+        return created
+    zone = f" {when.tzname()}" if when.tzinfo else ""
+    return f"{when.day} {when:%B %Y, %H:%M}{zone}"
+
+
+def listed(names: list[str]) -> str:
+    """Return names as a list in a sentence.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

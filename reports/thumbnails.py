@@ -1,0 +1,67 @@
+"""A picture file as a thumbnail that fits into a page."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = 96
+MAX_BYTES = 64 * 2**20
+JPEG_QUALITY = 80
+MIB = 2**20
+
+
+def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
+    """Return a small JPEG of the picture at `path`, upright, in its own proportions.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A picture file of a format that OpenCV reads.
+    size : int
+        Longest side in pixels; a smaller picture stays as it is.
+
+    Returns
+    -------
+    bytes or None
+        None if the file is gone, is no regular file, is empty or larger than 64 MiB, or cannot be
+        decoded.
+    """
+    import cv2
+    import numpy as np
+
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= MAX_BYTES:
+            return None
+        encoded = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        image = cv2.imdecode(encoded, _flag(status.st_size))
+        if image is None:
+            return None
+        height, width = image.shape[:2]
+        scale = min(1.0, size / max(height, width))
+        if scale < 1:
+            shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+        done, small = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    except (OSError, ValueError, MemoryError, cv2.error):
+        return None
+    return small.tobytes() if done else None
+
+
+def _flag(n_bytes: int) -> int:
+    """Return how to decode a file of `n_bytes`: the larger it is, the more it is reduced.
+
+    A picture of a MiB has some 600 pixels a side even uncompressed, so that the reduced one still
+    fills a thumbnail; for JPEG the reduction bounds the memory and the time too.
+    """
+    import cv2
+
+    if n_bytes >= 8 * MIB:
+        return int(cv2.IMREAD_REDUCED_COLOR_8)
+    if n_bytes >= MIB:
+        return int(cv2.IMREAD_REDUCED_COLOR_4)
+    return int(cv2.IMREAD_COLOR)

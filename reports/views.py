@@ -1,0 +1,235 @@
+"""What the report page shows of a run, made ready: every figure of the template comes from here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from reports import plots
+from reports.record import RECORD_NAME
+from reports.tables import METRICS_NAME, PREDICTIONS_NAME, QUARANTINE_NAME
+from reports.text import count, listed, percent
+from reports.thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reports.record import ClassScore, Prediction, Result, Run
+
+MISTAKES_SHOWN = 40
+"""At most so many pictures per classifier, so that the page stays small."""
+
+QUARANTINE_SHOWN = 200
+THUMBNAIL_SIZE = 176
+AXIS_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+"""From tick to tick, of three."""
+
+FEW_CLASSES, MANY_CLASSES = 8, 20
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis for accuracies, with room for every interval."""
+
+    low: float
+    high: float
+
+    @property
+    def ticks(self) -> list[float]:
+        """Both ends and the middle."""
+        return [self.low, (self.low + self.high) / 2, self.high]
+
+    def place(self, value: float) -> str:
+        """Return where `value` lies on the axis, as a CSS percentage."""
+        share = (value - self.low) / (self.high - self.low) if math.isfinite(value) else 0.0
+        return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The one sentence that the page is opened for, and what must be said beside it."""
+
+    title: str
+    share: str
+    n_test: int
+    low: str
+    high: str
+    remarks: list[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix; `tint` is how strongly it is coloured, in percent."""
+
+    count: int
+    share: float
+    tint: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A confusion matrix, row by row, and the scores of each class."""
+
+    result: Result
+    size: str
+    rows: list[tuple[str, list[Cell]]]
+    mixed_up: list[tuple[str, str, int]]
+    """The most frequent mistakes: true class, predicted class, how often."""
+    scores: list[ClassScore]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A picture that a classifier got wrong; `image` is its thumbnail in Base64."""
+
+    prediction: Prediction
+    name: str
+    image: str | None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The mistakes of one classifier, the most confident first."""
+
+    result: Result
+    n_predictions: int
+    n_mistakes: int
+    mistakes: list[Mistake]
+
+
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """Return the results, the best first: by accuracy, then by log loss."""
+
+    def key(result: Result) -> tuple[float, float]:
+        loss = result.log_loss if math.isfinite(result.log_loss) else math.inf
+        return (-result.accuracy if math.isfinite(result.accuracy) else math.inf, loss)
+
+    return sorted(results, key=key)
+
+
+def axis(results: Iterable[Result]) -> Axis:
+    """Return the shortest axis with round ticks on which every interval of the results fits."""
+    results = list(results)
+    lows = [r.accuracy_low for r in results if math.isfinite(r.accuracy_low)]
+    highs = [r.accuracy_high for r in results if math.isfinite(r.accuracy_high)]
+    low, high = min(lows, default=0.0), max(highs, default=1.0)
+    for step in AXIS_STEPS:
+        end = min(math.ceil(high / step - 1e-9) * step, 1.0)
+        if end - 2 * step <= low:
+            return Axis(max(end - 2 * step, 0.0), max(2 * step, end))
+    return Axis(0.0, 1.0)
+
+
+def answer(run: Run, results: Sequence[Result]) -> Answer | None:
+    """Return the answer of the run, or None if no classifier was tried."""
+    if not results:
+        return None
+    best = results[0]
+    remarks = []
+    rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
+    if rivals:
+        theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
+        remarks.append(
+            f"Its interval overlaps with {theirs} of {listed(rivals)}: "
+            f"the order of {these} may be chance."
+        )
+    if sum(run.data.test_counts):
+        guess = max(run.data.test_counts) / sum(run.data.test_counts)
+        remarks.append(f"Always answering the commonest class would get {percent(guess)} right.")
+    return Answer(
+        title=best.title,
+        share=percent(best.accuracy),
+        n_test=best.n_test,
+        low=percent(best.accuracy_low),
+        high=percent(best.accuracy_high),
+        remarks=remarks,
+    )
+
+
+def confusion(result: Result, classes: Sequence[str]) -> Confusion:
+    """Return a confusion matrix with each row's shares of its true class."""
+    rows = []
+    for i, counts in enumerate(result.confusion):
+        total = sum(counts) or 1
+        cells = [_cell(n, n / total, i == j) for j, n in enumerate(counts)]
+        rows.append((classes[i], cells))
+    pairs = [
+        (classes[i], classes[j], n)
+        for i, counts in enumerate(result.confusion)
+        for j, n in enumerate(counts)
+        if i != j and n
+    ]
+    pairs.sort(key=lambda pair: -pair[2])
+    few, many = len(classes) <= FEW_CLASSES, len(classes) > MANY_CLASSES
+    size = "few" if few else "many" if many else "some"
+    mixed_up = pairs[:3] if len(classes) > 2 else []
+    return Confusion(result, size, rows, mixed_up, result.classes)
+
+
+def galleries(
+    run: Run, results: Sequence[Result], predictions: Sequence[Prediction]
+) -> list[Gallery]:
+    """Return the mistakes of each classifier that has predictions."""
+    found = []
+    for result in results:
+        own = [p for p in predictions if p.classifier == result.classifier]
+        wrong = [p for p in own if p.true != p.predicted]
+        wrong.sort(key=lambda p: (-p.probability, p.path))
+        shown = [_mistake(p, run.data.root) for p in wrong[:MISTAKES_SHOWN]]
+        if own:
+            found.append(Gallery(result, len(own), len(wrong), shown))
+    return found
+
+
+def searches(results: Sequence[Result]) -> list[plots.Chart]:
+    """Return the curves of the parameter searches."""
+    charts = [plots.search(result, i) for i, result in enumerate(results)]
+    return [chart for chart in charts if chart is not None]
+
+
+def facts(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a record's free fields as names and texts."""
+    return [(name.replace("_", " "), fact(value)) for name, value in values.items()]
+
+
+def fact(value: Any) -> str:
+    """Return one free field as text: as it stands, or as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return count(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
+    """Return name and relative address of the run's files that lie in `folder`."""
+    if folder is None:
+        return []
+    names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, QUARANTINE_NAME]
+    names += [result.model for result in run.results if result.model]
+    present = [name for name in names if _exists(folder / name)]
+    return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]
+
+
+def _cell(number: int, share: float, right: bool) -> Cell:
+    # The square root lets a handful of mistakes among hundreds be seen at all.
+    return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", right)
+
+
+def _mistake(prediction: Prediction, root: str) -> Mistake:
+    image = thumbnail(Path(root, prediction.path), THUMBNAIL_SIZE)
+    encoded = base64.b64encode(image).decode("ascii") if image else None
+    return Mistake(prediction, prediction.path.replace("\\", "/").rpartition("/")[2], encoded)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

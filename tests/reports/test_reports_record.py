@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from reports_samples import sample
+
+from reports import RecordError, Run, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def raw() -> dict:
+    """Return the record of a small run as JSON holds it."""
+    run, _ = sample(["cats", "dogs"], n_per_class=10)
+    return json.loads(run.to_json())
+
+
+def test_a_record_comes_back_from_json_as_it_went_in():
+    """Every field of every nested record survives, names that are not UTF-8 included."""
+    run, _ = sample(["cats\udcff", "dogs\n"], n_per_class=10)
+    assert Run.from_json(run.to_json()) == run
+
+
+def test_a_missing_field_is_named(raw):
+    """The message says which field of which result is not there."""
+    del raw["results"][1]["accuracy"]
+    with pytest.raises(RecordError, match=r"run\.results\[1\]\.accuracy is missing"):
+        Run.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seed", "0"), ("seed", True), ("seconds", None), ("command", "x"), ("seconds", 10**400)],
+)
+def test_a_field_of_another_type_is_refused(raw, field, value):
+    """A value that the dataclass does not admit is a RecordError that names the field."""
+    raw[field] = value
+    with pytest.raises(RecordError, match=field):
+        Run.from_json(json.dumps(raw))
+
+
+def test_a_matrix_that_does_not_fit_the_classes_is_refused(raw):
+    """A confusion matrix without a row for every class is a RecordError, not a crash later."""
+    raw["results"][0]["confusion"].pop()
+    with pytest.raises(RecordError, match=r"confusion does not fit 2 classes"):
+        Run.from_json(json.dumps(raw))
+
+
+def test_a_curve_with_a_point_missing_is_refused(raw):
+    """A ROC curve needs as many x as y."""
+    raw["results"][0]["roc"][0]["fpr"].pop()
+    with pytest.raises(RecordError, match="as many of each"):
+        Run.from_json(json.dumps(raw))
+
+
+def test_a_newer_schema_says_to_upgrade(raw):
+    """A record of a later version is not guessed at."""
+    raw["schema"] += 1
+    with pytest.raises(RecordError, match="upgrade"):
+        Run.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": "1"}', "[" * 100_000])
+def test_what_is_no_record_is_refused(text):
+    """Any other text is a RecordError."""
+    with pytest.raises(RecordError, match="not a run record"):
+        Run.from_json(text)
+
+
+def test_a_folder_without_a_record_is_no_run(tmp_path: Path):
+    """The message names the folder and what it should have held."""
+    with pytest.raises(RecordError, match=r"is not a run: cannot read run\.json"):
+        read(tmp_path)
