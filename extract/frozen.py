@@ -63,9 +63,7 @@ class FrozenBase:
         """
         find(backbone).check_size(size)  # before anything is downloaded
         folder = cache_folder(cache)
-        chosen = pretrained.resolve(
-            weights, backbone, cache=folder, size=size, progress=progress
-        )
+        chosen = pretrained.resolve(weights, backbone, cache=folder, size=size, progress=progress)
         recipe = recipe_for(chosen, backbone, size, pooling, preprocess)
         return cls(recipe, chosen, Store(folder))
 

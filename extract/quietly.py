@@ -29,6 +29,7 @@ def import_tensorflow() -> Any:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+        tf.get_logger().setLevel("ERROR")  # it counts retracings that several networks must have
     return tf
 
 

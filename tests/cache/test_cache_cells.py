@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.cells import decode_text, encode_text, write_quarantine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 

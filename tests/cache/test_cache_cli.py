@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from cache import Store
 from cache.cli import main
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     store = Store(tmp_path)
     for i, fingerprint in enumerate(("aa11", "bb22")):
-        canonical = '{"backbone":"vgg16","layer":null,"size":%d}' % (150 + i)
+        canonical = json.dumps({"backbone": "vgg16", "layer": None, "size": 150 + i})
         store.append(fingerprint, canonical, ["0" * 64], np.full((1, 4), i, np.float32))
     return tmp_path
 
@@ -31,7 +35,9 @@ def test_ls_names_recipes_rows_and_bytes(folder: Path, capsys: pytest.CaptureFix
     assert "shapes, 2.0 MB" in out
 
 
-def test_ls_of_an_empty_cache_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_ls_of_an_empty_cache_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     """A new user is told which command fills the cache."""
     assert main(["ls", "--cache", str(tmp_path)]) == 0
     assert "python -m extract" in capsys.readouterr().out

@@ -293,7 +293,7 @@ def test_a_name_too_long_for_the_disk_is_one_error(tmp_path: Path, place: Path) 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, place: Path) -> None:
     """An unpacking that is stopped has never been."""
 
-    def stop(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - a Progress
+    def stop(stage: str, done: int, total: int) -> None:
         if done == 2:
             raise KeyboardInterrupt
 

@@ -141,7 +141,7 @@ def test_a_part_of_an_earlier_call_is_resumed(server: Server, target: Path) -> N
 def test_ctrl_c_keeps_the_part(server: Server, target: Path) -> None:
     """An interrupted download goes on from where it was stopped."""
 
-    def stop(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - a Progress
+    def stop(stage: str, done: int, total: int) -> None:
         if done > 200:
             raise KeyboardInterrupt
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ from sklearn.pipeline import make_pipeline
 
 from extract import Embedder, ImageError
 from extract.backbone import construct
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +64,9 @@ def test_the_rows_are_in_the_order_of_the_paths(
     """Shuffled and repeated paths give shuffled and repeated rows."""
     paths, _, embedder = pictures
     rows = embedder.fit_transform(paths)
-    np.testing.assert_array_equal(embedder.transform([paths[3], paths[1], paths[3]]), rows[[3, 1, 3]])
+    np.testing.assert_array_equal(
+        embedder.transform([paths[3], paths[1], paths[3]]), rows[[3, 1, 3]]
+    )
 
 
 def test_nothing_is_computed_twice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,9 +14,12 @@ import pytest
 from extract.errors import ImageError
 from extract.images import decode, read_bytes
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def photograph(height: int = 60, width: int = 80) -> np.ndarray:
-    """A smooth BGR picture: red grows to the right, blue downwards."""
+    """Return a smooth BGR picture: red grows to the right, blue downwards."""
     y, x = np.mgrid[0:height, 0:width]
     image = np.zeros((height, width, 3), np.uint8)
     image[:, :, 2] = x * 255 // width

@@ -84,7 +84,7 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 def test_a_stopped_run_leaves_no_half_set(tmp_path: Path) -> None:
     """A set is whole or not there."""
 
-    def stop(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - a Progress
+    def stop(stage: str, done: int, total: int) -> None:
         if done == 100:
             raise KeyboardInterrupt
 

@@ -137,7 +137,7 @@ def test_a_second_run_downloads_nothing(official: Server, cache: Path) -> None:
 def test_a_stopped_run_keeps_the_parts_it_has(official: Server, cache: Path) -> None:
     """What was unpacked before the stop is not downloaded again."""
 
-    def stop(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - a Progress
+    def stop(stage: str, done: int, total: int) -> None:
         if stage == "unpacking dogs-train.zip":
             raise KeyboardInterrupt
 

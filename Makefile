@@ -1,0 +1,68 @@
+# Everything runs in .venv, which is made when it is missing and brought up to date when
+# pyproject.toml or constraints.txt change. `make help` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := cache classify extract reports
+
+# What was not byte-compiled at installing is so at its first import, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Without byte-compiling 2.5 GB, most of which is never imported, pip takes half a minute less.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
+  echo 'OpenCV lacks a library of the system; on Debian: apt-get install libgl1 libglib2.0-0' >&2; \
+  exit 1; }
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test quick lint fast bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo "Another Python (3.11 to 3.13): make PYTHON=python3.12 demo"
+
+demo: .venv/run-stamp ## embed and classify drawn shapes, and print how good each classifier is
+	$(BIN)/python -m extract --data shapes
+	$(BIN)/python -m classify --data shapes --clf all
+
+test: quick ## check and test everything
+	$(BIN)/python -m pytest -m 'slow or photographs'
+
+quick: lint fast ## check everything and run the fast tests
+
+lint: .venv/dev-stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet --doctest-modules $(PACKAGES)
+
+fast: .venv/dev-stamp
+	$(BIN)/python -m pytest -m 'not slow and not photographs'
+
+bench: .venv/dev-stamp ## measure the figures of README, one benchmark after the other
+	set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+clean: ## remove .venv and all that is made while building and testing; runs/ and data/ stay
+	rm -rf .venv build dist *.egg-info .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/run-stamp: .venv/stamp pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	@$(CHECK_OPENCV)
+	@touch $@
+
+.venv/dev-stamp: .venv/stamp pyproject.toml constraints.txt
+	$(INSTALL) -e '.[dev]'
+	@$(CHECK_OPENCV)
+	@touch .venv/run-stamp $@
+
+.venv/stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Python 3.11 to 3.13 is needed, and $(PYTHON) is: $$($(PYTHON) --version 2>&1)" >&2; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@

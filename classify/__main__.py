@@ -1,0 +1,5 @@
+"""Run ``python -m classify``."""
+
+from classify.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,78 @@
+"""What all classifiers share: the interface that a run relies on, and the check of the labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from cache.console import silent
+from classify.errors import ClassifierError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cache.console import Progress
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A scikit-learn classifier that gives probabilities and says what it wants to be fed.
+
+    Attributes
+    ----------
+    consumes : {"embeddings", "images"}
+        `X` is float32 ``(n_samples, n_features)``, or RGB uint8 ``(n_samples, size, size, 3)``.
+    title : str
+        What a report calls it.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted; the columns of `predict_proba`.
+    """
+
+    consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
+    title: ClassVar[str]
+    classes_: NDArray[Any]
+
+    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
+        """Train on `X` and the labels `y`, reporting to `progress`."""
+        raise NotImplementedError
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the probability of every class, ``(n_samples, n_classes)``."""
+        raise NotImplementedError
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label of every sample, ``(n_samples,)``."""
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
+        return labels
+
+
+def encode_labels(y: ArrayLike, at_least: int = 1) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the sorted classes, and for every label the position of its class among them.
+
+    Raises
+    ------
+    ClassifierError
+        If there are fewer than two classes, or a class has fewer than `at_least` samples.
+
+    Examples
+    --------
+    >>> encode_labels(["dogs", "cats", "dogs"])[1].tolist()
+    [1, 0, 1]
+    """
+    classes, codes = np.unique(np.asarray(y), return_inverse=True)
+    if len(classes) < 2:
+        found = f"one class ({classes[0]!s})" if len(classes) else "none"
+        raise ClassifierError(
+            f"a classifier needs at least two classes to tell apart, found {found}; "
+            "add images of another class to the training split"
+        )
+    counts = np.bincount(codes)
+    if counts.min() < at_least:
+        rare = ", ".join(str(label) for label in classes[counts < at_least])
+        raise ClassifierError(
+            f"too few training images in: {rare}; cross-validation needs at least {at_least} "
+            "of every class, so add images or leave the class out"
+        )
+    return classes, codes.astype(np.int64)

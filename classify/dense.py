@@ -1,0 +1,58 @@
+"""The lesson's dense head on frozen features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from classify.networks import Network, Shape
+from extract.quietly import import_keras
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+HIDDEN_UNITS = 256
+
+
+class DenseHead(Network):
+    """Dense 256 relu, Dense softmax; 2,097,922 parameters on 8,192 features and two classes.
+
+    See `Network` for the parameters and the attributes.
+    """
+
+    consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
+    title: ClassVar[str] = "Dense head on frozen features"
+
+    def check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        """Return `X` as float32 ``(n_samples, n_features)``."""
+        checked: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, reset=reset)
+        return checked
+
+    @staticmethod
+    def layers(sample_shape: Shape, n_classes: int) -> list[Any]:
+        """Return the layers of the head."""
+        keras = import_keras()
+        return [
+            keras.Input(sample_shape),
+            keras.layers.Dense(HIDDEN_UNITS, activation="relu"),
+            keras.layers.Dense(n_classes, activation="softmax"),
+        ]
+
+    @staticmethod
+    def weight_shapes(sample_shape: Shape, n_classes: int) -> list[Shape]:
+        """Return the shapes of the weights.
+
+        Examples
+        --------
+        >>> DenseHead.weight_shapes((8192,), 2)
+        [(8192, 256), (256,), (256, 2), (2,)]
+        """
+        (n_features,) = sample_shape
+        return [
+            (n_features, HIDDEN_UNITS),
+            (HIDDEN_UNITS,),
+            (HIDDEN_UNITS, n_classes),
+            (n_classes,),
+        ]

@@ -1,0 +1,189 @@
+"""Trained classifiers as files that can be loaded without running what they hold.
+
+A network is a NumPy archive of its weights with a JSON text of its parameters; the layers come
+from our own code. The others are skops files, in which only the types named here are accepted.
+Neither holds a pickle. Before anything is made from a file, every array in it must be as large as
+the file says it is.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from classify import registry
+from classify.errors import ClassifierError, ModelError
+from classify.networks import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from classify.base import Classifier
+
+FORMAT = 1
+NETWORK_SUFFIX, SKOPS_SUFFIX = ".npz", ".skops"
+# What our own estimators hold besides arrays, numbers and text.
+TRUSTED = (
+    "classify.logreg.LogReg",
+    "classify.svm.SVM",
+    "reports.record.Search",
+    "reports.record.SearchPoint",
+)
+
+
+def save(estimator: Classifier, folder: Path, name: str) -> str:
+    """Write a trained classifier into `folder`.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        Trained.
+    folder : Path
+        Exists.
+    name : str
+        The classifier's name in the registry, and the file's without its suffix.
+
+    Returns
+    -------
+    str
+        Name of the file.
+    """
+    if isinstance(estimator, Network):
+        file = name + NETWORK_SUFFIX
+        _save_network(estimator, folder / file, name)
+        return file
+    import skops.io
+
+    file = name + SKOPS_SUFFIX
+    skops.io.dump(estimator, folder / file)
+    return file
+
+
+def load(path: Path) -> Classifier:
+    """Read a classifier that `save` wrote.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or holds anything but one of our classifiers.
+    """
+    readers: dict[str, Callable[[Path], Classifier]] = {
+        NETWORK_SUFFIX: _load_network,
+        SKOPS_SUFFIX: _load_skops,
+    }
+    if path.suffix not in readers:
+        raise ModelError(
+            f"{path} is not a saved model: expected a name ending in {' or '.join(readers)}"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_arrays(archive, path.stat().st_size)
+        return readers[path.suffix](path)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model {path} ({error.strerror or error}); "
+            "give a run whose models are still there, or train again"
+        ) from error
+    # A damaged file can fail anywhere in zipfile, NumPy, JSON or skops, and in as many ways.
+    except Exception as error:
+        raise ModelError(
+            f"{path} is damaged or not a saved model ({type(error).__name__}: {error}); train again"
+        ) from error
+
+
+def _check_arrays(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse an archive that would need more memory than its own `size` in bytes."""
+    if sum(member.file_size for member in archive.infolist()) > size:
+        raise ModelError("it says that it holds more bytes than it has")
+    for member in archive.infolist():
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise ModelError(f"{member.filename} is compressed, which no saved model is")
+        if member.filename.endswith(".npy"):
+            shape, dtype, offset = _array_header(archive, member)
+            expected = offset + int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if dtype.hasobject or member.file_size != expected:
+                raise ModelError(
+                    f"{member.filename} says it is a {dtype} array of shape {shape}, "
+                    f"which its {member.file_size} bytes are not"
+                )
+
+
+def _array_header(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo
+) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return the shape and dtype that an array file claims, and where its data begins."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        return shape, dtype, file.tell()
+
+
+def _save_network(network: Network, path: Path, name: str) -> None:
+    about = {
+        "format": FORMAT,
+        "classifier": name,
+        "params": network.get_params(),
+        "classes": network.classes_.tolist(),
+        "sample_shape": network.sample_shape_,
+        "history": network.history_,
+    }
+    text = np.frombuffer(json.dumps(about).encode("ascii"), dtype=np.uint8)
+    weights = {f"weight_{i}": value for i, value in enumerate(network.model_.get_weights())}
+    np.savez(path, about=text, **weights)
+
+
+def _load_network(path: Path) -> Classifier:
+    with np.load(path, allow_pickle=False) as archive:
+        about = json.loads(archive["about"].tobytes())
+        if about["format"] != FORMAT:
+            raise ModelError(
+                f"this model has format {about['format']}, this version reads {FORMAT}; train again"
+            )
+        try:
+            kind = registry.classifier(about["classifier"])
+        except ClassifierError as error:
+            raise ModelError(str(error)) from error
+        if not issubclass(kind, Network):
+            raise ModelError(f"{about['classifier']} is not a network")
+        classes, sample_shape = np.array(about["classes"]), tuple(about["sample_shape"])
+        expected = kind.weight_shapes(sample_shape, len(classes))
+        weights: list[NDArray[np.float32]] = [
+            archive[f"weight_{i}"] for i in range(len(archive.files) - 1)
+        ]
+    found = [weight.shape for weight in weights]
+    if classes.ndim != 1 or classes.dtype.hasobject:
+        raise ModelError("expected a list of class names, found something else")
+    if found != expected or any(weight.dtype != np.float32 for weight in weights):
+        raise ModelError(f"expected float32 weights of the shapes {expected}, found {found}")
+    return kind(**about["params"]).restore(classes, sample_shape, weights, about["history"])
+
+
+def _load_skops(path: Path) -> Classifier:
+    import skops.io
+
+    foreign = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
+    if foreign:
+        raise ModelError(
+            f"it holds what is not ours and was not loaded: {', '.join(sorted(foreign))}"
+        )
+    estimator = skops.io.load(path, trusted=list(TRUSTED))
+    if f"{type(estimator).__module__}.{type(estimator).__qualname__}" not in TRUSTED[:2]:
+        raise ModelError(f"it holds a {type(estimator).__name__}, not one of our classifiers")
+    n_features = estimator.n_features_in_
+    if not 0 < n_features < path.stat().st_size:
+        raise ModelError(f"it says that it takes {n_features} features, but is too small for that")
+    # One prediction shows whether the parts fit together before anybody relies on them.
+    estimator.predict_proba(np.zeros((1, n_features), dtype=np.float32))
+    trained: Classifier = estimator
+    return trained

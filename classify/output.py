@@ -1,0 +1,100 @@
+"""The folder of a run: made first, filled as classifiers finish, its record written last."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.cells import write_quarantine
+from classify.errors import ClassifierError
+from reports import page, record, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from classify.base import Classifier
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where one run's files go.
+
+    Parameters
+    ----------
+    path : Path
+        An existing folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, out: Path | None, name: str) -> RunFolder:
+        """Make the folder of a run.
+
+        Parameters
+        ----------
+        out : Path or None
+            The folder that the user named; it may exist, but not hold files. None is a new folder
+            ``runs/<time>-<name>``.
+        name : str
+            What the run is of.
+
+        Raises
+        ------
+        ClassifierError
+            If the folder cannot be made, or would be written over.
+        """
+        try:
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                if any(out.iterdir()):
+                    raise ClassifierError(
+                        f"{out} is not empty, and nothing is written over; give --out another "
+                        "folder, or delete this one"
+                    )
+                return cls(out)
+            moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+            for again in itertools.count(2):
+                path = RUNS / f"{moment}-{name}"
+                try:
+                    path.mkdir(parents=True)
+                except FileExistsError:
+                    moment = f"{moment.split('.')[0]}.{again}"
+                else:
+                    return cls(path)
+        except OSError as error:
+            where = out or RUNS
+            raise ClassifierError(
+                f"cannot write to {where}: {error.strerror or error}; name another folder with "
+                "--out"
+            ) from error
+        raise AssertionError("unreachable")
+
+    def save_model(self, estimator: Classifier, name: str) -> str:
+        """Save a trained classifier and return its file's name."""
+        from classify import models
+
+        return models.save(estimator, self.path, name)
+
+    def write(self, run: record.Run, predictions: Sequence[record.Prediction]) -> None:
+        """Write the tables, the page and, last of all, the record."""
+        tables.write_metrics(run, self.path / tables.METRICS_NAME)
+        tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
+        if run.quarantine:
+            write_quarantine(
+                self.path / tables.QUARANTINE_NAME,
+                ((item.path, item.reason) for item in run.quarantine),
+            )
+        page.write(run, predictions, self.path / page.REPORT_NAME)
+        (self.path / record.RECORD_NAME).write_text(run.to_json(), encoding="utf-8")
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a run that came to nothing."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()

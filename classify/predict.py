@@ -1,0 +1,189 @@
+"""`python -m classify.predict RUN IMAGE|FOLDER...`: the saved model on new pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.cells import encode_text, write_csv
+from cache.console import ConsoleProgress, Progress, argument_parser, silent
+from cache.console import run as run_command
+from classify.errors import ModelError
+from reports.text import shown
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from reports.record import Result, Run
+
+DESCRIPTION = "Classify pictures with a model that python -m classify has saved."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one file: a class and its probability, or why it is no image."""
+
+    path: Path
+    label: str | None
+    probability: float | None
+    reason: str | None = None
+
+
+def predict(
+    run_folder: Path,
+    paths: Sequence[Path],
+    *,
+    classifier: str | None = None,
+    weights: str | None = None,
+    cache: str | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> list[Answer]:
+    """Classify image files with a saved model.
+
+    Parameters
+    ----------
+    run_folder : Path
+        Written by ``python -m classify``.
+    paths : sequence of Path
+        Image files, and folders that are searched for image files.
+    classifier : str, optional
+        Which of the run's classifiers; by default see `default_result`.
+    weights : str, optional
+        Where the base's weights are, if not where the run had them.
+    cache : str, optional
+        The cache folder.
+    workers : int, optional
+        Threads that read and decode.
+    progress : Progress
+        Told of hashing and computing.
+
+    Returns
+    -------
+    list of Answer
+        In the order of `paths`, folders expanded in the order of their files' names.
+
+    Raises
+    ------
+    ModelError
+        If the run has no such model, or it cannot be read.
+    ToolkitError
+        If the run, the weights, the cache or a path cannot be used.
+    """
+    from classify import models
+    from extract.dataset import images_in
+    from extract.frozen import FrozenBase
+    from extract.pipeline import load_images
+    from reports import record
+
+    run = record.read(run_folder)
+    result = _result_of(run, run_folder, classifier)
+    model = models.load(run_folder / Path(str(result.model)).name)
+    files = [file for path in paths for file in images_in(path)]
+    base = FrozenBase.again(run.recipe, weights=weights, cache=cache, progress=progress)
+    done = base.extract(files, workers=workers, progress=progress)
+    usable = [file for file in files if file in done.digests]
+    answers = {file: Answer(file, None, None, reason) for file, reason in done.quarantine.items()}
+    if usable:
+        X = (
+            load_images(usable, base.recipe.size, workers=workers, progress=progress)
+            if model.consumes == "images"
+            else base.embeddings([done.digests[file] for file in usable])
+        )
+        probabilities = model.predict_proba(X)
+        best = probabilities.argmax(axis=1)
+        for i, (file, code) in enumerate(zip(usable, best, strict=True)):
+            answers[file] = Answer(file, str(model.classes_[code]), float(probabilities[i, code]))
+    return [answers[file] for file in files]
+
+
+def default_result(run: Run) -> Result:
+    """Return the classifier of a run that is used when none is named.
+
+    It is the one that did best in cross-validation on the training split; where none was searched
+    for, the first. The test split has no say in it.
+    """
+    searched = [result for result in run.results if result.search is not None]
+    if not searched:
+        return run.results[0]
+    return max(searched, key=_cross_validated)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m classify.predict`` and return its exit status."""
+    parser = argument_parser("python -m classify.predict", DESCRIPTION)
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
+    parser.add_argument(
+        "paths", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="pictures to classify"
+    )
+    parser.add_argument(
+        "--clf",
+        metavar="NAME",
+        help="which classifier of the run (default: the best one in cross-validation)",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
+    parser.add_argument(
+        "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
+    )
+    parser.add_argument("--cache", metavar="DIR", help="cache folder")
+    parser.add_argument("--workers", type=int, metavar="N", help="threads that read and decode")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
+    return run_command(_predict, parser.parse_args(argv))
+
+
+def _predict(args: argparse.Namespace) -> None:
+    with ConsoleProgress(args.quiet) as progress:
+        answers = predict(
+            args.run,
+            args.paths,
+            classifier=args.clf,
+            weights=args.weights,
+            cache=args.cache,
+            workers=args.workers,
+            progress=progress,
+        )
+    if args.csv is None:
+        for answer in answers:
+            print(_line(answer))
+        return
+    try:
+        write_csv(args.csv, ["path", "class", "probability", "problem"], map(_row, answers))
+    except OSError as error:
+        raise ModelError(f"cannot write {args.csv}: {error.strerror or error}") from error
+    broken = sum(answer.reason is not None for answer in answers)
+    print(f"{args.csv}: {len(answers) - broken:,} pictures classified, {broken:,} broken")
+
+
+def _line(answer: Answer) -> str:
+    name = shown(str(answer.path))
+    if answer.reason is not None:
+        return f"{name}  cannot be used as an image: {shown(answer.reason)}"
+    return f"{name}  {shown(str(answer.label))}  {answer.probability:.3f}"
+
+
+def _row(answer: Answer) -> list[str]:
+    probability = "" if answer.probability is None else repr(answer.probability)
+    cells = (str(answer.path), answer.label or "", probability, answer.reason or "")
+    return [encode_text(cell) for cell in cells]
+
+
+def _result_of(run: Run, folder: Path, name: str | None) -> Result:
+    if not run.results:
+        raise ModelError(f"{folder} holds no classifier; run python -m classify again")
+    if name is None:
+        return default_result(run)
+    for result in run.results:
+        if result.classifier == name:
+            return result
+    there = ", ".join(result.classifier for result in run.results)
+    raise ModelError(f"{folder} holds no classifier {name!r}; it holds: {there}")
+
+
+def _cross_validated(result: Result) -> float:
+    return max(point.mean for point in result.search.points) if result.search else 0.0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

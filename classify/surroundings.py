@@ -1,0 +1,60 @@
+"""What a run ran on: versions and machine, for whoever wants to repeat it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    "frozen-features",
+    "keras",
+    "tensorflow",
+    "numpy",
+    "opencv-python",
+    "scikit-learn",
+    "scipy",
+    "skops",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide the figures."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return what decides the times: system, processor, cores and memory in GiB."""
+    import joblib
+
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": int(joblib.cpu_count()),
+        "memory_gib": _memory_gib(),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):  # not every system can say
+        return None

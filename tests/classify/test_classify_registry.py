@@ -1,0 +1,76 @@
+import subprocess
+import sys
+
+import pytest
+
+from classify import registry
+from classify.errors import ClassifierError
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("all", ["dense", "logreg", "svm", "cnn"]),
+        ("svm", ["svm"]),
+        ("svm, logreg", ["svm", "logreg"]),
+        ("svm,all", ["svm", "dense", "logreg", "cnn"]),
+    ],
+)
+def test_a_list_of_names_is_read_in_its_order_and_each_name_once(spec, expected):
+    """Commas separate names, `all` stands for every name."""
+    assert registry.names(spec) == expected
+
+
+@pytest.mark.parametrize("spec", ["forest", "", "svm,"])
+def test_an_unknown_name_is_answered_with_the_choices(spec):
+    """A typing error is told what could have been meant."""
+    with pytest.raises(ClassifierError, match="choose from dense, logreg, svm, cnn"):
+        registry.names(spec)
+
+
+@pytest.mark.parametrize("name", registry.CLASSIFIERS)
+def test_every_name_makes_a_seeded_classifier(name):
+    """Each line of the registry leads to an estimator that says what it is fed and called."""
+    estimator = registry.make(name, seed=7)
+    assert estimator.get_params()["random_state"] == 7
+    assert estimator.consumes == ("images" if name == "cnn" else "embeddings")
+    assert estimator.title
+
+
+@pytest.mark.parametrize("name", ["forest", "all", "svm,logreg"])
+def test_only_a_single_known_name_makes_a_classifier(name):
+    """A list is not a classifier, nor is a name that nobody registered."""
+    with pytest.raises(ClassifierError, match="unknown classifier"):
+        registry.make(name, seed=0)
+
+
+def test_options_become_parameters():
+    """What a command line adds reaches the constructor."""
+    assert registry.make("svm", seed=0, kernel="rbf").get_params()["kernel"] == "rbf"
+
+
+def test_an_option_of_another_classifier_is_refused():
+    """A parameter that a classifier does not have is named, with those that it has."""
+    with pytest.raises(ClassifierError, match="logreg has no parameter 'kernel'; it has C, folds"):
+        registry.make("logreg", seed=0, kernel="rbf")
+
+
+def test_listing_the_names_imports_no_heavy_library():
+    """`--help` stays quick: neither scikit-learn nor TensorFlow is imported."""
+    code = (
+        "import sys; from classify import registry; registry.names('all'); "
+        "print([m for m in ('sklearn', 'scipy', 'tensorflow', 'keras') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_no_classifier_imports_tensorflow_before_it_trains():
+    """Looking at every class costs no TensorFlow."""
+    code = (
+        "import sys; from classify import registry; "
+        "[registry.make(name, seed=0) for name in registry.CLASSIFIERS]; "
+        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
