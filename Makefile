@@ -9,7 +9,10 @@ PACKAGES := cache classify extract reports
 unexport PYTHONDONTWRITEBYTECODE
 
 # Without byte-compiling 2.5 GB, most of which is never imported, pip takes half a minute less.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  -c constraints.txt --config-settings editable_mode=compat
+# (compat: with setuptools' import hooks, any folder called cache/ or reports/ in the working directory
+# would stand in for the package of that name.)
 
 CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
   echo 'OpenCV lacks a library of the system; on Debian: apt-get install libgl1 libglib2.0-0' >&2; \

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
 from cache.console import silent
 from classify.errors import ClassifierError
@@ -33,19 +36,28 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     title: ClassVar[str]
     classes_: NDArray[Any]
 
+    @abstractmethod
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
         """Train on `X` and the labels `y`, reporting to `progress`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the probability of every class, ``(n_samples, n_classes)``."""
-        raise NotImplementedError
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of every sample, ``(n_samples,)``."""
         best = self.predict_proba(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[best]
         return labels
+
+    def _take(
+        self, X: ArrayLike, y: ArrayLike, at_least: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Check embeddings and labels, note the classes, and return features and class codes."""
+        features, labels = validate_data(self, X, y, dtype=np.float32, order="C")
+        check_classification_targets(labels)
+        self.classes_, codes = encode_labels(labels, at_least)
+        return features, codes
 
 
 def encode_labels(y: ArrayLike, at_least: int = 1) -> tuple[NDArray[Any], NDArray[np.int64]]:

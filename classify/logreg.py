@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from cache.console import silent
-from classify.base import Classifier, encode_labels
+from classify.base import Classifier
 from classify.errors import ClassifierError
 from classify.gram import Gram, unit_scale
 from classify.search import c_grid, class_scores, cross_validate
@@ -97,9 +96,7 @@ class LogReg(Classifier):
             parameter makes no sense.
         """
         values = c_grid(self.C)
-        features, y = validate_data(self, X, y, dtype=np.float32, order="C")
-        check_classification_targets(y)
-        self.classes_, codes = encode_labels(y, at_least=2)
+        features, codes = self._take(X, y, at_least=2)
         with _one_thread():
             Z, to_features, self.scale_ = _coordinates(features)
 

@@ -11,11 +11,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.svm import SVC
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cache.console import silent
-from classify.base import Classifier, encode_labels
+from classify.base import Classifier
 from classify.errors import ClassifierError
 from classify.gram import KERNELS, Gram, Kernel, kernel, squared_norms
 from classify.search import c_grid, class_scores, cross_validate
@@ -110,9 +109,7 @@ class SVM(Classifier):
         """
         kernels = _kernels(self.kernel)
         values = c_grid(self.C)
-        features, y = validate_data(self, X, y, dtype=np.float32, order="C")
-        check_classification_targets(y)
-        self.classes_, codes = encode_labels(y, at_least=2)
+        features, codes = self._take(X, y, at_least=2)
         gram = Gram.of(features)
         outcome = cross_validate(
             [{"kernel": name, "C": value} for name in kernels for value in values],

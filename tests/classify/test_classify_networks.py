@@ -106,7 +106,7 @@ def test_a_training_that_diverges_is_an_error():
     """A loss that is no number asks for a smaller learning rate instead of giving a model."""
     X, y = embeddings()
     with pytest.raises(ClassifierError, match=r"diverged.*learning rate below"):
-        DenseHead(learning_rate=1e30).fit(1e30 * X, y)
+        DenseHead(learning_rate=1e38).fit(X, y)
 
 
 @pytest.mark.parametrize("network", [DenseHead(), ScratchCNN()])
@@ -149,3 +149,14 @@ def test_one_class_is_refused():
     """A network too needs two classes."""
     with pytest.raises(ClassifierError, match="at least two classes"):
         DenseHead().fit(embeddings()[0], ["cats"] * 60)
+
+
+@pytest.mark.slow
+def test_the_dense_head_does_not_mind_the_features_scale():
+    """Features a thousand times as large give the same head: its scale is its own affair."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20)).astype(np.float32)
+    y = np.where(X[:, 0] > 0, "a", "b")
+    plain = DenseHead(random_state=3).fit(X, y).predict_proba(X)
+    large = DenseHead(random_state=3).fit(1024 * X, y).predict_proba(1024 * X)
+    np.testing.assert_allclose(large, plain, rtol=1e-4, atol=1e-6)

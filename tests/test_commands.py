@@ -1,0 +1,81 @@
+"""What all commands have in common: quick help, exit statuses, nothing heavy at start-up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("extract", "classify", "classify.predict", "cache", "reports")
+
+
+def python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
+        **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_takes_under_half_a_second(command: str) -> None:
+    """The best of three, so that a busy machine does not decide."""
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = python("-m", command, "--help")
+        seconds.append(time.perf_counter() - started)
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"usage: python -m {command}")
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy(command: str) -> None:
+    """TensorFlow, scikit-learn, OpenCV, pandas and matplotlib wait until they are needed."""
+    done = python("-X", "importtime", "-m", command, "--help")
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    heavy = {"tensorflow", "keras", "sklearn", "cv2", "pandas", "matplotlib", "scipy", "jinja2"}
+    assert imported & heavy == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_option_is_the_users_mistake(command: str) -> None:
+    """Status 2, with the usage."""
+    done = python("-m", command, "--surely-no-option")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_fault_of_ours_is_status_1_with_its_traceback(tmp_path: Path) -> None:
+    """What nobody foresaw is not dressed up as the user's mistake."""
+    code = (
+        "import sys; from argparse import Namespace; from cache.console import run\n"
+        "def broken(args): raise ZeroDivisionError\n"
+        "sys.exit(run(broken, Namespace()))"
+    )
+    done = python("-c", code)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+    """`python -m cache ls | head -1` ends quietly."""
+    code = (
+        "import sys; from argparse import Namespace; from cache.console import run\n"
+        "def talkative(args):\n    for _ in range(100000): print('a line')\n"
+        "sys.exit(run(talkative, Namespace()))"
+    )
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    os.read(reader, 10)
+    os.close(reader)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")

@@ -1,0 +1,232 @@
+"""The whole job on the lesson's real photographs with real ImageNet weights, as a user runs it.
+
+Needs `DOGS_VS_CATS_DIR` (a folder with the lesson's four zip files) and `VGG16_WEIGHTS_FILE`
+(torchvision's VGG16 in Keras's file format). The zips are served over HTTP on localhost, so that
+the true path runs: download, verify, unpack, extract, classify.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cache import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+ZIPS = ("cats-train.zip", "cats-test.zip", "dogs-train.zip", "dogs-test.zip")
+
+pytestmark = [pytest.mark.slow, pytest.mark.photographs, pytest.mark.timeout(1800)]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Where this module's runs happen, and the options that all of them share."""
+
+    home: Path
+    weights: str
+    mirror: str
+
+    @property
+    def arguments(self) -> list[str]:
+        """Return the options of the first, downloading run."""
+        return [
+            "--data", "dogs-vs-cats", "--mirror", self.mirror, "--weights", self.weights,
+            "--cache", str(self.home / "cache"),
+        ]  # fmt: skip
+
+    @property
+    def photographs(self) -> Path:
+        """Return the folder that the zips were unpacked to."""
+        (folder,) = (self.home / "cache" / "data").glob("dogs-vs-cats-mirror-*/")
+        return folder
+
+    def run(self, module: str, *arguments: str) -> Done:
+        """Run a command in a process of its own."""
+        started = time.perf_counter()
+        with tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments, "--json"],
+                cwd=self.home,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+            assert process.stdout is not None
+            out = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            errors.seek(0)
+            assert process.returncode == 0, errors.read()
+        return Done(json.loads(out), time.perf_counter() - started, usage.ru_maxrss)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed with --json, its seconds, and its peak resident memory in KiB."""
+
+    summary: dict[str, Any]
+    seconds: float
+    peak: int
+
+
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lesson]:
+    """Serve the zips on localhost."""
+    zips, weights = os.environ.get("DOGS_VS_CATS_DIR"), os.environ.get("VGG16_WEIGHTS_FILE")
+    if not zips or not weights:
+        pytest.skip("DOGS_VS_CATS_DIR and VGG16_WEIGHTS_FILE do not name photographs and weights")
+    handler = functools.partial(_Quiet, directory=zips)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    home = tmp_path_factory.mktemp("lesson")
+    yield Lesson(home, weights, f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    server.server_close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Log nothing."""
+
+
+@pytest.fixture(scope="module")
+def extracted(lesson: Lesson) -> Done:
+    """Extract all 3,000 once, killed once on the way; return what the second start did."""
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "extract", *lesson.arguments, "--quiet"], cwd=lesson.home
+    )
+    index = lesson.home / "cache" / "index.sqlite"
+    while not (index.exists() and _rows(lesson.home / "cache") >= 128):
+        assert killed.poll() is None
+        time.sleep(0.5)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    committed = _rows(lesson.home / "cache")
+    done = lesson.run("extract", *lesson.arguments)
+    assert done.summary["cached"] == committed
+    return done
+
+
+def _rows(folder: Path) -> int:
+    return sum(recipe.rows for recipe in Store(folder).recipes())
+
+
+@pytest.fixture(scope="module")
+def classified(lesson: Lesson, extracted: Done) -> dict[str, float]:
+    """Train the three classifiers on the embeddings at defaults; return their accuracies."""
+    summary = lesson.run(
+        "classify", *lesson.arguments, "--clf", "dense,logreg,svm", "--out", "run"
+    ).summary
+    assert (summary["computed"], summary["cached"]) == (0, 3000)
+    return {result["classifier"]: result["accuracy"] for result in summary["results"]}
+
+
+def test_a_killed_run_goes_on_where_it_was(extracted: Done) -> None:
+    """Downloaded over HTTP, killed on the way: all 3,000 are there, none twice, none set aside."""
+    assert extracted.summary["images"] == 3000
+    assert extracted.summary["cached"] >= 128
+    assert extracted.summary["cached"] + extracted.summary["computed"] == 3000
+    assert extracted.summary["quarantined"] == 0
+
+
+def test_the_zips_are_removed_after_unpacking(lesson: Lesson, extracted: Done) -> None:
+    """Only the photographs and the zips' SHA-256 stay."""
+    assert not list((lesson.home / "cache").rglob("*.zip"))
+    assert sorted(path.name for path in lesson.photographs.iterdir()) == sorted(
+        Path(name).stem for name in ZIPS
+    )
+
+
+def test_a_warm_extract_takes_under_three_seconds(lesson: Lesson, extracted: Done) -> None:
+    """The whole command, 3,000 images, nothing computed."""
+    done = lesson.run("extract", *lesson.arguments)
+    assert (done.summary["computed"], done.summary["cached"]) == (0, 3000)
+    assert done.seconds < 3
+
+
+def test_the_classifiers_are_as_good_as_promised(classified: dict[str, float]) -> None:
+    """At defaults, everything chosen on the training split."""
+    assert classified["logreg"] >= 0.970
+    assert classified["svm"] >= 0.970
+    assert classified["dense"] >= 0.960
+
+
+def test_a_warm_svm_takes_under_fifteen_seconds(
+    lesson: Lesson, classified: dict[str, float]
+) -> None:
+    """Both kernels, 13 values of C, five folds, the report: the whole command."""
+    done = lesson.run("classify", *lesson.arguments, "--clf", "svm")
+    assert done.seconds < 15
+    assert done.summary["results"][0]["accuracy"] == classified["svm"]
+
+
+def test_new_photographs_are_classified(lesson: Lesson, classified: dict[str, float]) -> None:
+    """The saved model finds dogs among dogs; a broken picture is said to be one."""
+    new = lesson.home / "new"
+    new.mkdir()
+    for path in sorted((lesson.photographs / "dogs-test").iterdir())[:20]:
+        shutil.copy(path, new / path.name)
+    (new / "z.jpg").write_bytes(min(new.iterdir()).read_bytes()[:5000])
+    done = subprocess.run(
+        [sys.executable, "-m", "classify.predict", "run", "new", "--cache", "cache"],
+        cwd=lesson.home, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert sum("  dogs  " in line for line in lines) >= 18
+    assert "z.jpg  cannot be used as an image: truncated JPEG" in lines[20]
+
+
+def test_notebook_preprocessing_beats_the_lesson(lesson: Lesson, extracted: Done) -> None:
+    """The lesson's BGR / 255 is worse than the weights' own, and each classifier above 0.895."""
+    summary = lesson.run(
+        "classify", *lesson.arguments, "--clf", "dense,logreg,svm", "--preprocess", "notebook"
+    ).summary
+    assert summary["computed"] == 3000
+    for result in summary["results"]:
+        assert result["accuracy"] > 0.895, result
+
+
+def test_the_scratch_cnn_learns_as_little_as_the_lessons(lesson: Lesson, extracted: Done) -> None:
+    """On half of the photographs it is far from the frozen features, but better than chance."""
+    half = lesson.home / "half.csv"
+    rows = [
+        f"{path},{path.parent.name[:4]},{path.parent.name[5:]}"
+        for path in sorted(lesson.photographs.rglob("*.jpg"))
+    ][::2]
+    half.write_text("\n".join(["path,label,split", *rows]) + "\n")
+    summary = lesson.run(
+        "classify", "--data", "half.csv", *lesson.arguments[4:], "--clf", "cnn"
+    ).summary
+    assert summary["computed"] == 0
+    assert 0.62 <= summary["results"][0]["accuracy"] <= 0.75
+
+
+def test_peak_memory_does_not_grow_with_the_number_of_images(
+    lesson: Lesson, extracted: Done
+) -> None:
+    """Extracting 3,000 photographs takes at most 10% more memory than extracting 300."""
+    listed = lesson.home / "300.csv"
+    rows = [f"{path},{path.parent.name[:4]}" for path in lesson.photographs.rglob("*.jpg")]
+    listed.write_text("\n".join(["path,label", *sorted(rows)[::10]]) + "\n")
+    few = lesson.run(
+        "extract", "--data", "300.csv", "--weights", lesson.weights, "--cache", "cache-300"
+    )
+    assert few.summary["computed"] == 300
+    assert extracted.peak < 1.1 * few.peak

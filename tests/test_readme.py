@@ -1,0 +1,89 @@
+"""README's code blocks, run in their order on a small real data set."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from extract.backbone import find
+from extract.shapes import CLASSES, picture
+from extract.weights import TORCHVISION_VGG16, resolve
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+INSTALLING = ("make demo", "pip install .")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a working directory with three folders of pictures, and a cache with the weights."""
+    home = tmp_path_factory.mktemp("home")
+    for split, folder in (("train", "data"), ("test", "my-pictures")):
+        for index in range(48):
+            label = CLASSES[index % len(CLASSES)]
+            path = home / folder / label / f"{index}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+    shutil.copytree(home / "data" / CLASSES[0], home / "new-pictures")
+    cache = home / "cache"
+    (cache / "weights").mkdir(parents=True)
+    weights = resolve("torchvision", "vgg16", cache=cache)
+    assert weights.identity == TORCHVISION_VGG16
+    return home
+
+
+def run(home: Path, *command: str) -> str:
+    environment = {
+        **os.environ,
+        "FROZEN_FEATURES_CACHE": str(home / "cache"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+def test_readme_has_the_blocks_that_are_run_here() -> None:
+    """The two commands of the project come first, and there is a Python block."""
+    assert BLOCKS[0] == ("sh", "python -m extract\npython -m classify --clf svm\n")
+    assert [kind for kind, _ in BLOCKS].count("python") == 1
+    assert find("vgg16").name in README
+
+
+@pytest.mark.slow
+def test_every_block_runs(home: Path) -> None:
+    """Each command leaves with status 0, in README's order, in one working directory."""
+    names = [sorted(map(str, (home / "data" / label).iterdir())) for label in CLASSES[:2]]
+    for kind, block in BLOCKS:
+        if kind == "python":
+            given = f"cats, dogs = {names!r}\n"
+            assert "nan" not in run(home, sys.executable, "-c", given + block)
+            continue
+        for line in block.splitlines():
+            if line in INSTALLING:
+                continue
+            out = run(home, *line.split())
+            if line.startswith("python -m classify.predict") and "--csv" not in line:
+                assert len(out.splitlines()) == len(names[0])
+    assert (home / "my-run" / "report.html").exists()
+    assert (home / "answers.csv").exists()
+
+
+def test_the_installing_commands_are_real() -> None:
+    """`make demo` is a target that runs both commands; the folder is one that pip can install."""
+    done = subprocess.run(
+        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "-m extract --data shapes" in done.stdout
+    assert "-m classify --data shapes --clf all" in done.stdout
+    assert (ROOT / "pyproject.toml").is_file()
