@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := cache classify extract reports
+BENCHMARKS := extract lesson results dense
 
 # What was not byte-compiled at installing is so at its first import, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,7 +47,7 @@ fast: .venv/dev-stamp
 	$(BIN)/python -m pytest -m 'not slow and not photographs'
 
 bench: .venv/dev-stamp ## measure the figures of README, one benchmark after the other
-	set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 clean: ## remove .venv and all that is made while building and testing; runs/ and data/ stay
 	rm -rf .venv build dist *.egg-info .*_cache .hypothesis

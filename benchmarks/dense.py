@@ -8,11 +8,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import inputs
 import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import StratifiedKFold
 
+from benchmarks import inputs
 from classify.dense import DenseHead
 from classify.networks import Network
 from extract.options import Options

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import inputs
 import numpy as np
 
+from benchmarks import inputs
 from cache import Store, cache_folder
 from extract import backbone
 from extract.engines import TensorFlowEngine, build

@@ -14,8 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import inputs
 import numpy as np
+
+from benchmarks import inputs
 
 EPOCHS = 5
 

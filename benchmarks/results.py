@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import inputs
+from benchmarks import inputs
 
 LESSON = {"cnn": "0.685", "dense": "0.895"}
 
