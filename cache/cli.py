@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
+import math
 import shutil
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cache import upkeep
 from cache.console import ConsoleProgress, argument_parser, run
+from cache.database import set_aside
 from cache.errors import CacheError, CorruptCacheError
 from cache.location import ENVIRONMENT_VARIABLE, cache_folder
+from cache.recompute import recompute
 from cache.store import Store
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -28,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, function, words in (
         ("ls", _ls, "list recipes with their rows, bytes and times, and what else is kept"),
         ("verify", _verify, "read every byte and compare it with what was committed"),
+        ("prune", _prune, "make room: delete the embeddings that were used least recently"),
         ("clear", _clear, "delete the embeddings, or with --data or --weights those"),
     ):
         command = commands.add_parser(
@@ -40,15 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             help=f"cache folder (default: ${ENVIRONMENT_VARIABLE}, else the user's cache folder)",
         )
         command.add_argument("--quiet", action="store_true", help="no progress and no notes")
-        if name == "clear":
-            what = command.add_mutually_exclusive_group()
-            what.add_argument(
-                "--recipe", metavar="FINGERPRINT", help="only this recipe's (first digits do)"
-            )
-            what.add_argument(
-                "--data", action="store_true", help="the data sets downloaded, unpacked or drawn"
-            )
-            what.add_argument("--weights", action="store_true", help="the pretrained weights")
+        _OPTIONS.get(name, lambda _: None)(command)
     args = parser.parse_args(argv)
     return run(args.function, args)
 
@@ -60,7 +58,8 @@ def _ls(args: argparse.Namespace) -> None:
     for recipe in recipes:
         print(
             f"\n{recipe.fingerprint[:12]}  {recipe.rows:,} embeddings in {recipe.shards:,} shards, "
-            f"{_megabytes(recipe.bytes)}, {_when(recipe.first)} to {_when(recipe.last)}"
+            f"{_megabytes(recipe.bytes)}, computed {_when(recipe.first)} to {_when(recipe.last)}, "
+            f"last used {_when(recipe.used)}"
         )
         print(f"              {_describe(recipe.canonical)}")
     if not recipes:
@@ -70,23 +69,100 @@ def _ls(args: argparse.Namespace) -> None:
             print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
 
 
+def _verify_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--repair", action="store_true", help="drop what is bad, so that it is computed again"
+    )
+    command.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="also compute N embeddings again, and report the largest relative difference",
+    )
+    command.add_argument(
+        "--weights", metavar="WHICH", default="auto", help="of the sample: where they are"
+    )
+
+
+def _prune_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--older-than", type=_seconds, metavar="AGE", help="not used for so long: 12h, 30d, 8w"
+    )
+    command.add_argument("--recipe", metavar="FINGERPRINT", help="of this recipe (first digits do)")
+    command.add_argument(
+        "--max-size", type=_bytes, metavar="SIZE", help="until no more is left: 500MB, 2GB"
+    )
+    command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+
+
+def _clear_options(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group()
+    what.add_argument(
+        "--recipe", metavar="FINGERPRINT", help="only this recipe's (first digits do)"
+    )
+    what.add_argument(
+        "--data", action="store_true", help="the data sets downloaded, unpacked or drawn"
+    )
+    what.add_argument("--weights", action="store_true", help="the pretrained weights")
+
+
+_OPTIONS = {"verify": _verify_options, "prune": _prune_options, "clear": _clear_options}
+
+
 def _verify(args: argparse.Namespace) -> None:
-    store = Store(cache_folder(args.cache))
+    folder = cache_folder(args.cache)
+    try:
+        store = Store(folder)
+    except CorruptCacheError:
+        if not args.repair:
+            raise
+        aside = set_aside(folder / "index.sqlite", "damaged")
+        print(f"the index was no database any more and is now {aside}; a new one is begun")
+        store = Store(folder)
     with ConsoleProgress(args.quiet) as progress:
-        found = store.verify(progress)
+        found = upkeep.verify(store, repair=args.repair, progress=progress)
     for problem in found.problems:
         print(problem, file=sys.stderr)
-    if found.problems:
+    if found.problems and not args.repair:
         raise CorruptCacheError(
-            f"{len(found.problems)} of {found.shards} shards are damaged; python -m cache clear "
-            "empties the cache, and the next run computes the embeddings again"
+            f"{len(found.problems)} problems in {found.shards} shards; python -m cache verify "
+            "--repair drops what is bad, and the next run computes it again"
         )
-    print(
-        f"{found.rows:,} embeddings in {found.shards:,} shards, {_megabytes(found.bytes)}: "
-        f"every byte as committed"
-    )
+    if found.problems:
+        print(f"{len(found.problems)} problems repaired: the next run computes what was dropped")
+    else:
+        print(
+            f"{found.rows:,} embeddings in {found.shards:,} shards, {_megabytes(found.bytes)}: "
+            f"every byte as committed"
+        )
     if found.leftovers:
         print(f"{found.leftovers} unfinished files of stopped runs lie beside them and do no harm")
+    if args.sample:
+        with ConsoleProgress(args.quiet) as progress:
+            print(recompute(store, args.sample, args.weights, progress))
+
+
+def _prune(args: argparse.Namespace) -> None:
+    if args.older_than is None and args.recipe is None and args.max_size is None:
+        raise CacheError(
+            "nothing says what to delete: give --older-than, --recipe or --max-size, or take "
+            "python -m cache clear"
+        )
+    store = Store(cache_folder(args.cache))
+    gone = upkeep.prune(
+        store,
+        older_than=args.older_than,
+        fingerprint=_full_fingerprint(store, args.recipe) if args.recipe else None,
+        max_bytes=args.max_size,
+        dry_run=args.dry_run,
+    )
+    left = store.index.shards()
+    kept = sum(s.bytes for s in left) - (sum(s.bytes for s in gone) if args.dry_run else 0)
+    print(
+        f"{'would delete' if args.dry_run else 'deleted'} {len(gone):,} shards, "
+        f"{_megabytes(sum(shard.bytes for shard in gone))}; {_megabytes(kept)} of embeddings "
+        f"{'would be' if args.dry_run else 'are'} left"
+    )
 
 
 def _clear(args: argparse.Namespace) -> None:
@@ -101,8 +177,11 @@ def _clear(args: argparse.Namespace) -> None:
         print(f"deleted {kind}, {_megabytes(size)}")
         return
     store = Store(folder)
-    shards, size = store.clear(_full_fingerprint(store, args.recipe) if args.recipe else None)
-    print(f"deleted {shards:,} shards of embeddings, {_megabytes(size)}")
+    gone = upkeep.clear(store, _full_fingerprint(store, args.recipe) if args.recipe else None)
+    print(
+        f"deleted {len(gone):,} shards of embeddings, "
+        f"{_megabytes(sum(shard.bytes for shard in gone))}"
+    )
 
 
 def _full_fingerprint(store: Store, start: str) -> str:
@@ -137,3 +216,22 @@ def _megabytes(size: int) -> str:
 
 def _when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _seconds(text: str) -> float:
+    return _number(text, {"h": 3600, "d": 86400, "w": 7 * 86400}, "an age like 12h, 30d or 8w")
+
+
+def _bytes(text: str) -> int:
+    units = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "b": 1}
+    return int(_number(text, units, "a size like 500MB or 2GB"))
+
+
+def _number(text: str, units: dict[str, int], expected: str) -> float:
+    for unit, factor in units.items():
+        if text.lower().endswith(unit):
+            with contextlib.suppress(ValueError):
+                number = float(text[: -len(unit)])
+                if 0 <= number < math.inf:
+                    return number * factor
+    raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")

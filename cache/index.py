@@ -1,30 +1,28 @@
-"""The SQLite index: which row of which shard belongs to which image and recipe.
+"""The index: which row of which shard belongs to which image and recipe.
 
-The journal is SQLite's rollback journal, not the write-ahead log: it is safe on network folders,
-leaves one file that can be copied, and at a commit every few seconds its cost does not show.
+Every record carries a digest of its own fields, and a row's covers the embedding and the names that
+it is found by: a bit that flips in the index is found like one that flips in a shard.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
-import sqlite3
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cache.errors import CacheError, CacheSchemaError, CorruptCacheError
+import numpy as np
+
+from cache.database import marks, portions, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
 
-SCHEMA = 1
-_APPLICATION_ID = 0x46464331  # "FFC1": lets `file` and us tell the index from another database
-_SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
-_NAMES_PER_QUERY = 900  # below the smallest limit on parameters that SQLite is built with
+    from cache.database import Database
 
-_TABLES = """
+TABLES = """
 CREATE TABLE recipe (
     id INTEGER PRIMARY KEY,
     fingerprint TEXT NOT NULL UNIQUE,
@@ -36,7 +34,9 @@ CREATE TABLE shard (
     shape TEXT NOT NULL,
     dtype TEXT NOT NULL,
     bytes INTEGER NOT NULL,
-    created REAL NOT NULL
+    created REAL NOT NULL,
+    used REAL NOT NULL,
+    seal BLOB NOT NULL
 ) STRICT;
 CREATE TABLE row (
     recipe INTEGER NOT NULL REFERENCES recipe,
@@ -47,14 +47,10 @@ CREATE TABLE row (
     PRIMARY KEY (recipe, digest)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX row_by_shard ON row (shard, position);
-CREATE TABLE memo (
-    path BLOB PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    digest TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
 """
+
+
+_DANGLING = "shard NOT IN (SELECT id FROM shard) OR recipe NOT IN (SELECT id FROM recipe)"
 
 
 @dataclass(frozen=True)
@@ -69,9 +65,19 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class RowEntry:
-    """Where one embedding is: shard, position in it, SHA-256 of its bytes."""
+    """Where one embedding is: shard, position in it, and its `checksum`."""
 
     shard: ShardEntry
+    position: int
+    checksum: bytes
+
+
+@dataclass(frozen=True)
+class NamedRow:
+    """A row of a given shard with the names that it is found by."""
+
+    fingerprint: str
+    digest: str
     position: int
     checksum: bytes
 
@@ -87,67 +93,38 @@ class RecipeEntry:
     bytes: int
     first: float
     last: float
-
-
-@dataclass(frozen=True)
-class FileState:
-    """What a file's status says of its content: as long as it stays, so does the content."""
-
-    size: int
-    mtime_ns: int
-    inode: int
+    used: float
 
 
 class Index:
-    """The index of one cache folder; every call opens it anew, so threads may share one.
+    """Recipes, shards and rows.
 
     Parameters
     ----------
-    path : Path
-        The database file, made if need be.
-
-    Raises
-    ------
-    CacheSchemaError
-        If the file was written by a newer version of the toolkit.
-    CorruptCacheError
-        If it is not an index at all.
+    database : Database
+        With the index's `TABLES`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._transaction() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if version == 0 and tables == 0:
-                for statement in _TABLES.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA}")
-            elif version != SCHEMA:
-                raise CacheSchemaError(
-                    f"the cache index {path} has schema {version}, this version of "
-                    f"frozen-features uses {SCHEMA}; use the version that wrote it, or another "
-                    "folder with --cache"
-                )
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def locate(self, fingerprint: str, digests: Sequence[str]) -> dict[str, RowEntry]:
         """Return where the embeddings of these images are; those not there are left out."""
         found: dict[str, RowEntry] = {}
         shards: dict[str, ShardEntry] = {}
-        with self._transaction(write=False) as connection:
-            for some in _portions(digests):
+        with self._database.transaction(write=False) as connection:
+            for some in portions(digests):
                 rows = connection.execute(
                     f"""SELECT digest, name, shape, dtype, bytes, position, checksum
                     FROM row JOIN shard ON shard.id = row.shard
                     JOIN recipe ON recipe.id = row.recipe
-                    WHERE fingerprint = ? AND digest IN ({_marks(some)})""",  # noqa: S608 - marks
+                    WHERE fingerprint = ? AND digest IN ({marks(some)})""",  # noqa: S608 - marks
                     (fingerprint, *some),
                 )
-                for digest, name, shape, dtype, size, position, checksum in rows:
+                for digest, name, shape, dtype, size, position, check in rows:
                     if name not in shards:
-                        shards[name] = ShardEntry(name, _shape(shape), dtype, size)
-                    found[digest] = RowEntry(shards[name], position, checksum)
+                        shards[name] = _shard(name, shape, dtype, size)
+                    found[digest] = RowEntry(shards[name], position, check)
         return found
 
     def add(
@@ -156,12 +133,17 @@ class Index:
         canonical: str,
         shard: ShardEntry,
         rows: Iterable[tuple[str, int, bytes]],
+        publish_again: Callable[[], None],
     ) -> None:
         """Name a published shard and its rows `(digest, position, checksum)`, all or nothing.
 
-        Rows that another process has committed in the meantime stay as they are.
+        Rows that another process has committed in the meantime stay as they are. `publish_again`
+        is called with the index locked, to make sure that the file is still there: until it is
+        named, another process may delete one with the same bytes.
         """
-        with self._transaction() as connection:
+        now = time.time()
+        with self._database.transaction() as connection:
+            publish_again()
             connection.execute(
                 "INSERT OR IGNORE INTO recipe (fingerprint, canonical) VALUES (?, ?)",
                 (fingerprint, canonical),
@@ -170,25 +152,41 @@ class Index:
                 "SELECT id FROM recipe WHERE fingerprint = ?", (fingerprint,)
             ).fetchone()
             connection.execute(
-                """INSERT OR IGNORE INTO shard (name, shape, dtype, bytes, created)
-                VALUES (?, ?, ?, ?, ?)""",
-                (shard.name, json.dumps(shard.shape), shard.dtype, shard.bytes, time.time()),
+                """INSERT INTO shard (name, shape, dtype, bytes, created, used, seal)
+                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET used = ?6""",
+                (
+                    shard.name,
+                    json.dumps(shard.shape),
+                    shard.dtype,
+                    shard.bytes,
+                    now,
+                    now,
+                    seal(shard.name, json.dumps(shard.shape), shard.dtype, shard.bytes),
+                ),
             )
             (shard_id,) = connection.execute(
                 "SELECT id FROM shard WHERE name = ?", (shard.name,)
             ).fetchone()
             connection.executemany(
                 "INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?, ?)",
-                [(recipe, digest, shard_id, position, checksum)
-                 for digest, position, checksum in rows],
-            )  # fmt: skip
+                [(recipe, digest, shard_id, position, check) for digest, position, check in rows],
+            )
+
+    def touch(self, shards: Iterable[ShardEntry]) -> None:
+        """Note that these shards are being read now: the least recently used go first."""
+        now = time.time()
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE shard SET used = max(used, ?) WHERE name = ?",
+                [(now, shard.name) for shard in shards],
+            )
 
     def recipes(self) -> list[RecipeEntry]:
-        """Return what there is of each recipe, the latest used for computing last."""
-        with self._transaction(write=False) as connection:
+        """Return what there is of each recipe, the latest computed last."""
+        with self._database.transaction(write=False) as connection:
             rows = connection.execute(
                 """SELECT fingerprint, canonical, sum(rows), count(*), sum(bytes),
-                    min(created), max(created)
+                    min(created), max(created), max(used)
                 FROM (SELECT recipe, shard, count(*) AS rows FROM row GROUP BY recipe, shard)
                 JOIN shard ON shard.id = shard JOIN recipe ON recipe.id = recipe
                 GROUP BY recipe ORDER BY max(created)"""
@@ -197,100 +195,139 @@ class Index:
 
     def shards(self) -> list[ShardEntry]:
         """Return every shard that the index names."""
-        with self._transaction(write=False) as connection:
+        with self._database.transaction(write=False) as connection:
             rows = connection.execute("SELECT name, shape, dtype, bytes FROM shard ORDER BY id")
-            return [
-                ShardEntry(name, _shape(shape), dtype, size) for name, shape, dtype, size in rows
-            ]
+            return [_shard(*row) for row in rows]
 
-    def rows(self, shard: ShardEntry) -> list[tuple[int, bytes]]:
-        """Return position and checksum of every row of a shard, under any recipe."""
-        with self._transaction(write=False) as connection:
-            return connection.execute(
-                """SELECT position, checksum FROM row JOIN shard ON shard.id = row.shard
+    def shards_by_use(self, fingerprint: str | None = None) -> list[tuple[ShardEntry, float]]:
+        """Return shards with the time they were last used, the least recently used first."""
+        with self._database.transaction(write=False) as connection:
+            rows = connection.execute(
+                """SELECT name, shape, dtype, bytes, used FROM shard
+                WHERE ?1 IS NULL OR id IN (SELECT shard FROM row JOIN recipe
+                    ON recipe.id = row.recipe WHERE fingerprint = ?1)
+                ORDER BY used, id""",
+                (fingerprint,),
+            )
+            return [(_shard(*fields), used) for *fields, used in rows]
+
+    def rows_of(self, shard: ShardEntry) -> list[NamedRow]:
+        """Return every row of a shard, under any recipe."""
+        with self._database.transaction(write=False) as connection:
+            rows = connection.execute(
+                """SELECT fingerprint, digest, position, checksum
+                FROM row JOIN shard ON shard.id = row.shard JOIN recipe ON recipe.id = row.recipe
                 WHERE name = ? ORDER BY position""",
                 (shard.name,),
-            ).fetchall()
+            )
+            return [NamedRow(*row) for row in rows]
 
-    def forget(self, fingerprint: str | None = None) -> list[ShardEntry]:
+    def forget_recipe(self, fingerprint: str | None = None) -> list[ShardEntry]:
         """Drop one recipe's rows, or all; return the shards that no row is left in."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 """DELETE FROM row WHERE ?1 IS NULL
                 OR recipe = (SELECT id FROM recipe WHERE fingerprint = ?1)""",
                 (fingerprint,),
             )
-            connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM row)")
-            dropped = connection.execute(
-                """DELETE FROM shard WHERE id NOT IN (SELECT shard FROM row)
-                RETURNING name, shape, dtype, bytes"""
-            ).fetchall()
-        return [
-            ShardEntry(name, _shape(shape), dtype, size) for name, shape, dtype, size in dropped
-        ]
+            return _drop_unused(connection)
 
-    def remembered(self, states: Mapping[bytes, FileState]) -> dict[bytes, str]:
-        """Return the digests of those files whose status is still the remembered one."""
-        found: dict[bytes, str] = {}
-        with self._transaction(write=False) as connection:
-            for some in _portions(list(states)):
-                rows = connection.execute(
-                    f"SELECT * FROM memo WHERE path IN ({_marks(some)})",  # noqa: S608 - marks
-                    some,
+    def forget_shards(
+        self, shards: Iterable[ShardEntry], unless_used_since: float | None = None
+    ) -> list[ShardEntry]:
+        """Drop shards with their rows; return those dropped.
+
+        A shard that was used at or after `unless_used_since` (seconds since 1970) stays.
+        """
+        with self._database.transaction() as connection:
+            for shard in shards:
+                connection.execute(
+                    """DELETE FROM row WHERE shard =
+                    (SELECT id FROM shard WHERE name = ? AND (?2 IS NULL OR used < ?2))""",
+                    (shard.name, unless_used_since),
                 )
-                found |= {
-                    path: digest
-                    for path, size, mtime_ns, inode, digest in rows
-                    if states[path] == FileState(size, mtime_ns, inode)
-                }
-        return found
+            return _drop_unused(connection)
 
-    def remember(self, digests: Mapping[bytes, tuple[FileState, str]]) -> None:
-        """Remember files' digests under their paths and status."""
-        rows = [
-            (path, state.size, state.mtime_ns, state.inode, digest)
-            for path, (state, digest) in digests.items()
-        ]
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?, ?, ?, ?)", rows)
+    def forget_row(self, row: NamedRow) -> None:
+        """Drop one row."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """DELETE FROM row WHERE digest = ?
+                AND recipe = (SELECT id FROM recipe WHERE fingerprint = ?)""",
+                (row.digest, row.fingerprint),
+            )
+            _drop_unused(connection)
 
-    @contextlib.contextmanager
-    def _transaction(self, write: bool = True) -> Iterator[sqlite3.Connection]:
-        """Open the index for one transaction, and turn SQLite's errors into ours."""
-        try:
-            with contextlib.closing(
-                sqlite3.connect(
-                    self.path, timeout=_SECONDS_TO_WAIT_FOR_A_LOCK, isolation_level=None
+    def delete_unnamed(self, names: Iterable[str], delete: Callable[[str], None]) -> None:
+        """Delete shard files with the index locked, so that none is named in the same moment."""
+        for name in names:
+            with self._database.transaction() as connection:
+                named = connection.execute("SELECT 1 FROM shard WHERE name = ?", (name,))
+                if named.fetchone() is None:
+                    delete(name)
+
+    def damaged(self) -> list[str]:
+        """Return a sentence for every record that is not as it was written."""
+        with self._database.transaction(write=False) as connection:
+            recipes = [
+                f"recipe {fingerprint[:12]} is not the fingerprint of its own text"
+                for _, fingerprint, canonical in connection.execute("SELECT * FROM recipe")
+                if _fingerprint(canonical) != fingerprint
+            ]
+            shards = [
+                f"the record of shard {name[:12]} is not what was written"
+                for name, *fields, sealed in connection.execute(
+                    "SELECT name, shape, dtype, bytes, seal FROM shard"
                 )
-            ) as connection:
-                connection.execute("PRAGMA synchronous = EXTRA")
-                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-                try:
-                    yield connection
-                except BaseException:
-                    connection.execute("ROLLBACK")
-                    raise
-                connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise CacheError(
-                f"cannot use the cache index {self.path}: {error}; check that the folder can be "
-                "written to and the disk has room, or name another folder with --cache"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise CorruptCacheError(
-                f"the cache index {self.path} is damaged: {error}; move the folder away, or name "
-                "another with --cache, and run the same command again"
-            ) from error
+                if seal(name, *fields) != sealed
+            ]
+            (dangling,) = connection.execute(
+                f"SELECT count(*) FROM row WHERE {_DANGLING}"  # noqa: S608 - a constant
+            ).fetchone()
+        lost = [f"{dangling} rows name a shard or a recipe that is not there"] if dangling else []
+        return recipes + shards + lost
+
+    def forget_damaged(self) -> list[ShardEntry]:
+        """Drop the records that `damaged` finds, with their rows; return the shards dropped."""
+        with self._database.transaction() as connection:
+            for number, fingerprint, canonical in connection.execute(
+                "SELECT * FROM recipe"
+            ).fetchall():
+                if _fingerprint(canonical) != fingerprint:
+                    connection.execute("DELETE FROM row WHERE recipe = ?", (number,))
+            for number, *fields, sealed in connection.execute(
+                "SELECT id, name, shape, dtype, bytes, seal FROM shard"
+            ).fetchall():
+                if seal(*fields) != sealed:
+                    connection.execute("DELETE FROM row WHERE shard = ?", (number,))
+            connection.execute(f"DELETE FROM row WHERE {_DANGLING}")  # noqa: S608 - a constant
+            return _drop_unused(connection)
 
 
-def _portions(names: Sequence[str] | Sequence[bytes]) -> Iterator[Sequence[str] | Sequence[bytes]]:
-    for start in range(0, len(names), _NAMES_PER_QUERY):
-        yield names[start : start + _NAMES_PER_QUERY]
+def checksum(fingerprint: str, digest: str, row: np.ndarray) -> bytes:
+    """Return the SHA-256 of an embedding's bytes together with the names it is found by."""
+    found = hashlib.sha256(f"{fingerprint} {digest} ".encode("utf-8", "surrogateescape"))
+    found.update(np.ascontiguousarray(row).data)
+    return found.digest()
 
 
-def _marks(names: Sequence[str] | Sequence[bytes]) -> str:
-    return ",".join("?" * len(names))
+def _drop_unused(connection: sqlite3.Connection) -> list[ShardEntry]:
+    """Drop recipes without rows and shards without rows; return these shards."""
+    connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM row)")
+    dropped = connection.execute(
+        """DELETE FROM shard WHERE id NOT IN (SELECT shard FROM row)
+        RETURNING name, shape, dtype, bytes"""
+    ).fetchall()
+    return [_shard(*row) for row in dropped]
+
+
+def _shard(name: str, shape: str, dtype: str, size: int) -> ShardEntry:
+    return ShardEntry(name, _shape(shape), dtype, size)
 
 
 def _shape(text: str) -> tuple[int, ...]:
     return tuple(json.loads(text))
+
+
+def _fingerprint(canonical: str) -> str:
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()

@@ -6,22 +6,18 @@ is there only when its bytes are, and a published shard is never written again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
-import secrets
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cache import disk
 from cache.errors import CacheError, CorruptCacheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_TEMPORARY = ".tmp-"
 
 
 class Shards:
@@ -56,28 +52,21 @@ class Shards:
         CacheError
             If the disk does not take it. Nothing is left under the shard's name.
         """
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, np.ascontiguousarray(rows), allow_pickle=False)
-        data = buffer.getbuffer()
+        data = _npy(rows)
         name = hashlib.sha256(data).hexdigest()
-        temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self.path(name))
-            sync_folder(self.folder)
-            sync_folder(self.folder.parent)
+            disk.publish(self.path(name), data)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise CacheError(
                 f"cannot write to the cache in {self.folder}: {error.strerror or error}; what was "
                 "committed before is safe; mend that and run the same command again"
             ) from error
         return name, len(data)
+
+    def ensure(self, name: str, rows: np.ndarray) -> None:
+        """Publish a shard again if its file has been deleted in the meantime."""
+        if not self.path(name).exists():
+            self.publish(rows)
 
     def open(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         """Map a shard into memory, read-only.
@@ -115,7 +104,7 @@ class Shards:
 
     def temporaries(self) -> list[Path]:
         """Return the unfinished files that killed runs have left, and those being written now."""
-        return list(self.folder.glob(f"{_TEMPORARY}*"))
+        return list(self.folder.glob(f"{disk.TEMPORARY}*"))
 
     def delete(self, name: str) -> None:
         """Delete a shard, if it is there."""
@@ -126,12 +115,7 @@ class Shards:
         return self.folder / f"{name}.npy"
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the system can."""
-    if os.name == "nt":  # Windows cannot open a folder, and syncs names by itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _npy(rows: np.ndarray) -> memoryview:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(rows), allow_pickle=False)
+    return buffer.getbuffer()

@@ -1,60 +1,35 @@
 """The embedding cache: rows found by recipe fingerprint and image digest.
 
-`Store` is what the other packages use; `shards` holds the bytes and `index` the names.
+`Store` is what the other packages use; `shards` holds the bytes, `index` the names.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cache import index as indexes
+from cache import memo as memos
+from cache.database import Database
 from cache.errors import CacheError, CorruptCacheError
-from cache.index import FileState, Index, RecipeEntry, ShardEntry
+from cache.index import Index, RecipeEntry, ShardEntry, checksum
+from cache.locks import Lease
+from cache.memo import FileState, Memo
 from cache.shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from cache.console import Progress
-
-from cache.console import silent
 
 SHARD_ROWS = 64
 """Rows per shard: what a killed run may have to compute again."""
 
 _SECONDS_UNTIL_SETTLED = 2.0
 """A file changed this lately may change again without its modification time showing it."""
-
-_SECONDS_UNTIL_ABANDONED = 3600.0
-"""A file in the shards' folder that the index does not name is surely nobody's after this."""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `Store.verify` found.
-
-    Parameters
-    ----------
-    shards, rows, bytes : int
-        How much was read.
-    problems : list of str
-        One sentence for each shard that is not what was committed; empty when all is well.
-    leftovers : int
-        Unfinished or unnamed files of killed runs; they do no harm, and `clear` removes them.
-    """
-
-    shards: int
-    rows: int
-    bytes: int
-    problems: list[str] = field(default_factory=list)
-    leftovers: int = 0
 
 
 class Store:
@@ -84,12 +59,24 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._shards = Shards(folder / "shards")
-        self._index = Index(folder / "index.sqlite")
+        try:
+            self.lease = Lease(folder / "leases")
+        except OSError as error:
+            raise CacheError(
+                f"cannot write to the cache folder {folder}: {error.strerror or error}; name "
+                "another with --cache"
+            ) from error
+        self.database = Database(folder / "index.sqlite", indexes.TABLES + memos.TABLE)
+        self.index, self.memo = Index(self.database), Memo(self.database)
+        self.shards = Shards(folder / "shards")
 
     def missing(self, fingerprint: str, digests: Sequence[str]) -> list[str]:
-        """Return the images that have no row under this recipe, each once, in order."""
-        there = self._index.locate(fingerprint, digests)
+        """Return the images that have no row under this recipe, each once, in order.
+
+        The rows that are there stay as long as this store is open, whatever is pruned.
+        """
+        there = self.index.locate(fingerprint, digests)
+        self.index.touch({entry.shard for entry in there.values()})
         return [digest for digest in dict.fromkeys(digests) if digest not in there]
 
     def append(
@@ -116,13 +103,16 @@ class Store:
         if len(digests) != len(rows):
             raise ValueError(f"{len(digests)} digests for {len(rows)} rows")
         rows = np.ascontiguousarray(rows)
-        name, size = self._shards.publish(rows)
-        shard = ShardEntry(name, rows.shape, rows.dtype.str, size)
-        self._index.add(
+        name, size = self.shards.publish(rows)
+        self.index.add(
             fingerprint,
             canonical,
-            shard,
-            [(digest, i, _checksum(rows[i])) for i, digest in enumerate(digests)],
+            ShardEntry(name, rows.shape, rows.dtype.str, size),
+            [
+                (digest, i, checksum(fingerprint, digest, rows[i]))
+                for i, digest in enumerate(digests)
+            ],
+            lambda: self.shards.ensure(name, rows),
         )
 
     def read(self, fingerprint: str, digests: Sequence[str]) -> np.ndarray:
@@ -147,7 +137,8 @@ class Store:
         CorruptCacheError
             If a row is not what was committed.
         """
-        located = self._index.locate(fingerprint, digests)
+        located = self.index.locate(fingerprint, digests)
+        self.index.touch({entry.shard for entry in located.values()})
         absent = next((digest for digest in digests if digest not in located), None)
         if absent is not None or not digests:
             raise CacheError(
@@ -160,15 +151,20 @@ class Store:
         first = next(iter(wanted))
         rows = np.empty((len(digests), *first.shape[1:]), dtype=first.dtype)
         for shard, places in wanted.items():
-            array = self._shards.open(shard.name, shard.shape, shard.dtype)
+            array = self.shards.open(shard.name, shard.shape, shard.dtype)
             for i in places:
                 entry = located[digests[i]]
-                rows[i] = array[entry.position]
-                if _checksum(rows[i]) != entry.checksum:
+                if not 0 <= entry.position < len(array) or array.shape[1:] != rows.shape[1:]:
                     raise CorruptCacheError(
-                        f"row {entry.position} of shard {self._shards.path(shard.name)} is not "
-                        "what was committed; run python -m cache clear, then the same command "
-                        "again"
+                        f"the index places an embedding where shard {shard.name} has none; run "
+                        "python -m cache verify --repair, then the same command again"
+                    )
+                rows[i] = array[entry.position]
+                if checksum(fingerprint, digests[i], rows[i]) != entry.checksum:
+                    raise CorruptCacheError(
+                        f"row {entry.position} of shard {self.shards.path(shard.name)} is not "
+                        "what was committed; run python -m cache verify --repair, then the same "
+                        "command again"
                     )
         return rows
 
@@ -180,7 +176,7 @@ class Store:
             state = file_state(path)
             if state is not None:
                 states[key] = state
-        found = self._index.remembered(states)
+        found = self.memo.recall(states)
         return {path: found[key] for path, key in keys.items() if key in found}
 
     def remember(self, digests: Mapping[Path, tuple[FileState, str]]) -> None:
@@ -193,7 +189,7 @@ class Store:
             two seconds is not remembered: its modification time cannot tell a further change.
         """
         settled_ns = (time.time() - _SECONDS_UNTIL_SETTLED) * 1e9
-        self._index.remember(
+        self.memo.remember(
             {
                 os.fsencode(path.absolute()): (state, digest)
                 for path, (state, digest) in digests.items()
@@ -201,57 +197,17 @@ class Store:
             }
         )
 
-    def recipes(self) -> list[RecipeEntry]:
-        """Return what there is of each recipe, the latest computed last."""
-        return self._index.recipes()
-
-    def verify(self, progress: Progress = silent) -> Verification:
-        """Read every byte that the index names and compare it with what was committed."""
-        shards = self._index.shards()
-        problems, n_rows, n_bytes = [], 0, 0
-        for done, shard in enumerate(shards):
-            progress("verifying shards", done, len(shards))
-            rows = self._index.rows(shard)
-            n_rows, n_bytes = n_rows + len(rows), n_bytes + shard.bytes
-            problem = self._problem(shard, rows)
-            if problem:
-                problems.append(problem)
-        progress("verifying shards", len(shards), len(shards))
-        return Verification(len(shards), n_rows, n_bytes, problems, len(self._leftovers(shards)))
-
-    def clear(self, fingerprint: str | None = None) -> tuple[int, int]:
-        """Delete all embeddings, or those of one recipe.
-
-        Returns
-        -------
-        n_shards, n_bytes : int
-            What was deleted.
-        """
-        shards = self._index.forget(fingerprint)
-        for shard in shards:
-            self._shards.delete(shard.name)
-        for leftover in self._leftovers(self._index.shards()):
-            if time.time() - leftover.stat().st_mtime > _SECONDS_UNTIL_ABANDONED:
-                leftover.unlink(missing_ok=True)
-        return len(shards), sum(shard.bytes for shard in shards)
-
-    def _problem(self, shard: ShardEntry, rows: Sequence[tuple[int, bytes]]) -> str | None:
-        path = self._shards.path(shard.name)
-        if not self._shards.intact(shard.name):
-            return f"{path} is missing, or its bytes are not the ones that it is named by"
-        try:
-            array = self._shards.open(shard.name, shard.shape, shard.dtype)
-        except CorruptCacheError as error:
-            return str(error)
-        for position, checksum in rows:
-            if not 0 <= position < len(array) or _checksum(array[position]) != checksum:
-                return f"{path}: the index's checksum of row {position} is not that of the row"
+    def path_of(self, digest: str) -> Path | None:
+        """Return a file that has this SHA-256 still, as far as its status tells; None if none."""
+        for name in self.memo.paths(digest):
+            path = Path(os.fsdecode(name))
+            if self.digests([path]).get(path) == digest:
+                return path
         return None
 
-    def _leftovers(self, named: Sequence[ShardEntry]) -> list[Path]:
-        known = {shard.name for shard in named}
-        unnamed = [self._shards.path(n) for n in self._shards.names() if n not in known]
-        return unnamed + self._shards.temporaries()
+    def recipes(self) -> list[RecipeEntry]:
+        """Return what there is of each recipe, the latest computed last."""
+        return self.index.recipes()
 
 
 def file_state(path: Path) -> FileState | None:
@@ -261,7 +217,3 @@ def file_state(path: Path) -> FileState | None:
     except OSError:
         return None
     return FileState(status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-def _checksum(row: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(row).data).digest()

@@ -158,12 +158,10 @@ class Network(Classifier):
     def _build(self, classes: NDArray[Any], sample_shape: Shape) -> None:
         keras = import_keras()
         model = keras.Sequential(self.layers(sample_shape, len(classes)))
-        # XLA, which Keras would choose here, makes convolutions on a CPU about half as fast.
         model.compile(
             optimizer=keras.optimizers.Adam(self.learning_rate),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
-            jit_compile=False,
         )
         self.classes_ = classes
         self.sample_shape_ = tuple(sample_shape)

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cache import disk
 from cache.cells import write_quarantine
 from classify.errors import ClassifierError
 from reports import page, record, tables
@@ -92,7 +93,7 @@ class RunFolder:
                 ((item.path, item.reason) for item in run.quarantine),
             )
         page.write(run, predictions, self.path / page.REPORT_NAME)
-        (self.path / record.RECORD_NAME).write_text(run.to_json(), encoding="utf-8")
+        disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a run that came to nothing."""

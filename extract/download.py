@@ -11,9 +11,8 @@ import json
 import logging
 import os
 import re
-import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +20,11 @@ from urllib.parse import urljoin, urlsplit
 
 from cache.console import Progress, silent
 from cache.errors import ToolkitError
+from cache.locks import locked
 from extract.errors import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import requests
 
@@ -142,43 +142,6 @@ def git_blob_id(path: Path) -> str:
             file,
             lambda: hashlib.sha1(header, usedforsecurity=False),
         ).hexdigest()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for any other process that holds it.
-
-    The file is removed at the end. A file system without `flock` locks nothing.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    while True:
-        with path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.info("waiting for another process that is making %s", path.stem)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError:
-                logger.debug("no locks in %s", path.parent)
-            # The holder before us has removed the file: a third process may hold a newer one.
-            if not _is_open_file(path, file.fileno()):
-                continue
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_open_file(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _require_web(url: str) -> None:

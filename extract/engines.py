@@ -36,9 +36,6 @@ class Engine(Protocol):
 class TensorFlowEngine:
     """The default engine: Keras's own network in one TensorFlow graph, preprocessing included.
 
-    The graph is not compiled by XLA. `keras.Model.predict` does that by default, and on CPUs XLA's
-    convolutions are slower than oneDNN's (`benchmarks/extract.py` measures by how much).
-
     Parameters
     ----------
     recipe : Recipe
@@ -69,9 +66,7 @@ class TensorFlowEngine:
             return embedding
 
         shape = (None, recipe.size, recipe.size, 3)
-        self._forward = tf.function(
-            forward, input_signature=[tf.TensorSpec(shape, tf.uint8)], jit_compile=False
-        )
+        self._forward = tf.function(forward, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `Engine`."""

@@ -123,7 +123,7 @@ class FrozenBase:
             paths,
             self.recipe,
             self.store,
-            self._engine,
+            self.make_engine,
             batch_size=batch_size,
             workers=workers,
             progress=progress,
@@ -154,7 +154,8 @@ class FrozenBase:
         """Return the recipe's fields, its fingerprint, and where the weights came from."""
         return {**self.recipe.to_dict(), "weights_source": self.weights.source}
 
-    def _engine(self) -> Engine:
+    def make_engine(self) -> Engine:
+        """Return an engine that computes the recipe; this imports TensorFlow."""
         from extract.engines import TensorFlowEngine
 
         return TensorFlowEngine(self.recipe, self.weights)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from cache.index import FileState
+    from cache.memo import FileState
     from cache.store import Store
     from extract.engines import Engine
     from extract.recipe import Recipe

@@ -19,13 +19,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from cache import disk
 from cache.console import Progress, silent
 from cache.errors import CacheError, ToolkitError
+from cache.locks import locked
 from extract import shapes
 from extract.archive import check as check_archive
 from extract.archive import unpack
 from extract.dataset import find_images
-from extract.download import UnreachableError, fetch, git_blob_id, locked, sha256
+from extract.download import UnreachableError, fetch, git_blob_id, sha256
 from extract.errors import ArchiveError, DataError, DownloadError
 
 if TYPE_CHECKING:
@@ -275,9 +277,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    disk.publish(path, (json.dumps(content, indent=1) + "\n").encode("utf-8"))
 
 
 def _plain(name: str) -> str:

@@ -14,17 +14,15 @@ import json
 import logging
 import os
 import re
-import secrets
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cache import disk
 from cache.console import Progress, silent
 from cache.errors import CacheError, ToolkitError
-from cache.shards import sync_folder
 from extract import backbone as backbones
 from extract import torchvision, weight_files
 from extract.errors import WeightsError
@@ -326,7 +324,9 @@ def _torchvision(backbone: str, cache: Path, progress: Progress) -> Weights:
             f"torchvision's weights should have SHA-256 {TORCHVISION_VGG16}; these have {found}"
         )
     named = {f"{i // 2:02}_{('kernel', 'bias')[i % 2]}": array for i, array in enumerate(arrays)}
-    _publish(path, partial(np.savez, **named))  # type: ignore[arg-type]  # a stub's keyword
+    packed = io.BytesIO()
+    np.savez(packed, **named)  # type: ignore[arg-type]  # a stub's keyword
+    _publish(path, packed.getbuffer())
     _remember(path.with_suffix(".json"), found)
     progress("torchvision weights", 1, 1)
     return weights
@@ -380,20 +380,11 @@ def _recall(record: Path) -> str | None:
 
 def _remember(record: Path, known: str) -> None:
     content = json.dumps({"identity": known}).encode("ascii")
-    _publish(record, lambda file: file.write(content))
+    _publish(record, content)
 
 
-def _publish(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let a file appear under its name only when it is whole and on the disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+def _publish(path: Path, data: bytes | memoryview) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        disk.publish(path, data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CacheError(f"cannot write {path}: {error.strerror or error}") from error

@@ -16,6 +16,13 @@ import pytest
 
 from cache import CacheError, CacheSchemaError, CorruptCacheError, Store
 from cache.store import file_state
+from cache.upkeep import clear, verify
+
+CANONICAL = {
+    hashlib.sha256(text.encode()).hexdigest(): text
+    for text in ('{"backbone":"one"}', '{"backbone":"two"}')
+}
+F1, F2 = CANONICAL
 
 
 def digest(i: int) -> str:
@@ -26,9 +33,9 @@ def rows(start: int, stop: int) -> np.ndarray:
     return np.stack([np.full((2, 2, 8), i, np.float32) for i in range(start, stop)])
 
 
-def fill(store: Store, start: int, stop: int, fingerprint: str = "f1") -> list[str]:
+def fill(store: Store, start: int, stop: int, fingerprint: str = F1) -> list[str]:
     digests = [digest(i) for i in range(start, stop)]
-    store.append(fingerprint, '{"backbone":"stub"}', digests, rows(start, stop))
+    store.append(fingerprint, CANONICAL[fingerprint], digests, rows(start, stop))
     return digests
 
 
@@ -46,7 +53,7 @@ def test_rows_come_back_in_the_order_asked_for(store: Store) -> None:
     """Reading takes rows from several shards, in any order, repeats included."""
     fill(store, 0, 3)
     fill(store, 3, 5)
-    back = store.read("f1", [digest(4), digest(0), digest(4)])
+    back = store.read(F1, [digest(4), digest(0), digest(4)])
     assert back[:, 0, 0, 0].tolist() == [4, 0, 4]
     assert back.dtype == np.float32
     assert back.shape == (3, 2, 2, 8)
@@ -55,31 +62,31 @@ def test_rows_come_back_in_the_order_asked_for(store: Store) -> None:
 def test_missing_names_each_absent_image_once(store: Store) -> None:
     """Only images without a row under this very recipe are missing."""
     fill(store, 0, 2)
-    assert store.missing("f1", [digest(1), digest(7), digest(7)]) == [digest(7)]
-    assert store.missing("f2", [digest(1)]) == [digest(1)]
+    assert store.missing(F1, [digest(1), digest(7), digest(7)]) == [digest(7)]
+    assert store.missing(F2, [digest(1)]) == [digest(1)]
 
 
 def test_recipes_do_not_share_rows(store: Store) -> None:
     """The same image has a row of its own under each recipe."""
-    fill(store, 0, 1, "f1")
-    store.append("f2", "{}", [digest(0)], rows(9, 10))
-    assert store.read("f1", [digest(0)])[0, 0, 0, 0] == 0
-    assert store.read("f2", [digest(0)])[0, 0, 0, 0] == 9
+    fill(store, 0, 1, F1)
+    store.append(F2, CANONICAL[F2], [digest(0)], rows(9, 10))
+    assert store.read(F1, [digest(0)])[0, 0, 0, 0] == 0
+    assert store.read(F2, [digest(0)])[0, 0, 0, 0] == 9
 
 
 def test_a_second_store_on_the_folder_sees_what_the_first_committed(store: Store) -> None:
     """Nothing is kept in the process: a row is there for all once append has returned."""
     digests = fill(store, 0, 3)
-    assert Store(store.folder).missing("f1", digests) == []
+    assert Store(store.folder).missing(F1, digests) == []
 
 
 def test_the_first_commit_of_a_row_wins(store: Store) -> None:
     """Two processes that compute the same image do not disturb each other."""
     fill(store, 0, 2)
-    store.append("f1", "{}", [digest(1), digest(2)], rows(11, 13))
-    back = store.read("f1", [digest(0), digest(1), digest(2)])
+    store.append(F1, CANONICAL[F1], [digest(1), digest(2)], rows(11, 13))
+    back = store.read(F1, [digest(0), digest(1), digest(2)])
     assert back[:, 0, 0, 0].tolist() == [0, 1, 12]
-    assert store.verify().problems == []
+    assert verify(store).problems == []
 
 
 def test_a_shard_is_named_by_its_bytes(store: Store) -> None:
@@ -92,7 +99,7 @@ def test_a_shard_is_named_by_its_bytes(store: Store) -> None:
 def test_reading_an_absent_row_says_what_to_do(store: Store) -> None:
     """The error names the image and the command that computes it."""
     with pytest.raises(CacheError, match="run python -m extract"):
-        store.read("f1", [digest(0)])
+        store.read(F1, [digest(0)])
 
 
 def test_a_flipped_bit_is_found_on_read_and_by_verify(store: Store) -> None:
@@ -103,9 +110,9 @@ def test_a_flipped_bit_is_found_on_read_and_by_verify(store: Store) -> None:
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(CorruptCacheError, match="is not what was committed"):
-        store.read("f1", [digest(2)])
-    assert store.read("f1", [digest(0)])[0, 0, 0, 0] == 0
-    (problem,) = store.verify().problems
+        store.read(F1, [digest(2)])
+    assert store.read(F1, [digest(0)])[0, 0, 0, 0] == 0
+    (problem,) = verify(store).problems
     assert path.name in problem
 
 
@@ -116,11 +123,11 @@ def test_a_truncated_or_lying_shard_is_refused(store: Store) -> None:
     data = path.read_bytes()
     path.write_bytes(data[:-100])
     with pytest.raises(CorruptCacheError):
-        store.read("f1", [digest(0)])
+        store.read(F1, [digest(0)])
     path.write_bytes(data.replace(b"(3, 2, 2, 8)", b"(9, 2, 2, 8)"))
     with pytest.raises(CorruptCacheError):
-        store.read("f1", [digest(0)])
-    assert len(store.verify().problems) == 1
+        store.read(F1, [digest(0)])
+    assert len(verify(store).problems) == 1
 
 
 def test_a_missing_shard_is_found(store: Store) -> None:
@@ -128,8 +135,8 @@ def test_a_missing_shard_is_found(store: Store) -> None:
     fill(store, 0, 3)
     shard_files(store)[0].unlink()
     with pytest.raises(CorruptCacheError, match="cannot be read"):
-        store.read("f1", [digest(0)])
-    assert len(store.verify().problems) == 1
+        store.read(F1, [digest(0)])
+    assert len(verify(store).problems) == 1
 
 
 def test_verify_counts_what_it_read(store: Store) -> None:
@@ -137,37 +144,37 @@ def test_verify_counts_what_it_read(store: Store) -> None:
     fill(store, 0, 3)
     fill(store, 3, 5)
     (store.folder / "shards" / ".tmp-killed").write_bytes(b"half")
-    found = store.verify()
+    found = verify(store)
     assert (found.shards, found.rows, found.problems, found.leftovers) == (2, 5, [], 1)
 
 
 def test_clear_removes_one_recipe_or_all(store: Store) -> None:
     """Clearing a recipe leaves the other; clearing all leaves no shard."""
-    fill(store, 0, 3, "f1")
-    store.append("f2", "{}", [digest(0)], rows(9, 10))
-    assert store.clear("f1")[0] == 1
-    assert [recipe.fingerprint for recipe in store.recipes()] == ["f2"]
-    assert store.read("f2", [digest(0)])[0, 0, 0, 0] == 9
-    store.clear()
+    fill(store, 0, 3, F1)
+    store.append(F2, CANONICAL[F2], [digest(0)], rows(9, 10))
+    assert len(clear(store, F1)) == 1
+    assert [recipe.fingerprint for recipe in store.recipes()] == [F2]
+    assert store.read(F2, [digest(0)])[0, 0, 0, 0] == 9
+    clear(store)
     assert shard_files(store) == []
     assert store.recipes() == []
 
 
 def test_two_recipes_with_the_same_numbers_share_a_shard(store: Store) -> None:
     """Clearing one of them keeps the shard for the other."""
-    fill(store, 0, 3, "f1")
-    fill(store, 0, 3, "f2")
+    fill(store, 0, 3, F1)
+    fill(store, 0, 3, F2)
     assert len(shard_files(store)) == 1
-    assert store.clear("f1") == (0, 0)
-    assert store.read("f2", [digest(2)])[0, 0, 0, 0] == 2
+    assert clear(store, F1) == []
+    assert store.read(F2, [digest(2)])[0, 0, 0, 0] == 2
     assert [(r.rows, r.shards) for r in store.recipes()] == [(3, 1)]
-    assert store.clear("f2")[0] == 1
+    assert len(clear(store, F2)) == 1
 
 
 def test_as_many_digests_as_rows(store: Store) -> None:
     """A caller that pairs rows and images wrongly is stopped before anything is written."""
     with pytest.raises(ValueError, match="1 digests for 2 rows"):
-        store.append("f1", "{}", [digest(0)], rows(0, 2))
+        store.append(F1, CANONICAL[F1], [digest(0)], rows(0, 2))
     assert store.recipes() == []
 
 
@@ -226,15 +233,15 @@ store = Store(pathlib.Path({str(store.folder)!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
-    store.append("f1", "{{}}", ["x"], np.zeros((1, 200, 200), np.float32))
+    store.append({F1!r}, {CANONICAL[F1]!r}, ["x"], np.zeros((1, 200, 200), np.float32))
 except CacheError as error:
     print(error)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "cannot write to the cache" in out.stdout
-    assert store.verify().problems == []
-    assert store.verify().leftovers == 0
-    assert len(store.read("f1", [digest(i) for i in range(3)])) == 3
+    assert verify(store).problems == []
+    assert verify(store).leftovers == 0
+    assert len(store.read(F1, [digest(i) for i in range(3)])) == 3
 
 
 _WRITER = """
@@ -246,14 +253,19 @@ store = Store(pathlib.Path({folder!r}))
 for i in range(10**6):
     digests = [hashlib.sha256(b"image %d" % j).hexdigest() for j in range(4 * i, 4 * i + 4)]
     data = np.stack([np.full((2, 2, 8), j, np.float32) for j in range(4 * i, 4 * i + 4)])
-    store.append("f1", "{{}}", digests, data)
+    store.append({F1!r}, {canonical!r}, digests, data)
     print(4 * i + 4, flush=True)
 """
 
 
 def test_a_killed_writer_loses_no_committed_row(store: Store) -> None:
     """SIGKILL at a random moment: every row reported as committed is there and right."""
-    code = _WRITER.format(root=str(Path(__file__).parents[2]), folder=str(store.folder))
+    code = _WRITER.format(
+        F1=F1,
+        canonical=CANONICAL[F1],
+        root=str(Path(__file__).parents[2]),
+        folder=str(store.folder),
+    )
     for kill in range(5):
         writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
@@ -263,9 +275,9 @@ def test_a_killed_writer_loses_no_committed_row(store: Store) -> None:
         committed = max([committed, *map(int, writer.stdout.read().split())])
         writer.wait()
         reopened = Store(store.folder)
-        back = reopened.read("f1", [digest(i) for i in range(committed)])
+        back = reopened.read(F1, [digest(i) for i in range(committed)])
         assert back[:, 0, 0, 0].tolist() == list(range(committed))
-        assert reopened.verify().problems == []
+        assert verify(reopened).problems == []
 
 
 def test_several_processes_open_and_fill_a_new_cache_together(tmp_path: Path) -> None:
@@ -278,7 +290,7 @@ from cache import Store
 start = int(sys.argv[1])
 store = Store(pathlib.Path({str(tmp_path)!r}))
 for i in range(start, start + 20):
-    store.append("f1", "{{}}", [hashlib.sha256(b"image %d" % i).hexdigest()],
+    store.append({F1!r}, {CANONICAL[F1]!r}, [hashlib.sha256(b"image %d" % i).hexdigest()],
                  np.full((1, 2, 2, 8), i, np.float32))
 """
     starts = [0, 0, 10, 10, 20, 20, 30, 30]
@@ -287,6 +299,6 @@ for i in range(start, start + 20):
         for start in starts
     ]
     assert [(w.communicate()[1], w.returncode) for w in writers] == [(b"", 0)] * len(starts)
-    back = Store(tmp_path).read("f1", [digest(i) for i in range(50)])
+    back = Store(tmp_path).read(F1, [digest(i) for i in range(50)])
     assert back[:, 0, 0, 0].tolist() == list(range(50))
-    assert Store(tmp_path).verify().problems == []
+    assert verify(Store(tmp_path)).problems == []

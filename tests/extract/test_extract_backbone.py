@@ -88,7 +88,7 @@ def test_the_engine_gives_what_keras_gives(random_vgg16: Weights) -> None:
     images = some_images()
     engine = TensorFlowEngine(recipe(random_vgg16), random_vgg16)
     model = build(recipe(random_vgg16), random_vgg16)
-    model.compile(jit_compile=False)
+
     expected = model.predict(preprocess(images.astype(np.float32), "torch"), verbose=0)
     np.testing.assert_allclose(engine(images), expected, rtol=1e-5, atol=1e-6)
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from cache.locks import locked
 from extract import download
-from extract.download import UnreachableError, fetch, git_blob_id, locked, sha256
+from extract.download import UnreachableError, fetch, git_blob_id, sha256
 from extract.errors import ArchiveError, DownloadError
 
 CONTENT = bytes(range(256)) * 2000

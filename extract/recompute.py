@@ -1,0 +1,56 @@
+"""What `python -m cache verify --sample` computes with: stored recipes, today's libraries."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache.console import Progress, silent
+from extract.frozen import FrozenBase
+from extract.images import decode, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def recompute(
+    canonical: str,
+    paths: Sequence[Path],
+    cache: Path,
+    weights: str = "auto",
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Compute embeddings again, past the cache.
+
+    Parameters
+    ----------
+    canonical : str
+        The recipe's JSON.
+    paths : sequence of Path, length n
+        Image files.
+    cache : Path
+        The cache folder, for the weights.
+    weights : str
+        Where the weights are, as for ``--weights``.
+    progress : Progress
+        Told of the stage "computing again".
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (n, ...)
+
+    Raises
+    ------
+    ToolkitError
+        If the weights there are not those that the recipe names, or a file cannot be used.
+    """
+    base = FrozenBase.again(json.loads(canonical), weights=weights, cache=cache, progress=progress)
+    engine = base.make_engine()
+    rows = []
+    for done, path in enumerate(paths, 1):
+        rows.append(engine(decode(read_bytes(path), base.recipe.size)[np.newaxis]))
+        progress("computing again", done, len(paths))
+    return np.concatenate(rows)
