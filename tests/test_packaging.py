@@ -97,7 +97,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             "test",
             ["ruff check", "ruff format --check", "mypy", "lint-imports", "--doctest-modules"],
         ),
-        ("bench", ["benchmarks/*.py"]),
+        ("bench", ["-m benchmarks."]),
     ],
 )
 def test_make_target_runs_its_commands_in_order(target: str, commands: list[str]) -> None:
