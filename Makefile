@@ -21,10 +21,10 @@ CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test quick lint fast bench clean
+.PHONY: help demo test quick lint fast reliability bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "Another Python (3.11 to 3.13): make PYTHON=python3.12 demo"
 
 demo: .venv/run-stamp ## embed and classify drawn shapes, and print how good each classifier is
@@ -45,6 +45,15 @@ lint: .venv/dev-stamp
 
 fast: .venv/dev-stamp
 	$(BIN)/python -m pytest -m 'not slow and not photographs'
+
+reliability: .venv/dev-stamp ## break everything on purpose, with the full counts (half an hour)
+	@started=$$(date +%s); broken=; \
+	for script in $(sort $(shell grep -l __main__ tests/reliability/*.py)); do \
+	  echo "== $$script"; \
+	  $(BIN)/python $$script --full || broken="$$broken $$script"; \
+	done; \
+	echo "== $$(( $$(date +%s) - started )) seconds in all"; \
+	[ -z "$$broken" ] || { echo "promises were broken in:$$broken" >&2; exit 1; }
 
 bench: .venv/dev-stamp ## measure the figures of README, one benchmark after the other
 	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done

@@ -5,8 +5,8 @@ The files are UTF-8, with commas, one header line and one line per row. Text in 
 - a backslash is doubled; line feed, carriage return and tab are `\n`, `\r` and `\t`; any other
   control character is `\x00` to `\x1f` or `\x7f`; a byte of a file name that is not UTF-8 is `\x80`
   to `\xff`; any other lone surrogate is `\ud800` to `\udfff`;
-- a text that begins with `=`, `+`, `-`, `@`, tab, carriage return or an apostrophe gets an
-  apostrophe in front.
+- a text that begins with `=`, `+`, `-`, `@` (full width too), tab, carriage return or an
+  apostrophe gets an apostrophe in front.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _NEEDS_ESCAPE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\(\\|n|r|t|x[0-9a-f]{2}|u[0-9a-f]{4})")
 _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LONG = {escape[1]: character for character, escape in _SHORT.items()}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+# With the full-width signs, which Japanese and Chinese spreadsheets take for the plain ones.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "'")
 
 
 def encode_text(text: str) -> str:

@@ -11,9 +11,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cache import upkeep
+from cache import disk, upkeep
 from cache.console import ConsoleProgress, argument_parser, run
-from cache.database import set_aside
 from cache.errors import CacheError, CorruptCacheError
 from cache.location import ENVIRONMENT_VARIABLE, cache_folder
 from cache.recompute import recompute
@@ -64,9 +63,10 @@ def _ls(args: argparse.Namespace) -> None:
         print(f"              {_describe(recipe.canonical)}")
     if not recipes:
         print("\nno embeddings yet: python -m extract computes some")
-    for kind in ("data", "weights"):
-        for entry in sorted((folder / kind).glob("*")):
-            print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
+    with disk.attempt(f"look into {folder}"):
+        for kind in ("data", "weights"):
+            for entry in sorted((folder / kind).glob("*")):
+                print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:
@@ -116,9 +116,8 @@ def _verify(args: argparse.Namespace) -> None:
     except CorruptCacheError:
         if not args.repair:
             raise
-        aside = set_aside(folder / "index.sqlite", "damaged")
-        print(f"the index was no database any more and is now {aside}; a new one is begun")
-        store = Store(folder)
+        store, aside = upkeep.reopen(folder)
+        print(f"the index was damaged and is now {aside}; a new one is begun with what is whole")
     with ConsoleProgress(args.quiet) as progress:
         found = upkeep.verify(store, repair=args.repair, progress=progress)
     for problem in found.problems:
@@ -169,11 +168,9 @@ def _clear(args: argparse.Namespace) -> None:
     folder = cache_folder(args.cache)
     if args.data or args.weights:
         kind = folder / ("data" if args.data else "weights")
-        size = _size(kind)
-        try:
+        with disk.attempt(f"delete {kind}"):
+            size = _size(kind)
             shutil.rmtree(kind, ignore_errors=not kind.exists())
-        except OSError as error:
-            raise CacheError(f"cannot delete {kind}: {error.strerror or error}") from error
         print(f"deleted {kind}, {_megabytes(size)}")
         return
     store = Store(folder)

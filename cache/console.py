@@ -150,10 +150,10 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
         command(args)
         sys.stdout.flush()
     except ToolkitError as error:
-        _complain(str(error))
+        _say(f"error: {error}")
         return EXIT_USER
     except KeyboardInterrupt as stopped:
-        _complain(str(stopped) or "stopped")
+        _say(str(stopped) or "stopped")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has had enough: not an error. Python would complain at exit.
@@ -171,6 +171,5 @@ def _show_notes(quiet: bool) -> None:
         logger.setLevel(logging.ERROR if quiet else logging.INFO)
 
 
-def _complain(message: str) -> None:
-    one_line = " ".join(message.split())
-    print(f"error: {one_line}", file=sys.stderr)  # noqa: T201 - the console
+def _say(message: str) -> None:
+    print(" ".join(message.split()), file=sys.stderr)  # noqa: T201 - the console

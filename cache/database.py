@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import sqlite3
 import time
 from typing import TYPE_CHECKING
 
+from cache import disk
 from cache.errors import CacheError, CacheSchemaError, CorruptCacheError
 from cache.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,19 @@ SCHEMA = 2
 _APPLICATION_ID = 0x46464331  # "FFC1": lets `file` and us tell the index from another database
 _SECONDS_TO_WAIT_FOR_A_LOCK = 120.0
 _NAMES_PER_QUERY = 900  # below the smallest limit on parameters that SQLite is built with
+
+# What SQLite says when the disk, the folder's rights or another process are in the way.
+_NOT_THE_FILES_FAULT = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
 
 
 class Database:
@@ -50,14 +65,34 @@ class Database:
 
     def __init__(self, path: Path, tables: str) -> None:
         self.path = path
-        self._tables = tables
+        self.begun = False
+        """Whether there was no index, or an empty file, before this object made one."""
+        self._tables = [text.strip() for text in tables.split(";") if text.strip()]
         found = self._make()
         if found < SCHEMA:
-            with locked(path.with_name(f"{path.name}.lock")):
-                if self._make() < SCHEMA:
-                    aside = set_aside(path, f"schema-{found}")
-                    logger.info("the cache index of an older version is now %s", aside)
-                self._make()
+            self.begin_anew(f"schema-{found}", unless=lambda: self._make() == SCHEMA)
+
+    def begin_anew(self, why: str, unless: Callable[[], bool] = lambda: False) -> Path | None:
+        """Set the file aside and make a new one, unless another process just has.
+
+        Returns
+        -------
+        Path or None
+            The new name of the old file; None if it was not set aside.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be renamed or made.
+        """
+        aside = None
+        with locked(self.path.with_name(f"{self.path.name}.lock")):
+            if not unless():
+                aside = set_aside(self.path, why)
+                logger.info("the cache index (%s) is now %s, and a new one is begun", why, aside)
+            self._make()
+        self.begun = False
+        return aside
 
     @contextlib.contextmanager
     def transaction(self, write: bool = True) -> Iterator[sqlite3.Connection]:
@@ -68,6 +103,8 @@ class Database:
                     self.path, timeout=_SECONDS_TO_WAIT_FOR_A_LOCK, isolation_level=None
                 )
             ) as connection:
+                # A flipped bit may leave no UTF-8; that is for the digests of records to find.
+                connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
                 connection.execute("PRAGMA synchronous = EXTRA")
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 try:
@@ -77,13 +114,13 @@ class Database:
                     with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back already
                         connection.execute("ROLLBACK")
                     raise
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_THE_FILES_FAULT:
+                raise CorruptCacheError(self._damaged(error)) from error
             raise CacheError(
                 f"cannot use the cache index {self.path}: {error}; check that the folder can be "
                 "written to and the disk has room, or name another folder with --cache"
             ) from error
-        except sqlite3.DatabaseError as error:
-            raise CorruptCacheError(self._damaged(error)) from error
 
     def problems(self) -> list[str]:
         """Return what SQLite finds wrong with the file's pages; an empty list if nothing."""
@@ -100,31 +137,41 @@ class Database:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if version == 0 and tables == 0:
-                for statement in self._tables.split(";"):
+                for statement in self._tables:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA}")
+                self.begun = True
                 return SCHEMA
+            found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+            made = sorted(sql for (sql,) in found)
             (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != _APPLICATION_ID:
             raise CorruptCacheError(self._damaged("it is not an index of frozen-features"))
+        if version == 0:
+            raise CorruptCacheError(self._damaged("it has tables, but no schema number"))
         if version > SCHEMA:
             raise CacheSchemaError(
                 f"the cache index {self.path} has schema {version}, this version of "
                 f"frozen-features reads up to {SCHEMA}; upgrade it, or name another folder with "
                 "--cache"
             )
+        if version == SCHEMA and made != sorted(self._tables):
+            raise CorruptCacheError(self._damaged(f"its tables are not those of schema {SCHEMA}"))
         return int(version)
 
     def _damaged(self, error: object) -> str:
         return (
             f"the cache index {self.path} is damaged: {error}; python -m cache verify --repair "
-            "sets it aside and begins a new one"
+            "sets it aside and begins a new one with what is whole"
         )
 
 
 def set_aside(path: Path, why: str) -> Path:
     """Give a database file another name, so that the next `Database` begins a new one.
+
+    Its journal goes with it, so that what a killed process left half written is still undone when
+    the file is opened under its new name. No file is written over.
 
     Raises
     ------
@@ -132,11 +179,17 @@ def set_aside(path: Path, why: str) -> Path:
         If it cannot be renamed.
     """
     moment = time.strftime("%Y%m%d-%H%M%S")
-    aside = path.with_name(f"{path.stem}.{why}-{moment}{path.suffix}")
-    try:
+    with disk.attempt(f"rename {path}"):
+        for again in itertools.count(1):
+            number = "" if again == 1 else f".{again}"
+            aside = path.with_name(f"{path.stem}.{why}-{moment}{number}{path.suffix}")
+            if not aside.exists():
+                break
         path.rename(aside)
-    except OSError as error:
-        raise CacheError(f"cannot rename {path}: {error.strerror or error}") from error
+        journal = path.with_name(f"{path.name}-journal")
+        if journal.exists():
+            journal.rename(aside.with_name(f"{aside.name}-journal"))
+        disk.sync_folder(path.parent)
     return aside
 
 

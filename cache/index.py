@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache.database import marks, portions, seal
+from cache.errors import CorruptCacheError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,6 +52,9 @@ CREATE INDEX row_by_shard ON row (shard, position);
 """
 
 
+_SHARD = "name, shape, dtype, bytes, created, used, seal"
+_USED = 5
+MEND = "run python -m cache verify --repair, then the same command again"
 _DANGLING = "shard NOT IN (SELECT id FROM shard) OR recipe NOT IN (SELECT id FROM recipe)"
 
 
@@ -61,6 +66,10 @@ class ShardEntry:
     shape: tuple[int, ...]
     dtype: str
     bytes: int
+
+    def has(self, *positions: object) -> bool:
+        """Tell whether these are positions of rows; a damaged index may say anything."""
+        return all(type(place) is int and 0 <= place < self.shape[0] for place in positions)
 
 
 @dataclass(frozen=True)
@@ -109,22 +118,31 @@ class Index:
         self._database = database
 
     def locate(self, fingerprint: str, digests: Sequence[str]) -> dict[str, RowEntry]:
-        """Return where the embeddings of these images are; those not there are left out."""
+        """Return where the embeddings of these images are; those not there are left out.
+
+        Their shards are marked as used in the same transaction, so that none can be pruned between
+        being found and being read.
+
+        Raises
+        ------
+        CorruptCacheError
+            If the record of a shard is not what was written.
+        """
+        now = time.time()
         found: dict[str, RowEntry] = {}
-        shards: dict[str, ShardEntry] = {}
-        with self._database.transaction(write=False) as connection:
+        shards: dict[int, ShardEntry] = {}
+        with self._database.transaction() as connection:
             for some in portions(digests):
                 rows = connection.execute(
-                    f"""SELECT digest, name, shape, dtype, bytes, position, checksum
-                    FROM row JOIN shard ON shard.id = row.shard
-                    JOIN recipe ON recipe.id = row.recipe
-                    WHERE fingerprint = ? AND digest IN ({marks(some)})""",  # noqa: S608 - marks
+                    f"""SELECT digest, shard, position, checksum FROM row
+                    WHERE recipe = (SELECT id FROM recipe WHERE fingerprint = ?)
+                    AND digest IN ({marks(some)})""",  # noqa: S608 - marks
                     (fingerprint, *some),
-                )
-                for digest, name, shape, dtype, size, position, check in rows:
-                    if name not in shards:
-                        shards[name] = _shard(name, shape, dtype, size)
-                    found[digest] = RowEntry(shards[name], position, check)
+                ).fetchall()
+                for digest, number, position, check in rows:
+                    if number not in shards:
+                        shards[number] = _use(connection, number, now)
+                    found[digest] = RowEntry(shards[number], position, check)
         return found
 
     def add(
@@ -134,16 +152,23 @@ class Index:
         shard: ShardEntry,
         rows: Iterable[tuple[str, int, bytes]],
         publish_again: Callable[[], None],
+        instead_of: ShardEntry | None = None,
     ) -> None:
         """Name a published shard and its rows `(digest, position, checksum)`, all or nothing.
 
         Rows that another process has committed in the meantime stay as they are. `publish_again`
         is called with the index locked, to make sure that the file is still there: until it is
-        named, another process may delete one with the same bytes.
+        named, another process may delete one with the same bytes. The rows of the shard
+        `instead_of` are dropped in the same transaction.
         """
         now = time.time()
         with self._database.transaction() as connection:
             publish_again()
+            if instead_of is not None:
+                connection.execute(
+                    "DELETE FROM row WHERE shard = (SELECT id FROM shard WHERE name = ?)",
+                    (instead_of.name,),
+                )
             connection.execute(
                 "INSERT OR IGNORE INTO recipe (fingerprint, canonical) VALUES (?, ?)",
                 (fingerprint, canonical),
@@ -151,18 +176,12 @@ class Index:
             (recipe,) = connection.execute(
                 "SELECT id FROM recipe WHERE fingerprint = ?", (fingerprint,)
             ).fetchone()
+            record = (shard.name, json.dumps(shard.shape), shard.dtype, shard.bytes, now, now)
             connection.execute(
-                """INSERT INTO shard (name, shape, dtype, bytes, created, used, seal)
-                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET used = ?6""",
-                (
-                    shard.name,
-                    json.dumps(shard.shape),
-                    shard.dtype,
-                    shard.bytes,
-                    now,
-                    now,
-                    seal(shard.name, json.dumps(shard.shape), shard.dtype, shard.bytes),
-                ),
+                f"""INSERT INTO shard ({_SHARD}) VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (name) DO UPDATE SET shape = ?2, dtype = ?3, bytes = ?4,
+                created = ?5, used = ?6, seal = ?7""",  # noqa: S608 - a constant
+                (*record, seal(*record)),
             )
             (shard_id,) = connection.execute(
                 "SELECT id FROM shard WHERE name = ?", (shard.name,)
@@ -171,18 +190,19 @@ class Index:
                 "INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?, ?)",
                 [(recipe, digest, shard_id, position, check) for digest, position, check in rows],
             )
-
-    def touch(self, shards: Iterable[ShardEntry]) -> None:
-        """Note that these shards are being read now: the least recently used go first."""
-        now = time.time()
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "UPDATE shard SET used = max(used, ?) WHERE name = ?",
-                [(now, shard.name) for shard in shards],
-            )
+            if instead_of is not None:
+                _drop_unused(connection)
 
     def recipes(self) -> list[RecipeEntry]:
-        """Return what there is of each recipe, the latest computed last."""
+        """Return what there is of each recipe, the latest computed last.
+
+        Raises
+        ------
+        CorruptCacheError
+            If a record is not what was written.
+        """
+        for problem in self.damaged():
+            raise CorruptCacheError(f"the cache index is damaged: {problem}; {MEND}")
         with self._database.transaction(write=False) as connection:
             rows = connection.execute(
                 """SELECT fingerprint, canonical, sum(rows), count(*), sum(bytes),
@@ -194,22 +214,22 @@ class Index:
             return [RecipeEntry(*row) for row in rows]
 
     def shards(self) -> list[ShardEntry]:
-        """Return every shard that the index names."""
+        """Return every shard that the index names, except for those in `damaged` records."""
         with self._database.transaction(write=False) as connection:
-            rows = connection.execute("SELECT name, shape, dtype, bytes FROM shard ORDER BY id")
-            return [_shard(*row) for row in rows]
+            records = connection.execute(f"SELECT {_SHARD} FROM shard ORDER BY id")  # noqa: S608
+            return [_entry(record) for record in records if _is_sound(record)]
 
     def shards_by_use(self, fingerprint: str | None = None) -> list[tuple[ShardEntry, float]]:
         """Return shards with the time they were last used, the least recently used first."""
         with self._database.transaction(write=False) as connection:
             rows = connection.execute(
-                """SELECT name, shape, dtype, bytes, used FROM shard
+                f"""SELECT {_SHARD} FROM shard
                 WHERE ?1 IS NULL OR id IN (SELECT shard FROM row JOIN recipe
                     ON recipe.id = row.recipe WHERE fingerprint = ?1)
-                ORDER BY used, id""",
+                ORDER BY used, id""",  # noqa: S608 - a constant
                 (fingerprint,),
             )
-            return [(_shard(*fields), used) for *fields, used in rows]
+            return [(_entry(record), record[_USED]) for record in rows if _is_sound(record)]
 
     def rows_of(self, shard: ShardEntry) -> list[NamedRow]:
         """Return every row of a shard, under any recipe."""
@@ -248,15 +268,25 @@ class Index:
                 )
             return _drop_unused(connection)
 
-    def forget_row(self, row: NamedRow) -> None:
-        """Drop one row."""
+    def forget_row(self, shard: ShardEntry, row: NamedRow) -> None:
+        """Drop one row of a shard."""
         with self._database.transaction() as connection:
+            # Not by its names, which may be no text any more.
             connection.execute(
-                """DELETE FROM row WHERE digest = ?
-                AND recipe = (SELECT id FROM recipe WHERE fingerprint = ?)""",
-                (row.digest, row.fingerprint),
+                """DELETE FROM row WHERE shard = (SELECT id FROM shard WHERE name = ?)
+                AND position IS ? AND checksum IS ?""",
+                (shard.name, row.position, row.checksum),
             )
             _drop_unused(connection)
+
+    def is_lost(self, name: str, intact: Callable[[], bool]) -> bool:
+        """Return whether a shard is named but not intact, looking with the index locked.
+
+        Otherwise another process might just be deleting it, or publishing it again.
+        """
+        with self._database.transaction() as connection:
+            named = connection.execute("SELECT 1 FROM shard WHERE name = ?", (name,)).fetchone()
+            return named is not None and not intact()
 
     def delete_unnamed(self, names: Iterable[str], delete: Callable[[str], None]) -> None:
         """Delete shard files with the index locked, so that none is named in the same moment."""
@@ -270,16 +300,14 @@ class Index:
         """Return a sentence for every record that is not as it was written."""
         with self._database.transaction(write=False) as connection:
             recipes = [
-                f"recipe {fingerprint[:12]} is not the fingerprint of its own text"
+                f"recipe {fingerprint!r:.14} is not the fingerprint of its own text"
                 for _, fingerprint, canonical in connection.execute("SELECT * FROM recipe")
                 if _fingerprint(canonical) != fingerprint
             ]
             shards = [
-                f"the record of shard {name[:12]} is not what was written"
-                for name, *fields, sealed in connection.execute(
-                    "SELECT name, shape, dtype, bytes, seal FROM shard"
-                )
-                if seal(name, *fields) != sealed
+                f"the record of shard {record[0]!r:.14} is not what was written"
+                for record in connection.execute(f"SELECT {_SHARD} FROM shard")  # noqa: S608
+                if not _is_sound(record)
             ]
             (dangling,) = connection.execute(
                 f"SELECT count(*) FROM row WHERE {_DANGLING}"  # noqa: S608 - a constant
@@ -295,10 +323,10 @@ class Index:
             ).fetchall():
                 if _fingerprint(canonical) != fingerprint:
                     connection.execute("DELETE FROM row WHERE recipe = ?", (number,))
-            for number, *fields, sealed in connection.execute(
-                "SELECT id, name, shape, dtype, bytes, seal FROM shard"
+            for number, *record in connection.execute(
+                f"SELECT id, {_SHARD} FROM shard"  # noqa: S608 - a constant
             ).fetchall():
-                if seal(*fields) != sealed:
+                if not _is_sound(record):
                     connection.execute("DELETE FROM row WHERE shard = ?", (number,))
             connection.execute(f"DELETE FROM row WHERE {_DANGLING}")  # noqa: S608 - a constant
             return _drop_unused(connection)
@@ -315,19 +343,45 @@ def _drop_unused(connection: sqlite3.Connection) -> list[ShardEntry]:
     """Drop recipes without rows and shards without rows; return these shards."""
     connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM row)")
     dropped = connection.execute(
-        """DELETE FROM shard WHERE id NOT IN (SELECT shard FROM row)
-        RETURNING name, shape, dtype, bytes"""
+        f"""DELETE FROM shard WHERE id NOT IN (SELECT shard FROM row)
+        RETURNING {_SHARD}"""  # noqa: S608 - a constant
     ).fetchall()
-    return [_shard(*row) for row in dropped]
+    return [_entry(record) for record in dropped if _is_sound(record)]
 
 
-def _shard(name: str, shape: str, dtype: str, size: int) -> ShardEntry:
-    return ShardEntry(name, _shape(shape), dtype, size)
+def _use(connection: sqlite3.Connection, number: int, now: float) -> ShardEntry:
+    """Mark a shard as used now and return it."""
+    record = connection.execute(
+        f"SELECT {_SHARD} FROM shard WHERE id = ?",  # noqa: S608 - a constant
+        (number,),
+    ).fetchone()
+    if record is None or not _is_sound(record):
+        raise CorruptCacheError(f"the cache index's record of a shard is damaged; {MEND}")
+    fields = (*record[:_USED], max(now, record[_USED]))
+    connection.execute(
+        "UPDATE shard SET used = ?, seal = ? WHERE id = ?", (fields[_USED], seal(*fields), number)
+    )
+    return _entry(record)
 
 
-def _shape(text: str) -> tuple[int, ...]:
-    return tuple(json.loads(text))
+def sound_shard(record: Sequence[Any] | None) -> ShardEntry | None:
+    """Return the shard that a record of the table speaks of, if it is as it was written."""
+    return _entry(record) if record is not None and _is_sound(record) else None
 
 
-def _fingerprint(canonical: str) -> str:
-    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+def _is_sound(record: Sequence[Any]) -> bool:
+    """Tell whether the record of a shard is one that was written here.
+
+    An index from elsewhere may have good seals; its names must not lead out of the folder.
+    """
+    *fields, sealed = record
+    return bool(seal(*fields) == sealed and re.fullmatch("[0-9a-f]{64}", str(fields[0])))
+
+
+def _entry(record: Sequence[Any]) -> ShardEntry:
+    name, shape, dtype, size = record[:4]
+    return ShardEntry(name, tuple(json.loads(shape)), dtype, size)
+
+
+def _fingerprint(canonical: object) -> str:
+    return hashlib.sha256(str(canonical).encode("utf-8", "surrogateescape")).hexdigest()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cache.errors import CacheError
+from cache import disk
 
 ENVIRONMENT_VARIABLE = "FROZEN_FEATURES_CACHE"
 
@@ -54,14 +54,12 @@ def cache_folder(chosen: str | Path | None = None) -> Path:
         import platformdirs
 
         folder = Path(platformdirs.user_cache_dir("frozen-features", appauthor=False))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with disk.attempt(
+        f"use {folder} as the cache folder",
+        f"name another with --cache or the variable {ENVIRONMENT_VARIABLE}",
+    ):
+        disk.make_folder(folder)
         tag = folder / "CACHEDIR.TAG"
         if not tag.exists():
-            tag.write_text(_TAG, encoding="ascii")
-    except OSError as error:
-        raise CacheError(
-            f"cannot use {folder} as the cache folder: {error.strerror or error}; name another "
-            f"with --cache or the variable {ENVIRONMENT_VARIABLE}"
-        ) from error
+            disk.publish(tag, _TAG.encode("ascii"))
     return folder

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
 import sys
 import time
 import weakref
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from cache import disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,7 @@ _SECONDS_A_COMMAND_MAY_RUN = 7 * 86400.0
 """Where there are no locks, a lease older than this is taken for that of an ended command."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, waiting for any other process that holds it.
 
@@ -33,7 +35,9 @@ def locked(path: Path) -> Iterator[None]:
     import fcntl
 
     while True:
-        with path.open("a") as file:
+        with disk.attempt(f"lock {path}"):
+            file = path.open("a")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -47,7 +51,8 @@ def locked(path: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a file without its lock locks nothing
+                    path.unlink(missing_ok=True)
             return
 
 
@@ -69,7 +74,7 @@ class Lease:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
         while True:
             self.path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
             file = self.path.open("x")
@@ -77,6 +82,8 @@ class Lease:
             if _try_lock(file.fileno()) is not False and _is_open_file(self.path, file.fileno()):
                 break
             file.close()
+        now = time.time()  # ours, as in the index: a file server's clock may be another
+        os.utime(self.path, (now, now))
         self._release = weakref.finalize(self, _release, self.path, file, os.getpid())
 
     @staticmethod
@@ -103,7 +110,8 @@ class Lease:
 
 def _release(path: Path, file: object, owner: int) -> None:  # noqa: ARG001 - kept open by it
     if os.getpid() == owner:  # a forked child has the lease, but not the say over it
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # without its lock it is that of an ended command
+            path.unlink(missing_ok=True)
 
 
 def _try_lock(descriptor: int) -> bool | None:

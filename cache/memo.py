@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cache.database import marks, portions, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cache.database import Database
 
@@ -81,9 +81,20 @@ class Memo:
         """Return the paths of records that are not as they were written."""
         with self._database.transaction(write=False) as connection:
             rows = connection.execute("SELECT * FROM memo")
-            return [path for path, *fields, sealed in rows if seal(path, *fields) != sealed]
+            return [record[0] for record in rows if not _is_sound(record)]
+
+    def restore(self, records: Iterable[Sequence[Any]]) -> None:
+        """Take over those records of another memo that are as they were written."""
+        whole = [record for record in records if _is_sound(record)]
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?, ?, ?, ?, ?)", whole)
 
     def forget(self, paths: list[bytes]) -> None:
         """Drop records."""
         with self._database.transaction() as connection:
             connection.executemany("DELETE FROM memo WHERE path = ?", [(path,) for path in paths])
+
+
+def _is_sound(record: Sequence[Any]) -> bool:
+    *fields, sealed = record
+    return bool(seal(*fields) == sealed)

@@ -6,8 +6,10 @@ is there only when its bytes are, and a published shard is never written again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +18,10 @@ from cache import disk
 from cache.errors import CacheError, CorruptCacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from cache.index import ShardEntry
 
 
 class Shards:
@@ -54,65 +58,112 @@ class Shards:
         """
         data = _npy(rows)
         name = hashlib.sha256(data).hexdigest()
-        try:
+        with disk.attempt(
+            f"write to the cache in {self.folder}",
+            "what was committed before is safe; mend that and run the same command again",
+        ):
             disk.publish(self.path(name), data)
-        except OSError as error:
-            raise CacheError(
-                f"cannot write to the cache in {self.folder}: {error.strerror or error}; what was "
-                "committed before is safe; mend that and run the same command again"
-            ) from error
         return name, len(data)
 
     def ensure(self, name: str, rows: np.ndarray) -> None:
         """Publish a shard again if its file has been deleted in the meantime."""
-        if not self.path(name).exists():
+        with disk.attempt(f"look for {self.path(name)}"):
+            there = self.path(name).exists()
+        if not there:
             self.publish(rows)
 
-    def open(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        """Map a shard into memory, read-only.
+    def read(self, shard: ShardEntry, positions: Sequence[int]) -> np.ndarray:
+        """Read some rows of a shard.
 
-        The header is held against what the index says of the shard; the rows are not read yet.
+        Where they are follows from what the index says; the file's own header, which may lie, is
+        not asked. Nor is the file mapped into memory: a mapped file that the disk cannot deliver,
+        or that is cut off meanwhile, would end the process.
+
+        Parameters
+        ----------
+        shard : ShardEntry
+            What the index says of it.
+        positions : sequence of int, length n
+            Which rows, from 0 to ``shard.shape[0] - 1``.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, ...)
+            To be held against their checksums.
 
         Raises
         ------
         CorruptCacheError
-            If the file is missing or is not an array of this shape and dtype.
+            If the file is missing or too short.
+        CacheError
+            If the system does not let us read it.
         """
-        path = self.path(name)
+        path = self.path(shard.name)
+        rows = np.empty((len(positions), *shard.shape[1:]), shard.dtype)
+        n_bytes = rows.dtype.itemsize * math.prod(shard.shape[1:])
+        start = shard.bytes - shard.shape[0] * n_bytes
+        target = rows.reshape(-1).view(np.uint8).data
         try:
-            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise CorruptCacheError(f"shard {path} cannot be read: {error}") from error
-        if array.shape != shape or array.dtype != np.dtype(dtype):
+            with disk.attempt(f"read {path}"), path.open("rb") as file:
+                for i, position in enumerate(positions):
+                    file.seek(start + position * n_bytes)
+                    if file.readinto(target[i * n_bytes : (i + 1) * n_bytes]) != n_bytes:
+                        raise EOFError(f"it ends before row {position}")
+        except (CacheError, EOFError) as error:
+            reason = error.__cause__ or error
+            if not (isinstance(error, EOFError) or _is_gone(reason)):
+                raise
             raise CorruptCacheError(
-                f"shard {path} holds {array.dtype} {array.shape}; expected {dtype} {shape}"
-            )
-        return array
+                f"shard {path} cannot be read: {reason}; run python -m cache verify --repair, then "
+                "the same command again"
+            ) from error
+        return rows
 
     def intact(self, name: str) -> bool:
-        """Read every byte of a shard and return whether they are the ones it is named by."""
+        """Read every byte of a shard and return whether they are the ones it is named by.
+
+        Raises
+        ------
+        CacheError
+            If the system does not let us read it, which says nothing of its bytes.
+        """
         try:
-            with self.path(name).open("rb") as file:
+            with disk.attempt(f"read {self.path(name)}"), self.path(name).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == name
-        except OSError:
-            return False
+        except CacheError as error:
+            if _is_gone(error.__cause__):
+                return False
+            raise
 
     def names(self) -> Iterator[str]:
         """Yield the names of the shards in the folder, in the index or not."""
-        for path in self.folder.glob("*.npy"):
-            yield path.stem
+        with disk.attempt(f"list {self.folder}"):
+            yield from [path.stem for path in self.folder.glob("*.npy")]
 
     def temporaries(self) -> list[Path]:
         """Return the unfinished files that killed runs have left, and those being written now."""
-        return list(self.folder.glob(f"{disk.TEMPORARY}*"))
+        with disk.attempt(f"list {self.folder}"):
+            return list(self.folder.glob(f"{disk.TEMPORARY}*"))
 
     def delete(self, name: str) -> None:
-        """Delete a shard, if it is there."""
-        self.path(name).unlink(missing_ok=True)
+        """Delete a shard, if it is there.
+
+        Raises
+        ------
+        CacheError
+            If the system does not let us.
+        """
+        with disk.attempt(f"delete {self.path(name)}"):
+            self.path(name).unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
         """Return the file of the shard called `name`."""
         return self.folder / f"{name}.npy"
+
+
+def _is_gone(error: BaseException | None) -> bool:
+    """Tell whether the bytes are lost, and not only out of reach for the moment."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.EIO, errno.EISDIR)
 
 
 def _npy(rows: np.ndarray) -> memoryview:

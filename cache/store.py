@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import defaultdict
@@ -13,17 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cache import disk
 from cache import index as indexes
 from cache import memo as memos
 from cache.database import Database
 from cache.errors import CacheError, CorruptCacheError
-from cache.index import Index, RecipeEntry, ShardEntry, checksum
+from cache.index import MEND, Index, RecipeEntry, ShardEntry, checksum
 from cache.locks import Lease
 from cache.memo import FileState, Memo
 from cache.shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+logger = logging.getLogger(__name__)
 
 SHARD_ROWS = 64
 """Rows per shard: what a killed run may have to compute again."""
@@ -59,16 +63,15 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
+        with disk.attempt(f"write to the cache folder {folder}", "name another with --cache"):
             self.lease = Lease(folder / "leases")
-        except OSError as error:
-            raise CacheError(
-                f"cannot write to the cache folder {folder}: {error.strerror or error}; name "
-                "another with --cache"
-            ) from error
         self.database = Database(folder / "index.sqlite", indexes.TABLES + memos.TABLE)
         self.index, self.memo = Index(self.database), Memo(self.database)
         self.shards = Shards(folder / "shards")
+        # An index is made before any shard, so that a new one beside shards means a lost one.
+        self.index_was_lost = self.database.begun and any(self.shards.names())
+        if self.index_was_lost:
+            logger.info("%s was empty or gone: what it named is computed again", self.database.path)
 
     def missing(self, fingerprint: str, digests: Sequence[str]) -> list[str]:
         """Return the images that have no row under this recipe, each once, in order.
@@ -76,11 +79,15 @@ class Store:
         The rows that are there stay as long as this store is open, whatever is pruned.
         """
         there = self.index.locate(fingerprint, digests)
-        self.index.touch({entry.shard for entry in there.values()})
         return [digest for digest in dict.fromkeys(digests) if digest not in there]
 
     def append(
-        self, fingerprint: str, canonical: str, digests: Sequence[str], rows: np.ndarray
+        self,
+        fingerprint: str,
+        canonical: str,
+        digests: Sequence[str],
+        rows: np.ndarray,
+        instead_of: ShardEntry | None = None,
     ) -> None:
         """Commit a shard: once this returns, neither a kill nor a power cut loses its rows.
 
@@ -92,6 +99,8 @@ class Store:
             SHA-256 of each image file's bytes, as hexadecimal digits.
         rows : numpy.ndarray of float32, shape (n_rows, ...)
             Their embeddings.
+        instead_of : ShardEntry, optional
+            A shard whose rows are dropped in the same moment.
 
         Raises
         ------
@@ -113,6 +122,7 @@ class Store:
                 for i, digest in enumerate(digests)
             ],
             lambda: self.shards.ensure(name, rows),
+            instead_of,
         )
 
     def read(self, fingerprint: str, digests: Sequence[str]) -> np.ndarray:
@@ -138,7 +148,6 @@ class Store:
             If a row is not what was committed.
         """
         located = self.index.locate(fingerprint, digests)
-        self.index.touch({entry.shard for entry in located.values()})
         absent = next((digest for digest in digests if digest not in located), None)
         if absent is not None or not digests:
             raise CacheError(
@@ -151,20 +160,18 @@ class Store:
         first = next(iter(wanted))
         rows = np.empty((len(digests), *first.shape[1:]), dtype=first.dtype)
         for shard, places in wanted.items():
-            array = self.shards.open(shard.name, shard.shape, shard.dtype)
-            for i in places:
-                entry = located[digests[i]]
-                if not 0 <= entry.position < len(array) or array.shape[1:] != rows.shape[1:]:
-                    raise CorruptCacheError(
-                        f"the index places an embedding where shard {shard.name} has none; run "
-                        "python -m cache verify --repair, then the same command again"
-                    )
-                rows[i] = array[entry.position]
+            entries = [located[digests[i]] for i in places]
+            positions = [entry.position for entry in entries]
+            if shard.shape[1:] != rows.shape[1:] or not shard.has(*positions):
+                raise CorruptCacheError(
+                    f"the index places an embedding where shard {shard.name} has none; {MEND}"
+                )
+            rows[places] = self.shards.read(shard, positions)
+            for i, entry in zip(places, entries, strict=True):
                 if checksum(fingerprint, digests[i], rows[i]) != entry.checksum:
                     raise CorruptCacheError(
                         f"row {entry.position} of shard {self.shards.path(shard.name)} is not "
-                        "what was committed; run python -m cache verify --repair, then the same "
-                        "command again"
+                        f"what was committed; {MEND}"
                     )
         return rows
 

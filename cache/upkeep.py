@@ -6,22 +6,24 @@ began stay.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cache import disk, kept
 from cache.console import Progress, silent
 from cache.database import set_aside
-from cache.errors import CorruptCacheError
-from cache.index import checksum
 from cache.locks import Lease
+from cache.salvage import good_rows, rescue, salvage
+from cache.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from cache.index import NamedRow, ShardEntry
-    from cache.store import Store
+    from cache.index import ShardEntry
 
 _SECONDS_UNTIL_ABANDONED = 3600.0
 """A file in the shards' folder that the index does not name is surely nobody's after this."""
@@ -66,12 +68,18 @@ def verify(store: Store, *, repair: bool = False, progress: Progress = silent) -
     Verification
         With the problems as they were before the repair.
     """
-    problems = [f"the index: {line}" for line in store.database.problems()]
-    if problems:
-        if repair:
-            set_aside(store.database.path, "damaged")
-        return Verification(problems=problems)
-    found = Verification()
+    found = Verification(problems=[f"the index: {line}" for line in store.database.problems()])
+    if found.problems:
+        if not repair:
+            return found
+        aside = store.database.begin_anew("damaged")
+        if aside is not None:
+            salvage(aside, store)
+    if store.index_was_lost:
+        found.problems.append(
+            "the index was empty or gone, though there are shards: a new one is begun"
+        )
+        store.index_was_lost = False
     found.problems += [f"the index: {line}" for line in store.index.damaged()]
     found.problems += [
         f"the index: the memo of {path!r} is not what was written" for path in store.memo.damaged()
@@ -84,6 +92,7 @@ def verify(store: Store, *, repair: bool = False, progress: Progress = silent) -
         progress("verifying shards", done, len(shards))
         _verify_shard(store, shard, found, repair)
     progress("verifying shards", len(shards), len(shards))
+    found.problems += kept.verify(store.folder / "weights", repair=repair)
     found.leftovers = len(_leftovers(store))
     return found
 
@@ -116,13 +125,12 @@ def prune(
     list of ShardEntry
         What was, or would be, deleted. Shards that a running command may be reading are not.
     """
-    running_since = Lease.oldest(store.folder / "leases", besides=store.lease)
-    before = [moment for moment in (running_since,) if moment is not None]
-    if older_than is not None:
-        before.append(time.time() - older_than)
-    limit = min(before, default=None)
+    now = time.time()  # before looking for leases: what a later command uses is used after this
+    with disk.attempt("see which commands are running"):
+        running_since = Lease.oldest(store.folder / "leases", besides=store.lease)
+    limit = min(now if running_since is None else running_since, now - (older_than or 0.0))
     used = store.index.shards_by_use(fingerprint)
-    chosen = [shard for shard, moment in used if limit is None or moment < limit]
+    chosen = [shard for shard, moment in used if moment < limit]
     if max_bytes is not None:
         chosen = _oldest_above(
             chosen, [shard for shard, _ in store.index.shards_by_use()], max_bytes
@@ -146,22 +154,43 @@ def sweep(store: Store) -> None:
     """Delete the files that killed runs have left, once they are surely nobody's."""
     abandoned = []
     for path in _leftovers(store):
-        try:
+        with disk.attempt(f"look at {path}"), contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _SECONDS_UNTIL_ABANDONED:
                 abandoned.append(path)
-        except FileNotFoundError:
-            continue
     store.index.delete_unnamed(
         [path.stem for path in abandoned if path.suffix], store.shards.delete
     )
     for path in abandoned:
         if not path.suffix:
-            path.unlink(missing_ok=True)
+            with disk.attempt(f"delete {path}"):
+                path.unlink(missing_ok=True)
 
 
 def delete(store: Store, shards: Iterable[ShardEntry]) -> None:
     """Delete the files of shards that the index names no more."""
     store.index.delete_unnamed([shard.name for shard in shards], store.shards.delete)
+
+
+def reopen(folder: Path) -> tuple[Store, Path]:
+    """Open a cache whose index is no database any more: set it aside, begin a new one.
+
+    Returns
+    -------
+    store : Store
+        With those rows that could still be read from the old index.
+    aside : Path
+        The old index.
+
+    Raises
+    ------
+    CacheError
+        If the index cannot be renamed or made.
+    """
+    aside = set_aside(folder / "index.sqlite", "damaged")
+    store = Store(folder)
+    store.index_was_lost = False
+    salvage(aside, store)
+    return store, aside
 
 
 def _verify_shard(store: Store, shard: ShardEntry, found: Verification, repair: bool) -> None:
@@ -171,35 +200,25 @@ def _verify_shard(store: Store, shard: ShardEntry, found: Verification, repair: 
         found.rows + len(rows),
         found.bytes + shard.bytes,
     )
-    if not store.shards.intact(shard.name):
+    intact = functools.partial(store.shards.intact, shard.name)
+    if not intact():
+        if not store.index.is_lost(shard.name, intact):
+            return  # another process has deleted it meanwhile
         found.problems.append(
             f"{path} is missing, or its bytes are not the ones that it is named by"
         )
-        bad: Sequence[NamedRow] = rows
-    else:
-        bad = _bad_rows(store, shard, rows)
-        found.problems += [
-            f"{path}: row {row.position} is not the embedding that the index says" for row in bad
-        ]
-    if repair and bad:
-        if len(bad) == len(rows):
-            delete(store, store.index.forget_shards([shard]))
-        else:
-            for row in bad:
-                store.index.forget_row(row)
-
-
-def _bad_rows(store: Store, shard: ShardEntry, rows: Sequence[NamedRow]) -> Sequence[NamedRow]:
-    try:
-        array = store.shards.open(shard.name, shard.shape, shard.dtype)
-    except CorruptCacheError:
-        return rows
-    return [
-        row
-        for row in rows
-        if not 0 <= row.position < len(array)
-        or checksum(row.fingerprint, row.digest, array[row.position]) != row.checksum
-    ]
+        if repair:
+            rescue(store, shard, good_rows(store, shard, rows))
+            delete(store, [shard])
+        return
+    good = good_rows(store, shard, rows)
+    for row in rows:
+        if row not in good:
+            found.problems.append(
+                f"{path}: row {row.position} is not the embedding that the index says"
+            )
+            if repair:
+                store.index.forget_row(shard, row)
 
 
 def _oldest_above(

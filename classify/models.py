@@ -8,6 +8,7 @@ the file says it is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -65,13 +66,27 @@ def save(estimator: Classifier, folder: Path, name: str) -> str:
     return file
 
 
-def load(path: Path) -> Classifier:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(path: Path, expected: str | None = None) -> Classifier:
     """Read a classifier that `save` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str, optional
+        The `sha256` that it had when it was written.
 
     Raises
     ------
     ModelError
-        If the file is missing, damaged, or holds anything but one of our classifiers.
+        If the file is missing, damaged, has another hash, or holds anything but one of our
+        classifiers.
     """
     readers: dict[str, Callable[[Path], Classifier]] = {
         NETWORK_SUFFIX: _load_network,
@@ -82,6 +97,13 @@ def load(path: Path) -> Classifier:
             f"{path} is not a saved model: expected a name ending in {' or '.join(readers)}"
         )
     try:
+        if path.exists() and not path.is_file():  # opening a FIFO would wait for ever
+            raise ModelError("it is not a regular file")
+        if expected is not None and sha256(path) != expected:
+            raise ModelError(
+                "it is not the file that the run has written: its SHA-256 should be "
+                f"{expected}; take a whole copy of the run, or train again"
+            )
         with zipfile.ZipFile(path) as archive:
             _check_arrays(archive, path.stat().st_size)
         return readers[path.suffix](path)

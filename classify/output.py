@@ -77,11 +77,12 @@ class RunFolder:
             ) from error
         raise AssertionError("unreachable")
 
-    def save_model(self, estimator: Classifier, name: str) -> str:
-        """Save a trained classifier and return its file's name."""
+    def save_model(self, estimator: Classifier, name: str) -> tuple[str, str]:
+        """Save a trained classifier; return its file's name and the SHA-256 of its bytes."""
         from classify import models
 
-        return models.save(estimator, self.path, name)
+        file = models.save(estimator, self.path, name)
+        return file, models.sha256(self.path / file)
 
     def write(self, run: record.Run, predictions: Sequence[record.Prediction]) -> None:
         """Write the tables, the page and, last of all, the record."""

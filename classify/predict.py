@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from cache.cells import encode_text, write_csv
 from cache.console import ConsoleProgress, Progress, argument_parser, silent
 from cache.console import run as run_command
 from classify.errors import ModelError
+from extract.images import MAX_PIXELS
 from reports.text import shown
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.record import Result, Run
+
+logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
 
 DESCRIPTION = "Classify pictures with a model that python -m classify has saved."
 
@@ -39,6 +43,7 @@ def predict(
     weights: str | None = None,
     cache: str | None = None,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
 ) -> list[Answer]:
     """Classify image files with a saved model.
@@ -56,7 +61,9 @@ def predict(
     cache : str, optional
         The cache folder.
     workers : int, optional
-        Threads that read and decode.
+        Processes that read and decode.
+    max_pixels : int
+        Width times height up to which an image is decoded; a larger one is called broken.
     progress : Progress
         Told of hashing and computing.
 
@@ -80,15 +87,24 @@ def predict(
 
     run = record.read(run_folder)
     result = _result_of(run, run_folder, classifier)
-    model = models.load(run_folder / Path(str(result.model)).name)
+    logger.info(
+        "%s: %s, accuracy in the run %.3f", result.classifier, result.title, result.accuracy
+    )
+    model = models.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     files = [file for path in paths for file in images_in(path)]
     base = FrozenBase.again(run.recipe, weights=weights, cache=cache, progress=progress)
-    done = base.extract(files, workers=workers, progress=progress)
+    done = base.extract(files, workers=workers, max_pixels=max_pixels, progress=progress)
     usable = [file for file in files if file in done.digests]
     answers = {file: Answer(file, None, None, reason) for file, reason in done.quarantine.items()}
     if usable:
         X = (
-            load_images(usable, base.recipe.size, workers=workers, progress=progress)
+            load_images(
+                usable,
+                base.recipe.size,
+                workers=workers,
+                max_pixels=max_pixels,
+                progress=progress,
+            )
             if model.consumes == "images"
             else base.embeddings([done.digests[file] for file in usable])
         )
@@ -128,7 +144,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
     )
     parser.add_argument("--cache", metavar="DIR", help="cache folder")
-    parser.add_argument("--workers", type=int, metavar="N", help="threads that read and decode")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        default=MAX_PIXELS,
+        help="width times height up to which an image is decoded",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
     return run_command(_predict, parser.parse_args(argv))
 
@@ -142,6 +165,7 @@ def _predict(args: argparse.Namespace) -> None:
             weights=args.weights,
             cache=args.cache,
             workers=args.workers,
+            max_pixels=args.max_pixels,
             progress=progress,
         )
     if args.csv is None:
@@ -182,7 +206,8 @@ def _result_of(run: Run, folder: Path, name: str | None) -> Result:
 
 
 def _cross_validated(result: Result) -> float:
-    return max(point.mean for point in result.search.points) if result.search else 0.0
+    points = result.search.points if result.search else []
+    return max((point.mean for point in points), default=0.0)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def names(spec: str) -> list[str]:
     ['svm', 'logreg']
     """
     chosen: list[str] = []
-    for name in (part.strip() for part in spec.split(",")):
+    for name in (part.strip().lower() for part in spec.split(",")):
         if name == "all":
             chosen += CLASSIFIERS
         elif name in CLASSIFIERS:

@@ -48,6 +48,7 @@ class _Features:
                     self.prepared.paths(split),
                     self.options.size,
                     workers=self.options.workers,
+                    max_pixels=self.options.max_pixels,
                     progress=self.progress,
                 )
             )
@@ -189,7 +190,8 @@ def _judge(
         fit_seconds=fitted - clock,
         predict_seconds=predicted - fitted,
     )
-    result = dataclasses.replace(result, model=folder.save_model(estimator, name))
+    file, sha256 = folder.save_model(estimator, name)
+    result = dataclasses.replace(result, model=file, model_sha256=sha256)
     best = probabilities.argmax(axis=1)
     rows = [
         record.Prediction(

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from cache import disk
 from cache.console import Progress, silent
 from extract.errors import ArchiveError
 
@@ -26,6 +27,8 @@ MAX_FILES = 200_000
 MAX_BYTES = 20 * 2**30
 MAX_EXPANSION = 100
 MAX_DEPTH = 32
+MAX_NAME, MAX_PATH = 255, 1024
+"""Bytes in one part of a name, and in all of it, that any file system takes."""
 CHUNK = 1024 * 1024
 
 _ARCHIVE_SUFFIX = re.compile(
@@ -102,6 +105,8 @@ def check(archive: Path) -> None:
 def appearing(destination: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `destination` in one step if the block succeeds.
 
+    Its files are on the disk by then, so that a power cut leaves the whole folder or none.
+
     What a killed process has left of a scratch folder is swept away a day later.
 
     Raises
@@ -120,7 +125,10 @@ def appearing(destination: Path) -> Iterator[Path]:
         fresh = Path(scratch) / "whole"
         fresh.mkdir()
         yield fresh
+        # A power cut must not leave the name of the folder with files that are empty yet.
+        disk.sync_tree(fresh)
         fresh.rename(destination)
+        disk.sync_folder(destination.parent)
 
 
 @contextmanager
@@ -161,11 +169,14 @@ def _judge(entries: list[zipfile.ZipInfo], archive: Path) -> None:
 def _fault_of_name(name: str) -> str | None:
     if "\\" in name or any(ord(character) < 32 for character in name):
         return "has a backslash or a control character in its name"
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        return "has an absolute name"
     parts = name.removesuffix("/").split("/")
+    if name.startswith("/") or any(re.match(r"[A-Za-z]:", part) for part in parts):
+        return "has an absolute name"
     if any(part in {"", ".", ".."} for part in parts):
         return "has a name with an empty, '.' or '..' part"
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
+    if max(sizes) > MAX_NAME or sum(sizes) + len(parts) > MAX_PATH:
+        return "has a name that is too long"
     if len(parts) > MAX_DEPTH:
         return f"lies more than {MAX_DEPTH} folders deep"
     if _ARCHIVE_SUFFIX.fullmatch(PurePosixPath(name).suffix) and not name.endswith("/"):

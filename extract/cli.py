@@ -42,11 +42,11 @@ def _extract(args: argparse.Namespace) -> None:
 
 def _say(prepared: Prepared) -> None:
     summary, items = prepared.summary(), prepared.dataset.items
-    recipe = prepared.base.recipe
+    recipe, classes = prepared.base.recipe, prepared.dataset.classes
     train = sum(item.split == "train" for item in items)
     print(
-        f"{summary['data']}: {summary['images']:,} images of "
-        f"{len(prepared.dataset.classes)} classes, {train:,} to train and "
+        f"{summary['data']}: {summary['images']:,} files, {len(items):,} of them images of "
+        f"{', '.join(classes[:6])}{', ...' if len(classes) > 6 else ''}; {train:,} to train and "
         f"{len(items) - train:,} to test ({prepared.dataset.split})"
     )
     print(
@@ -60,4 +60,7 @@ def _say(prepared: Prepared) -> None:
         print(f"set aside: {len(quarantine):,} files, listed in {prepared.quarantine_csv}")
         for path, reason in list(quarantine.items())[:_REASONS_SHOWN]:
             print(f"  {str(path)!r}: {reason}")
-    print("next: python -m classify --clf all, with the same options")
+    if len(classes) < 2:
+        print("there is one class only: to train a classifier, add a folder with another")
+    else:
+        print("next: python -m classify --clf all, with the same options")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import logging
 import math
 import os
 import re
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 Split = Literal["train", "test"]
+
+logger = logging.getLogger(__name__)
 
 _TEST_FOLDERS = ("test", "val", "valid", "validation")
 _LESSON_FOLDER = re.compile(r"(?P<label>.+)-(?P<split>train|test)", re.DOTALL)
@@ -129,7 +132,11 @@ class Dataset:
             dataclasses.replace(item, split="test" if draw < borders[item.label] else "train")
             for draw, item in zip(draws, self.items, strict=True)
         )
-        words = f"{test_size:.0%} of every class, drawn by content hash with seed {seed}"
+        n_test = sum(item.split == "test" for item in items)
+        words = (
+            f"{n_test} of {len(items)} drawn for the test by their content, about {test_size:.0%} "
+            f"of every class, seed {seed}"
+        )
         return dataclasses.replace(self, items=items, split=words)
 
 
@@ -158,6 +165,7 @@ def read(path: Path, name: str | None = None) -> Dataset:
     elif path.is_dir():
         root = _descend(path)
         items = _read_folder(root)
+        _note_what_is_passed_over(root)
     else:
         raise DataError(f"{path}: expected a folder of images or a .csv file, found neither")
     items = sorted(items, key=lambda item: os.fsencode(item.path))
@@ -286,11 +294,11 @@ def _read_csv(path: Path) -> list[Item]:
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
+            columns = reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
             if "path" not in columns or "label" not in columns:
                 raise DataError(
-                    f"{path}: expected the columns path,label and perhaps split, "
-                    f"found {','.join(columns) or 'an empty file'}"
+                    f"{path}: expected the columns path,label and perhaps split, with commas "
+                    f"between, found {','.join(columns) or 'an empty file'}"
                 )
             items = [_csv_item(path, reader.line_num, row) for row in reader]
     except (OSError, csv.Error) as error:
@@ -322,6 +330,27 @@ def _csv_item(path: Path, line: int, row: dict[str, str | None]) -> Item:
             f"{path}, line {line}: there is no file {image}; paths are relative to the CSV file"
         )
     return Item(image, label, _SPLIT_WORDS[word] if word else None)
+
+
+def _note_what_is_passed_over(folder: Path) -> None:
+    """Say which kinds of files are not looked at: a telephone's .heic may be half of the data."""
+    kinds = Counter(
+        Path(file).suffix.lower() or "no suffix"
+        for parent, folders, files in os.walk(folder)
+        for file in files
+        if not Path(parent, file).relative_to(folder).as_posix().startswith((".", "__"))
+        and not file.startswith(".")
+        and Path(file).suffix.lower() not in IMAGE_SUFFIXES
+    )
+    if kinds:
+        listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
+        logger.info(
+            "%d files in %s were not looked at (%s); images end in %s",
+            kinds.total(),
+            folder,
+            listed,
+            ", ".join(sorted(IMAGE_SUFFIXES)),
+        )
 
 
 def _without_repeats(path: Path, items: Iterable[Item]) -> list[Item]:

@@ -12,28 +12,33 @@ import logging
 import os
 import re
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from cache import disk
 from cache.console import Progress, silent
 from cache.errors import ToolkitError
 from cache.locks import locked
+from extract import pace
 from extract.errors import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
 
     import requests
+
+    Answer = Iterator[tuple[requests.Response, bytes]]
 
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 ATTEMPTS = 4
-"""Tries in a row that may fail without one new byte; one that gains some begins the count anew."""
+"""Tries in a row that may fail; one that gains `MIN_GAIN` bytes begins the count anew."""
+MIN_GAIN = 16 * 1024
 BACKOFF = 0.5
 """Seconds before the second try; doubled before each further one."""
 CHUNK = 64 * 1024
@@ -49,9 +54,10 @@ class UnreachableError(DownloadError):
 class _Interrupted(Exception):  # noqa: N818 - a turn of events inside this module, not an error
     """One try ended early, and another one may do better."""
 
-    def __init__(self, reason: str, *, answered: bool = True) -> None:
+    def __init__(self, reason: str, *, answered: bool = True, slow: bool = False) -> None:
         super().__init__(reason)
         self.answered = answered
+        self.slow = slow
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ def fetch(
     Notes
     -----
     A part is resumed with `Range` and `If-Range` (RFC 9110, sections 13.1.5 and 14), and only if
-    the server had given its version an entity tag or a date. Ctrl-C keeps the part.
+    the server had given its version an entity tag or a date. Ctrl-C keeps the part. A server must
+    keep the pace of `extract.pace`, from the head of its answer on.
     """
     _require_web(url)
     part = Path(f"{destination}.part")
@@ -115,6 +122,7 @@ def fetch(
                 _download(url, part, progress)
                 _verify(url, part, verify)
                 part.replace(destination)
+                disk.sync_folder(destination.parent)
                 _sidecar(part).unlink(missing_ok=True)
     except ToolkitError:
         raise
@@ -162,13 +170,14 @@ def _download(url: str, part: Path, progress: Progress) -> None:
     with requests.Session() as session:
         # A zip travels as it is: lengths and ranges then speak of the same bytes that are kept.
         session.headers["Accept-Encoding"] = "identity"
-        session.hooks["response"] = [_refuse_downgrade]
+        session.hooks["response"] = [_check_redirect]
         while True:
             try:
                 return _try(session, url, part, progress)
             except _Interrupted as stopped:
                 reached = _size(part)
-                failures = 1 if reached > farthest else failures + 1
+                gained = reached - farthest >= MIN_GAIN and not stopped.slow
+                failures = 1 if gained else failures + 1
                 farthest = max(reached, farthest)
                 answered = answered or stopped.answered
                 if failures >= ATTEMPTS:
@@ -190,8 +199,6 @@ def _given_up(url: str, reason: str, answered: bool, kept: int) -> DownloadError
 
 def _try(session: requests.Session, url: str, part: Path, progress: Progress) -> None:
     """Ask once for what `part` lacks, and append it."""
-    import requests
-
     version = _read_version(part)
     have = _size(part)
     if have and (version.url != url or version.validator is None):
@@ -200,19 +207,44 @@ def _try(session: requests.Session, url: str, part: Path, progress: Progress) ->
     if have and have == version.total:
         return
     headers = {"Range": f"bytes={have}-", "If-Range": str(version.validator)} if have else {}
+    asked = _ask(session, url, headers)
+    response = None
     try:
-        response = session.get(
-            url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
-        )
+        with closing(pace.paced(asked, lambda arrived: len(arrived[1]))) as answer:
+            response = _head(answer, url, have)
+            _append(answer, part, _accept(response, url, part, version), progress)
+    except pace.TooSlow as error:
+        reason = f"less than {pace.MIN_RATE:.0f} bytes a second came for {pace.PATIENCE:.0f} s"
+        raise _Interrupted(reason, answered=response is not None, slow=True) from error
+
+
+def _head(answer: Answer, url: str, have: int) -> requests.Response:
+    """Wait for the head of the answer, after all redirects."""
+    import requests
+
+    try:
+        response, _ = next(answer)
     except requests.ConnectTimeout as error:
         # Each of the host's addresses has had its ten seconds; a dead network is not asked again.
         raise _given_up(url, "it does not answer", answered=False, kept=have) from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _Interrupted(_reason(error), answered=False) from error
-    except requests.RequestException as error:
+    # A redirect to what is no address can fail in requests with more than its own errors.
+    except (requests.RequestException, ValueError) as error:
         raise DownloadError(f"cannot download {url}: {error}; check the address") from error
-    with response:
-        _append(response, part, _accept(response, url, part, version), progress)
+    return response
+
+
+def _ask(
+    session: requests.Session, url: str, headers: dict[str, str]
+) -> Generator[tuple[requests.Response, bytes], None, None]:
+    """Yield the answer once for its head, and again with every piece of its body."""
+    with session.get(
+        url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
+    ) as response:
+        yield response, b""
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            yield response, chunk
 
 
 def _accept(response: requests.Response, url: str, part: Path, version: _Version) -> _Version:
@@ -241,7 +273,7 @@ def _accept(response: requests.Response, url: str, part: Path, version: _Version
     return offered
 
 
-def _append(response: requests.Response, part: Path, version: _Version, progress: Progress) -> None:
+def _append(answer: Answer, part: Path, version: _Version, progress: Progress) -> None:
     """Append the answer's body to `part` and make it durable."""
     from urllib3.exceptions import HTTPError
 
@@ -249,7 +281,7 @@ def _append(response: requests.Response, part: Path, version: _Version, progress
     size = _size(part)
     with part.open("ab") as file:
         try:
-            for chunk in response.raw.stream(CHUNK, decode_content=False):
+            for _, chunk in answer:
                 file.write(chunk)
                 size += len(chunk)
                 if size > MAX_BYTES:
@@ -277,10 +309,11 @@ def _verify(url: str, part: Path, verify: Callable[[Path], None] | None) -> None
         ) from error
 
 
-def _refuse_downgrade(response: requests.Response, *_args: object, **_kwargs: object) -> None:
+def _check_redirect(response: requests.Response, *_args: object, **_kwargs: object) -> None:
     """Stop before a redirect that leaves https, or the web, is followed (a hook of requests)."""
     if not response.is_redirect:
         return
+    response.close()  # requests would read the body, which may be endless, into memory
     target = response.headers["location"]
     with suppress(ValueError):
         target = urljoin(response.url, target)
@@ -333,9 +366,12 @@ def _sidecar(part: Path) -> Path:
 def _read_version(part: Path) -> _Version:
     """Return what the sidecar says; an unreadable one says nothing, so that all begins anew."""
     try:
-        return _Version(**json.loads(_sidecar(part).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        version = _Version(**json.loads(_sidecar(part).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
         return _Version("")
+    # It becomes a header, where a line break would be refused for ever.
+    sound = isinstance(version.validator, str) and re.fullmatch(r"[ -~]+", version.validator)
+    return version if sound else _Version("")
 
 
 def _discard(part: Path) -> None:

@@ -11,6 +11,7 @@ from cache.store import Store
 from extract import weights as pretrained
 from extract.backbone import find
 from extract.errors import WeightsError
+from extract.images import MAX_PIXELS
 from extract.pipeline import BATCH_SIZE, Extraction, extract
 from extract.recipe import Recipe, recipe_for
 
@@ -116,6 +117,7 @@ class FrozenBase:
         *,
         batch_size: int = BATCH_SIZE,
         workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
         progress: Progress = silent,
     ) -> Extraction:
         """Put the embedding of every image into the store; see `extract.pipeline.extract`."""
@@ -126,6 +128,7 @@ class FrozenBase:
             self.make_engine,
             batch_size=batch_size,
             workers=workers,
+            max_pixels=max_pixels,
             progress=progress,
         )
 

@@ -1,18 +1,26 @@
-"""Bytes -> RGB `uint8` array of one size, or the reason why not."""
+"""Bytes -> RGB `uint8` array of one size, or the reason why not.
+
+What is decoded here was made by anybody. It belongs into a process that may die: see
+`extract.decoders`.
+"""
 
 from __future__ import annotations
 
 import functools
+import io
 import os
+import re
 import stat
+import warnings
+import zlib
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from extract.errors import ImageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"}
@@ -25,7 +33,21 @@ MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 50_000_000
 """A larger image is refused; decoding it would take more memory than the network itself."""
 
-_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+# By their first bytes, whatever a file is called. OpenCV reads a few more, which nobody trains on:
+# each would be one more parser for hostile files to try.
+_FORMATS = {
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "BMP": re.compile(rb"BM"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),
+    "PPM": re.compile(rb"P[1-6][\s#]"),
+}
+
+# In the coded data of a scan, 0xff is followed by a zero or by a restart marker's number.
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_JPEG_SCAN, _JPEG_END, _JPEG_WITHOUT_LENGTH = 0xDA, 0xD9, {0x01, 0xD8}
 
 
 def read_bytes(path: Path) -> bytes:
@@ -35,26 +57,55 @@ def read_bytes(path: Path) -> bytes:
     ------
     ImageError
         If it is not a regular file (a FIFO would wait for ever), is empty, is larger than
-        `MAX_BYTES`, or cannot be read.
+        `MAX_BYTES`, changes meanwhile, or cannot be read.
     """
     try:
-        # O_NONBLOCK: opening a FIFO that nobody writes to must not hang; regular files ignore it.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError("not a regular file")
-            if status.st_size > MAX_BYTES:
-                raise ImageError(f"larger than {MAX_BYTES // 2**20} MiB")
-            data = file.read()
+        # Before it is opened: opening alone makes some devices do something.
+        _check_status(path.stat())
+        # O_NONBLOCK: opening a FIFO that has just taken the file's place must not hang.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            size = _check_status(os.fstat(file.fileno()))
+            data = file.read(size + 1)
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ImageError("empty file")
+    if len(data) != size:
+        raise ImageError("its size changed while it was being read; run again")
     return data
 
 
-def decode(data: bytes, size: int) -> np.ndarray:
+def check(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse what no decoder should see, by its header and by where its parts end.
+
+    Nothing is decoded. An image that is cut short is refused here because some decoders fill the
+    missing part with grey, or with the picture before, and say nothing. Only for JPEG and PNG must
+    this be looked for: OpenCV's other decoders refuse such files themselves.
+
+    Parameters
+    ----------
+    data : bytes
+        An image file.
+    max_pixels : int
+        Width times height up to which an image is accepted.
+
+    Raises
+    ------
+    ImageError
+        If the data are in no format that is read, hold too many pixels, or are a JPEG or PNG that
+        is cut short or (PNG) whose checksums are wrong.
+    """
+    name = next((name for name, start in _FORMATS.items() if start.match(data)), None)
+    if name is None:
+        formats = ", ".join(_FORMATS)
+        raise ImageError(f"not an image, or in another format than {formats}")
+    _check_size(data, name, max_pixels)
+    if name == "JPEG":
+        _check_jpeg(data)
+    elif name == "PNG":
+        _check_png(data)
+
+
+def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image and resize it to a square.
 
     The image is turned by its EXIF orientation and resized with `INTER_LANCZOS4` straight to
@@ -63,10 +114,12 @@ def decode(data: bytes, size: int) -> np.ndarray:
     Parameters
     ----------
     data : bytes
-        An image file in any format that OpenCV reads. Grey becomes RGB, alpha is dropped, 16 bits
-        become 8.
+        A JPEG, PNG, BMP, WebP, GIF, TIFF or PPM file. Grey becomes RGB, alpha is dropped, 16 bits
+        become 8; of an animation the first frame is taken.
     size : int
         Side of the result in pixels.
+    max_pixels : int
+        Width times height up to which an image is accepted.
 
     Returns
     -------
@@ -76,30 +129,97 @@ def decode(data: bytes, size: int) -> np.ndarray:
     Raises
     ------
     ImageError
-        If the data are no image, are cut short, or hold more than `MAX_PIXELS`.
+        If `check` refuses the data, or they are damaged or take too much memory.
     """
+    check(data, max_pixels)
+    import numpy as np
+
     cv2 = _opencv()
-    if data.startswith(_JPEG_START) and _JPEG_END not in data[-4096:]:
-        # OpenCV would fill the missing part with grey and say nothing.
-        raise ImageError("truncated JPEG: the end-of-image marker is missing")
     try:
         bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise ImageError("damaged, cut short, or of a kind that OpenCV does not read")
+        if bgr.shape[0] * bgr.shape[1] > max_pixels:
+            raise _too_large(max_pixels, bgr.shape[1], bgr.shape[0])
+        square = cv2.resize(bgr, (size, size), interpolation=cv2.INTER_LANCZOS4)
+        return np.ascontiguousarray(square[:, :, ::-1])
     except cv2.error as error:
+        if "CV_IO_MAX_IMAGE_PIXELS" in str(error):
+            raise _too_large(max_pixels) from error
         raise ImageError(f"cannot be decoded: {error.err or error}") from error
-    if bgr is None:
-        raise ImageError("not an image, or damaged, or in a format that OpenCV does not read")
-    if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
-        raise ImageError(f"{bgr.shape[1]} x {bgr.shape[0]} is more than {MAX_PIXELS:,} pixels")
-    square = cv2.resize(bgr, (size, size), interpolation=cv2.INTER_LANCZOS4)
-    return np.ascontiguousarray(square[:, :, ::-1])
+    except MemoryError as error:
+        raise ImageError("cannot be decoded: not enough memory") from error
+
+
+def _check_status(status: os.stat_result) -> int:
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise ImageError(f"larger than {MAX_BYTES // 2**20} MiB")
+    if not status.st_size:
+        raise ImageError("empty file")
+    return status.st_size
+
+
+def _check_size(data: bytes, name: str, max_pixels: int) -> None:
+    """Read width and height from the header with Pillow; what it cannot read is left to OpenCV."""
+    from PIL import Image
+
+    theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(data), "r", [name]) as header,
+        ):
+            width, height = header.size
+    except Image.DecompressionBombError:
+        raise _too_large(max_pixels) from None
+    except Exception:  # noqa: BLE001 - Pillow's parsers stumble over hostile headers in every way
+        return
+    finally:
+        Image.MAX_IMAGE_PIXELS = theirs
+    if width * height > max_pixels:
+        raise _too_large(max_pixels, width, height)
+
+
+def _too_large(max_pixels: int, *sides: int) -> ImageError:
+    found = "{:,} x {:,} is ".format(*sides) if sides else ""
+    return ImageError(f"{found}more than {max_pixels:,} pixels; --max-pixels sets the limit")
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Walk over the markers to the end: that of an embedded thumbnail is inside a segment."""
+    position, in_scan = 2, False
+    while marker := _JPEG_MARKER.search(data, position):
+        code, position = marker[1][0], marker.end()
+        if code == _JPEG_END and in_scan:
+            return
+        in_scan = in_scan or code == _JPEG_SCAN
+        if code not in _JPEG_WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2], "big")
+    raise ImageError("truncated JPEG: the end-of-image marker is missing")
+
+
+def _check_png(data: bytes) -> None:
+    """Walk over the chunks to the last, and hold each against its checksum."""
+    view, position = memoryview(data), 8
+    while position + 12 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if end > len(data):
+            break
+        expected = int.from_bytes(data[end - 4 : end], "big")
+        if zlib.crc32(view[position + 4 : end - 4]) != expected:
+            raise ImageError("damaged PNG: a checksum is wrong")
+        if data[position + 4 : position + 8] == b"IEND":
+            return
+        position = end
+    raise ImageError("truncated PNG: the last chunk is missing")
 
 
 @functools.cache
 def _opencv() -> Any:
-    """Return the module `cv2`, set up for threads that decode one image each."""
+    """Return the module `cv2`, set up for several processes that decode one image each."""
     import cv2
 
     cv2.setNumThreads(1)
-    # A broken image is reported by us, not on standard error.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

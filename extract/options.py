@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from cache.location import ENVIRONMENT_VARIABLE
+from extract.images import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Options:
     batch_size : int
         Images per forward pass.
     workers : int or None
-        Threads that read and decode; None is one per core.
+        Processes that read and decode; None is one per core.
+    max_pixels : int
+        Width times height up to which an image is decoded; a larger one is set aside.
     cache : str or None
         The cache folder; None is the environment's or the user's.
     mirror : str or None
@@ -49,6 +52,7 @@ class Options:
     weights: str = "auto"
     batch_size: int = 32
     workers: int | None = None
+    max_pixels: int = MAX_PIXELS
     cache: str | None = None
     mirror: str | None = None
     test_size: float = 0.2
@@ -111,7 +115,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=_positive,
         metavar="N",
-        help="threads that read and decode (default: one per core)",
+        help="processes that read and decode (default: one per core)",
+    )
+    work.add_argument(
+        "--max-pixels",
+        type=_positive,
+        metavar="N",
+        default=default.max_pixels,
+        help="width times height up to which an image is decoded; a larger one is set aside",
     )
     work.add_argument(
         "--cache",
@@ -134,14 +145,17 @@ def options_from(args: argparse.Namespace) -> Options:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
     return number
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text}")
     return share

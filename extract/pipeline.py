@@ -1,8 +1,8 @@
 """Images -> embeddings: reading, decoding, the forward pass and the commit, overlapped.
 
-Decoding runs ahead in threads (OpenCV lets go of Python's lock), the forward pass in the calling
-thread, the commit behind it in a thread of its own. What runs ahead is bounded, so memory does not
-grow with the number of images.
+Decoding runs ahead in processes (see `extract.decoders`), the forward pass in the calling thread,
+the commit behind it in a thread of its own. What runs ahead is bounded, so memory does not grow
+with the number of images.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import numpy as np
 
 from cache.console import Progress, silent
 from cache.store import SHARD_ROWS, file_state
+from extract.decoders import Decoders
 from extract.errors import ImageError
-from extract.images import decode, read_bytes
+from extract.images import MAX_PIXELS, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from cache.memo import FileState
     from cache.store import Store
+    from extract.decoders import Decoded
     from extract.engines import Engine
     from extract.recipe import Recipe
 
@@ -71,6 +73,7 @@ def extract(
     *,
     batch_size: int = BATCH_SIZE,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
 ) -> Extraction:
     """Put the embedding of every image into the store, computing those that are not there.
@@ -88,7 +91,10 @@ def extract(
     batch_size : int
         Images per forward pass; it changes the speed, not the numbers.
     workers : int, optional
-        Threads that read and decode; one per core by default.
+        Processes that read and decode; one per core by default.
+    max_pixels : int
+        Width times height up to which an image is decoded. It decides which images are computed,
+        not what is computed: an embedding that is there is used, whatever the image's size.
     progress : Progress
         Told of the stages "hashing images" and "computing embeddings".
 
@@ -98,6 +104,8 @@ def extract(
 
     Raises
     ------
+    DecoderError
+        If the processes that decode cannot be started.
     KeyboardInterrupt
         After Ctrl-C, with a message; everything computed until then has been committed.
     """
@@ -105,20 +113,25 @@ def extract(
     with ThreadPoolExecutor(workers or default_workers(), "decode") as pool:
         digests, quarantine = _digest(paths, store, pool, progress)
         missing = set(store.missing(recipe.fingerprint, list(digests.values())))
-        todo = {digest: path for path, digest in digests.items() if digest in missing}
+        todo: dict[str, list[Path]] = {}
+        for path, digest in digests.items():
+            if digest in missing:
+                todo.setdefault(digest, []).append(path)
+        computed: set[str] = set()
         if todo:
             run = _Run(recipe, store, make_engine, batch_size, progress)
-            bad = run.compute(todo, pool)
-            for path, digest in list(digests.items()):
-                if digest in bad:
-                    quarantine[path] = bad[digest]
-                    del digests[path]
-    computed = sum(digest in missing for digest in digests.values())
+            with Decoders(recipe.size, max_pixels) as decoders:
+                run.compute(todo, pool, decoders)
+            computed = run.computed
+            quarantine |= run.quarantine
+            digests |= run.changed
+            digests = {path: found for path, found in digests.items() if path not in quarantine}
+    n_computed = sum(digest in computed for digest in digests.values())
     return Extraction(
         digests,
         quarantine,
-        cached=len(digests) - computed,
-        computed=computed,
+        cached=len(digests) - n_computed,
+        computed=n_computed,
         seconds=time.monotonic() - started,
     )
 
@@ -128,6 +141,7 @@ def load_images(
     size: int,
     *,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
 ) -> np.ndarray:
     """Decode images into one array, for classifiers that look at pixels.
@@ -139,7 +153,9 @@ def load_images(
     size : int
         Side in pixels.
     workers : int, optional
-        Threads that read and decode; one per core by default.
+        Processes that read and decode; one per core by default.
+    max_pixels : int
+        Width times height up to which an image is decoded.
     progress : Progress
         Told of the stage "decoding images".
 
@@ -152,18 +168,18 @@ def load_images(
     ------
     ImageError
         If a file cannot be used after all; the message names it.
+    DecoderError
+        If the processes that decode cannot be started.
     """
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
-
-    def load(path: Path) -> np.ndarray:
-        try:
-            return decode(read_bytes(path), size)
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
-
-    with ThreadPoolExecutor(workers or default_workers(), "decode") as pool:
-        for i, image in enumerate(_ahead(pool, load, paths, 2 * BATCH_SIZE)):
-            images[i] = image
+    with (
+        ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
+        Decoders(size, max_pixels) as decoders,
+    ):
+        for i, decoded in enumerate(_ahead(pool, decoders, paths, 2 * BATCH_SIZE)):
+            if decoded.image is None:
+                raise ImageError(f"{paths[i]}: {decoded.reason}")
+            images[i] = decoded.image
             progress("decoding images", i + 1, len(paths))
     return images
 
@@ -176,7 +192,18 @@ def default_workers() -> int:
 
 
 class _Run:
-    """The state of one computation: the batch being filled and the shard being filled."""
+    """The state of one computation: the batch being filled and the shard being filled.
+
+    Attributes
+    ----------
+    computed : set of str
+        Digests of the images whose embeddings were computed.
+    quarantine : dict from Path to str
+        The files that could not be decoded, each with its reason.
+    changed : dict from Path to str
+        The files that were found to hold other bytes than they had been hashed from (or than were
+        remembered), each with its digest now.
+    """
 
     def __init__(
         self,
@@ -188,44 +215,26 @@ class _Run:
     ) -> None:
         self._recipe, self._store, self._batch_size = recipe, store, batch_size
         self._make_engine, self._progress = make_engine, progress
+        self.computed: set[str] = set()
+        self.quarantine: dict[Path, str] = {}
+        self.changed: dict[Path, str] = {}
         self._engine: Engine | None = None
         self._images: list[np.ndarray] = []
         self._image_digests: list[str] = []
-        self._computed: list[tuple[list[str], np.ndarray]] = []
+        self._rows: list[tuple[list[str], np.ndarray]] = []
         self._n_committed = 0
         self._commit: Future[None] | None = None
 
-    def compute(self, todo: dict[str, Path], pool: ThreadPoolExecutor) -> dict[str, str]:
-        """Compute and commit the images of `todo`; return the reasons of those that are none."""
-        bad: dict[str, str] = {}
-        size = self._recipe.size
-
-        def load(item: tuple[str, Path]) -> tuple[str, np.ndarray | str]:
-            digest, path = item
-            try:
-                data = read_bytes(path)
-                if hashlib.sha256(data).hexdigest() != digest:
-                    return digest, "changed while it was being read; run again"
-                return digest, decode(data, size)
-            except ImageError as error:
-                return digest, str(error)
-
+    def compute(
+        self, todo: dict[str, list[Path]], pool: ThreadPoolExecutor, decoders: Decoders
+    ) -> None:
+        """Compute and commit the images of `todo`, from the first usable file of each digest."""
         total = len(todo)
         with ThreadPoolExecutor(1, "commit") as committer:
             try:
                 self._progress("computing embeddings", 0, total)
-                loaded = _ahead(pool, load, todo.items(), 2 * self._batch_size)
-                for done, (digest, image) in enumerate(loaded, 1):
-                    if isinstance(image, str):
-                        bad[digest] = image
-                        continue
-                    self._images.append(image)
-                    self._image_digests.append(digest)
-                    if len(self._images) == self._batch_size:
-                        self._forward()
-                        self._progress("computing embeddings", done, total)
-                    if sum(len(rows) for _, rows in self._computed) >= SHARD_ROWS:
-                        self._hand_over(committer)
+                while todo:
+                    todo = self._compute_first(todo, pool, decoders, committer, total)
                 self._forward()
                 self._hand_over(committer)
                 self._settle()
@@ -233,28 +242,83 @@ class _Run:
                 self._hand_over(committer)
                 self._settle()
                 raise KeyboardInterrupt(
-                    f"stopped: {self._n_committed} of {total} embeddings computed and kept; "
-                    "the same command goes on from there"
+                    f"stopped: {self._n_committed} embeddings computed and kept, "
+                    f"{total - self._n_committed} left; the same command goes on from there"
                 ) from None
         self._progress("computing embeddings", total, total)
-        return bad
+
+    def _compute_first(
+        self,
+        todo: dict[str, list[Path]],
+        pool: ThreadPoolExecutor,
+        decoders: Decoders,
+        committer: ThreadPoolExecutor,
+        total: int,
+    ) -> dict[str, list[Path]]:
+        """Compute from the first file of each digest; return what other files must be tried for."""
+
+        def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
+            return file_state(paths[0]), decoders(paths[0])
+
+        left: dict[str, list[Path]] = {}
+        loaded = _ahead(pool, load, todo.values(), 2 * self._batch_size)
+        done = total - len(todo)
+        for (digest, paths), (state, decoded) in zip(todo.items(), loaded, strict=True):
+            done += 1
+            if decoded.digest == digest:
+                concerned = paths
+            else:
+                concerned = paths[:1]
+                if decoded.digest is not None:
+                    self._note_change(paths[0], state, decoded.digest)
+                if paths[1:]:
+                    left[digest] = paths[1:]
+                    done -= 1
+            if decoded.image is None:
+                self.quarantine |= dict.fromkeys(concerned, decoded.reason)
+            elif decoded.digest is not None and self._is_new(decoded.digest, digest):
+                self._add(decoded.digest, decoded.image)
+                if not self._images:
+                    self._progress("computing embeddings", done, total)
+                if sum(len(rows) for _, rows in self._rows) >= SHARD_ROWS:
+                    self._hand_over(committer)
+        return left
+
+    def _note_change(self, path: Path, state: FileState | None, digest: str) -> None:
+        self.changed[path] = digest
+        if state is not None:
+            self._store.remember({path: (state, digest)})
+
+    def _is_new(self, digest: str, expected: str) -> bool:
+        """Return whether an image has no embedding yet; a changed file may be one that has."""
+        if digest in self.computed:
+            return False
+        return digest == expected or bool(self._store.missing(self._recipe.fingerprint, [digest]))
+
+    def _add(self, digest: str, image: np.ndarray) -> None:
+        if self._engine is None:
+            # While it is made, which takes seconds, decoding runs ahead.
+            self._engine = self._make_engine()
+        self.computed.add(digest)
+        self._images.append(image)
+        self._image_digests.append(digest)
+        if len(self._images) == self._batch_size:
+            self._forward()
 
     def _forward(self) -> None:
-        if not self._images:
+        if not self._images or self._engine is None:
             return
-        if self._engine is None:
-            self._engine = self._make_engine()
         images, digests = np.stack(self._images), self._image_digests
         self._images, self._image_digests = [], []
-        self._computed.append((digests, self._engine(images)))
+        self._rows.append((digests, self._engine(images)))
 
     def _hand_over(self, committer: ThreadPoolExecutor) -> None:
         """Commit the computed rows behind the next forward pass; at most one shard waits."""
-        if not self._computed:
+        if not self._rows:
             return
-        digests = [digest for some, _ in self._computed for digest in some]
-        rows = np.concatenate([rows for _, rows in self._computed])
-        self._computed = []
+        digests = [digest for some, _ in self._rows for digest in some]
+        rows = np.concatenate([rows for _, rows in self._rows])
+        self._rows = []
         self._settle()
         recipe = self._recipe
         self._commit = committer.submit(

@@ -137,6 +137,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         [item.path for item in dataset.items],
         batch_size=options.batch_size,
         workers=options.workers,
+        max_pixels=options.max_pixels,
         progress=progress,
     )
     usable = _without_quarantined(dataset, done)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import reprlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ class Recipe:
         for entry in dataclasses.fields(cls):
             value = fields.get(entry.name)
             if type(value).__name__ not in str(entry.type).replace("None", "NoneType").split(" | "):
-                raise RecipeError(f"not a recipe: {entry.name} is {value!r}")
+                raise RecipeError(f"not a recipe: {entry.name} is {reprlib.repr(value)}")
             values[entry.name] = value
         return cls(**values)
 

@@ -49,6 +49,9 @@ DOGS_VS_CATS = {
 }
 """Folder in the zip file of the same name -> git blob id of that file."""
 
+_UNPACKED = re.compile(r"[\w.-]*-[0-9a-f]{12}")
+"""Names of the folders that `_from_zip` makes."""
+
 _EXPECTED = (
     f"expected {', '.join(WORDS)}, a folder, a .csv file, a .zip file, or the http(s) URL of a "
     "zip file"
@@ -205,6 +208,7 @@ def _add_part(folder: Path, name: str, url: str, blob: str | None, progress: Pro
         shutil.rmtree(zips)
         raise ArchiveError(f"{url}/{archive.name} was refused: expected the folder {name} in it")
     (unpacked / name).rename(folder / name)
+    disk.sync_folder(folder)
     shutil.rmtree(zips)
 
 
@@ -237,9 +241,10 @@ def _from_url(url: str, store: Path, progress: Progress) -> Source:
 
 def _remembered(record: Path) -> Path | None:
     """Return the folder that an address was unpacked to, if it is still there."""
-    name = _read_json(record).get("folder")
-    folder = record.parent / str(name)
-    return folder if name and folder.is_dir() else None
+    name = str(_read_json(record).get("folder"))
+    folder = record.parent / name
+    # What leads out of the cache was not written here.
+    return folder if _UNPACKED.fullmatch(name) and folder.is_dir() else None
 
 
 def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
@@ -271,7 +276,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`, an empty one if there is none or it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import os
 import re
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import disk
+from cache import disk, kept
 from cache.console import Progress, silent
-from cache.errors import CacheError, ToolkitError
+from cache.errors import ToolkitError
 from extract import backbone as backbones
 from extract import torchvision, weight_files
 from extract.errors import WeightsError
@@ -326,14 +325,23 @@ def _torchvision(backbone: str, cache: Path, progress: Progress) -> Weights:
     named = {f"{i // 2:02}_{('kernel', 'bias')[i % 2]}": array for i, array in enumerate(arrays)}
     packed = io.BytesIO()
     np.savez(packed, **named)  # type: ignore[arg-type]  # a stub's keyword
-    _publish(path, packed.getbuffer())
-    _remember(path.with_suffix(".json"), found)
+    data = packed.getbuffer()
+    kept.write_record(
+        path.with_suffix(".json"),
+        identity=found,
+        file=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    with disk.attempt(f"write {path}"):
+        disk.publish(path, data)
     progress("torchvision weights", 1, 1)
     return weights
 
 
 def _file(spec: str, backbone: str, cache: Path) -> Weights:
-    path = Path(spec).expanduser()
+    path = Path(spec)
+    with contextlib.suppress(RuntimeError):  # there is no such user
+        path = path.expanduser()
     if not path.is_file():
         raise WeightsError(f"there is no weights file {spec!r}")
     if _BUILT_FOR_KERAS_WEIGHTS.fullmatch(backbone):
@@ -359,6 +367,7 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
     record = cache / "weights" / f"{backbone}-{digest}.json"
     known = _recall(record)
     if known is None:
+        weight_files.check_keras3(path)
         model = backbones.construct(backbone, CONSTRUCTION_SIZE)
         weight_files.load_keras3(model, path)
         known = identity(model.get_weights())
@@ -371,20 +380,9 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
 
 def _recall(record: Path) -> str | None:
     """Return the identity that was written down, or None."""
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))["identity"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return known if isinstance(known, str) and re.fullmatch(r"[0-9a-f]{64}", known) else None
+    known = (kept.read_record(record) or {}).get("identity", "")
+    return known if re.fullmatch(r"[0-9a-f]{64}", known) else None
 
 
 def _remember(record: Path, known: str) -> None:
-    content = json.dumps({"identity": known}).encode("ascii")
-    _publish(record, content)
-
-
-def _publish(path: Path, data: bytes | memoryview) -> None:
-    try:
-        disk.publish(path, data)
-    except OSError as error:
-        raise CacheError(f"cannot write {path}: {error.strerror or error}") from error
+    kept.write_record(record, identity=known)

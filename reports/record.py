@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 RECORD_NAME = "run.json"
+MAX_DEPTH = 32
 
 T = TypeVar("T")
 
@@ -90,6 +91,8 @@ class Result:
     search: Search | None = None
     model: str | None = None
     """File of the saved model, relative to the run's folder."""
+    model_sha256: str | None = None
+    """SHA-256 of that file's bytes, 64 hexadecimal digits."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -198,6 +201,8 @@ def read(folder: Path) -> Run:
     """
     path = folder / RECORD_NAME
     try:
+        if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
+            raise OSError("not a regular file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(
@@ -247,10 +252,20 @@ def _build(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
     return cls(**values)
 
 
+def _check_depth(value: Any, where: str, left: int = MAX_DEPTH) -> None:
+    """Raise if lists and objects lie in one another deeper than anything that renders them goes."""
+    if left == 0:
+        raise RecordError(f"not a run record: {where} is nested more than {MAX_DEPTH} deep")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_depth(inner, where, left - 1)
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Check `value` against the type `hint`, building nested dataclasses on the way."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
+        _check_depth(value, where)
         return value
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _build(hint, value, where)  # type: ignore[arg-type]  # a class, not an instance

@@ -69,6 +69,8 @@ def read_predictions(path: Path) -> list[Prediction]:
         If the file cannot be read, or is not such a table; the message names the line.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
+            raise OSError("not a regular file")
         # A spreadsheet that saves the file again puts a byte order mark in front.
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import stat
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
 
 SIZE = 96
 MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 50_000_000
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 JPEG_QUALITY = 80
 MIB = 2**20
 
@@ -27,8 +31,8 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
     Returns
     -------
     bytes or None
-        None if the file is gone, is no regular file, is empty or larger than 64 MiB, or cannot be
-        decoded.
+        None if the file is gone, is no regular file, is empty or larger than 64 MiB, holds more
+        than 50 million pixels, or cannot be decoded.
     """
     import cv2
     import numpy as np
@@ -37,7 +41,10 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= MAX_BYTES:
             return None
-        encoded = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        data = path.read_bytes()
+        if not _has_sensible_size(data):
+            return None
+        encoded = np.frombuffer(data, dtype=np.uint8)
         image = cv2.imdecode(encoded, _flag(status.st_size))
         if image is None:
             return None
@@ -50,6 +57,20 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
     except (OSError, ValueError, MemoryError, cv2.error):
         return None
     return small.tobytes() if done else None
+
+
+def _has_sensible_size(data: bytes) -> bool:
+    """Return whether the header promises no more than `MAX_PIXELS`; nothing is decoded."""
+    from PIL import Image
+
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(data), formats=FORMATS) as header,
+        ):
+            return header.width * header.height <= MAX_PIXELS
+    except Exception:  # noqa: BLE001 - Pillow's parsers stumble over hostile headers in every way
+        return False
 
 
 def _flag(n_bytes: int) -> int:

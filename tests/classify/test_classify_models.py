@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -124,6 +125,13 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path, name):
         models.load(tmp_path / name)
 
 
+def test_a_model_that_is_no_file_is_not_waited_for(tmp_path):
+    """A FIFO that nobody writes to is one clear error."""
+    os.mkfifo(tmp_path / "svm.skops")
+    with pytest.raises(ModelError, match="not a regular file"):
+        models.load(tmp_path / "svm.skops")
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path):
     """A pickle is not even opened."""
     with pytest.raises(ModelError, match=r"expected a name ending in \.npz or \.skops"):
@@ -158,6 +166,27 @@ def test_a_flipped_bit_is_noticed(tmp_path, suffix):
     path.write_bytes(content)
     with pytest.raises(ModelError, match="damaged"):
         models.load(path)
+
+
+def test_any_flipped_bit_is_noticed_by_the_hash_that_the_run_wrote_down(tmp_path):
+    """Names, times and padding of the archive count too: it is the file that was saved, or not."""
+    path = dense_file(tmp_path)
+    expected = models.sha256(path)
+    content = path.read_bytes()
+    for place in range(0, len(content), len(content) // 50):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(ModelError, match=f"should be {expected}"):
+            models.load(path, expected)
+
+
+def test_the_file_that_was_saved_is_loaded(tmp_path):
+    """With the right hash a model comes back as without one."""
+    X, y = data()
+    path = tmp_path / models.save(LogReg(C=1.0, folds=2).fit(X, y), tmp_path, "logreg")
+    loaded = models.load(path, models.sha256(path))
+    assert np.array_equal(loaded.predict(X), models.load(path).predict(X))
 
 
 def test_a_type_that_is_not_ours_is_named_and_not_loaded(tmp_path):

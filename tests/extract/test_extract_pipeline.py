@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 from cache import CacheError, Store
+from cache.store import file_state
+from extract.decoders import DecoderError
 from extract.errors import ImageError
 from extract.pipeline import extract, load_images
 from extract.recipe import Recipe
@@ -61,7 +64,7 @@ def colours(store: Store, digests: list[str]) -> list[int]:
 
 
 def test_every_image_gets_its_own_embedding(store: Store, tmp_path: Path) -> None:
-    """With batches, shards and threads in between, row and image still belong together."""
+    """With batches, shards and processes in between, row and image still belong together."""
     paths = draw(tmp_path / "d", 0, 150)
     engine = StubEngine()
     done = extract(paths, RECIPE, store, lambda: engine, batch_size=16, workers=3)
@@ -140,7 +143,7 @@ def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: P
     mixed = [*paths[:20], *odd, *paths[20:]]
     done = extract(mixed, RECIPE, store, StubEngine, batch_size=8)
     assert {path.name: reason.split(":")[0] for path, reason in done.quarantine.items()} == {
-        "text.jpg": "not an image, or damaged, or in a format that OpenCV does not read",
+        "text.jpg": "not an image, or in another format than JPEG, PNG, BMP, WEBP, GIF, TIFF, PPM",
         "empty.jpg": "empty file",
         "fifo.jpg": "not a regular file",
         "link.jpg": "cannot be read",
@@ -250,3 +253,118 @@ def test_load_images_keeps_the_order(tmp_path: Path) -> None:
     paths[50].write_bytes(b"text")
     with pytest.raises(ImageError, match=r"0050\.png: not an image"):
         load_images(paths, 16)
+
+
+def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
+    """A larger image is named, with its sides and the limit."""
+    paths = draw(tmp_path / "d", 0, 3)
+    assert len(load_images(paths, 16, max_pixels=64)) == 3
+    with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
+        load_images(paths, 16, max_pixels=63)
+
+
+def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: Path) -> None:
+    """The limit is of decoding: what is in the cache already is used."""
+    paths = draw(tmp_path / "d", 0, 4)
+    cv2.imwrite(str(paths[2]), np.zeros((9, 9, 3), np.uint8))
+    small = extract(paths, RECIPE, store, StubEngine, max_pixels=80)
+    assert list(small.quarantine) == [paths[2]]
+    assert "9 x 9 is more than 80 pixels; --max-pixels" in small.quarantine[paths[2]]
+    large = extract(paths, RECIPE, store, StubEngine, max_pixels=81)
+    assert (large.computed, large.cached, large.quarantine) == (1, 3, {})
+    assert extract(paths, RECIPE, store, no_engine, max_pixels=80).cached == 4
+
+
+def remember(store: Store, path: Path, digest: str) -> None:
+    """Make the store believe that an unchanged file has this digest."""
+    os.utime(path, (1e9, 1e9))
+    state = file_state(path)
+    assert state is not None
+    store.remember({path: (state, digest)})
+
+
+def test_a_wrong_memory_sets_no_image_aside(store: Store, tmp_path: Path) -> None:
+    """The embedding is kept under the digest of the bytes that were decoded, and the memory mended.
+
+    All images are remembered as one and the same, so that each must be tried.
+    """
+    paths = draw(tmp_path / "d", 0, 5)
+    true = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    for path in paths:
+        remember(store, path, "5" * 64)
+    done = extract(paths, RECIPE, store, StubEngine)
+    assert [done.digests[path] for path in paths] == true
+    assert (done.computed, done.cached, done.quarantine) == (5, 0, {})
+    assert colours(store, true) == list(range(5))
+    again = extract(paths, RECIPE, store, no_engine)
+    assert [again.digests[path] for path in paths] == true
+    assert again.cached == 5
+
+
+def test_what_a_file_has_become_may_be_there_already(store: Store, tmp_path: Path) -> None:
+    """An image is not stored twice, neither when cached before nor when computed in this run."""
+    paths = draw(tmp_path / "d", 0, 4)
+    true = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    extract(paths[:1], RECIPE, store, StubEngine)
+    shutil.copy(paths[1], tmp_path / "copy.png")
+    remember(store, paths[0], "5" * 64)
+    remember(store, paths[1], "6" * 64)
+    engine = StubEngine()
+    everything = [*paths, tmp_path / "copy.png"]
+    done = extract(everything, RECIPE, store, lambda: engine)
+    assert [done.digests[path] for path in everything] == [*true, true[1]]
+    assert (done.computed, done.cached, sum(engine.batches)) == (4, 1, 3)
+    assert colours(store, true) == list(range(4))
+
+
+def test_files_that_change_after_hashing_are_taken_as_they_are(
+    store: Store, tmp_path: Path
+) -> None:
+    """A copy stands in for a file that is gone; one that is overwritten gets its new embedding."""
+    paths = draw(tmp_path / "d", 0, 4)
+    copies = [shutil.copy(path, tmp_path / "d" / f"copy-{path.name}") for path in paths]
+    everything = [*paths, *map(Path, copies)]
+
+    def meddle(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("computing embeddings", 0):
+            paths[0].unlink()
+            paths[1].write_bytes(b"text")
+            shutil.copy(draw(tmp_path / "e", 9, 10)[0], paths[2])
+
+    done = extract(everything, RECIPE, store, StubEngine, progress=meddle)
+    assert set(done.quarantine) == {paths[0], paths[1]}
+    assert "No such file" in done.quarantine[paths[0]]
+    assert "not an image" in done.quarantine[paths[1]]
+    left = [path for path in everything if path not in done.quarantine]
+    assert colours(store, [done.digests[path] for path in left]) == [9, 3, 0, 1, 2, 3]
+    assert (done.computed, done.cached) == (6, 0)
+
+
+def test_a_decoder_that_cannot_start_is_one_error(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No image is blamed, and nothing is set aside."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
+    with pytest.raises(DecoderError, match="cannot start a process that decodes images"):
+        extract(draw(tmp_path / "d", 0, 3), RECIPE, store, StubEngine)
+
+
+def test_a_warm_run_imports_no_decoder(store: Store, tmp_path: Path) -> None:
+    """Neither OpenCV nor Pillow is loaded, and no process is started, for what is in the cache."""
+    paths = draw(tmp_path / "d", 0, 3)
+    extract(paths, RECIPE, store, StubEngine)
+    code = f"""
+        import subprocess, sys
+        sys.path[:0] = [{str(Path(__file__).parents[2])!r}]
+        subprocess.Popen = None
+        from pathlib import Path
+        from cache import Store
+        from extract.pipeline import extract
+        from extract.recipe import Recipe
+        recipe = Recipe(weights="0" * 64, preprocessing="torch", size=32)
+        paths = [Path(name) for name in sys.argv[2:]]
+        assert extract(paths, recipe, Store(Path(sys.argv[1])), None).cached == 3
+        assert not {{"cv2", "PIL", "tensorflow"}} & set(sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(store.folder), *map(str, paths)]
+    subprocess.run(command, check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extract.errors import RecipeError
@@ -78,6 +78,7 @@ def test_a_recipe_survives_its_record() -> None:
 JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Recipe)]), JSON))
 def test_any_other_record_is_a_typed_error(changes: dict[str, object]) -> None:
     """A record edited by hand gives a recipe or a RecipeError, nothing else."""

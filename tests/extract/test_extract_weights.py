@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 import os
-import pickle
 import socket
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from weight_samples import SMALL, SMALL_ARRAYS, write_listed
 
-from extract import torchvision, weight_files, weights
+from cache import kept
+from extract import weight_files, weights
 from extract.backbone import construct
 from extract.errors import WeightsError
 from extract.weights import TORCHVISION_VGG16, Weights, identity, load_base, load_into, resolve
-
-h5py = pytest.importorskip("h5py")
 
 
 @pytest.fixture(scope="session")
@@ -61,28 +57,6 @@ def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int, tmp_path
     return home
 
 
-def write_listed(path: Path, layers: dict[str, dict[str, np.ndarray]]) -> Path:
-    """Write arrays the way Keras 2 did: layers and weights in listed, not alphabetical, order."""
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in layers]
-        for layer, arrays in layers.items():
-            group = file.create_group(layer)
-            group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for name in arrays]
-            for name, array in arrays.items():
-                group[f"{layer}/{name}:0"] = array
-    return path
-
-
-SMALL = {
-    "zeta": {"kernel": np.full((3, 3, 3, 2), 0.5, np.float32), "bias": np.ones(2, np.float32)},
-    "alpha": {"kernel": np.zeros((1, 1, 2, 4), np.float32), "bias": np.zeros(4, np.float32)},
-}
-SMALL_ARRAYS = [array for layer in SMALL.values() for array in layer.values()]
-
-
-# --- identity ------------------------------------------------------------------------------------
-
-
 def test_identity_tells_dtype_shape_order_and_values_apart() -> None:
     """Arrays that differ in anything but their memory layout have identities of their own."""
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -105,173 +79,12 @@ def test_identity_does_not_depend_on_the_memory_layout() -> None:
     assert identity([np.array(3)]) != identity([np.array([3])])
 
 
-# --- the pickle and the archive ------------------------------------------------------------------
-
-
-class Hostile:
-    """Runs a command when it is unpickled by anything less than careful."""
-
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.canary}",)
-
-
-def test_hostile_pickle_is_refused_before_it_runs(tmp_path: Path) -> None:
-    """A pickle that would run a command is refused, and the command does not run."""
-    canary = tmp_path / "canary"
-    data = pickle.dumps({"VGG16_0": Hostile(canary)}, protocol=3)
-    with pytest.raises(WeightsError, match="only numpy arrays are admitted"):
-        torchvision.load_arrays(data)
-    assert not canary.exists()
-    pickle.loads(data)
-    assert canary.exists(), "the canary itself must be able to sing"
-
-
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_protocols_cannot_slip_another_name_in(protocol: int) -> None:
-    """Names that are not on the list are refused in every way of writing them."""
-    with pytest.raises(WeightsError, match="refused"):
-        torchvision.load_arrays(pickle.dumps(np.save, protocol=protocol))
-
-
-def test_broken_pickle_is_refused() -> None:
-    """Bytes that are no pickle end in the toolkit's own error."""
-    with pytest.raises(WeightsError, match="refused"):
-        torchvision.load_arrays(b"not a pickle")
-
-
-def test_pickled_arrays_are_read() -> None:
-    """Arrays in plain containers come out as they went in."""
-    tree = {"VGG16_0": {"Conv_0": {"kernel": np.arange(4, dtype=np.float32)}}}
-    read = torchvision.load_arrays(pickle.dumps(tree, protocol=3))
-    np.testing.assert_array_equal(read["VGG16_0"]["Conv_0"]["kernel"], np.arange(4))
-
-
-def test_convolutions_come_in_numeric_order() -> None:
-    """Conv_10 follows Conv_9, kernel before bias."""
-    layers = {
-        f"Conv_{i}": {"bias": np.array([i + 0.5]), "kernel": np.array([i + 0.0])}
-        for i in reversed(range(13))
-    }
-    values = [float(array[0]) for array in torchvision.convolutions({"VGG16_0": layers})]
-    assert values == [i / 2 for i in range(26)]
-
-
-@pytest.mark.parametrize("tree", [None, {}, {"VGG16_0": {}}, {"VGG16_0": {"Conv_0": 3}}])
-def test_tree_without_convolutions_is_refused(tree: Any) -> None:
-    """A pickle of something else is refused."""
-    with pytest.raises(WeightsError, match="lack a convolution"):
-        torchvision.convolutions(tree)
-
-
-def write_archive(path: Path, member: tarfile.TarInfo, content: bytes = b"") -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        tar.addfile(member, io.BytesIO(content))
-    return path
-
-
-def test_member_is_read_from_the_archive(tmp_path: Path) -> None:
-    """The one member is read, and nothing is written beside the archive."""
-    member = tarfile.TarInfo(torchvision.MEMBER)
-    member.size = 7
-    archive = write_archive(tmp_path / "a.tar.gz", member, b"weights")
-    assert torchvision.read_member(archive) == b"weights"
-    assert list(tmp_path.iterdir()) == [archive]
-
-
-def test_member_that_is_a_link_is_refused(tmp_path: Path) -> None:
-    """A link in place of the weights is not followed."""
-    member = tarfile.TarInfo(torchvision.MEMBER)
-    member.type, member.linkname = tarfile.SYMTYPE, "/etc/hostname"
-    with pytest.raises(WeightsError, match="not a file of a likely size"):
-        torchvision.read_member(write_archive(tmp_path / "a.tar.gz", member))
-
-
-def test_member_of_unlikely_size_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A member larger than the weights can be is not read."""
-    monkeypatch.setattr(torchvision, "MAX_MEMBER_BYTES", 6)
-    member = tarfile.TarInfo(torchvision.MEMBER)
-    member.size = 7
-    with pytest.raises(WeightsError, match="not a file of a likely size"):
-        torchvision.read_member(write_archive(tmp_path / "a.tar.gz", member, b"weights"))
-
-
-def test_archive_without_the_member_is_refused(tmp_path: Path) -> None:
-    """An archive of something else is refused, and so is a file that is no archive."""
-    with pytest.raises(WeightsError, match="does not hold"):
-        torchvision.read_member(write_archive(tmp_path / "a.tar.gz", tarfile.TarInfo("other")))
-    (tmp_path / "b.tar.gz").write_bytes(b"plain text")
-    with pytest.raises(WeightsError, match=r"not a sound tar\.gz file"):
-        torchvision.read_member(tmp_path / "b.tar.gz")
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def test_listed_order_is_kept(tmp_path: Path) -> None:
-    """A .h5 file's arrays come in the order of its lists, not of their names."""
-    path = write_listed(tmp_path / "small.h5", SMALL)
-    found = resolve(str(path), "vgg16", cache=tmp_path)
-    assert found == Weights(str(path), identity(SMALL_ARRAYS), None, path)
-
-
-def test_same_arrays_are_the_same_weights_in_either_format(tmp_path: Path) -> None:
-    """An .npz file and a .h5 file with the same arrays have the same identity."""
-    np.savez(tmp_path / "small.npz", *SMALL_ARRAYS)
-    write_listed(tmp_path / "small.h5", SMALL)
-    found = [
-        resolve(str(tmp_path / f"small.{end}"), "vgg16", cache=tmp_path) for end in ("npz", "h5")
-    ]
-    assert found[0].identity == found[1].identity
-
-
 def test_missing_file_names_the_other_choices(tmp_path: Path) -> None:
     """A file that is not there is one clear error that names what else there is."""
     with pytest.raises(WeightsError) as caught:
         resolve(str(tmp_path / "gone.h5"), "vgg16", cache=tmp_path)
     for part in ("gone.h5", "--weights imagenet", "--weights torchvision", "--weights FILE"):
         assert part in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["notes.h5", "notes.weights.h5", "notes.npz", "notes.txt"])
-def test_text_file_is_refused(tmp_path: Path, name: str) -> None:
-    """A text file is refused whatever it is called."""
-    (tmp_path / name).write_text("not weights at all")
-    with pytest.raises(WeightsError, match="cannot be read as weights"):
-        resolve(str(tmp_path / name), "vgg16", cache=tmp_path)
-
-
-def test_truncated_files_are_refused(tmp_path: Path) -> None:
-    """A download that was cut off is refused, wherever the cut is."""
-    write_listed(tmp_path / "small.h5", SMALL)
-    np.savez(tmp_path / "small.npz", *SMALL_ARRAYS)
-    for name in ("small.h5", "small.npz"):
-        whole = (tmp_path / name).read_bytes()
-        for left in (len(whole) // 4, len(whole) // 2, len(whole) - 1):
-            (tmp_path / name).write_bytes(whole[:left])
-            with pytest.raises(WeightsError, match="cannot be read as weights"):
-                resolve(str(tmp_path / name), "vgg16", cache=tmp_path)
-
-
-def test_hdf5_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    """An HDF5 file that Keras did not write is refused."""
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["data"] = np.zeros(3)
-    with pytest.raises(WeightsError, match="cannot be read as weights"):
-        resolve(str(tmp_path / "other.h5"), "vgg16", cache=tmp_path)
-
-
-def test_pickled_objects_in_an_npz_file_do_not_run(tmp_path: Path) -> None:
-    """An .npz file cannot smuggle in a pickle."""
-    canary = tmp_path / "canary"
-    np.savez(tmp_path / "a.npz", np.array([Hostile(canary)], dtype=object))
-    with pytest.raises(WeightsError, match="cannot be read as weights"):
-        resolve(str(tmp_path / "a.npz"), "vgg16", cache=tmp_path)
-    assert not canary.exists()
 
 
 def test_file_is_refused_where_keras_builds_another_network_for_it(tmp_path: Path) -> None:
@@ -291,9 +104,6 @@ def test_resolving_does_not_import_tensorflow(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-# --- torchvision, imagenet and auto --------------------------------------------------------------
 
 
 def test_torchvision_is_for_vgg16_alone(tmp_path: Path) -> None:
@@ -358,9 +168,7 @@ def test_unreachable_keras_storage_is_said_within_seconds(
 @pytest.mark.usefixtures("no_keras_storage")
 def test_recorded_imagenet_weights_are_taken_first(tmp_path: Path) -> None:
     """What was loaded once is known without asking Keras again."""
-    record = tmp_path / "weights" / "vgg16-imagenet.json"
-    record.parent.mkdir()
-    record.write_text(json.dumps({"identity": "ab" * 32}))
+    kept.write_record(tmp_path / "weights" / "vgg16-imagenet.json", identity="ab" * 32)
     assert resolve("auto", "vgg16", cache=tmp_path) == Weights("imagenet", "ab" * 32, None, None)
 
 
@@ -409,9 +217,6 @@ def test_keras_files_are_recognised(no_keras_storage: Path, backbone: str, file:
     others = ("vgg16", "resnet50", "resnet50v2", "mobilenet", "mobilenetv2", "efficientnetb0")
     found = [name for name in {backbone, *others} if weights._in_keras_folder(name)]
     assert found == [backbone]
-
-
-# --- loading -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -516,7 +321,7 @@ def test_file_in_the_folder_of_keras_is_used_and_recorded(tmp_path: Path) -> Non
     known = identity(model.get_weights())
     assert done.stdout.split() == ["imagenet", known, known]
     record = tmp_path / "weights" / "mobilenet-imagenet-64.json"
-    assert json.loads(record.read_text()) == {"identity": known}
+    assert kept.read_record(record) == {"identity": known}
 
 
 @pytest.mark.slow
@@ -536,9 +341,6 @@ def test_keras3_file_loads_and_is_remembered(
         resolve(str(path), "vgg16", cache=tmp_path)
     monkeypatch.setattr("extract.backbone.construct", None)
     assert resolve(str(path), "mobilenet", cache=tmp_path) == found
-
-
-# --- the real weights ----------------------------------------------------------------------------
 
 
 @pytest.mark.photographs

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,21 @@ def test_what_is_no_record_is_refused(text):
     """Any other text is a RecordError."""
     with pytest.raises(RecordError, match="not a run record"):
         Run.from_json(text)
+
+
+def test_what_is_nested_too_deep_to_be_rendered_is_refused(raw):
+    """A record that would end in a RecursionError later is refused at once."""
+    raw["results"][0]["params"] = {"C": "deep"}
+    text = json.dumps(raw).replace('"deep"', "[" * 500 + "]" * 500)
+    with pytest.raises(RecordError, match=r"params\['C'\] is nested more than 32 deep"):
+        Run.from_json(text)
+
+
+def test_a_record_that_is_no_file_is_not_waited_for(tmp_path: Path):
+    """A FIFO that nobody writes to is one clear error."""
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(RecordError, match="not a regular file"):
+        read(tmp_path)
 
 
 def test_a_folder_without_a_record_is_no_run(tmp_path: Path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -129,3 +130,10 @@ def test_the_terminal_table_is_aligned_and_narrow():
     assert len(lines) == 7
     assert {len(line) for line in lines} == {100}
     assert "svm" in lines[4]
+
+
+def test_a_table_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A FIFO that nobody writes to is one clear error."""
+    os.mkfifo(tmp_path / "predictions.csv")
+    with pytest.raises(RecordError, match="not a regular file"):
+        read_predictions(tmp_path / "predictions.csv")

@@ -67,3 +67,12 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path, monkeypatch):
     path = picture(tmp_path / "a.jpg", 30, 30)
     monkeypatch.setattr(thumbnails, "MAX_BYTES", path.stat().st_size - 1)
     assert thumbnail(path) is None
+
+
+def test_a_picture_beyond_the_limit_of_pixels_is_not_decoded(tmp_path, monkeypatch):
+    """A few KB can promise gigabytes; the header is looked at first."""
+    path = picture(tmp_path / "a.png", 30, 20)
+    monkeypatch.setattr(thumbnails, "MAX_PIXELS", 600)
+    assert size(thumbnail(path)) == (30, 20)
+    monkeypatch.setattr(thumbnails, "MAX_PIXELS", 599)
+    assert thumbnail(path) is None

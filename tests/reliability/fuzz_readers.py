@@ -1,0 +1,282 @@
+"""Whatever the readers are given, they read it or raise the toolkit's own errors.
+
+Hypothesis makes the inputs, until the time is over: the data set's CSV file, the predictions' CSV
+file, the run record and what is rendered of it, the recipe, and the image header check with the
+decoder behind it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import csv
+import dataclasses
+import functools
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reports"), str(ROOT / "tests" / "extract")]
+
+from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path above
+from hypothesis import strategies as st  # noqa: E402 - the path above comes first
+from pictures import moving, saved  # noqa: E402 - the path above comes first
+from reports_samples import sample  # noqa: E402 - the path above comes first
+
+from cache.errors import ToolkitError  # noqa: E402 - the path above comes first
+from classify.predict import default_result  # noqa: E402 - the path above comes first
+from extract import dataset, images  # noqa: E402 - the path above comes first
+from extract.errors import DataError, ImageError, RecipeError  # noqa: E402 - the path above
+from extract.recipe import Recipe  # noqa: E402 - the path above comes first
+from reports import page, tables  # noqa: E402 - the path above comes first
+from reports.comparison import format_comparison  # noqa: E402 - the path above comes first
+from reports.errors import RecordError  # noqa: E402 - the path above comes first
+from reports.record import Run  # noqa: E402 - the path above comes first
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SEED = 22
+SECONDS, SECONDS_FULL = 20.0, 600.0
+EXAMPLES_A_ROUND = 50
+
+# --- inputs --------------------------------------------------------------------------------------
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+# Numbers that are wrong in a way that a figure or an axis may not expect.
+ODD = st.sampled_from([0, -1, 1, 2**63, 1e308, -1e308, 1e-308, float("inf"), float("nan"), "", []])
+# As deep as json writes it.
+DEEP = st.integers(10, 900).map(lambda depth: functools.reduce(lambda x, _: [x], range(depth), 0))
+FITTING = st.sampled_from(["VGG-19", "avg", "max", "tf", "torch", 64, 2048, True, False, None])
+
+
+@st.composite
+def mutated(draw: st.DrawFn, samples: list[bytes]) -> bytes:
+    """Return one of the samples with a few bytes overwritten, put in, taken out or cut off."""
+    data = bytearray(draw(st.sampled_from(samples)))
+    for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2, 3, 6]))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        what = draw(st.integers(0, 9))
+        new = draw(st.binary(min_size=1, max_size=8))
+        if what < 5:
+            data[at : at + len(new)] = new
+        elif what < 7:
+            data[at:at] = new
+        elif what < 9:
+            del data[at : at + draw(st.integers(1, 64))]
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+@st.composite
+def changed(draw: st.DrawFn, tree: Any) -> Any:
+    """Return a tree of JSON in which a few places hold something else, or are gone."""
+    tree = copy.deepcopy(tree)
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
+        at, steps = tree, draw(st.integers(1, 7))
+        for step in range(steps):
+            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if step + 1 < steps and isinstance(at[key], dict | list):
+                at = at[key]
+                continue
+            if draw(st.integers(0, 3)) == 0:
+                del at[key]
+            else:
+                at[key] = draw(ODD | FITTING | DEEP | JSON)
+            break
+    return tree
+
+
+@st.composite
+def table(draw: st.DrawFn, columns: dict[str, list[str]]) -> bytes:
+    """Return a table of columns with cells that are good, mostly."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator=draw(st.sampled_from(["\n", "\r\n"])))
+    writer.writerow(columns)
+    for _ in range(draw(st.integers(0, 4))):
+        row = [draw(st.sampled_from(cells)) for cells in columns.values()]
+        if draw(st.integers(0, 3)) == 0:
+            row[draw(st.integers(0, len(row) - 1))] = draw(ANY_TEXT)
+        writer.writerow(row[: draw(st.sampled_from([9, 9, 9, 1]))])
+    return file.getvalue().encode("utf-8", "surrogatepass")
+
+
+# --- readers -------------------------------------------------------------------------------------
+
+
+class Readers:
+    """What is fuzzed: each method takes an input, and raises if a promise is broken."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.table = folder, folder / "table.csv"
+        self.inputs = 0
+        for name in ("a.jpg", "b.jpg"):
+            (folder / name).touch()
+
+    def dataset(self, data: bytes) -> None:
+        """Read a data set's CSV file, and split what has no split."""
+        self.table.write_bytes(data)
+        with contextlib.suppress(DataError):
+            found = dataset.read(self.table)
+            if not found.has_split:
+                found.with_hashed_split(["ab" * 32] * len(found), 0.5, 0)
+
+    def predictions(self, data: bytes) -> None:
+        """Read the table of predictions; what was read can be written and read back."""
+        self.table.write_bytes(data)
+        with contextlib.suppress(RecordError):
+            found = tables.read_predictions(self.table)
+            tables.write_predictions(found, self.table)
+            assert tables.read_predictions(self.table) == found
+
+    def record(self, tree: Any) -> None:
+        """Read a run record, and render it."""
+        self.record_text(json.dumps(tree))
+
+    def record_text(self, text: str) -> None:
+        """Read a run record's text, and render it."""
+        with contextlib.suppress(RecordError):
+            run = Run.from_json(text)
+            page.render(run, [], None)
+            tables.format_results(run)
+            tables.write_metrics(run, self.table)
+            format_comparison([(self.folder, run), (self.folder, run)])
+            if run.results:
+                default_result(run)
+
+    def recipe(self, tree: Any) -> None:
+        """Build a recipe of its fields; what was built has a fingerprint."""
+        with contextlib.suppress(RecipeError):
+            found = Recipe.from_dict(tree)
+            assert Recipe.from_dict(found.to_dict()).fingerprint == found.fingerprint
+
+    def image(self, data: bytes) -> None:
+        """Check an image's header, and decode it."""
+        with contextlib.suppress(ImageError):
+            assert images.decode(data, 32).shape == (32, 32, 3)
+
+
+def targets(readers: Readers) -> dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None]]]:
+    """Return the readers with what they are given."""
+    run, predictions = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg", "dense"))
+    record = dataclasses.asdict(run)
+    tables.write_predictions(predictions, readers.table)
+    rows = readers.table.read_bytes()
+    recipe = Recipe(weights="ab" * 32, preprocessing="torch").to_dict()
+    listed = b'path,label,split\na.jpg,ant,train\n"b.jpg",bee,test\n'
+    files = {"path": ["a.jpg", "b.jpg", " b.jpg "], "label": ["ant", "bee", "=ant"]}
+    splits = {"split": ["train", "test", "VAL"]}
+    names = ["ant", "bee", "'=a", "\\n\\xff", "\\"]
+    guesses = dict.fromkeys(tables.PREDICTION_COLUMNS, names) | {
+        "probability": ["0.5", "1", "1e-9"]
+    }
+    pictures = [saved(kind) for kind in ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")]
+    pictures += [saved("JPEG", progressive=True), saved("PNG", "RGBA"), saved("JPEG", "CMYK")]
+    pictures += [moving("GIF"), moving("WEBP"), saved("TIFF", compression="tiff_lzw")]
+    texts = mutated([json.dumps(record).encode()]).map(lambda data: data.decode("latin1"))
+    return {
+        "data set": (
+            mutated([listed]) | table(files) | table(files | splits),
+            readers.dataset,
+        ),
+        "predictions": (
+            mutated([rows]) | table(guesses),
+            readers.predictions,
+        ),
+        "run record": (changed(record) | JSON, readers.record),
+        "run record's text": (texts, readers.record_text),
+        "recipe": (changed(recipe) | st.dictionaries(ANY_TEXT, JSON), readers.recipe),
+        "image": (mutated(pictures) | st.binary(max_size=200), readers.image),
+    }
+
+
+def main() -> int:
+    """Fuzz every reader in turn, and print how many inputs there were and how many crashes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="10 minutes, not 20 seconds")
+    seconds = SECONDS_FULL if parser.parse_args().full else SECONDS
+    warnings.simplefilter("ignore")
+    print(f"seed {SEED}", file=sys.stderr)
+    crashes = 0
+    with tempfile.TemporaryDirectory() as folder:
+        readers = Readers(Path(folder))
+        todo = targets(readers)
+        for name, (inputs, reader) in todo.items():
+            before = readers.inputs
+            with silent():
+                crashes += fuzz(readers, inputs, reader, seconds / len(todo))
+            print(f"{name}: {readers.inputs - before} inputs", file=sys.stderr)
+        print(f"{readers.inputs} inputs, {crashes} crashes")
+    return bool(crashes)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keep OpenCV's libraries, which know nothing of Python's streams, from writing complaints."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    before, sys.stderr = sys.stderr, os.fdopen(os.dup(kept), "w", buffering=1)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        sys.stderr.close()
+        sys.stderr = before
+        os.close(kept)
+        os.close(nowhere)
+
+
+def fuzz(
+    readers: Readers, inputs: st.SearchStrategy[Any], reader: Callable[[Any], None], seconds: float
+) -> int:
+    """Give a reader inputs until the time is over; return 1 if it crashed."""
+
+    def meet(given: Any) -> None:
+        readers.inputs += 1
+        reader(given)
+
+    until, number = time.monotonic() + seconds, SEED
+    while time.monotonic() < until:
+        number += 1
+        round_of = settings(
+            max_examples=EXAMPLES_A_ROUND,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        try:
+            seed(number)(round_of(given(inputs)(meet)))()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a crash
+            _tell(error, number)
+            return 1
+    return 0
+
+
+def _tell(error: BaseException, number: int) -> None:
+    import traceback
+
+    typed = "" if not isinstance(error, ToolkitError) else " (of the toolkit, but not this one's)"
+    print(f"seed {number}: {type(error).__name__}{typed}", file=sys.stderr)
+    traceback.print_exception(error, limit=-6)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
