@@ -193,7 +193,9 @@ def test_ctrl_c_keeps_everything_computed(tmp_path: Path) -> None:
     paths = draw(tmp_path / "d", 0, 300)
     (tmp_path / "cache").mkdir()
     code = textwrap.dedent(f"""
-        import sys, time
+        import signal, sys, time
+        # A shell that runs the tests in the background has them ignore SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[2])!r}]
         from argparse import Namespace
         from pathlib import Path
