@@ -177,6 +177,23 @@ def test_two_recipes_with_the_same_numbers_share_a_shard(store: Store) -> None:
     assert len(clear(store, F2)) == 1
 
 
+def test_a_shard_deleted_before_it_is_named_is_written_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may prune a shard of the same bytes between the rename and the index."""
+    publish = store.shards.publish
+
+    def then_pruned(data: np.ndarray) -> tuple[str, int]:
+        name, size = publish(data)
+        monkeypatch.undo()
+        store.shards.delete(name)
+        return name, size
+
+    monkeypatch.setattr(store.shards, "publish", then_pruned)
+    digests = fill(store, 0, 3)
+    assert store.read(F1, digests)[:, 0, 0, 0].tolist() == [0, 1, 2]
+
+
 def test_as_many_digests_as_rows(store: Store) -> None:
     """A caller that pairs rows and images wrongly is stopped before anything is written."""
     with pytest.raises(ValueError, match="1 digests for 2 rows"):
