@@ -9,6 +9,7 @@
     ├── DataError (ValueError)            extract.errors
     │   ├── ImageError
     │   └── ArchiveError
+    ├── DecoderError (OSError)            extract.decoders
     ├── DownloadError (OSError)           extract.errors
     │   └── UnreachableError              extract.download
     ├── WeightsError (ValueError)         extract.errors

@@ -1,7 +1,7 @@
 """Looking after a cache: verify and repair it, make room, empty it.
 
-`prune` takes nothing away that a running command reads: shards used since the oldest running command
-began stay. `clear` is asked to delete everything, and does.
+`prune` takes nothing away that a running command reads: shards used since the oldest running
+command began stay. `clear` is asked to delete everything, and does.
 """
 
 from __future__ import annotations

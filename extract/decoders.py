@@ -97,8 +97,8 @@ class Decoders:
             self._closed = True
             for decoder in self._all:
                 decoder.process.kill()
-            for decoder in self._idle:
-                decoder.end()
+            while self._idle:
+                self._idle.pop().end()
 
     def __call__(self, path: Path) -> Decoded:
         """Read and decode a file; to be called from any number of threads.
@@ -130,12 +130,14 @@ class Decoders:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        decoder = _Decoder(self._size, self._max_pixels)
-        with self._lock:
-            if not self._closed:
-                self._all.add(decoder)
-                return decoder
-        decoder.end()
+            closed = self._closed
+        if not closed:
+            decoder = _Decoder(self._size, self._max_pixels)
+            with self._lock:
+                if not self._closed:
+                    self._all.add(decoder)
+                    return decoder
+            decoder.end()
         raise DecoderError("decoding has been stopped")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cache.console import Progress, silent
 from extract.frozen import FrozenBase
-from extract.images import decode, read_bytes
+from extract.pipeline import load_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,9 @@ def recompute(
     """
     base = FrozenBase.again(json.loads(canonical), weights=weights, cache=cache, progress=progress)
     engine = base.make_engine()
+    images = load_images(paths, base.recipe.size)
     rows = []
-    for done, path in enumerate(paths, 1):
-        rows.append(engine(decode(read_bytes(path), base.recipe.size)[np.newaxis]))
+    for done, image in enumerate(images, 1):
+        rows.append(engine(image[np.newaxis]))
         progress("computing again", done, len(paths))
     return np.concatenate(rows)

@@ -19,4 +19,4 @@ FLOAT32 = {
 )
 def test_scikit_learns_conventions_are_kept(estimator, check):
     """Cloning, validation, error types, attributes, idempotence and the like, as everywhere."""
-    check(estimator)
+    assert check(estimator) is None

@@ -262,6 +262,16 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
     assert set(children(os.getpid())) <= before
 
 
+def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
+    """What was still waiting for its turn fails at once."""
+    with Decoders(24) as pool:
+        pool(write(tmp_path / "a.png", picture()))
+    before = children(os.getpid())
+    with pytest.raises(DecoderError, match="stopped"):
+        pool(tmp_path / "a.png")
+    assert children(os.getpid()) == before
+
+
 def test_a_decoder_knows_nothing_of_tensorflow_and_ignores_ctrl_c(tmp_path: Path) -> None:
     """What it has loaded is OpenCV; an interrupt for the whole group does not end it."""
     with Decoders(24) as pool:

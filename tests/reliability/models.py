@@ -343,7 +343,7 @@ def escapes() -> Iterator[str]:
     """Put hostile names into every table and page; yield what is not escaped."""
     harmless = [f"name {i:02}" for i in range(len(NAMES))]
     with tempfile.TemporaryDirectory() as folder:
-        pages = [_page(names, Path(folder)) for names in (harmless, NAMES)]
+        pages = [Structure(page.render(*_run(names), Path(folder))) for names in (harmless, NAMES)]
         if len(pages[0].elements) < 100 or pages[0].elements != pages[1].elements:
             yield "the page has other elements when names look like HTML"
         if any(not link.startswith(("#", "data:")) for link in pages[1].links):
@@ -381,11 +381,6 @@ def _run(names: list[str]) -> tuple[Run, list[tables.Prediction]]:
         dataclasses.replace(run, data=data, quarantine=quarantine, command=command),
         predictions,
     )
-
-
-def _page(names: list[str], folder: Path) -> Structure:
-    run, predictions = _run(names)
-    return Structure(page.render(run, predictions, folder))
 
 
 def _formulas(path: Path) -> Iterator[str]:

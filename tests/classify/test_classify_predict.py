@@ -1,0 +1,64 @@
+"""Which saved model is used, and where it may lie."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "reports"))
+
+from reports_samples import sample
+
+from classify.errors import ModelError
+from classify.predict import default_result, predict
+from reports.record import RECORD_NAME, Run, Search
+
+
+def made(tmp_path: Path, model: str) -> Path:
+    """Write a run whose record names `model`, and return its folder."""
+    run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg",))
+    result = dataclasses.replace(run.results[0], model=model)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / RECORD_NAME).write_text(dataclasses.replace(run, results=[result]).to_json())
+    return folder
+
+
+def searched(run: Run, *means: float) -> list[Search | None]:
+    """Return the searches of a run, whose best points have these means."""
+    searches = []
+    for result, mean in zip(run.results, means, strict=True):
+        assert result.search is not None
+        point = dataclasses.replace(result.search.points[0], mean=mean)
+        searches.append(dataclasses.replace(result.search, points=[point]))
+    return [*searches]
+
+
+def test_the_best_in_cross_validation_is_the_default() -> None:
+    """The test split has no say in it."""
+    run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg", "svm"))
+    searches = searched(run, 0.7, 0.8)
+    results = [
+        dataclasses.replace(result, search=search, accuracy=1 - i)
+        for i, (result, search) in enumerate(zip(run.results, searches, strict=True))
+    ]
+    assert default_result(dataclasses.replace(run, results=results)).classifier == "svm"
+
+
+def test_a_search_without_points_is_no_crash() -> None:
+    """A record edited by hand may have one."""
+    run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg",))
+    empty = dataclasses.replace(searched(run, 0.5)[0] or Search(2, "", [], {}), points=[])
+    results = [dataclasses.replace(run.results[0], search=empty)]
+    assert default_result(dataclasses.replace(run, results=results)).classifier == "logreg"
+
+
+@pytest.mark.parametrize("model", ["../away.skops", "{}/away.skops", "..", "", "/", "a/../b.skops"])
+def test_a_model_outside_the_run_is_not_read(tmp_path: Path, model: str) -> None:
+    """A record cannot have a file read that lies elsewhere."""
+    (tmp_path / "away.skops").write_bytes(b"never opened")
+    with pytest.raises(ModelError, match=r"No such file|is not a saved model: expected a name"):
+        predict(made(tmp_path, model.format(tmp_path)), [tmp_path])
