@@ -14,7 +14,7 @@ from reports_samples import sample
 
 from classify.errors import ModelError
 from classify.predict import default_result, predict
-from reports.record import RECORD_NAME, Run, Search
+from reports.record import RECORD_NAME, Result, SearchPoint
 
 
 def made(tmp_path: Path, model: str) -> Path:
@@ -27,32 +27,26 @@ def made(tmp_path: Path, model: str) -> Path:
     return folder
 
 
-def searched(run: Run, *means: float) -> list[Search | None]:
-    """Return the searches of a run, whose best points have these means."""
-    searches = []
-    for result, mean in zip(run.results, means, strict=True):
-        assert result.search is not None
-        point = dataclasses.replace(result.search.points[0], mean=mean)
-        searches.append(dataclasses.replace(result.search, points=[point]))
-    return [*searches]
+def judged(result: Result, *means: float, accuracy: float = 0.5) -> Result:
+    """Return a result whose search has points of these means."""
+    assert result.search is not None
+    points = [SearchPoint({"C": 1.0}, mean, 0.0) for mean in means]
+    search = dataclasses.replace(result.search, points=points)
+    return dataclasses.replace(result, search=search, accuracy=accuracy)
 
 
 def test_the_best_in_cross_validation_is_the_default() -> None:
     """The test split has no say in it."""
     run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg", "svm"))
-    searches = searched(run, 0.7, 0.8)
-    results = [
-        dataclasses.replace(result, search=search, accuracy=1 - i)
-        for i, (result, search) in enumerate(zip(run.results, searches, strict=True))
-    ]
+    logreg, svm = run.results
+    results = [judged(logreg, 0.6, 0.7, accuracy=1.0), judged(svm, 0.8, 0.1, accuracy=0.9)]
     assert default_result(dataclasses.replace(run, results=results)).classifier == "svm"
 
 
 def test_a_search_without_points_is_no_crash() -> None:
     """A record edited by hand may have one."""
     run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg",))
-    empty = dataclasses.replace(searched(run, 0.5)[0] or Search(2, "", [], {}), points=[])
-    results = [dataclasses.replace(run.results[0], search=empty)]
+    results = [judged(run.results[0])]
     assert default_result(dataclasses.replace(run, results=results)).classifier == "logreg"
 
 

@@ -230,17 +230,19 @@ def main() -> int:
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """Keep OpenCV's libraries, which know nothing of Python's streams, from writing complaints."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    before, sys.stderr = sys.stderr, os.fdopen(os.dup(kept), "w", buffering=1)
-    os.dup2(nowhere, 2)
+    before, kept = sys.stderr, [os.dup(descriptor) for descriptor in (1, 2)]
+    sys.stderr = os.fdopen(os.dup(kept[1]), "w", buffering=1)
+    with Path(os.devnull).open("w") as nowhere:
+        for descriptor in (1, 2):
+            os.dup2(nowhere.fileno(), descriptor)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
         sys.stderr.close()
         sys.stderr = before
-        os.close(kept)
-        os.close(nowhere)
+        for descriptor, copy_of in zip((1, 2), kept, strict=True):
+            os.dup2(copy_of, descriptor)
+            os.close(copy_of)
 
 
 def fuzz(

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_no_archive_leaves_anything_behind() -> None:
     """Every hostile archive is refused whole."""
     script = Path(__file__).with_name("archives.py")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_no_fault_of_a_server_leaves_an_unverified_file() -> None:
     """Every fault ends in a verified file or in one clear error."""
