@@ -153,10 +153,11 @@ class Index:
         rows: Iterable[tuple[str, int, bytes]],
         publish_again: Callable[[], None],
         instead_of: ShardEntry | None = None,
-    ) -> None:
+    ) -> bool:
         """Name a published shard and its rows `(digest, position, checksum)`, all or nothing.
 
-        Rows that another process has committed in the meantime stay as they are. `publish_again`
+        Rows that another process has committed in the meantime stay as they are; if that is so for
+        all of them, the shard is not named, and False is returned. `publish_again`
         is called with the index locked, to make sure that the file is still there: until it is
         named, another process may delete one with the same bytes. The rows of the shard
         `instead_of` are dropped in the same transaction.
@@ -190,8 +191,14 @@ class Index:
                 "INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?, ?)",
                 [(recipe, digest, shard_id, position, check) for digest, position, check in rows],
             )
+            unused = connection.execute(
+                "DELETE FROM shard WHERE id = ?1 AND ?1 NOT IN (SELECT shard FROM row "
+                "WHERE shard = ?1)",
+                (shard_id,),
+            )
             if instead_of is not None:
                 _drop_unused(connection)
+            return not unused.rowcount
 
     def recipes(self) -> list[RecipeEntry]:
         """Return what there is of each recipe, the latest computed last.

@@ -113,7 +113,7 @@ class Store:
             raise ValueError(f"{len(digests)} digests for {len(rows)} rows")
         rows = np.ascontiguousarray(rows)
         name, size = self.shards.publish(rows)
-        self.index.add(
+        named = self.index.add(
             fingerprint,
             canonical,
             ShardEntry(name, rows.shape, rows.dtype.str, size),
@@ -124,6 +124,8 @@ class Store:
             lambda: self.shards.ensure(name, rows),
             instead_of,
         )
+        if not named:
+            self.index.delete_unnamed([name], self.shards.delete)
 
     def read(self, fingerprint: str, digests: Sequence[str]) -> np.ndarray:
         """Read rows, each held against its checksum.

@@ -282,5 +282,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         except OverflowError as error:
             raise RecordError(f"not a run record: {where} is too large a number") from error
     if isinstance(hint, type) and isinstance(value, hint) and not isinstance(value, bool):
+        if isinstance(value, int) and value < 0:  # all are counts, but for the seed and the schema
+            raise RecordError(f"not a run record: {where} is {value}, expected 0 or more")
         return value
     raise RecordError(f"not a run record: {where} is {type(value).__name__}, not {hint}")

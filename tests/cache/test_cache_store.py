@@ -49,6 +49,14 @@ def shard_files(store: Store) -> list[Path]:
     return sorted((store.folder / "shards").glob("*.npy"))
 
 
+def test_rows_that_are_there_already_leave_no_shard(store: Store) -> None:
+    """What another process has committed is kept once: neither file nor record is left."""
+    fill(store, 0, 3)
+    store.append(F1, CANONICAL[F1], [digest(1), digest(2)], rows(1, 3))
+    assert len(shard_files(store)) == len(store.index.shards()) == 1
+    assert store.read(F1, [digest(2)])[0, 0, 0, 0] == 2
+
+
 def test_rows_come_back_in_the_order_asked_for(store: Store) -> None:
     """Reading takes rows from several shards, in any order, repeats included."""
     fill(store, 0, 3)

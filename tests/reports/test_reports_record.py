@@ -44,6 +44,13 @@ def test_a_field_of_another_type_is_refused(raw, field, value):
         Run.from_json(json.dumps(raw))
 
 
+def test_a_negative_count_is_refused(raw):
+    """Nothing that is counted can be less than none."""
+    raw["results"][0]["confusion"][0][1] = -1
+    with pytest.raises(RecordError, match=r"confusion\[0\]\[1\] is -1, expected 0 or more"):
+        Run.from_json(json.dumps(raw))
+
+
 def test_a_matrix_that_does_not_fit_the_classes_is_refused(raw):
     """A confusion matrix without a row for every class is a RecordError, not a crash later."""
     raw["results"][0]["confusion"].pop()
