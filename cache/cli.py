@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import math
+import reprlib
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -19,8 +20,10 @@ from cache.recompute import recompute
 from cache.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
+
+    from cache.index import ShardEntry
 
 DESCRIPTION = "Look at the embedding cache, check every byte of it, or empty it."
 
@@ -33,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("ls", _ls, "list recipes with their rows, bytes and times, and what else is kept"),
         ("verify", _verify, "read every byte and compare it with what was committed"),
         ("prune", _prune, "make room: delete the embeddings that were used least recently"),
-        ("clear", _clear, "delete the embeddings, or with --data or --weights those"),
+        ("clear", _clear, "delete the embeddings, or with --data, --weights or --models those"),
     ):
         command = commands.add_parser(
             name, help=words, description=words[0].upper() + words[1:] + ".", allow_abbrev=False
@@ -52,8 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _ls(args: argparse.Namespace) -> None:
     folder = cache_folder(args.cache)
+    store = Store(folder)
+    going = _choose(store, args, dry_run=True) if _says_what(args) else None
     print(f"cache folder  {folder}")
-    recipes = Store(folder).recipes()
+    recipes = store.recipes()
     for recipe in recipes:
         print(
             f"\n{recipe.fingerprint[:12]}  {recipe.rows:,} embeddings in {recipe.shards:,} shards, "
@@ -61,12 +66,16 @@ def _ls(args: argparse.Namespace) -> None:
             f"last used {_when(recipe.used)}"
         )
         print(f"              {_describe(recipe.canonical)}")
+        if going is not None:
+            shards = [shard for shard, _ in store.index.shards_by_use(recipe.fingerprint)]
+            print(f"              prune would delete {_amount(set(shards) & set(going))}")
     if not recipes:
         print("\nno embeddings yet: python -m extract computes some")
     with disk.attempt(f"look into {folder}"):
-        for kind in ("data", "weights"):
+        for kind in ("data", "weights", "models"):
             for entry in sorted((folder / kind).glob("*")):
-                print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
+                if entry.suffix != ".json":  # what is known of the file beside it
+                    print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:
@@ -84,7 +93,8 @@ def _verify_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _prune_options(command: argparse.ArgumentParser) -> None:
+def _which_options(command: argparse.ArgumentParser) -> None:
+    """Add what says which embeddings to prune; with it, `ls` says what would go."""
     command.add_argument(
         "--older-than", type=_seconds, metavar="AGE", help="not used for so long: 12h, 30d, 8w"
     )
@@ -92,6 +102,10 @@ def _prune_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--max-size", type=_bytes, metavar="SIZE", help="until no more is left: 500MB, 2GB"
     )
+
+
+def _prune_options(command: argparse.ArgumentParser) -> None:
+    _which_options(command)
     command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
 
@@ -104,9 +118,20 @@ def _clear_options(command: argparse.ArgumentParser) -> None:
         "--data", action="store_true", help="the data sets downloaded, unpacked or drawn"
     )
     what.add_argument("--weights", action="store_true", help="the pretrained weights")
+    what.add_argument(
+        "--models",
+        action="store_true",
+        help="the networks made for the faster engine: int8 is then calibrated anew, and its "
+        "embeddings are computed again",
+    )
 
 
-_OPTIONS = {"verify": _verify_options, "prune": _prune_options, "clear": _clear_options}
+_OPTIONS = {
+    "ls": _which_options,
+    "verify": _verify_options,
+    "prune": _prune_options,
+    "clear": _clear_options,
+}
 
 
 def _verify(args: argparse.Namespace) -> None:
@@ -124,11 +149,12 @@ def _verify(args: argparse.Namespace) -> None:
         print(problem, file=sys.stderr)
     if found.problems and not args.repair:
         raise CorruptCacheError(
-            f"{len(found.problems)} problems in {found.shards} shards; python -m cache verify "
-            "--repair drops what is bad, and the next run computes it again"
+            f"{_count(len(found.problems), 'problem')} in {_count(found.shards, 'shard')}; "
+            "python -m cache verify --repair drops what is bad, and the next run computes it again"
         )
     if found.problems:
-        print(f"{len(found.problems)} problems repaired: the next run computes what was dropped")
+        problems = _count(len(found.problems), "problem")
+        print(f"{problems} repaired: the next run computes what was dropped")
     else:
         print(
             f"{found.rows:,} embeddings in {found.shards:,} shards, {_megabytes(found.bytes)}: "
@@ -142,32 +168,40 @@ def _verify(args: argparse.Namespace) -> None:
 
 
 def _prune(args: argparse.Namespace) -> None:
-    if args.older_than is None and args.recipe is None and args.max_size is None:
+    if not _says_what(args):
         raise CacheError(
             "nothing says what to delete: give --older-than, --recipe or --max-size, or take "
             "python -m cache clear"
         )
     store = Store(cache_folder(args.cache))
-    gone = upkeep.prune(
+    gone = _choose(store, args, dry_run=args.dry_run)
+    left = store.index.shards()
+    kept = sum(s.bytes for s in left) - (sum(s.bytes for s in gone) if args.dry_run else 0)
+    print(
+        f"{'would delete' if args.dry_run else 'deleted'} {_amount(gone)}; {_megabytes(kept)} of "
+        f"embeddings {'would be' if args.dry_run else 'are'} left"
+    )
+
+
+def _says_what(args: argparse.Namespace) -> bool:
+    return any(which is not None for which in (args.older_than, args.recipe, args.max_size))
+
+
+def _choose(store: Store, args: argparse.Namespace, *, dry_run: bool) -> list[ShardEntry]:
+    return upkeep.prune(
         store,
         older_than=args.older_than,
         fingerprint=_full_fingerprint(store, args.recipe) if args.recipe else None,
         max_bytes=args.max_size,
-        dry_run=args.dry_run,
-    )
-    left = store.index.shards()
-    kept = sum(s.bytes for s in left) - (sum(s.bytes for s in gone) if args.dry_run else 0)
-    print(
-        f"{'would delete' if args.dry_run else 'deleted'} {len(gone):,} shards, "
-        f"{_megabytes(sum(shard.bytes for shard in gone))}; {_megabytes(kept)} of embeddings "
-        f"{'would be' if args.dry_run else 'are'} left"
+        dry_run=dry_run,
     )
 
 
 def _clear(args: argparse.Namespace) -> None:
     folder = cache_folder(args.cache)
-    if args.data or args.weights:
-        kind = folder / ("data" if args.data else "weights")
+    name = next((name for name in ("data", "weights", "models") if vars(args)[name]), None)
+    if name is not None:
+        kind = folder / name
         with disk.attempt(f"delete {kind}"):
             size = _size(kind)
             shutil.rmtree(kind, ignore_errors=not kind.exists())
@@ -175,10 +209,7 @@ def _clear(args: argparse.Namespace) -> None:
         return
     store = Store(folder)
     gone = upkeep.clear(store, _full_fingerprint(store, args.recipe) if args.recipe else None)
-    print(
-        f"deleted {len(gone):,} shards of embeddings, "
-        f"{_megabytes(sum(shard.bytes for shard in gone))}"
-    )
+    print(f"deleted {_amount(gone)} of embeddings")
 
 
 def _full_fingerprint(store: Store, start: str) -> str:
@@ -193,9 +224,12 @@ def _full_fingerprint(store: Store, start: str) -> str:
 
 
 def _describe(canonical: str) -> str:
-    fields = json.loads(canonical)
+    try:
+        fields = dict(json.loads(canonical))
+    except (ValueError, TypeError, RecursionError):  # only a forged index has such
+        return f"not a recipe: {reprlib.repr(canonical)}"
     return " ".join(
-        f"{name}={str(value)[:12] if name == 'weights' else value}"
+        f"{name}={str(value)[:12] if name in ('weights', 'quantised') else value}"
         for name, value in fields.items()
         if value not in (None, False)
     )
@@ -205,6 +239,15 @@ def _size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _amount(shards: Collection[ShardEntry]) -> str:
+    size = _megabytes(sum(shard.bytes for shard in shards))
+    return f"{_count(len(shards), 'shard')}, {size}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _megabytes(size: int) -> str:

@@ -14,6 +14,7 @@
     │   └── UnreachableError              extract.download
     ├── WeightsError (ValueError)         extract.errors
     ├── RecipeError (ValueError)          extract.errors
+    ├── EngineError (ImportError)         extract.errors
     ├── RecordError (ValueError)          reports.errors
     ├── ClassifierError (ValueError)      classify.errors
     └── ModelError (ValueError)           classify.errors

@@ -7,6 +7,7 @@
         index.sqlite     which row of which shard belongs to which image and recipe
         shards/          immutable .npy files, each named by the SHA-256 of its bytes
         weights/         pretrained weights
+        models/          networks converted or quantised for the faster engine
         data/            data sets that were downloaded, unpacked or drawn
         leases/          one locked file for every command that is running
         quarantine/      lists of files that could not be used as images

@@ -92,7 +92,8 @@ def verify(store: Store, *, repair: bool = False, progress: Progress = silent) -
         progress("verifying shards", done, len(shards))
         _verify_shard(store, shard, found, repair)
     progress("verifying shards", len(shards), len(shards))
-    found.problems += kept.verify(store.folder / "weights", repair=repair)
+    for kind in ("weights", "models"):
+        found.problems += kept.verify(store.folder / kind, repair=repair)
     found.leftovers = len(_leftovers(store))
     return found
 

@@ -58,7 +58,7 @@ def test_verify_passes_and_fails(folder: Path, capsys: pytest.CaptureFixture) ->
     assert main(["verify", "--cache", str(folder), "--quiet"]) == 2
     err = capsys.readouterr().err
     assert shard.name in err
-    assert "error: 1 problems in 2 shards" in err
+    assert "error: 1 problem in 2 shards" in err
 
 
 def test_clear_takes_the_first_digits_of_a_recipe(
@@ -90,3 +90,13 @@ def test_a_folder_that_cannot_be_made_is_the_users_to_mend(
     assert err.startswith("error: cannot use")
     assert err.count("\n") == 1
     assert "FROZEN_FEATURES_CACHE" in err
+
+
+def test_ls_outlives_a_forged_recipe(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """What is no recipe is shown as such: one nested beyond reason, and one that is a number."""
+    store = Store(folder)
+    for i, canonical in enumerate(["[" * 100_000, "7"]):
+        fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
+        store.append(fingerprint, canonical, ["0" * 64], np.full((1, 4), 9 + i, np.float32))
+    assert main(["ls", "--cache", str(folder)]) == 0
+    assert capsys.readouterr().out.count("not a recipe: ") == 2

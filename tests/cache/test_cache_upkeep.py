@@ -80,6 +80,8 @@ def test_a_dry_run_deletes_nothing(folder: Path, capsys: pytest.CaptureFixture) 
     """It says what would go, by the same choice."""
     assert main(["prune", "--max-size", "9kB", "--dry-run", "--cache", str(folder)]) == 0
     assert "would delete 5 shards" in capsys.readouterr().out
+    assert main(["ls", "--max-size", "9kB", "--cache", str(folder)]) == 0
+    assert "prune would delete 5 shards" in capsys.readouterr().out
     assert len(list((folder / "shards").iterdir())) == 7
     assert main(["prune", "--max-size", "9kB", "--cache", str(folder)]) == 0
     assert "deleted 5 shards, 0.0 MB; 0.0 MB of embeddings are left" in capsys.readouterr().out
