@@ -14,7 +14,7 @@ from classify.errors import ClassifierError
 from classify.output import RunFolder
 from classify.surroundings import machine, versions
 from extract.dataset import counts
-from extract.pipeline import load_images
+from extract.loading import load_images
 from extract.prepare import find_dataset, prepare
 from reports import record
 
@@ -230,7 +230,7 @@ def _record(
             split=dataset.split,
             fingerprint=prepared.fingerprint,
         ),
-        recipe=prepared.base.to_dict(),
+        recipe={**prepared.base.to_dict(), "preset": options.described_preset},
         extraction=record.Extraction(
             images=len(done.digests) + len(done.quarantine),
             cached=done.cached,

@@ -52,8 +52,9 @@ def _say(prepared: Prepared) -> None:
     print(
         f"embeddings: {summary['computed']:,} computed, {summary['cached']:,} from the cache, "
         f"{summary['seconds']:.1f} s; recipe {recipe.fingerprint[:12]} "
-        f"({recipe.backbone}, {recipe.size} pixels, weights {prepared.base.weights.source}, "
-        f"preprocessing {recipe.preprocessing})"
+        f"({recipe.backbone}, {recipe.size} pixels, {recipe.precision}"
+        f"{', mean with the mirror image' if recipe.flip else ''}, "
+        f"weights {prepared.base.weights.source}, preprocessing {recipe.preprocessing})"
     )
     quarantine = prepared.extraction.quarantine
     if quarantine:

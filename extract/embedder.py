@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
+from extract.images import MAX_PIXELS
+from extract.pipeline import hash_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import Self
 
     import numpy as np
@@ -21,7 +23,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     """Turn image files into the features of a frozen convolutional base.
 
     Every image is computed once: its embedding is kept in the cache under the SHA-256 of its
-    bytes, where ``python -m extract`` and other runs find it too. There is nothing to fit.
+    bytes, where ``python -m extract`` and other runs find it too. There is nothing to fit, but for
+    int8, which is calibrated once on the images that `fit` is given first.
 
     Parameters
     ----------
@@ -33,14 +36,22 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         What is done over the two spatial axes of the base's output.
     preprocess : {"auto", "notebook"}, default "auto"
         What the weights were trained with, or the lesson's BGR / 255.
+    precision : {"float32", "int8", "float16", "bfloat16"}, default "float32"
+        Number format of the forward pass; int8 needs the extra ``fast``, the last two a GPU.
+    flip : bool, default False
+        Whether an embedding is the mean over the image and its mirror image.
     weights : str, default "auto"
         ``auto``, ``imagenet``, ``torchvision`` or a file.
+    engine : {"auto", "tensorflow", "openvino"}, default "auto"
+        What computes; see `extract.engines.choose`.
     cache : str or Path, optional
         The cache folder; the one of ``FROZEN_FEATURES_CACHE`` or the user's by default.
     batch_size : int, default 32
         Images per forward pass.
     workers : int, optional
-        Threads that read and decode; one per core by default.
+        Processes that read and decode; one per core by default.
+    max_pixels : int, default 50 million
+        Width times height up to which an image is decoded.
 
     Examples
     --------
@@ -57,22 +68,44 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         size: int = 150,
         pooling: str = "none",
         preprocess: str = "auto",
+        precision: str = "float32",
+        flip: bool = False,
         weights: str = "auto",
+        engine: str = "auto",
         cache: str | Path | None = None,
         batch_size: int = 32,
         workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.backbone = backbone
         self.size = size
         self.pooling = pooling
         self.preprocess = preprocess
+        self.precision = precision
+        self.flip = flip
         self.weights = weights
+        self.engine = engine
         self.cache = cache
         self.batch_size = batch_size
         self.workers = workers
+        self.max_pixels = max_pixels
 
     def fit(self, X: Sequence[str | Path], y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's
-        """Do nothing: the base is frozen. Part of scikit-learn's interface."""
+        """Calibrate int8 on `X`, if the cache has no model yet; otherwise there is nothing to do.
+
+        Parameters
+        ----------
+        X : sequence of str or Path, length n_samples
+            Paths of training images.
+        y : ignored
+
+        Raises
+        ------
+        ToolkitError
+            As from `transform`.
+        """
+        if self.precision == "int8":
+            self._base(X)
         return self
 
     def transform(self, X: Sequence[str | Path]) -> np.ndarray:
@@ -95,21 +128,35 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         ToolkitError
             If the weights or the cache cannot be used.
         """
-        from pathlib import Path
-
         paths = [Path(path) for path in X]
+        base = self._base(paths)
+        done = base.extract(
+            paths,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            max_pixels=self.max_pixels,
+        )
+        for path, reason in done.quarantine.items():
+            raise ImageError(f"{path} cannot be used as an image: {reason}")
+        return base.embeddings([done.digests[path] for path in paths])
+
+    def _base(self, X: Sequence[str | Path]) -> FrozenBase:
+        """Return the base, calibrated on `X` if it must be and was not."""
         base = FrozenBase.choose(
             self.backbone,
             size=self.size,
             pooling=self.pooling,
             preprocess=self.preprocess,
+            precision=self.precision,
+            flip=self.flip,
             weights=str(self.weights),
+            engine=self.engine,
             cache=self.cache,
         )
-        done = base.extract(paths, batch_size=self.batch_size, workers=self.workers)
-        for path, reason in done.quarantine.items():
-            raise ImageError(f"{path} cannot be used as an image: {reason}")
-        return base.embeddings([done.digests[path] for path in paths])
+        if not base.needs_calibration:
+            return base
+        digests, _ = hash_images([Path(path) for path in X], base.store, workers=self.workers)
+        return base.calibrated(digests, workers=self.workers, max_pixels=self.max_pixels)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

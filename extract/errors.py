@@ -25,3 +25,7 @@ class WeightsError(ToolkitError, ValueError):
 
 class RecipeError(ToolkitError, ValueError):
     """A recipe asks for something that no backbone can give."""
+
+
+class EngineError(ToolkitError, ImportError):
+    """The engine that a computation needs is not installed, or cannot do it on this machine."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache.console import Progress, silent
 from cache.location import cache_folder
 from cache.store import Store
+from extract import engines
 from extract import weights as pretrained
 from extract.backbone import find
 from extract.errors import WeightsError
 from extract.images import MAX_PIXELS
-from extract.pipeline import BATCH_SIZE, Extraction, extract
+from extract.kept_models import KeptModels
+from extract.loading import BATCH_SIZE, usable_images
+from extract.pipeline import Extraction, extract
 from extract.recipe import Recipe, recipe_for
 
 if TYPE_CHECKING:
@@ -37,11 +41,14 @@ class FrozenBase:
         Where the weights that the recipe names are.
     store : Store
         Where embeddings are kept.
+    engine : {"auto", "tensorflow", "openvino"}
+        What computes them; see `extract.engines.choose`.
     """
 
     recipe: Recipe
     weights: Weights
     store: Store
+    engine: str = "auto"
 
     @classmethod
     def choose(
@@ -51,11 +58,17 @@ class FrozenBase:
         size: int = 150,
         pooling: str = "none",
         preprocess: str = "auto",
+        precision: str = "float32",
+        flip: bool = False,
         weights: str = "auto",
+        engine: str = "auto",
         cache: str | Path | None = None,
         progress: Progress = silent,
     ) -> FrozenBase:
         """Find the weights and settle the recipe; nothing is computed yet.
+
+        With int8, the recipe names the model that an earlier calibration has made, if there is one;
+        see `calibrated`.
 
         Raises
         ------
@@ -65,8 +78,11 @@ class FrozenBase:
         find(backbone).check_size(size)  # before anything is downloaded
         folder = cache_folder(cache)
         chosen = pretrained.resolve(weights, backbone, cache=folder, size=size, progress=progress)
-        recipe = recipe_for(chosen, backbone, size, pooling, preprocess)
-        return cls(recipe, chosen, Store(folder))
+        recipe = recipe_for(chosen, backbone, size, pooling, preprocess, precision, flip=flip)
+        base = cls(recipe, chosen, Store(folder), engine)
+        if precision == "int8":
+            recipe = dataclasses.replace(recipe, quantised=base.models.find(recipe))
+        return dataclasses.replace(base, recipe=recipe)
 
     @classmethod
     def again(
@@ -110,6 +126,68 @@ class FrozenBase:
                 "those are now"
             )
         return cls(recipe, found, Store(folder))
+
+    @property
+    def models(self) -> KeptModels:
+        """The converted and quantised networks in the cache."""
+        return KeptModels(self.store.folder / "models")
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether int8 is asked for and no model has been quantised yet."""
+        return self.recipe.precision == "int8" and self.recipe.quantised is None
+
+    def calibrated(
+        self,
+        digests: Mapping[Path, str],
+        *,
+        name: str = "",
+        workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        progress: Progress = silent,
+    ) -> FrozenBase:
+        """Return the base with its quantised model, made from training images if there is none.
+
+        Parameters
+        ----------
+        digests : mapping from Path to str
+            Training images with their SHA-256. Those of the smallest ones are taken: a sample at
+            random, and the same one whatever the files are called.
+        name : str
+            What the images are called in later notes.
+        workers, max_pixels
+            As in `extract`.
+        progress : Progress
+            Told of decoding and calibrating.
+
+        Raises
+        ------
+        EngineError
+            If the extra that quantises is not installed.
+        ImageError
+            If none of the images can be used.
+        """
+        if not self.needs_calibration:
+            return self
+        engines.choose("int8", self.engine)  # before minutes are spent
+        with self.models.making(self.recipe):
+            found = self.models.find(self.recipe)  # another process may have been quicker
+            if found is None:
+                from extract.engines.int8 import CALIBRATION_IMAGES, quantise
+
+                images = usable_images(
+                    sorted(digests, key=lambda path: digests[path]),
+                    self.recipe.size,
+                    CALIBRATION_IMAGES,
+                    workers=workers,
+                    max_pixels=max_pixels,
+                    progress=progress,
+                )
+                model = quantise(self.recipe, self.weights, self.models, images, progress)
+                found = self.models.keep(
+                    self.recipe, model, calibrated_on=f"{len(images)} images of {name or 'yours'}"
+                )
+        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, quantised=found))
 
     def extract(
         self,
@@ -158,7 +236,5 @@ class FrozenBase:
         return {**self.recipe.to_dict(), "weights_source": self.weights.source}
 
     def make_engine(self) -> Engine:
-        """Return an engine that computes the recipe; this imports TensorFlow."""
-        from extract.engines import TensorFlowEngine
-
-        return TensorFlowEngine(self.recipe, self.weights)
+        """Return an engine that computes the recipe; this takes seconds."""
+        return engines.make(self.recipe, self.weights, self.models, self.engine)

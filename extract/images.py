@@ -142,7 +142,8 @@ def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         if bgr.shape[0] * bgr.shape[1] > max_pixels:
             raise _too_large(max_pixels, bgr.shape[1], bgr.shape[0])
         square = cv2.resize(bgr, (size, size), interpolation=cv2.INTER_LANCZOS4)
-        return np.ascontiguousarray(square[:, :, ::-1])
+        rgb: np.ndarray = cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
+        return rgb
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE_PIXELS" in str(error):
             raise _too_large(max_pixels) from error

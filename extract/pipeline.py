@@ -8,12 +8,10 @@ with the number of images.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import time
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +20,10 @@ from cache.store import SHARD_ROWS, file_state
 from extract.decoders import Decoders
 from extract.errors import ImageError
 from extract.images import MAX_PIXELS, read_bytes
+from extract.loading import BATCH_SIZE, ahead, default_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cache.memo import FileState
@@ -33,11 +32,7 @@ if TYPE_CHECKING:
     from extract.engines import Engine
     from extract.recipe import Recipe
 
-BATCH_SIZE = 32
 _REMEMBERED_TOGETHER = 1000
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -110,22 +105,24 @@ def extract(
         After Ctrl-C, with a message; everything computed until then has been committed.
     """
     started = time.monotonic()
-    with ThreadPoolExecutor(workers or default_workers(), "decode") as pool:
-        digests, quarantine = _digest(paths, store, pool, progress)
-        missing = set(store.missing(recipe.fingerprint, list(digests.values())))
-        todo: dict[str, list[Path]] = {}
-        for path, digest in digests.items():
-            if digest in missing:
-                todo.setdefault(digest, []).append(path)
-        computed: set[str] = set()
-        if todo:
-            run = _Run(recipe, store, make_engine, batch_size, progress)
-            with Decoders(recipe.size, max_pixels) as decoders:
-                run.compute(todo, pool, decoders)
-            computed = run.computed
-            quarantine |= run.quarantine
-            digests |= run.changed
-            digests = {path: found for path, found in digests.items() if path not in quarantine}
+    digests, quarantine = hash_images(paths, store, workers=workers, progress=progress)
+    missing = set(store.missing(recipe.fingerprint, list(digests.values())))
+    todo: dict[str, list[Path]] = {}
+    for path, digest in digests.items():
+        if digest in missing:
+            todo.setdefault(digest, []).append(path)
+    computed: set[str] = set()
+    if todo:
+        run = _Run(recipe, store, make_engine, batch_size, progress)
+        with (
+            ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
+            Decoders(recipe.size, max_pixels) as decoders,
+        ):
+            run.compute(todo, pool, decoders)
+        computed = run.computed
+        quarantine |= run.quarantine
+        digests |= run.changed
+        digests = {path: found for path, found in digests.items() if path not in quarantine}
     n_computed = sum(digest in computed for digest in digests.values())
     return Extraction(
         digests,
@@ -134,61 +131,6 @@ def extract(
         computed=n_computed,
         seconds=time.monotonic() - started,
     )
-
-
-def load_images(
-    paths: Sequence[Path],
-    size: int,
-    *,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    progress: Progress = silent,
-) -> np.ndarray:
-    """Decode images into one array, for classifiers that look at pixels.
-
-    Parameters
-    ----------
-    paths : sequence of Path, length n
-        Image files, all of them usable.
-    size : int
-        Side in pixels.
-    workers : int, optional
-        Processes that read and decode; one per core by default.
-    max_pixels : int
-        Width times height up to which an image is decoded.
-    progress : Progress
-        Told of the stage "decoding images".
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (n, size, size, 3)
-        RGB.
-
-    Raises
-    ------
-    ImageError
-        If a file cannot be used after all; the message names it.
-    DecoderError
-        If the processes that decode cannot be started.
-    """
-    images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
-    with (
-        ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
-        Decoders(size, max_pixels) as decoders,
-    ):
-        for i, decoded in enumerate(_ahead(pool, decoders, paths, 2 * BATCH_SIZE)):
-            if decoded.image is None:
-                raise ImageError(f"{paths[i]}: {decoded.reason}")
-            images[i] = decoded.image
-            progress("decoding images", i + 1, len(paths))
-    return images
-
-
-def default_workers() -> int:
-    """Return the number of cores that this process may use."""
-    import joblib
-
-    return int(joblib.cpu_count())
 
 
 class _Run:
@@ -261,7 +203,7 @@ class _Run:
             return file_state(paths[0]), decoders(paths[0])
 
         left: dict[str, list[Path]] = {}
-        loaded = _ahead(pool, load, todo.values(), 2 * self._batch_size)
+        loaded = ahead(pool, load, todo.values(), 2 * self._batch_size)
         done = total - len(todo)
         for (digest, paths), (state, decoded) in zip(todo.items(), loaded, strict=True):
             done += 1
@@ -332,10 +274,29 @@ class _Run:
             self._commit = None
 
 
-def _digest(
-    paths: Sequence[Path], store: Store, pool: ThreadPoolExecutor, progress: Progress
+def hash_images(
+    paths: Sequence[Path], store: Store, *, workers: int | None = None, progress: Progress = silent
 ) -> tuple[dict[Path, str], dict[Path, str]]:
-    """Return the SHA-256 of every readable file, from memory where it has not changed."""
+    """Take the SHA-256 of every image file, or recall it where the file has not changed.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files.
+    store : Store
+        What it remembers is used, and added to.
+    workers : int, optional
+        Threads that read; one per core by default.
+    progress : Progress
+        Told of the stage "hashing images".
+
+    Returns
+    -------
+    digests : dict from Path to str
+        Of every readable file, in the order of `paths`.
+    quarantine : dict from Path to str
+        The other files, each with its reason.
+    """
     remembered = store.digests(paths)
     unknown = [path for path in paths if path not in remembered]
     quarantine: dict[Path, str] = {}
@@ -348,34 +309,18 @@ def _digest(
         except ImageError as error:
             return path, state, error
 
-    for done, (path, state, found) in enumerate(_ahead(pool, digest, unknown, 64), 1):
-        if isinstance(found, ImageError):
-            quarantine[path] = str(found)
-        else:
-            remembered[path] = found
-            if state is not None:
-                fresh[path] = (state, found)
-        progress("hashing images", done, len(unknown))
-        if len(fresh) == _REMEMBERED_TOGETHER:
-            store.remember(fresh)
-            fresh = {}
+    with ThreadPoolExecutor(workers or default_workers(), "hash") as pool:
+        for done, (path, state, found) in enumerate(ahead(pool, digest, unknown, 64), 1):
+            if isinstance(found, ImageError):
+                quarantine[path] = str(found)
+            else:
+                remembered[path] = found
+                if state is not None:
+                    fresh[path] = (state, found)
+            progress("hashing images", done, len(unknown))
+            if len(fresh) == _REMEMBERED_TOGETHER:
+                store.remember(fresh)
+                fresh = {}
     if fresh:
         store.remember(fresh)
     return {path: remembered[path] for path in paths if path in remembered}, quarantine
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], n_ahead: int
-) -> Iterator[R]:
-    """Map in the pool, in order, with at most `n_ahead` results waiting."""
-    rest = iter(items)
-    waiting = deque(pool.submit(function, item) for item in itertools.islice(rest, n_ahead))
-    try:
-        while waiting:
-            result = waiting.popleft().result()
-            for item in itertools.islice(rest, 1):
-                waiting.append(pool.submit(function, item))
-            yield result
-    finally:
-        for future in waiting:
-            future.cancel()

@@ -15,6 +15,7 @@ from extract import dataset as datasets
 from extract import sources
 from extract.errors import DataError
 from extract.frozen import FrozenBase
+from extract.pipeline import hash_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,10 +130,15 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         size=options.size,
         pooling=options.pool,
         preprocess=options.preprocess,
+        precision=options.precision,
+        flip=options.flip,
         weights=options.weights,
+        engine=options.engine,
         cache=options.cache,
         progress=progress,
     )
+    if base.needs_calibration:
+        base = _calibrate(base, dataset, options, progress)
     done = base.extract(
         [item.path for item in dataset.items],
         batch_size=options.batch_size,
@@ -146,6 +152,28 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         usable = usable.with_hashed_split(digests, options.test_size, options.seed)
     listed = _list_quarantined(base.store.folder, dataset, done.quarantine)
     return Prepared(usable, base, done, listed)
+
+
+def _calibrate(
+    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
+) -> FrozenBase:
+    """Quantise the base on images of the training split, which may have to be drawn first."""
+    paths = [item.path for item in dataset.items]
+    digests, _ = hash_images(paths, base.store, workers=options.workers, progress=progress)
+    readable = dataclasses.replace(
+        dataset, items=tuple(item for item in dataset.items if item.path in digests)
+    )
+    if not readable.has_split:
+        readable = readable.with_hashed_split(
+            [digests[item.path] for item in readable.items], options.test_size, options.seed
+        )
+    return base.calibrated(
+        {item.path: digests[item.path] for item in readable.items if item.split == "train"},
+        name=dataset.name,
+        workers=options.workers,
+        max_pixels=options.max_pixels,
+        progress=progress,
+    )
 
 
 def _without_quarantined(dataset: Dataset, done: Extraction) -> Dataset:

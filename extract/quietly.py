@@ -1,12 +1,14 @@
-"""Import TensorFlow and Keras without the pages of C++ log lines that they write at start-up.
+"""Import the big libraries without what they write, draw and send unasked.
 
-Every part of the toolkit that computes with them imports them through here, and only inside the
-function that needs them: the import costs about five seconds.
+Every part of the toolkit that computes with TensorFlow, Keras, OpenVINO or NNCF imports them
+through here, and only inside the function that needs them: TensorFlow's import costs about five
+seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -39,6 +41,23 @@ def import_keras() -> Any:
     import keras
 
     return keras
+
+
+def import_openvino() -> Any:
+    """Return the module `openvino`, which then sends nobody word of how it is used."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # not importable
+    import openvino
+
+    return openvino
+
+
+def import_nncf() -> Any:
+    """Return the module `nncf`, which then sends nothing and logs nothing but errors."""
+    import_openvino()
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    return nncf
 
 
 @contextlib.contextmanager

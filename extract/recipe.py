@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import reprlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,7 @@ SCHEMA = 1
 
 POOLINGS = ("none", "avg", "max")
 INTERPOLATIONS = ("lanczos4",)
-PRECISIONS = ("float32",)
+PRECISIONS = ("float32", "int8", "float16", "bfloat16")
 DTYPES = ("float32",)
 
 
@@ -52,8 +53,11 @@ class Recipe:
         How images are resized, by OpenCV's name.
     flip : bool
         Whether the embedding is the mean over the image and its mirror image.
-    precision : str
+    precision : {"float32", "int8", "float16", "bfloat16"}
         Number format of the forward pass.
+    quantised : str or None
+        With int8: SHA-256 of the model that a calibration has made, as 64 hexadecimal digits; None
+        until there is one.
     dtype : str
         Number format that embeddings are stored in.
     schema : int
@@ -74,6 +78,7 @@ class Recipe:
     interpolation: str = "lanczos4"
     flip: bool = False
     precision: str = "float32"
+    quantised: str | None = None
     dtype: str = "float32"
     schema: int = SCHEMA
 
@@ -86,11 +91,23 @@ class Recipe:
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("dtype", self.dtype, DTYPES)
         backbone.check_size(self.size)
+        if self.quantised is not None and (
+            self.precision != "int8" or not re.fullmatch("[0-9a-f]{64}", self.quantised)
+        ):
+            raise RecipeError(
+                f"not a recipe: precision {self.precision} with the model {self.quantised!r}"
+            )
 
     @cached_property
     def canonical(self) -> str:
-        """The recipe as JSON with sorted keys and no spaces: what the fingerprint is taken of."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        """The recipe as JSON with sorted keys and no spaces: what the fingerprint is taken of.
+
+        Without a quantised model there is no such key, as before there were any.
+        """
+        fields = dataclasses.asdict(self)
+        if self.quantised is None:
+            del fields["quantised"]
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -125,6 +142,9 @@ def recipe_for(
     size: int = 150,
     pooling: str = "none",
     preprocess: str = "auto",
+    precision: str = "float32",
+    *,
+    flip: bool = False,
 ) -> Recipe:
     """Return the recipe for given weights.
 
@@ -132,7 +152,7 @@ def recipe_for(
     ----------
     weights : Weights
         Their identity goes into the recipe.
-    backbone, size, pooling
+    backbone, size, pooling, precision, flip
         As in `Recipe`.
     preprocess : {"auto", "notebook"}
         `auto` is what the weights were trained with, as far as that is known, else what the
@@ -151,6 +171,8 @@ def recipe_for(
         backbone=backbone,
         size=size,
         pooling=pooling,
+        precision=precision,
+        flip=flip,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cache.console import Progress, silent
 from extract.frozen import FrozenBase
-from extract.pipeline import load_images
+from extract.loading import load_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from extract.weights import TORCHVISION_VGG16, resolve
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-INSTALLING = ("make demo", ". .venv/bin/activate", "pip install .")
+INSTALLING = ("make demo", ". .venv/bin/activate", "pip install .", "pip install '.[fast]'")
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,17 @@
-"""Engines run the frozen base: a batch of images in, a batch of embeddings out."""
+"""The default engine: Keras's own network in one TensorFlow graph, preprocessing included."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from extract import backbone
-from extract.errors import RecipeError
+from extract.errors import EngineError, RecipeError
 from extract.weights import load_base
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import keras
     import numpy as np
 
@@ -16,35 +19,20 @@ if TYPE_CHECKING:
     from extract.weights import Weights
 
 
-class Engine(Protocol):
-    """What the pipeline asks of an engine."""
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Embed a batch.
-
-        Parameters
-        ----------
-        images : numpy.ndarray of uint8, shape (n, size, size, 3)
-            RGB.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (n, height, width, channels) or (n, channels)
-        """
-
-
 class TensorFlowEngine:
-    """The default engine: Keras's own network in one TensorFlow graph, preprocessing included.
+    """Run a recipe's network with TensorFlow, on a GPU where it sees one.
 
     Parameters
     ----------
     recipe : Recipe
-        What to compute.
+        What to compute. Flipping is left to the caller.
     weights : Weights
         The weights that `recipe.weights` identifies.
 
     Raises
     ------
+    EngineError
+        If the precision needs a GPU and TensorFlow sees none.
     RecipeError
         If the backbone has no layer called `recipe.layer`.
     WeightsError
@@ -55,23 +43,43 @@ class TensorFlowEngine:
         from extract.quietly import import_tensorflow
 
         tf = import_tensorflow()
-        model = build(recipe, weights)
-
-        def forward(images: Any) -> Any:
-            pixels = backbone.preprocess(tf.cast(images, tf.float32), recipe.preprocessing)
-            embedding = model(pixels, training=False)
-            if recipe.flip:
-                mirrored = model(pixels[:, :, ::-1, :], training=False)
-                embedding = (embedding + mirrored) / 2.0
-            return embedding
-
-        shape = (None, recipe.size, recipe.size, 3)
-        self._forward = tf.function(forward, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+        if recipe.precision != "float32" and not tf.config.list_physical_devices("GPU"):
+            raise EngineError(
+                f"{recipe.precision} needs a GPU, and TensorFlow sees none (on a processor it is "
+                "slower than float32); take --precision float32 or int8"
+            )
+        self._forward = graph(recipe, weights)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Embed a batch; see `Engine`."""
+        """Embed a batch; see `extract.engines.Engine`."""
         embeddings: np.ndarray = self._forward(images).numpy()
         return embeddings
+
+
+def graph(recipe: Recipe, weights: Weights) -> Any:
+    """Return the recipe's network as one `tf.function`.
+
+    Parameters
+    ----------
+    recipe, weights
+        As for `TensorFlowEngine`.
+
+    Returns
+    -------
+    tf.function
+        From RGB uint8 ``(n, size, size, 3)`` to float32 embeddings.
+    """
+    from extract.quietly import import_tensorflow
+
+    tf = import_tensorflow()
+    model = build(recipe, weights)
+
+    def forward(images: Any) -> Any:
+        pixels = backbone.preprocess(tf.cast(images, tf.float32), recipe.preprocessing)
+        return tf.cast(model(pixels, training=False), tf.float32)
+
+    shape = (None, recipe.size, recipe.size, 3)
+    return tf.function(forward, input_signature=[tf.TensorSpec(shape, tf.uint8, name="images")])
 
 
 def build(recipe: Recipe, weights: Weights) -> keras.Model:
@@ -80,7 +88,8 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
     Parameters
     ----------
     recipe : Recipe
-        Says which base, which layer, which pooling.
+        Says which base, which layer, which pooling; with float16 or bfloat16 the layers compute in
+        that, on variables that stay float32.
     weights : Weights
         Loaded into the whole base before it is cut.
 
@@ -99,21 +108,37 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
     from extract.quietly import import_keras
 
     keras = import_keras()
-    base = load_base(recipe.backbone, recipe.size, weights)
-    output = base.output
-    if recipe.layer is not None:
-        names = [layer.name for layer in base.layers]
-        if recipe.layer not in names:
-            raise RecipeError(
-                f"{recipe.backbone} has no layer {recipe.layer!r}; it has: {', '.join(names)}"
-            )
-        output = base.get_layer(recipe.layer).output
-    if recipe.pooling != "none":
-        pooling = {
-            "avg": keras.layers.GlobalAveragePooling2D,
-            "max": keras.layers.GlobalMaxPooling2D,
-        }[recipe.pooling]
-        output = pooling()(output)
+    with _computing_in(recipe.precision):
+        base = load_base(recipe.backbone, recipe.size, weights)
+        output = base.output
+        if recipe.layer is not None:
+            names = [layer.name for layer in base.layers]
+            if recipe.layer not in names:
+                raise RecipeError(
+                    f"{recipe.backbone} has no layer {recipe.layer!r}; it has: {', '.join(names)}"
+                )
+            output = base.get_layer(recipe.layer).output
+        if recipe.pooling != "none":
+            pooling = {
+                "avg": keras.layers.GlobalAveragePooling2D,
+                "max": keras.layers.GlobalMaxPooling2D,
+            }[recipe.pooling]
+            output = pooling()(output)
     model = keras.Model(base.input, output, name=recipe.backbone)
     model.trainable = False
     return model
+
+
+@contextlib.contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Let the layers that are made compute in float16 or bfloat16, if that is the precision."""
+    from extract.quietly import import_keras
+
+    config = import_keras().config
+    policy = config.dtype_policy()
+    if precision in ("float16", "bfloat16"):
+        config.set_dtype_policy(f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(policy)

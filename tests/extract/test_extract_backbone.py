@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from extract.backbone import BACKBONES, construct, find, preprocess
-from extract.engines import TensorFlowEngine, build
+from extract.engines.tensorflow import TensorFlowEngine, build
 from extract.errors import RecipeError, WeightsError
 from extract.quietly import import_keras
 from extract.recipe import Recipe
@@ -109,14 +109,6 @@ def test_pooling_reduces_the_spatial_axes(random_vgg16: Weights, pooling: str) -
     pooled = TensorFlowEngine(recipe(random_vgg16, pooling=pooling), random_vgg16)(some_images())
     expected = plain.mean(axis=(1, 2)) if pooling == "avg" else plain.max(axis=(1, 2))
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-7)
-
-
-def test_flip_is_the_mean_with_the_mirror_image(random_vgg16: Weights) -> None:
-    """The embedding of a picture and of its mirror image are then the same."""
-    engine = TensorFlowEngine(recipe(random_vgg16, flip=True, pooling="avg"), random_vgg16)
-    images = some_images()
-    mirrored = np.ascontiguousarray(images[:, :, ::-1])
-    np.testing.assert_allclose(engine(images), engine(mirrored), rtol=1e-4, atol=1e-6)
 
 
 def test_a_cut_layer_is_found_or_listed(random_vgg16: Weights) -> None:

@@ -319,7 +319,7 @@ def test_the_users_program_is_not_run_again(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", picture())
     code = f"""
         from pathlib import Path
-        from extract.pipeline import load_images
+        from extract.loading import load_images
         print("here", load_images([Path({str(path)!r})] * 3, 16).shape)
     """
     out, _ = program(tmp_path, code).communicate(timeout=60)

@@ -20,7 +20,8 @@ from cache import CacheError, Store
 from cache.store import file_state
 from extract.decoders import DecoderError
 from extract.errors import ImageError
-from extract.pipeline import extract, load_images
+from extract.loading import load_images
+from extract.pipeline import extract
 from extract.recipe import Recipe
 
 RECIPE = Recipe(weights="0" * 64, preprocessing="torch", size=32)

@@ -1,0 +1,82 @@
+"""Quantising a network to 8 bits, calibrated on training images.
+
+NNCF chooses, for every layer, the range of numbers that its 256 steps span, from what the layer
+gives on the calibration images (post-training quantisation).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TYPE_CHECKING, Any
+
+from cache.console import Progress, silent
+from extract.engines.openvino import converted, pack, unpack
+from extract.quietly import import_nncf
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from extract.kept_models import KeptModels
+    from extract.recipe import Recipe
+    from extract.weights import Weights
+
+CALIBRATION_IMAGES = 64
+"""Twice as many change the embeddings less than quantising does; see `benchmarks/precision.py`."""
+
+
+def quantise(
+    recipe: Recipe,
+    weights: Weights,
+    models: KeptModels,
+    images: np.ndarray,
+    progress: Progress = silent,
+) -> bytes:
+    """Quantise a recipe's network.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says which network.
+    weights : Weights
+        The weights that `recipe.weights` identifies.
+    models : KeptModels
+        Where the network in float32 is kept.
+    images : numpy.ndarray of uint8, shape (n, size, size, 3)
+        RGB, as the images that will be embedded.
+    progress : Progress
+        Told of the stage "calibrating int8".
+
+    Returns
+    -------
+    bytes
+        A model for `extract.engines.openvino.OpenVINOEngine`.
+
+    Notes
+    -----
+    Weights take 7 bits of the 8 ("overflow fix"): sums of two products then fit into 16 bits, which
+    is what processors without instructions for int8 add them up in. So the numbers are the same on
+    all x86 processors.
+    """
+    model = unpack(models.read(converted(recipe, weights, models)))
+    nncf = import_nncf()
+    n_seen = 0
+
+    def feed(i: int) -> np.ndarray:
+        nonlocal n_seen
+        n_seen = min(n_seen + 1, len(images) - 1)
+        progress("calibrating int8", n_seen, len(images))
+        one: np.ndarray = images[i : i + 1]
+        return one
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it draws progress bars of its own there
+        quantised: Any = nncf.quantize(
+            model,
+            nncf.Dataset(range(len(images)), feed),
+            subset_size=len(images),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                overflow_fix=nncf.OverflowFix.ENABLE
+            ),
+        )
+    progress("calibrating int8", len(images), len(images))
+    return pack(quantised)
