@@ -41,7 +41,7 @@ class LogReg(Classifier):
     C : float, sequence of float or None
         Inverse of the penalty, on features scaled to unit mean squared norm: ``C * scale_**2`` is
         the same on the features as they are. Several, or None for the default grid, are chosen from
-        by mean accuracy over the folds; of equally good ones the smallest is chosen.
+        by log loss over the folds; of equally good ones the smallest is chosen.
     folds : int
         Folds of the cross-validation.
     random_state : int, RandomState or None

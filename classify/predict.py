@@ -82,7 +82,7 @@ def predict(
     from classify import models
     from extract.dataset import images_in
     from extract.frozen import FrozenBase
-    from extract.pipeline import load_images
+    from extract.loading import load_images
     from reports import record
 
     run = record.read(run_folder)
@@ -206,8 +206,11 @@ def _result_of(run: Run, folder: Path, name: str | None) -> Result:
 
 
 def _cross_validated(result: Result) -> float:
-    points = result.search.points if result.search else []
-    return max((point.mean for point in points), default=0.0)
+    search = result.search
+    points = search.points if search else []
+    return max(
+        (point.mean for point in points if search and point.params == search.chosen), default=0.0
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from cache.console import silent
 from classify.base import Classifier
 from classify.errors import ClassifierError
 from classify.gram import KERNELS, Gram, Kernel, kernel, squared_norms
-from classify.search import c_grid, class_scores, cross_validate
+from classify.search import c_grid, class_scores, cross_validate, log_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class SVM(Classifier):
     C : float, sequence of float or None
         Penalty of a misclassified training sample, on features scaled to unit mean squared norm:
         ``C * scale_**2`` is the same penalty on the features as they are. Several, or None for the
-        default grid, are chosen from by mean accuracy over the folds; of equally good ones the
+        default grid, are chosen from by log loss over the folds; of equally good ones the
         smallest is chosen.
     kernel : {"auto", "linear", "rbf"}
         ``auto`` chooses together with C. The width of ``rbf`` is scikit-learn's ``gamma="scale"``.
@@ -119,6 +119,7 @@ class SVM(Classifier):
             seed=self.random_state,
             progress=progress,
             stage="SVM: choosing C" if len(kernels) == 1 else "SVM: choosing kernel and C",
+            loss=_calibrated_loss,
         )
         self.search_: Search = outcome.record
         self.C_: float = outcome.chosen["C"]
@@ -256,6 +257,11 @@ def _decision(pairwise: NDArray[np.float64], n_classes: int) -> NDArray[np.float
     margins = pairwise @ sides
     decision: NDArray[np.float64] = won + margins / (3 * (np.abs(margins) + 1))
     return decision
+
+
+def _calibrated_loss(scores: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
+    """Return the log loss of the probabilities that `scores` become."""
+    return log_loss(_temperature(scores, codes) * scores, codes)
 
 
 def _temperature(scores: NDArray[np.float64], codes: NDArray[np.int64]) -> float:

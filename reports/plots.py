@@ -158,9 +158,12 @@ def search(result: Result, index: int) -> Chart | None:
     description = (
         f"Mean {result.search.scoring} over {result.search.folds} folds against C: "
         + "; ".join(f"{key.label}: {key.value}" for key in legend)
-        + "."
+        + f". The circle is the point chosen, by {result.search.chosen_by}."
     )
-    caption = f"{result.title}: {result.search.scoring} over {result.search.folds} folds"
+    caption = (
+        f"{result.title}: {result.search.scoring} over {result.search.folds} folds; "
+        f"chosen by {result.search.chosen_by}"
+    )
     return Chart(caption, svg(canvas, f"search-{index}", caption, description), legend)
 
 

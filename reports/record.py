@@ -52,6 +52,8 @@ class SearchPoint:
     params: dict[str, Any]
     mean: float
     std: float
+    log_loss: float | None = None
+    """Over all folds, of the probabilities that the scores become."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Search:
     scoring: str
     points: list[SearchPoint]
     chosen: dict[str, Any]
+    chosen_by: str = "accuracy"
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ def made(tmp_path: Path, model: str) -> Path:
 
 
 def judged(result: Result, *means: float, accuracy: float = 0.5) -> Result:
-    """Return a result whose search has points of these means."""
+    """Return a result whose search has points of these means and chose the last."""
     assert result.search is not None
-    points = [SearchPoint({"C": 1.0}, mean, 0.0) for mean in means]
-    search = dataclasses.replace(result.search, points=points)
+    points = [SearchPoint({"C": float(i)}, mean, 0.0) for i, mean in enumerate(means)]
+    chosen = {"C": len(means) - 1.0}
+    search = dataclasses.replace(result.search, points=points, chosen=chosen)
     return dataclasses.replace(result, search=search, accuracy=accuracy)
 
 
@@ -39,7 +40,7 @@ def test_the_best_in_cross_validation_is_the_default() -> None:
     """The test split has no say in it."""
     run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg", "svm"))
     logreg, svm = run.results
-    results = [judged(logreg, 0.6, 0.7, accuracy=1.0), judged(svm, 0.8, 0.1, accuracy=0.9)]
+    results = [judged(logreg, 0.9, 0.7, accuracy=1.0), judged(svm, 0.1, 0.8, accuracy=0.9)]
     assert default_result(dataclasses.replace(run, results=results)).classifier == "svm"
 
 

@@ -35,16 +35,19 @@ def test_a_senseless_C_is_refused(C):  # noqa: N802 - C is the parameter's name
         c_grid(C)
 
 
-def test_the_most_accurate_point_is_chosen():
-    """The point with the best mean accuracy over the folds wins."""
+def test_the_point_of_least_log_loss_is_chosen():
+    """Of two that are always right, the surer one wins; accuracy alone could not tell."""
     truth = votes(CODES)
 
     def score_fold(_, held_out):
-        return np.stack([-truth[held_out], truth[held_out]])
+        return np.stack([-truth[held_out], truth[held_out], 2 * truth[held_out]])
 
-    outcome = search([{"C": 1.0}, {"C": 2.0}], score_fold)
-    assert outcome.chosen == outcome.record.chosen == {"C": 2.0}
-    assert [point.mean for point in outcome.record.points] == [0.0, 1.0]
+    outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], score_fold)
+    assert outcome.chosen == outcome.record.chosen == {"C": 3.0}
+    assert outcome.record.chosen_by == "log loss"
+    assert [point.mean for point in outcome.record.points] == [0.0, 1.0, 1.0]
+    losses = [point.log_loss for point in outcome.record.points]
+    np.testing.assert_allclose(losses, np.log1p(np.exp([0.5, -0.5, -1.0])), rtol=1e-6)
 
 
 def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # noqa: N802 - as above
