@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
@@ -18,11 +19,20 @@ from classify.networks import Network
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
 SEEDS = (0, 1)
+WAYS: dict[str, Callable[..., Network]] = {
+    "as they are": Network.fit,
+    "of unit mean squared norm": DenseHead.fit,
+}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and publish."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = Options(
@@ -30,18 +40,20 @@ def main() -> None:
         )
         prepared = prepare(find_dataset(options), options)
         X, y = prepared.embeddings("train"), np.array(prepared.labels("train"))
-
-    for words, fit in (("as they are", Network.fit), ("unit mean squared norm", DenseHead.fit)):
+    rows = []
+    for words, fit in WAYS.items():
         scores = [score for seed in SEEDS for score in folds(fit, X, y, seed)]
-        accuracy, loss = np.mean(scores, axis=0)
-        print(
-            f"features {words}: accuracy {accuracy:.4f} (folds {min(scores)[0]:.4f} to "
-            f"{max(scores)[0]:.4f}), log loss {loss:.3f}, {len(scores)} folds",
-            flush=True,
-        )
+        names = f"of the dense head, cross-validated, features {words}"
+        rows += [
+            inputs.Row(f"accuracy {names}", [accuracy for accuracy, _ in scores]),
+            inputs.Row(f"log loss {names}", [loss for _, loss in scores]),
+        ]
+    inputs.publish("dense", rows)
 
 
-def folds(fit, X: np.ndarray, y: np.ndarray, seed: int) -> list[tuple[float, float]]:
+def folds(
+    fit: Callable[..., Network], X: NDArray[np.float32], y: NDArray[np.str_], seed: int
+) -> list[tuple[float, float]]:
     """Return accuracy and log loss of each of five folds."""
     scores = []
     for train, held_out in StratifiedKFold(5, shuffle=True, random_state=seed).split(X, y):

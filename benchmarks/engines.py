@@ -87,9 +87,9 @@ def measure(family: str, images: NDArray[np.uint8], folder: Path, rounds: int) -
                 run(images[first : first + BATCH])
             rates[name].append(len(images) / (time.perf_counter() - started))
     for name, run in runs.items():
-        error = np.linalg.norm(run(images[:BATCH]) - expected) / np.linalg.norm(expected)
+        off = np.linalg.norm(run(images[:BATCH]) - expected) / np.linalg.norm(expected)
         rate = f"{statistics.median(rates[name]):.1f} ({min(rates[name]):.1f} to "
-        print(f"| {family} | {name} | {rate}{max(rates[name]):.1f}) | {error:.1e} | ", end="")
+        print(f"| {family} | {name} | {rate}{max(rates[name]):.1f}) | {off:.1e} | ", end="")
         print(f"{made[name]:.0f} s |", flush=True)
 
 

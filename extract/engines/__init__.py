@@ -7,6 +7,7 @@ processors, and int8 becomes possible.
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,7 +50,8 @@ def choose(precision: str, engine: str = "auto") -> str:
     precision : str
         See `extract.recipe.Recipe`.
     engine : {"auto", "tensorflow", "openvino"}
-        ``auto`` is OpenVINO if it is installed and there is no NVIDIA GPU, else TensorFlow.
+        ``auto`` is OpenVINO if it is installed, there is no NVIDIA GPU, and ``KERAS_BACKEND`` does
+        not ask for something else; otherwise TensorFlow.
 
     Raises
     ------
@@ -61,7 +63,8 @@ def choose(precision: str, engine: str = "auto") -> str:
     there = all(importlib.util.find_spec(name) for name in ("openvino", "nncf"))
     if engine == "auto":
         if precision == "float32":
-            return "openvino" if there and not _NVIDIA.exists() else "tensorflow"
+            asked = os.environ.get("KERAS_BACKEND") or _NVIDIA.exists()
+            return "openvino" if there and not asked else "tensorflow"
         engine = "openvino" if precision == "int8" else "tensorflow"
     if (engine == "openvino") != (precision == "int8") and precision != "float32":
         raise EngineError(
@@ -103,9 +106,11 @@ def make(recipe: Recipe, weights: Weights, models: KeptModels, engine: str = "au
 
         made = OpenVINOEngine.of(recipe, weights, models)
     else:
-        from extract.engines.tensorflow import TensorFlowEngine
+        from extract.engines.tensorflow import KerasEngine, TensorFlowEngine
+        from extract.quietly import import_keras
 
-        made = TensorFlowEngine(recipe, weights)
+        own = import_keras().backend.backend() == "tensorflow"
+        made = (TensorFlowEngine if own else KerasEngine)(recipe, weights)
     return _Mirrored(made) if recipe.flip else made
 
 

@@ -1,4 +1,7 @@
-"""The default engine: Keras's own network in one TensorFlow graph, preprocessing included."""
+"""The default engine: Keras's own network, in one TensorFlow graph with the preprocessing.
+
+With another backend of Keras (the variable ``KERAS_BACKEND``), the network runs there.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,26 @@ class TensorFlowEngine:
         """Embed a batch; see `extract.engines.Engine`."""
         embeddings: np.ndarray = self._forward(images).numpy()
         return embeddings
+
+
+class KerasEngine:
+    """Run a recipe's network with whatever backend Keras has: PyTorch, JAX.
+
+    Parameters
+    ----------
+    recipe, weights
+        As for `TensorFlowEngine`.
+    """
+
+    def __init__(self, recipe: Recipe, weights: Weights) -> None:
+        self._model = build(recipe, weights)
+        self._preprocessing = recipe.preprocessing
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Embed a batch; see `extract.engines.Engine`."""
+        pixels = backbone.preprocess(images.astype("float32"), self._preprocessing)
+        embeddings: np.ndarray = self._model.predict_on_batch(pixels)
+        return embeddings.astype("float32")
 
 
 def graph(recipe: Recipe, weights: Weights) -> Any:

@@ -18,7 +18,7 @@ from extract.backbone import construct, find
 from extract.engines import openvino
 from extract.engines.int8 import quantise
 from extract.engines.openvino import OpenVINOEngine
-from extract.engines.tensorflow import TensorFlowEngine, graph
+from extract.engines.tensorflow import KerasEngine, TensorFlowEngine, graph
 from extract.errors import EngineError, WeightsError
 from extract.kept_models import KeptModels
 from extract.recipe import Recipe
@@ -101,6 +101,16 @@ def test_a_batchs_size_does_not_change_openvinos_numbers(
     images = some_images(7)
     alone = np.concatenate([engine(images[i : i + 1]) for i in range(7)])
     np.testing.assert_array_equal(engine(images), alone)
+
+
+@pytest.mark.slow
+def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: Weights) -> None:
+    """It asks Keras alone, so that PyTorch or JAX behind Keras will do; here it is TensorFlow."""
+    images = some_images()
+    before = images.copy()
+    expected = TensorFlowEngine(recipe, weights)(images)
+    assert relative_error(KerasEngine(recipe, weights)(images), expected) < 1e-5
+    np.testing.assert_array_equal(images, before)
 
 
 @pytest.mark.slow
@@ -225,6 +235,9 @@ def test_what_is_asked_for_is_chosen_where_it_can_be(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(engines, "_NVIDIA", Path("/nonexistent"))
     assert engines.choose("float32") == engines.choose("int8") == "openvino"
     assert engines.choose("float32", "tensorflow") == engines.choose("float16") == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert engines.choose("float32") == "tensorflow"
+    monkeypatch.delenv("KERAS_BACKEND")
     monkeypatch.setattr(engines, "_NVIDIA", Path("/dev/null"))
     assert engines.choose("float32") == "tensorflow"
     assert engines.choose("float32", "openvino") == "openvino"

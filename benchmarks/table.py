@@ -1,0 +1,173 @@
+"""README's table of benchmarks, made from the figures that lie in `benchmarks/results`.
+
+`python -m benchmarks.table` writes it between two comments of README; `make bench` ends with it.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+ORDER = ("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense")
+"""The benchmarks in the order in which they are run and shown."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of a results file; see `inputs.COLUMNS`."""
+
+    what: str
+    median: float
+    low: float
+    high: float
+    rounds: int
+    unit: str
+    promised: str
+    met: str
+    machine: str
+    date: str
+
+
+def read(path: Path) -> list[Figure]:
+    """Read a results file.
+
+    Parameters
+    ----------
+    path : Path
+        Written by `inputs.publish`.
+
+    Raises
+    ------
+    ValueError
+        If it is not as `publish` writes it, or a line says something else than its own figures.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if tuple(header) != inputs.COLUMNS:
+            raise ValueError(
+                f"{path}: expected the columns {','.join(inputs.COLUMNS)}, found {','.join(header)}"
+            )
+        figures = []
+        for cells in reader:
+            try:
+                figures.append(_figure(cells))
+            except ValueError as error:
+                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+    if not figures:
+        raise ValueError(f"{path}: there is no figure in it")
+    return figures
+
+
+def table(folder: Path) -> str:
+    """Return the table in Markdown, with a line that says where and when it was measured.
+
+    Parameters
+    ----------
+    folder : Path
+        With one file for every benchmark that has been run.
+
+    Returns
+    -------
+    str
+        Empty if there is no file.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read, or is of no benchmark in `ORDER`.
+    """
+    files = {path.stem: path for path in folder.glob("*.csv")}
+    unknown = sorted(set(files) - set(ORDER))
+    if unknown:
+        raise ValueError(f"there is no benchmark {unknown[0]!r} for {files[unknown[0]]}")
+    figures = [figure for name in ORDER if name in files for figure in read(files[name])]
+    if not figures:
+        return ""
+    lines = ["| what | measured (median, range) | promised | met |", "|---|---|---|---|"]
+    lines += [_line(figure) for figure in figures]
+    return "\n".join([_surroundings(figures), "", *lines]) + "\n"
+
+
+def replaced(readme: str, text: str) -> str:
+    """Return README with `text` between the two comments.
+
+    Raises
+    ------
+    ValueError
+        If the comments are not both there, once and in order.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end) or BEGIN in rest or END in after:
+        raise ValueError(f"README must have {BEGIN} and, below it, {END}, each once")
+    body = f"\n{text}\n" if text else ""
+    return f"{before}{BEGIN}\n{body}{END}{after}"
+
+
+def main() -> None:
+    """Rewrite README."""
+    try:
+        text = table(inputs.RESULTS)
+        if not text:
+            raise ValueError(f"there are no results in {inputs.RESULTS}; run a benchmark first")
+        readme = replaced(README.read_text(encoding="utf-8"), text)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    README.write_text(readme, encoding="utf-8")
+    print(text, end="")
+
+
+def _figure(cells: Sequence[str]) -> Figure:
+    if len(cells) != len(inputs.COLUMNS):
+        raise ValueError(f"expected {len(inputs.COLUMNS)} cells, found {len(cells)}")
+    what, median, low, high, rounds, unit, promised, met, machine, day = cells
+    figure = Figure(
+        what, float(median), float(low), float(high), int(rounds),
+        unit, promised, met, machine, date.fromisoformat(day).isoformat(),
+    )  # fmt: skip
+    if not what or not machine:
+        raise ValueError("it does not say what was measured, or on which machine")
+    if not -math.inf < figure.low <= figure.median <= figure.high < math.inf:
+        raise ValueError(f"the median {median} is not within the range {low} to {high}")
+    if figure.rounds < 1:
+        raise ValueError(f"expected a number of rounds, found {rounds}")
+    if met != inputs.judge(promised, figure.median):
+        raise ValueError(f"it says {met!r} of the promise {promised!r}, but the median is {median}")
+    return figure
+
+
+def _line(figure: Figure) -> str:
+    words = {">=": "at least", "<=": "at most"}
+    sign, _, bound = figure.promised.partition(" ")
+    promised = f"{words[sign]} {bound} {figure.unit}".rstrip() if bound else "-"
+    met = {"yes": "yes", "no": "**no**", "": "-"}[figure.met]
+    found = inputs.measured(figure.median, figure.low, figure.high, figure.unit)
+    return f"| {figure.what} | {found} | {promised} | {met} |"
+
+
+def _surroundings(figures: Sequence[Figure]) -> str:
+    days: dict[str, set[str]] = {}
+    for figure in figures:
+        days.setdefault(figure.machine, set()).add(figure.date)
+    places = (
+        f"{machine}, {' to '.join(sorted({min(dates), max(dates)}))}"
+        for machine, dates in days.items()
+    )
+    return f"Measured on {'; '.join(places)}."
+
+
+if __name__ == "__main__":
+    main()
