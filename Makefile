@@ -49,9 +49,9 @@ fast: .venv/dev-stamp
 reliability: .venv/dev-stamp ## break everything on purpose, with the full counts (under half an hour)
 	@mkdir -p build/reliability; started=$$(date +%s); broken=; \
 	echo $(sort $(shell grep -l __main__ tests/reliability/*.py)) | xargs -P 2 -n 1 sh -c ' \
-	  log=build/reliability/$$(basename $$0 .py).log; \
-	  $(BIN)/python $$0 --full > $$log 2>&1; status=$$?; \
-	  echo "== $$0: $$(tail -n 1 $$log)"; exit $$status' || broken=yes; \
+	  log=build/reliability/$$(basename $$0 .py); \
+	  $(BIN)/python $$0 --full > $$log.txt 2> $$log.log; status=$$?; \
+	  echo "== $$0: $$(tail -n 1 $$log.txt)"; exit $$status' || broken=yes; \
 	echo "== $$(( $$(date +%s) - started )) seconds in all; build/reliability/ has all that was said"; \
 	[ -z "$$broken" ] || { echo "promises were broken" >&2; exit 1; }
 

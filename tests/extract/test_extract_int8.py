@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +17,9 @@ import pytest
 from cache import Store
 from extract import Embedder
 from extract.backbone import construct
+from extract.engines.openvino import OpenVINOEngine
 from extract.frozen import FrozenBase
+from extract.kept_models import KeptModels
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = ("--weights", "vgg16.npz", "--size", "32", "--preset", "fast", "--cache", "cache")
@@ -51,30 +55,54 @@ def run(home: Path, module: str, *arguments: str) -> str:
     return out
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen pictures in data/, random VGG16 weights, and the embeddings of a first run."""
+    home = tmp_path_factory.mktemp("prepared")
+    draw(home / "data", range(8))
+    np.savez(home / "vgg16.npz", *construct("vgg16", 32).get_weights())
+    (home / "first.json").write_text(run(home, "extract", *ARGUMENTS, "--json"))
+    return home
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Sixteen pictures of two classes in data/, and random VGG16 weights in a file."""
-    draw(tmp_path / "data", range(8))
-    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 32).get_weights())
-    return tmp_path
+def home(prepared: Path, tmp_path: Path) -> Path:
+    """Return a copy of what was prepared, to be changed at will."""
+    return Path(shutil.copytree(prepared, tmp_path / "home"))
+
+
+@pytest.fixture
+def uncalibrated(home: Path) -> Path:
+    """Return the same, but that the quantised model is not known any more."""
+    uncalibrate(home)
+    return home
+
+
+def uncalibrate(home: Path) -> None:
+    for record in (home / "cache" / "models").glob("vgg16-int8-*.json"):
+        record.unlink()
+
+
+def first_run(home: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((home / "first.json").read_text())
+    assert (summary["computed"], summary["recipe"]["precision"]) == (16, "int8")
+    return summary
 
 
 def test_adding_images_does_not_calibrate_again(home: Path) -> None:
     """Four more images are four more embeddings, under the same recipe and the same model."""
-    first = json.loads(run(home, "extract", *ARGUMENTS, "--json"))
-    assert (first["computed"], first["recipe"]["precision"]) == (16, "int8")
-    model = home / "cache" / "models" / f"{first['recipe']['quantised']}.zip"
+    recipe = first_run(home)["recipe"]
+    model = home / "cache" / "models" / f"{recipe['quantised']}.zip"
     made = model.stat().st_mtime_ns
     draw(home / "data", range(8, 10))
     second = json.loads(run(home, "extract", *ARGUMENTS, "--json"))
     assert (second["computed"], second["cached"]) == (4, 16)
-    assert second["recipe"] == first["recipe"]
+    assert second["recipe"] == recipe
     assert model.stat().st_mtime_ns == made
 
 
 def test_a_warm_run_needs_neither_tensorflow_nor_openvino(home: Path) -> None:
     """All that it reads are the record of the model and the embeddings."""
-    run(home, "extract", *ARGUMENTS)
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'openvino', 'nncf']))"
         f"; from extract.cli import main; sys.exit(main({[*ARGUMENTS, '--json']!r}))"
@@ -92,45 +120,44 @@ def test_a_warm_run_needs_neither_tensorflow_nor_openvino(home: Path) -> None:
 
 def test_a_second_calibration_is_another_recipe(home: Path) -> None:
     """When the model is deleted, the next one has a name of its own, and no row is mixed up."""
-    first = json.loads(run(home, "extract", *ARGUMENTS, "--json"))
     run(home, "cache", "clear", "--models", "--cache", "cache")
     draw(home / "data", range(8, 12))
     second = json.loads(run(home, "extract", *ARGUMENTS, "--json"))
     assert second["computed"] == 24
-    assert second["recipe"]["quantised"] != first["recipe"]["quantised"]
+    assert second["recipe"]["quantised"] != first_run(home)["recipe"]["quantised"]
     assert len(Store(home / "cache").recipes()) == 2
 
 
-def test_calibration_sees_training_images_alone(home: Path) -> None:
-    """Test images of another kind change nothing: the model is the one without them."""
+def test_calibration_sees_training_images_alone(uncalibrated: Path) -> None:
+    """Black test images or white ones: the model computes the same."""
+    home = uncalibrated
+    models = KeptModels(home / "cache" / "models")
+    found = []
     (home / "split").mkdir()
     (home / "data").rename(home / "split" / "train")
-    found = []
-    for low in (0, 200):
+    for low in (0, 255):
         for label in ("blue", "red"):
             (home / "split" / "test" / label).mkdir(parents=True, exist_ok=True)
-            white = np.full((40, 40, 3), low, np.uint8)
-            cv2.imwrite(str(home / "split" / "test" / label / "1.png"), white)
-        cache = f"cache-{low}"
-        options = ("--weights", "vgg16.npz", "--size", "32", "--preset", "fast", "--cache", cache)
-        summary = json.loads(run(home, "extract", *options, "--data", "split", "--json"))
-        base = FrozenBase.again(
-            summary["recipe"], weights=str(home / "vgg16.npz"), cache=home / cache
-        )
-        found.append(base.make_engine()(np.full((1, 32, 32, 3), 77, np.uint8)))
+            plain = np.full((40, 40, 3), low, np.uint8)
+            cv2.imwrite(str(home / "split" / "test" / label / "1.png"), plain)
+        summary = json.loads(run(home, "extract", *ARGUMENTS, "--data", "split", "--json"))
+        engine = OpenVINOEngine(models.read(summary["recipe"]["quantised"]))
+        found.append(engine(np.full((1, 32, 32, 3), 77, np.uint8)))
+        uncalibrate(home)
     np.testing.assert_array_equal(*found)
 
 
-def test_two_commands_calibrate_once(home: Path) -> None:
+def test_two_commands_calibrate_once(uncalibrated: Path) -> None:
     """The second waits for the first, and both use its model."""
-    both = [start(home, "extract", *ARGUMENTS, "--json") for _ in range(2)]
+    before = len(list((uncalibrated / "cache" / "models").glob("*.zip")))
+    both = [start(uncalibrated, "extract", *ARGUMENTS, "--json") for _ in range(2)]
     recipes = []
     for process in both:
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         recipes.append(json.loads(out)["recipe"])
     assert recipes[0] == recipes[1]
-    assert len(list((home / "cache" / "models").glob("vgg16-int8-*.json"))) == 1
+    assert len(list((uncalibrated / "cache" / "models").glob("*.zip"))) == before + 1
 
 
 def test_a_run_in_int8_is_reported_and_predicts(home: Path) -> None:
@@ -143,10 +170,16 @@ def test_a_run_in_int8_is_reported_and_predicts(home: Path) -> None:
     assert record["recipe"]["quantised"] in page
     picture = str(home / "data" / "red" / "0.png")
     assert "red" in run(home, "classify.predict", "run", picture, "--cache", "cache")
+    run(home, "cache", "clear", "--models", "--cache", "cache")
+    cv2.imwrite(str(home / "new.png"), np.zeros((40, 40, 3), np.uint8))
+    process = start(home, "classify.predict", "run", str(home / "new.png"), "--cache", "cache")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "run python -m classify again" in err) == (2, True), err
 
 
-def test_the_embedder_calibrates_on_what_it_is_fitted_on(home: Path) -> None:
+def test_the_embedder_calibrates_on_what_it_is_fitted_on(uncalibrated: Path) -> None:
     """A clone finds the same model, and gives the same features."""
+    home = uncalibrated
     paths = [str(path) for path in sorted((home / "data").rglob("*.png"))]
     embedder = Embedder(
         size=32, precision="int8", weights=str(home / "vgg16.npz"), cache=home / "cache"
