@@ -91,10 +91,20 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
     -------
     tf.function
         From RGB uint8 ``(n, size, size, 3)`` to float32 embeddings.
-    """
-    from extract.quietly import import_tensorflow
 
-    tf = import_tensorflow()
+    Raises
+    ------
+    EngineError
+        If Keras has another backend.
+    """
+    from extract.quietly import import_keras, import_tensorflow
+
+    tf, backend = import_tensorflow(), import_keras().backend.backend()
+    if backend != "tensorflow":
+        raise EngineError(
+            f"a network is converted from TensorFlow, and Keras has the backend {backend}; unset "
+            "KERAS_BACKEND for this once, or take --engine tensorflow, which runs on it"
+        )
     model = build(recipe, weights)
 
     def forward(images: Any) -> Any:

@@ -21,6 +21,7 @@ from extract.engines.openvino import OpenVINOEngine
 from extract.engines.tensorflow import KerasEngine, TensorFlowEngine, graph
 from extract.errors import EngineError, WeightsError
 from extract.kept_models import KeptModels
+from extract.quietly import import_keras
 from extract.recipe import Recipe
 from extract.weights import Weights, identity
 
@@ -111,6 +112,16 @@ def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: W
     expected = TensorFlowEngine(recipe, weights)(images)
     assert relative_error(KerasEngine(recipe, weights)(images), expected) < 1e-5
     np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.slow
+def test_converting_needs_tensorflow_behind_keras(
+    recipe: Recipe, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network behind another backend has no graph to convert; the message says what to do."""
+    monkeypatch.setattr(import_keras().backend, "backend", lambda: "torch")
+    with pytest.raises(EngineError, match="unset KERAS_BACKEND"):
+        engines.make(recipe, weights, KeptModels(tmp_path), "openvino")
 
 
 @pytest.mark.slow
