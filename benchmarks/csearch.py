@@ -1,7 +1,7 @@
 """Choosing an SVM's C on the lesson's training photographs: ours against `GridSearchCV(SVC)`.
 
-Both try the same 13 values of C in the same five folds with a linear kernel, on two cores, and train
-the best one on everything. They take turns in one process. The test split is not touched.
+Both try the same 13 values of C in the same five folds with a linear kernel, on two cores, and
+train the best one on everything. They take turns. The test split is not touched.
 """
 
 from __future__ import annotations

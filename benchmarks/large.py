@@ -1,11 +1,12 @@
 """25,000 rows of 8,192: `python -m classify --clf logreg,svm` from the cache, with its search of C.
 
-The rows are as good as real, the images are not. 25,000 small images of noise stand in for photographs;
-what the cache holds for them are mixtures of the real embeddings of the lesson's photographs: of two
-of one class, drawn at random, with random weights, plus noise of a tenth of the features' standard
-deviation, and nothing below zero. The 20,000 training rows are mixed from training photographs alone,
-the 5,000 test rows from test photographs alone. Mixtures are easier to tell apart than photographs: the
-accuracies say nothing, only the seconds, the memory and the agreement with scikit-learn do.
+The rows are as good as real, the images are not. 25,000 small images of noise stand in for
+photographs; what the cache holds for them are mixtures of the real embeddings of the lesson's
+photographs: of two of one class, drawn at random, with random weights, plus noise of a tenth of the
+features' standard deviation, and nothing below zero. The 20,000 training rows are mixed from
+training photographs alone, the 5,000 test rows from test photographs alone. Mixtures are easier to
+tell apart than photographs: the accuracies say nothing, only the seconds, the memory and the
+agreement with scikit-learn do.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -28,12 +30,15 @@ from sklearn.svm import SVC
 from benchmarks import inputs
 from cache.store import SHARD_ROWS
 from classify import models
-from extract.dataset import Split
 from extract.frozen import FrozenBase
 from extract.options import Options
-from extract.prepare import Prepared, find_dataset, prepare
+from extract.prepare import find_dataset, prepare
 
-N_ROWS: dict[Split, int] = {"train": 20_000, "test": 5_000}
+if TYPE_CHECKING:
+    from extract.dataset import Split
+    from extract.prepare import Prepared
+
+N_ROWS = {"train": 20_000, "test": 5_000}
 NOISE = 0.1
 SIDE = 16
 

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from cache.console import silent
 from classify.base import Classifier
+from classify.descent import Problems
 from classify.errors import ClassifierError
 from classify.gram import Gram, unit_scale
-from classify.search import c_grid, class_scores, cross_validate
+from classify.search import MANY, Split, Trail, c_grid, class_scores, cross_validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from cache.console import Progress
     from reports.record import Search
 
-# Scikit-learn's default of 1e-4 stops a path that starts from the last C's solution at once.
-TOLERANCE = 1e-6
-MAX_ITERATIONS = 2000
+# How far from the best coefficients may be, as a part of their length: while C is searched for, and
+# in the end.
+SEARCH_PRECISION = 0.03
+PRECISION = 1e-4
 # Directions in which the features vary less than float32 products can tell from rounding.
 NEGLIGIBLE = 1e-6
 
@@ -34,7 +36,7 @@ NEGLIGIBLE = 1e-6
 class LogReg(Classifier):
     """Logistic regression whose C is chosen by cross-validation.
 
-    It is scikit-learn's `LogisticRegression` (L2 penalty, lbfgs), and has its solution.
+    It has the solution of scikit-learn's `LogisticRegression` (L2 penalty).
 
     Parameters
     ----------
@@ -62,7 +64,8 @@ class LogReg(Classifier):
     -----
     The penalised optimum lies in the span of the training samples. With fewer samples than
     features it is therefore found in coordinates `Z` of that span, ``Z @ Z.T = K``, which are as
-    many as there are samples, and then mapped back.
+    many as there are samples, and then mapped back. With more samples it is found on the features.
+    All folds are trained at once, see `classify.descent`.
     """
 
     consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
@@ -97,34 +100,27 @@ class LogReg(Classifier):
         """
         values = c_grid(self.C)
         features, codes = self._take(X, y, at_least=2)
-        with _one_thread():
+        with _threads(features):
             Z, to_features, self.scale_ = _coordinates(features)
-
-        def score_fold(train: NDArray[np.intp], held_out: NDArray[np.intp]) -> NDArray[np.float64]:
-            return np.stack(
-                [
-                    class_scores(model.decision_function(Z[held_out]))
-                    for model in _path(Z[train], codes[train], values)
-                ]
+            solutions: dict[float, NDArray[np.float64]] = {}
+            score = partial(_out_of_fold, Z, self.scale_, codes, values, solutions)
+            outcome = cross_validate(
+                [Trail([{"C": value} for value in values], score)],
+                codes,
+                folds=self.folds,
+                seed=self.random_state,
+                progress=progress,
+                stage="Logistic regression: choosing C",
             )
-
-        outcome = cross_validate(
-            [{"C": value} for value in values],
-            score_fold,
-            codes,
-            folds=self.folds,
-            seed=self.random_state,
-            progress=progress,
-            stage="Logistic regression: choosing C",
-        )
-        self.search_: Search = outcome.record
-        self.C_: float = outcome.chosen["C"]
-        # Down the same path as in the folds: it is quicker than one fit from nothing at a large C.
-        with _one_thread():
-            *_, model = _path(Z, codes, [value for value in values if value <= self.C_])
-        self.coef_ = to_features(model.coef_)
+            self.search_: Search = outcome.record
+            self.C_: float = outcome.chosen["C"]
+            # The solution for all samples is near the mean of those that leave a fold out.
+            everything = np.ones((1, len(codes)), dtype=bool)
+            problem = Problems.of(Z, self.scale_, codes, everything)
+            coef, _ = problem.minimise(solutions[self.C_], self.C_, PRECISION)
+        self.coef_ = to_features(coef[:-1, 0].T)
         mean = features.mean(axis=0, dtype=np.float64)
-        self.intercept_: NDArray[np.float64] = model.intercept_ - self.coef_ @ mean
+        self.intercept_: NDArray[np.float64] = coef[-1, 0] - self.coef_ @ mean
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -141,42 +137,60 @@ class LogReg(Classifier):
         return probabilities
 
 
-def _one_thread() -> threadpool_limits:
-    """Keep BLAS to one thread, which costs little here when cores are idle.
+def _threads(X: NDArray[np.float32]) -> threadpool_limits:
+    """Keep BLAS to one thread for few rows, which costs little when cores are idle.
 
     When they are not, its threads wait for each other: ten times as long, seen on two cores.
     """
-    return threadpool_limits(1, user_api="blas")
+    return threadpool_limits(1 if len(X) <= MANY else None, user_api="blas")
 
 
-def _path(
-    Z: NDArray[np.float64], codes: NDArray[np.int64], values: Sequence[float]
-) -> Iterator[LogisticRegression]:
-    """Yield one model, refitted for each of the ascending `values` of C from the last solution."""
-    model = LogisticRegression(warm_start=True, tol=TOLERANCE, max_iter=MAX_ITERATIONS)
-    for value in values:
-        yield model.set_params(C=value).fit(Z, codes)
+def _out_of_fold(
+    Z: NDArray[Any],
+    scale: float,
+    codes: NDArray[np.int64],
+    values: Sequence[float],
+    solutions: dict[float, NDArray[np.float64]],
+    splits: Sequence[Split],
+) -> Generator[NDArray[np.float64]]:
+    """Yield the class scores of all samples, each by the fold that it is held out from.
+
+    The mean solution of the folds is added to `solutions`, under its C.
+    """
+    members = np.zeros((len(splits), len(codes)), dtype=bool)
+    for fold, (train, _) in enumerate(splits):
+        members[fold, train] = True
+    problems = Problems.of(Z, scale, codes, members)
+    coef = problems.start()
+    for C in values:
+        coef, found = problems.minimise(coef, C, SEARCH_PRECISION)
+        solutions[C] = coef.mean(axis=1, keepdims=True)
+        scores = np.empty((len(codes), found.shape[2]))
+        for fold, (_, held_out) in enumerate(splits):
+            scores[held_out] = found[held_out, fold]
+        yield class_scores(scores[:, 0] if scores.shape[1] == 1 else scores)
 
 
 def _coordinates(
     X: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[np.float32]], float]:
-    """Return centred coordinates of the scaled rows of `X`, in as few dimensions as they need.
+) -> tuple[NDArray[Any], Callable[[NDArray[np.float64]], NDArray[np.float32]], float]:
+    """Return coordinates of the rows of `X`, in as few dimensions as they need.
 
     Returns
     -------
-    Z : ndarray of float64, shape (n_samples, min(n_samples - 1, n_features) or fewer)
+    Z : ndarray of float64, shape (n_samples, n_samples - 1 or fewer)
+        Or `X` itself, if there are more samples than features.
     to_features : callable
-        Maps coefficients ``(n, Z.shape[1])`` to ``(n, n_features)``, on the unscaled features.
+        Maps coefficients ``(n, Z.shape[1])`` on ``scale * Z`` to ``(n, n_features)`` on `X`.
     scale : float
+        Makes the mean squared norm of the rows of `X` one.
     """
     if len(X) > X.shape[1]:
         scale = unit_scale(X)
-        Z = (X - X.mean(axis=0, dtype=np.float64)) * scale
-        return Z, lambda coef: (coef * scale).astype(np.float32), scale
+        return X, lambda coef: (coef * scale).astype(np.float32), scale
     gram = Gram.of(X)
     K = gram.products.astype(np.float64)
-    # Centring changes nothing but the intercept, which is free, and saves lbfgs many steps.
+    # Centring changes nothing but the intercept, which is free, and saves the descent many steps.
     K -= K.mean(axis=0)
     K -= K.mean(axis=1)[:, None]
     eigenvalues, vectors = np.linalg.eigh(K)
@@ -195,4 +209,4 @@ def _coordinates(
         mapped: NDArray[Any] = weights.astype(np.float32) @ X
         return mapped
 
-    return vectors * roots, to_features, gram.scale
+    return vectors * roots / gram.scale, to_features, gram.scale

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold
-from threadpoolctl import threadpool_limits
 
 from classify.errors import ClassifierError
 from reports.record import Search, SearchPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +28,34 @@ log = logging.getLogger(__name__)
 # is), and logistic regression gains nothing beyond 100. Near the top, a step of half a decade moves
 # the cross-validated accuracy by less than its standard error.
 C_GRID: tuple[float, ...] = tuple(10.0 ** (half / 2) for half in range(-6, 7))
+
+# With so many samples an accuracy is known well enough from few folds, and what a large C costs
+# in time is more than what it brings.
+MANY = 10_000
+FEW_FOLDS = 3
+PATIENCE = 2
+
+
+# One fold is the positions of the samples to train on, and of those to be judged by.
+Split = tuple["NDArray[np.intp]", "NDArray[np.intp]"]
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Points of ascending C, each of which is trained most quickly after the one before it.
+
+    Attributes
+    ----------
+    points : sequence of dict
+        Parameters, each with a ``C``.
+    score : callable
+        Given the folds, yields for one point after another the class scores of every sample,
+        float64 ``(n_samples, n_classes)``, by a model that has not seen it. It may be closed
+        before the last.
+    """
+
+    points: Sequence[dict[str, Any]]
+    score: Callable[[Sequence[Split]], Generator[NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -97,8 +124,7 @@ def log_loss(scores: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
 
 
 def cross_validate(
-    points: Sequence[dict[str, Any]],
-    score_fold: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float64]],
+    trails: Sequence[Trail],
     codes: NDArray[np.int64],
     *,
     folds: int,
@@ -113,14 +139,12 @@ def cross_validate(
     the log loss weighs how sure every answer was, and has one minimum. Of equally good points the
     one with the smallest C (the strongest regularisation) is chosen, and of these the first listed.
 
+    Of more than `MANY` samples there are at most `FEW_FOLDS` folds, and a trail ends where
+    `PATIENCE` values of C in a row were worse than an earlier one.
+
     Parameters
     ----------
-    points : sequence of dict
-        Parameters, each with a ``C``.
-    score_fold : callable
-        Given the positions of the training and of the validation samples, returns the class scores
-        of the latter for every point, ``(n_points, n_validation, n_classes)``. Called from several
-        threads at once.
+    trails : sequence of Trail
     codes : ndarray of int64, shape (n_samples,)
         Position of the class of every sample; at least two samples a class.
     folds : int
@@ -128,7 +152,7 @@ def cross_validate(
     seed : int, RandomState or None
         Shuffles the samples before they are split.
     progress : Progress
-        Told about every finished fold.
+        Told about every finished point.
     stage : str
         What `progress` calls the search.
     loss : callable
@@ -141,44 +165,59 @@ def cross_validate(
         If `folds` is less than two.
     """
     splits = _stratified_folds(codes, folds, seed)
-    scores: NDArray[np.float64] | None = None
-    correct = np.empty((len(points), len(splits)))
-    progress(stage, 0, len(splits))
-    # The folds take a core each; a BLAS that took all cores for each of them would only wait.
-    with threadpool_limits(1, user_api="blas"):
-        scored = joblib.Parallel(
-            n_jobs=min(len(splits), joblib.cpu_count()), prefer="threads", return_as="generator"
-        )(joblib.delayed(score_fold)(train, held_out) for train, held_out in splits)
-        for fold, ((_, held_out), found) in enumerate(zip(splits, scored, strict=True)):
-            if scores is None:
-                scores = np.empty((len(points), len(codes), found.shape[2]))
-            scores[:, held_out] = found
-            correct[:, fold] = (found.argmax(axis=2) == codes[held_out]).mean(axis=1)
-            progress(stage, fold + 1, len(splits))
-    assert scores is not None
-    means, deviations = correct.mean(axis=1), correct.std(axis=1)
-    losses = [loss(found, codes) for found in scores]
-    # Rounded, so that differences that mean nothing do not decide for a larger C.
-    best = min(range(len(points)), key=lambda i: (round(losses[i], 5), points[i]["C"]))
+    patience = PATIENCE if len(codes) > MANY else None
+    total, passed = sum(len(trail.points) for trail in trails), 0
+    progress(stage, 0, total)
+    tried: list[tuple[float, SearchPoint, NDArray[np.float64]]] = []
+    for trail in trails:
+        least, in_vain = np.inf, 0
+        with closing(trail.score(splits)) as scored:
+            for done, (point, scores) in enumerate(zip(trail.points, scored, strict=True), 1):
+                found = loss(scores, codes)
+                # Rounded, so that differences that mean nothing do not decide for a larger C.
+                rounded = round(found, 5)
+                tried.append((rounded, _judged(point, scores, codes, splits, found), scores))
+                progress(stage, passed + done, total)
+                in_vain = in_vain + 1 if rounded > least else 0
+                least = min(least, rounded)
+                if in_vain == patience:
+                    log.info("%s: ended at C = %.4g, past the best", stage, point["C"])
+                    progress(stage, passed + len(trail.points), total)
+                    break
+        passed += len(trail.points)
+    _, best, scores = min(tried, key=lambda one: (one[0], one[1].params["C"]))
     record = Search(
         folds=len(splits),
         scoring="accuracy",
-        points=[
-            SearchPoint(dict(point), float(mean), float(deviation), log_loss=found)
-            for point, mean, deviation, found in zip(points, means, deviations, losses, strict=True)
-        ],
-        chosen=dict(points[best]),
+        points=[point for _, point, _ in tried],
+        chosen=dict(best.params),
         chosen_by="log loss",
     )
-    return Outcome(record, dict(points[best]), scores[best])
+    return Outcome(record, dict(best.params), scores)
+
+
+def _judged(
+    point: dict[str, Any],
+    scores: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    splits: Sequence[Split],
+    loss: float,
+) -> SearchPoint:
+    """Return what the report says of a point: its accuracies over the folds, and its log loss."""
+    right = scores.argmax(axis=1) == codes
+    accuracies = np.array([right[held_out].mean() for _, held_out in splits])
+    return SearchPoint(dict(point), float(accuracies.mean()), float(accuracies.std()), loss)
 
 
 def _stratified_folds(
     codes: NDArray[np.int64], folds: int, seed: int | np.random.RandomState | None
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Split into `folds` folds, or as many as the smallest class has samples."""
+) -> list[Split]:
+    """Split into `folds` folds, or as few as there are many samples or few of a class."""
     if folds < 2:
         raise ClassifierError(f"cross-validation needs at least 2 folds, found {folds}")
+    if len(codes) > MANY and folds > FEW_FOLDS:
+        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
+        folds = FEW_FOLDS
     smallest = int(np.bincount(codes).min())
     if smallest < folds:
         log.info(

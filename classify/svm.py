@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+import joblib
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from cache.console import silent
 from classify.base import Classifier
 from classify.errors import ClassifierError
 from classify.gram import KERNELS, Gram, Kernel, kernel, squared_norms
-from classify.search import c_grid, class_scores, cross_validate, log_loss
+from classify.search import Split, Trail, c_grid, class_scores, cross_validate, log_loss
+from classify.working_set import Duel, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -112,8 +113,13 @@ class SVM(Classifier):
         features, codes = self._take(X, y, at_least=2)
         gram = Gram.of(features)
         outcome = cross_validate(
-            [{"kernel": name, "C": value} for name in kernels for value in values],
-            partial(_score_fold, gram, codes, kernels, values),
+            [
+                Trail(
+                    [{"kernel": name, "C": value} for value in values],
+                    partial(_out_of_fold, gram, codes, name, values),
+                )
+                for name in kernels
+            ],
             codes,
             folds=self.folds,
             seed=self.random_state,
@@ -128,12 +134,12 @@ class SVM(Classifier):
         everything = np.arange(len(codes))
         self.scale_ = gram.scale
         self.gamma_ = gram.gamma(everything)
-        within = gram.kernel(self.kernel_, everything, everything, self.gamma_)
-        machine = next(_machines(within, codes, [self.C_]))
-        self.support_ = machine.support
-        self.support_vectors_: NDArray[np.float32] = features[machine.support]
-        self.dual_coef_ = machine.dual_coef
-        self.intercept_ = machine.intercept
+        machines = next(_machines(gram, codes, self.kernel_, everything, [self.C_]))
+        weights = np.stack([machine.weights for machine in machines], axis=1)
+        self.support_: NDArray[np.intp] = np.flatnonzero(weights.any(axis=1))
+        self.support_vectors_: NDArray[np.float32] = features[self.support_]
+        self.dual_coef_: NDArray[np.float64] = weights[self.support_]
+        self.intercept_ = np.array([machine.intercept for machine in machines])
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -163,20 +169,6 @@ class SVM(Classifier):
         return probabilities
 
 
-@dataclass(frozen=True)
-class _Machine:
-    """A trained machine: which samples it rests on, and how they decide every pair of classes."""
-
-    support: NDArray[np.intp]
-    dual_coef: NDArray[np.float64]
-    intercept: NDArray[np.float64]
-
-    def decide(self, between: NDArray[Any]) -> NDArray[np.float64]:
-        """Decide from the kernel between samples and support vectors, ``(n, n_pairs)``."""
-        decided: NDArray[np.float64] = between @ self.dual_coef + self.intercept
-        return decided
-
-
 def _kernels(name: str) -> tuple[Kernel, ...]:
     if name == "auto":
         return KERNELS
@@ -186,60 +178,51 @@ def _kernels(name: str) -> tuple[Kernel, ...]:
     raise ClassifierError(f"unknown kernel {name!r}; choose one of auto, {', '.join(KERNELS)}")
 
 
-def _score_fold(
+def _out_of_fold(
     gram: Gram,
     codes: NDArray[np.int64],
-    kernels: Sequence[Kernel],
+    name: Kernel,
     values: Sequence[float],
-    train: NDArray[np.intp],
-    held_out: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Return the class scores of `held_out` for every kernel and C, trained on `train`."""
-    scores = []
-    gamma = gram.gamma(train)
+    splits: Sequence[Split],
+) -> Generator[NDArray[np.float64]]:
+    """Yield the class scores of all samples, each by the fold that it is held out from."""
     n_classes = int(codes.max()) + 1
-    for name in kernels:
-        between = gram.kernel(name, held_out, train, gamma)
-        within = gram.kernel(name, train, train, gamma)
-        for machine in _machines(within, codes[train], values):
-            pairwise = machine.decide(between[:, machine.support])
-            scores.append(class_scores(_decision(pairwise, n_classes)))
-    return np.stack(scores)
+    folds = [_machines(gram, codes, name, train, values) for train, _ in splits]
+    workers = min(len(splits), joblib.cpu_count())
+    # The folds take a core each; a BLAS that took all cores for each of them would only wait.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        joblib.Parallel(n_jobs=workers, prefer="threads") as parallel,
+    ):
+        for _ in values:
+            scores = np.empty((len(codes), n_classes))
+            trained = parallel(joblib.delayed(next)(fold) for fold in folds)
+            for (_, held_out), machines in zip(splits, trained, strict=True):
+                pairwise = np.stack([machine.decision[held_out] for machine in machines], axis=1)
+                scores[held_out] = class_scores(_decision(pairwise, n_classes))
+            yield scores
 
 
 def _machines(
-    within: NDArray[np.float32], codes: NDArray[np.int64], values: Sequence[float]
-) -> Iterator[_Machine]:
-    """Train one machine for each of the ascending `values` of C on the kernel `within`."""
-    precise = within.astype(np.float64)
-    machine: _Machine | None = None
-    bounded = True
-    for value in values:
-        # A machine that leaves every weight below its bound C is the solution for all larger C too.
-        if machine is None or bounded:
-            svc = SVC(C=value, kernel="precomputed").fit(precise, codes)
-            machine = _Machine(svc.support_, _pairwise_coef(svc), svc.intercept_)
-            bounded = bool(np.abs(svc.dual_coef_).max() >= value)
-        yield machine
+    gram: Gram,
+    codes: NDArray[np.int64],
+    name: Kernel,
+    rows: NDArray[np.intp],
+    values: Sequence[float],
+) -> Iterator[tuple[Machine, ...]]:
+    """Yield for each of the ascending `values` of C a machine for every pair of classes.
 
-
-def _pairwise_coef(svc: SVC) -> NDArray[np.float64]:
-    """Return the weights of the support vectors in every duel of two classes.
-
-    libsvm stores for a support vector of one class its weights against the other classes in
-    turn, the rows of `dual_coef_`, with its own class left out.
+    As in `SVC`, the first class of a pair is the positive one, but for a single pair the second.
     """
-    n_classes = len(svc.n_support_)
-    if n_classes == 2:
-        return np.ascontiguousarray(svc.dual_coef_.T)
-    ends = np.cumsum(svc.n_support_)
-    of_class = [slice(end - count, end) for end, count in zip(ends, svc.n_support_, strict=True)]
-    pairs = list(combinations(range(n_classes), 2))
-    coef = np.zeros((ends[-1], len(pairs)))
-    for column, (first, second) in enumerate(pairs):
-        coef[of_class[first], column] = svc.dual_coef_[second - 1, of_class[first]]
-        coef[of_class[second], column] = svc.dual_coef_[first, of_class[second]]
-    return coef
+    n_classes, gamma = int(codes.max()) + 1, gram.gamma(rows)
+    positive = -1.0 if n_classes == 2 else 1.0
+    duels = []
+    for first, second in combinations(range(n_classes), 2):
+        sides = np.zeros(len(codes))
+        sides[rows[codes[rows] == first]] = positive
+        sides[rows[codes[rows] == second]] = -positive
+        duels.append(Duel(gram, name, gamma, sides).machines(values))
+    return zip(*duels, strict=True)
 
 
 def _decision(pairwise: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:

@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 
 from cache.console import silent
+from classify import search as searching
 from classify.errors import ClassifierError
-from classify.search import C_GRID, c_grid, class_scores, cross_validate
+from classify.search import C_GRID, Trail, c_grid, class_scores, cross_validate
 
 CODES = np.array([0, 1] * 10)
 
 
-def search(points, score_fold, codes=CODES, folds=5, progress=silent):
+def search(points, scores, codes=CODES, folds=5, progress=silent):
+    """Search one trail, whose points have these class scores of every sample."""
+
+    def score(_):
+        yield from scores
+
     return cross_validate(
-        points, score_fold, codes, folds=folds, seed=0, progress=progress, stage="choosing C"
+        [Trail(points, score)], codes, folds=folds, seed=0, progress=progress, stage="choosing C"
     )
 
 
@@ -38,61 +44,108 @@ def test_a_senseless_C_is_refused(C):  # noqa: N802 - C is the parameter's name
 def test_the_point_of_least_log_loss_is_chosen():
     """Of two that are always right, the surer one wins; accuracy alone could not tell."""
     truth = votes(CODES)
-
-    def score_fold(_, held_out):
-        return np.stack([-truth[held_out], truth[held_out], 2 * truth[held_out]])
-
-    outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], score_fold)
+    outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], [-truth, truth, 2 * truth])
     assert outcome.chosen == outcome.record.chosen == {"C": 3.0}
     assert outcome.record.chosen_by == "log loss"
     assert [point.mean for point in outcome.record.points] == [0.0, 1.0, 1.0]
     losses = [point.log_loss for point in outcome.record.points]
     np.testing.assert_allclose(losses, np.log1p(np.exp([0.5, -0.5, -1.0])), rtol=1e-6)
+    np.testing.assert_array_equal(outcome.scores, 2 * truth)
 
 
 def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # noqa: N802 - as above
-    """Ties go to the strongest regularisation, and then to the order of the points."""
-    points = [
-        {"kernel": "linear", "C": 10.0},
-        {"kernel": "linear", "C": 1.0},
-        {"kernel": "rbf", "C": 1.0},
+    """Ties go to the strongest regularisation, and then to the order of the trails."""
+
+    def score(_):
+        yield from [votes(CODES)] * 2
+
+    trails = [
+        Trail([{"kernel": kernel, "C": C} for C in (least, 10.0)], score)
+        for kernel, least in (("late", 5.0), ("linear", 1.0), ("rbf", 1.0))
     ]
-    outcome = search(points, lambda _, held_out: np.stack([votes(CODES[held_out])] * 3))
+    outcome = cross_validate(trails, CODES, folds=5, seed=0, progress=silent, stage="")
     assert outcome.chosen == {"kernel": "linear", "C": 1.0}
 
 
-def test_every_sample_is_scored_once_by_a_model_that_has_not_seen_it():
-    """The scores of the chosen point are out of fold, and in the order of the samples."""
+def test_the_deviation_is_that_of_the_folds_accuracies():
+    """Mean and standard deviation are over the folds, each judged by the samples it leaves out."""
+    heard = []
 
-    def score_fold(train, held_out):
-        assert not set(train) & set(held_out)
-        return votes(held_out)[None]
+    def score(splits):
+        heard.extend(splits)
+        scores = votes(CODES)
+        scores[splits[0][1]] *= -1
+        yield scores
 
-    outcome = search([{"C": 1.0}], score_fold)
-    np.testing.assert_array_equal(outcome.scores, votes(np.arange(20)))
+    outcome = cross_validate(
+        [Trail([{"C": 1.0}], score)], CODES, folds=5, seed=0, progress=silent, stage=""
+    )
+    (point,) = outcome.record.points
+    assert point.mean == pytest.approx(0.8)
+    assert point.std == pytest.approx(0.4)
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([held_out for _, held_out in heard])), np.arange(20)
+    )
+    assert all(not set(train) & set(held_out) for train, held_out in heard)
 
 
 def test_small_classes_get_fewer_folds_and_a_note(caplog):
     """Three images of a class make three folds, and the user is told."""
     codes = np.array([0] * 9 + [1] * 3)
     with caplog.at_level(logging.INFO, logger="classify"):
-        outcome = search([{"C": 1.0}], lambda _, held_out: votes(codes[held_out])[None], codes)
+        outcome = search([{"C": 1.0}], [votes(codes)], codes)
     assert outcome.record.folds == 3
     assert "3 folds instead of 5" in caplog.text
+
+
+def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):
+    """Where an accuracy is known from few folds there are no more, and the user is told."""
+    monkeypatch.setattr(searching, "MANY", 19)
+    with caplog.at_level(logging.INFO, logger="classify"):
+        outcome = search([{"C": 1.0}], [votes(CODES)])
+    assert outcome.record.folds == searching.FEW_FOLDS
+    assert f"20 training images: {searching.FEW_FOLDS} folds instead of 5" in caplog.text
+
+
+def test_with_many_samples_a_trail_ends_past_its_best(caplog, monkeypatch):
+    """No larger C is trained when several in a row brought nothing; the user is told."""
+    monkeypatch.setattr(searching, "MANY", 19)
+    points = [{"C": float(C)} for C in range(1, 9)]
+    trained = []
+
+    def score(_):
+        for sureness in (0.1, 0.3, 0.2, 1.0, 0.9, 0.9, 0.9, 2.0):
+            trained.append(sureness)
+            yield sureness * votes(CODES)
+
+    with caplog.at_level(logging.INFO, logger="classify"):
+        outcome = cross_validate(
+            [Trail(points, score)] * 2, CODES, folds=5, seed=0, progress=silent, stage="choosing C"
+        )
+    n_trained = 4 + searching.PATIENCE
+    assert len(trained) == len(outcome.record.points) == 2 * n_trained
+    assert outcome.chosen == {"C": 4.0}
+    assert f"choosing C: ended at C = {n_trained}, past the best" in caplog.text
+
+
+def test_with_few_samples_every_point_is_tried():
+    """Up to ten thousand images the whole grid is in the report."""
+    points = [{"C": float(C)} for C in range(1, 9)]
+    assert len(search(points, [votes(CODES)] * 8).record.points) == 8
 
 
 def test_one_fold_is_refused():
     """Fewer than two folds leave nothing to train on."""
     with pytest.raises(ClassifierError, match="at least 2 folds, found 1"):
-        search([{"C": 1.0}], lambda _, held_out: votes(held_out)[None], folds=1)
+        search([{"C": 1.0}], [votes(CODES)], folds=1)
 
 
-def test_progress_counts_the_folds():
-    """The callback hears of the start and of every finished fold."""
+def test_progress_counts_the_points():
+    """The callback hears of the start and of every finished point."""
     heard = []
     search(
-        [{"C": 1.0}],
-        lambda _, held_out: votes(held_out)[None],
+        [{"C": 1.0}, {"C": 2.0}],
+        [votes(CODES)] * 2,
         progress=lambda *report: heard.append(report),
     )
-    assert heard == [("choosing C", done, 5) for done in range(6)]
+    assert heard == [("choosing C", done, 2) for done in range(3)]
