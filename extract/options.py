@@ -115,6 +115,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=default.test_size,
         help="share of every class that becomes the test split, where the data have none",
     )
+    _add_base_arguments(parser, default)
+    work = parser.add_argument_group("work")
+    work.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=default.engine,
+        help="what computes; auto is OpenVINO if the extra fast is installed and there is no GPU, "
+        "else TensorFlow",
+    )
+    work.add_argument(
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        default=default.batch_size,
+        help="images per forward pass",
+    )
+    work.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that read and decode (default: one per core)",
+    )
+    work.add_argument(
+        "--max-pixels",
+        type=_positive,
+        metavar="N",
+        default=default.max_pixels,
+        help="width times height up to which an image is decoded; a larger one is set aside",
+    )
+    work.add_argument(
+        "--cache",
+        metavar="DIR",
+        help=f"cache folder (default: ${ENVIRONMENT_VARIABLE}, else the user's cache folder)",
+    )
+    work.add_argument(
+        "--seed", type=_seed, metavar="N", default=default.seed, help="of everything random"
+    )
+    work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
+    work.add_argument(
+        "--json", action="store_true", help="print the summary as one JSON object instead"
+    )
+
+
+def _add_base_arguments(parser: argparse.ArgumentParser, default: Options) -> None:
     base = parser.add_argument_group("frozen base")
     base.add_argument(
         "--preset",
@@ -156,46 +200,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flip",
         action=argparse.BooleanOptionalAction,
         help="mean of the embeddings of the image and of its mirror image, at twice the cost",
-    )
-    work = parser.add_argument_group("work")
-    work.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default=default.engine,
-        help="what computes; auto is OpenVINO if the extra fast is installed and there is no GPU, "
-        "else TensorFlow",
-    )
-    work.add_argument(
-        "--batch-size",
-        type=_positive,
-        metavar="N",
-        default=default.batch_size,
-        help="images per forward pass",
-    )
-    work.add_argument(
-        "--workers",
-        type=_positive,
-        metavar="N",
-        help="processes that read and decode (default: one per core)",
-    )
-    work.add_argument(
-        "--max-pixels",
-        type=_positive,
-        metavar="N",
-        default=default.max_pixels,
-        help="width times height up to which an image is decoded; a larger one is set aside",
-    )
-    work.add_argument(
-        "--cache",
-        metavar="DIR",
-        help=f"cache folder (default: ${ENVIRONMENT_VARIABLE}, else the user's cache folder)",
-    )
-    work.add_argument(
-        "--seed", type=_seed, metavar="N", default=default.seed, help="of everything random"
-    )
-    work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
-    work.add_argument(
-        "--json", action="store_true", help="print the summary as one JSON object instead"
     )
 
 
