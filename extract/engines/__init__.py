@@ -111,16 +111,17 @@ def make(recipe: Recipe, weights: Weights, models: KeptModels, engine: str = "au
 
         own = import_keras().backend.backend() == "tensorflow"
         made = (TensorFlowEngine if own else KerasEngine)(recipe, weights)
-    return _Mirrored(made) if recipe.flip else made
+    if recipe.flip or recipe.mirrored:
+        return _Mirrored(made, mean=recipe.flip)
+    return made
 
 
 class _Mirrored:
-    """Gives the mean of the embeddings of an image and of its mirror image."""
+    """Gives the embeddings of mirror images, or the mean of an image's and its mirror image's."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, mean: bool) -> None:
+        self._engine, self._mean = engine, mean
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        mirrored = images[:, :, ::-1].copy()
-        embeddings: np.ndarray = (self._engine(images) + self._engine(mirrored)) / 2
-        return embeddings
+        mirrored = self._engine(images[:, :, ::-1].copy())
+        return (self._engine(images) + mirrored) / 2 if self._mean else mirrored

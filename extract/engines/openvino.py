@@ -1,7 +1,7 @@
 """The fast engine: OpenVINO, one image a core at a time, in float32 or int8.
 
-A network is converted once, from TensorFlow's graph, and kept in the cache: later runs load it
-without TensorFlow.
+A network is written down or converted once, and kept in the cache: later runs load it without
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from extract.backbone import find
+from extract.engines.vgg import written_down
 from extract.errors import EngineError
 from extract.quietly import import_openvino
 
@@ -113,16 +115,22 @@ def converted(recipe: Recipe, weights: Weights, models: KeptModels) -> str:
     with models.making(plain):
         kept = models.find(plain)
         if kept is None:
-            from extract.engines.tensorflow import graph
-
-            ov = import_openvino()
-            model = ov.convert_model(graph(plain, weights))
-            # Swish's custom gradient makes an output of every activation: the first is asked for.
-            model = ov.Model(model.get_results()[:1], model.get_parameters(), plain.backbone)
-            # A batch of one, known beforehand: with open shapes, some networks run at half speed.
-            model.reshape([1, plain.size, plain.size, 3])
+            model = written_down(plain, weights) or _from_tensorflow(plain, weights)
             kept = models.keep(plain, pack(model))
     return kept
+
+
+def _from_tensorflow(recipe: Recipe, weights: Weights) -> Any:
+    from extract.engines.tensorflow import graph
+
+    ov = import_openvino()
+    model = ov.convert_model(graph(recipe, weights))
+    # Swish's custom gradient makes an output of every activation: the first is asked for.
+    results, name = model.get_results()[:1], find(recipe.backbone).family
+    model = ov.Model(results, model.get_parameters(), name)
+    # A batch of one, known beforehand: with open shapes, some networks run at half speed.
+    model.reshape([1, recipe.size, recipe.size, 3])
+    return model
 
 
 def pack(model: Any) -> bytes:

@@ -157,7 +157,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
                 "max": keras.layers.GlobalMaxPooling2D,
             }[recipe.pooling]
             output = pooling()(output)
-    model = keras.Model(base.input, output, name=recipe.backbone)
+    model = keras.Model(base.input, output, name=backbone.find(recipe.backbone).family)
     model.trainable = False
     return model
 

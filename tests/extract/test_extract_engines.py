@@ -116,9 +116,11 @@ def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: W
 
 @pytest.mark.slow
 def test_converting_needs_tensorflow_behind_keras(
-    recipe: Recipe, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network behind another backend has no graph to convert; the message says what to do."""
+    weights = weights_of("mobilenet", folder)
+    recipe = Recipe(weights.identity, "tf", "mobilenet", size=48)
     monkeypatch.setattr(import_keras().backend, "backend", lambda: "torch")
     with pytest.raises(EngineError, match="unset KERAS_BACKEND"):
         engines.make(recipe, weights, KeptModels(tmp_path), "openvino")

@@ -104,7 +104,10 @@ class Moving:
         """Run ``python -m extract``."""
         data = ["--data", str(pictures or self.pictures), "--size", str(SIZE)]
         where = ["--weights", str(self.weights), "--cache", str(cache)]
-        return self.python("extract", *data, *where, "--json", "--quiet", tensorflow=tensorflow)
+        engine = ("--engine", "tensorflow")  # VGG16 on OpenVINO would not need it
+        return self.python(
+            "extract", *data, *where, *engine, "--json", "--quiet", tensorflow=tensorflow
+        )
 
     def expect(self, what: str, promise: object) -> None:
         """Count a check, and note it if it fails."""

@@ -1,0 +1,104 @@
+"""VGG16 and VGG19 written down for OpenVINO, so that nothing of theirs needs TensorFlow.
+
+Converting a network takes Keras to build it and TensorFlow to hold its graph: ten seconds of
+imports and tracing. The networks that most begin with are thirteen or sixteen convolutions, all
+alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from extract import weight_files
+from extract.quietly import import_openvino
+from extract.weights import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from extract.recipe import Recipe
+    from extract.weights import Weights
+
+BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Convolutions before each halving."""
+
+_BGR, _RGB = (2, 1, 0), (0, 1, 2)
+# Order of the channels, and mean and standard deviation in that order, of pixels from 0 to 255.
+_PIXELS = {
+    "caffe": (_BGR, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "torch": (_RGB, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "tf": (_RGB, (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
+    "notebook": (_BGR, (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
+    "identity": (_RGB, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+
+
+def written_down(recipe: Recipe, weights: Weights) -> Any | None:
+    """Return a recipe's network as an `openvino.Model`, or None where it takes Keras to read it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        In float32.
+    weights : Weights
+        The weights that `recipe.weights` identifies.
+
+    Returns
+    -------
+    openvino.Model or None
+        From RGB uint8 ``(1, size, size, 3)`` to float32 embeddings. None if the base is no VGG, or
+        its weights are not plain arrays in a file.
+    """
+    if recipe.backbone not in BLOCKS or weights.path is None:
+        return None
+    if weight_files.is_keras3(weights.path):
+        return None
+    arrays = list(weight_files.read_arrays(weights.path))
+    if identity(arrays) != recipe.weights or len(arrays) != 2 * sum(BLOCKS[recipe.backbone]):
+        return None  # what is wrong is said where the network is built
+    images, outputs = _layers(recipe, arrays)
+    output = outputs.get(recipe.layer or "block5_pool")
+    return None if output is None else _model(recipe, images, output)
+
+
+def _layers(recipe: Recipe, arrays: Sequence[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+    """Return the input, and the output of every layer by its name in Keras."""
+    ov = import_openvino()
+    ops = ov.opset14
+    images = ops.parameter([1, recipe.size, recipe.size, 3], ov.Type.u8, name="images")
+    order, mean, deviation = _PIXELS[recipe.preprocessing]
+    now = ops.convert(images, ov.Type.f32)
+    if order == _BGR:
+        now = ops.gather(now, np.array(order), np.array(3))
+    now = ops.subtract(now, np.array(mean, np.float32))
+    now = ops.divide(now, np.array(deviation, np.float32))
+    now = ops.transpose(now, np.array([0, 3, 1, 2]))
+    outputs: dict[str, Any] = {}
+    left = iter(arrays)
+    for block, n_convolutions in enumerate(BLOCKS[recipe.backbone], 1):
+        for i in range(1, n_convolutions + 1):
+            kernel = np.ascontiguousarray(next(left).astype(np.float32).transpose(3, 2, 0, 1))
+            now = ops.convolution(now, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+            now = ops.relu(ops.add(now, _channels(next(left))))
+            outputs[f"block{block}_conv{i}"] = now
+        now = ops.max_pool(now, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+        outputs[f"block{block}_pool"] = now
+    return images, outputs
+
+
+def _channels(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32).reshape(1, -1, 1, 1)
+
+
+def _model(recipe: Recipe, images: Any, output: Any) -> Any:
+    """Return the model, its output pooled or in Keras's order of axes."""
+    ov = import_openvino()
+    ops = ov.opset14
+    if recipe.pooling == "none":
+        output = ops.transpose(output, np.array([0, 2, 3, 1]))
+    else:
+        pool = {"avg": ops.reduce_mean, "max": ops.reduce_max}[recipe.pooling]
+        output = pool(output, np.array([2, 3]), keep_dims=False)
+    return ov.Model([output], [images], recipe.backbone)
