@@ -24,7 +24,7 @@ CREATE TABLE memo (
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileState:
     """What a file's status says of its content: as long as it stays, so does the content."""
 

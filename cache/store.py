@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 SHARD_ROWS = 64
 """Rows per shard: what a killed run may have to compute again."""
 
+_RECALLED_TOGETHER = 1000
 _SECONDS_UNTIL_SETTLED = 2.0
 """A file changed this lately may change again without its modification time showing it."""
 
@@ -179,14 +180,14 @@ class Store:
 
     def digests(self, paths: Sequence[Path]) -> dict[Path, str]:
         """Return the remembered SHA-256 of the files that have not changed since."""
-        keys = {path: os.fsencode(path.absolute()) for path in paths}
-        states = {}
-        for path, key in keys.items():
-            state = file_state(path)
-            if state is not None:
-                states[key] = state
-        found = self.memo.recall(states)
-        return {path: found[key] for path, key in keys.items() if key in found}
+        remembered: dict[Path, str] = {}
+        for start in range(0, len(paths), _RECALLED_TOGETHER):
+            some = paths[start : start + _RECALLED_TOGETHER]
+            keys = {path: os.fsencode(path.absolute()) for path in some}
+            states = {key: file_state(path) for path, key in keys.items()}
+            found = self.memo.recall({key: state for key, state in states.items() if state})
+            remembered |= {path: found[key] for path, key in keys.items() if key in found}
+        return remembered
 
     def remember(self, digests: Mapping[Path, tuple[FileState, str]]) -> None:
         """Remember files' SHA-256, so that an unchanged file is not read again to find its row.
