@@ -6,6 +6,7 @@ without importing TensorFlow; a test compares it with Keras.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ it, and `notebook` is the lesson's BGR / 255, which no weights were trained with
 MAX_SIZE = 4096
 """Largest side of an input image in pixels: a larger one takes gigabytes of memory."""
 
+MAX_ALPHA = 4.0
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -37,18 +40,56 @@ class Backbone:
         Name of its function in `keras.applications`.
     preprocessing : str
         What its ImageNet weights were trained with, one of `PREPROCESSINGS`.
+    native_size : int
+        Side in pixels of the images that it was trained on.
     min_size : int
         Smallest side of an input image, in pixels, that the base accepts.
+    side, channels : int
+        Height and width, and depth, of the base's output at the native size.
+    parameters : int
+        Of the base alone, at `alpha` 1.
+    alpha : float or None
+        How many filters its layers have, against the usual network; None if it has no such choice.
     """
 
     application: str
     preprocessing: str
-    min_size: int = 32
+    native_size: int
+    min_size: int
+    side: int
+    channels: int
+    parameters: int
+    alpha: float | None = None
+
+    @property
+    def family(self) -> str:
+        """The network's name, whatever its `alpha`: a key of `BACKBONES`."""
+        return self.application.lower()
 
     @property
     def name(self) -> str:
         """The name that `--backbone` takes."""
-        return self.application.lower()
+        return self.family if self.alpha in (None, 1.0) else f"{self.family}:alpha={self.alpha:g}"
+
+    @property
+    def file_name(self) -> str:
+        """The name as a part of a file's name on every system."""
+        return self.name.replace(":", "-")
+
+    @property
+    def pooling(self) -> str:
+        """What its classifier does with the base's output: VGG flattens it, the others average."""
+        return "none" if self.family.startswith("vgg") else "avg"
+
+    @property
+    def size(self) -> int:
+        """The side of images in pixels, if nothing else is asked for: the lesson's for VGG16."""
+        return 150 if self.family == "vgg16" else self.native_size
+
+    @property
+    def embedding_shape(self) -> tuple[int, ...]:
+        """Shape of an embedding at the native size, with the usual pooling, at `alpha` 1."""
+        return (self.channels,) if self.pooling == "avg" else (self.side, self.side, self.channels)
 
     def check_size(self, size: int) -> None:
         """Make sure that the base takes images of `size` x `size` pixels.
@@ -65,25 +106,66 @@ class Backbone:
             )
 
 
-def _family(preprocessing: str, names: str, min_size: int = 32) -> dict[str, Backbone]:
-    backbones = [Backbone(name, preprocessing, min_size) for name in names.split()]
-    return {backbone.name: backbone for backbone in backbones}
+WITH_ALPHA = ("mobilenet", "mobilenetv2", "mobilenetv3small", "mobilenetv3large")
+
+# Name, preprocessing, native size, least size, side and channels of the output, parameters.
+_TABLE = """
+VGG16              caffe     224  32   7   512   14714688
+VGG19              caffe     224  32   7   512   20024384
+ResNet50           caffe     224  32   7  2048   23587712
+ResNet101          caffe     224  32   7  2048   42658176
+ResNet152          caffe     224  32   7  2048   58370944
+ResNet50V2         tf        224  32   7  2048   23564800
+ResNet101V2        tf        224  32   7  2048   42626560
+ResNet152V2        tf        224  32   7  2048   58331648
+MobileNet          tf        224  32   7  1024    3228864
+MobileNetV2        tf        224  32   7  1280    2257984
+MobileNetV3Small   identity  224  32   7   576     939120
+MobileNetV3Large   identity  224  32   7   960    2996352
+NASNetMobile       tf        224  32   7  1056    4269716
+NASNetLarge        tf        331  32  11  4032   84916818
+Xception           tf        299  71  10  2048   20861480
+InceptionV3        tf        299  75   8  2048   21802784
+InceptionResNetV2  tf        299  75   8  1536   54336736
+DenseNet121        torch     224  32   7  1024    7037504
+DenseNet169        torch     224  32   7  1664   12642880
+DenseNet201        torch     224  32   7  1920   18321984
+ConvNeXtTiny       identity  224  32   7   768   27820128
+ConvNeXtSmall      identity  224  32   7   768   49454688
+ConvNeXtBase       identity  224  32   7  1024   87566464
+ConvNeXtLarge      identity  224  32   7  1536  196230336
+ConvNeXtXLarge     identity  224  32   7  2048  348147968
+EfficientNetB0     identity  224  32   7  1280    4049571
+EfficientNetB1     identity  240  32   8  1280    6575239
+EfficientNetB2     identity  260  32   9  1408    7768569
+EfficientNetB3     identity  300  32  10  1536   10783535
+EfficientNetB4     identity  380  32  12  1792   17673823
+EfficientNetB5     identity  456  32  15  2048   28513527
+EfficientNetB6     identity  528  32  17  2304   40960143
+EfficientNetB7     identity  600  32  19  2560   64097687
+EfficientNetV2B0   identity  224  32   7  1280    5919312
+EfficientNetV2B1   identity  240  32   8  1280    6931124
+EfficientNetV2B2   identity  260  32   9  1408    8769374
+EfficientNetV2B3   identity  300  32  10  1536   12930622
+EfficientNetV2S    identity  384  32  12  1280   20331360
+EfficientNetV2M    identity  480  32  15  1280   53150388
+EfficientNetV2L    identity  480  32  15  1280  117746848
+"""
 
 
-BACKBONES: dict[str, Backbone] = {
-    **_family("caffe", "VGG16 VGG19 ResNet50 ResNet101 ResNet152"),
-    **_family("tf", "ResNet50V2 ResNet101V2 ResNet152V2 MobileNet MobileNetV2"),
-    **_family("tf", "NASNetMobile NASNetLarge"),
-    **_family("tf", "Xception", min_size=71),
-    **_family("tf", "InceptionV3 InceptionResNetV2", min_size=75),
-    **_family("torch", "DenseNet121 DenseNet169 DenseNet201"),
-    **_family("identity", "MobileNetV3Small MobileNetV3Large"),
-    **_family("identity", "ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge"),
-    **_family("identity", " ".join(f"EfficientNetB{i}" for i in range(8))),
-    **_family(
-        "identity", " ".join(f"EfficientNetV2{i}" for i in ["B0", "B1", "B2", "B3", "S", "M", "L"])
-    ),
-}
+def _read_table() -> dict[str, Backbone]:
+    backbones = {}
+    for line in _TABLE.strip().splitlines():
+        name, preprocessing, *numbers = line.split()
+        alpha = 1.0 if name.lower() in WITH_ALPHA else None
+        size, least, side, channels, parameters = map(int, numbers)
+        backbones[name.lower()] = Backbone(
+            name, preprocessing, size, least, side, channels, parameters, alpha
+        )
+    return backbones
+
+
+BACKBONES: dict[str, Backbone] = _read_table()
 
 
 def find(name: str) -> Backbone:
@@ -92,7 +174,7 @@ def find(name: str) -> Backbone:
     Raises
     ------
     RecipeError
-        If there is no such backbone.
+        If there is no such backbone, or it has no such argument.
 
     Examples
     --------
@@ -100,13 +182,33 @@ def find(name: str) -> Backbone:
     'vgg16'
     >>> find("efficientnet-v2-b0").application
     'EfficientNetV2B0'
+    >>> find("MobileNet:alpha=0.25").name
+    'mobilenet:alpha=0.25'
     """
-    key = name.lower().replace("-", "").replace("_", "")
-    try:
-        return BACKBONES[key]
-    except KeyError:
+    plain, _, argument = name.partition(":")
+    key = plain.lower().replace("-", "").replace("_", "")
+    if key not in BACKBONES:
         known = ", ".join(BACKBONES)
-        raise RecipeError(f"there is no backbone called {name!r}; choose one of: {known}") from None
+        raise RecipeError(f"there is no backbone called {plain!r}; choose one of: {known}")
+    backbone = BACKBONES[key]
+    return _with(backbone, argument) if argument else backbone
+
+
+def _with(backbone: Backbone, argument: str) -> Backbone:
+    """Return the backbone with an argument as it is written, ``alpha=0.25``."""
+    key, _, value = argument.partition("=")
+    if key.strip().lower() != "alpha" or backbone.alpha is None:
+        takes = "takes none" if backbone.alpha is None else "takes alpha, as in alpha=0.25"
+        raise RecipeError(f"{backbone.family} has no argument {key!r}: it {takes}")
+    try:
+        alpha = float(value)
+    except ValueError:
+        alpha = 0.0
+    if not 0 < alpha <= MAX_ALPHA:
+        raise RecipeError(
+            f"alpha must be a number above 0 and at most {MAX_ALPHA:g}, found {value!r}"
+        )
+    return dataclasses.replace(backbone, alpha=alpha)
 
 
 def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
@@ -115,7 +217,7 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
     Parameters
     ----------
     name : str
-        A key of `BACKBONES`.
+        See `find`.
     size : int
         Side of the input images in pixels.
     weights : {"imagenet", None}
@@ -130,14 +232,20 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
     Raises
     ------
     RecipeError
-        If the base does not take images of this size.
+        If the base does not take images of this size, or Keras has no such weights.
     """
     backbone = find(name)
     backbone.check_size(size)
     from extract.quietly import import_keras
 
     build: Any = getattr(import_keras().applications, backbone.application)
-    model = build(include_top=False, weights=weights, input_shape=(size, size, 3))
+    arguments = {} if backbone.alpha is None else {"alpha": backbone.alpha}
+    try:
+        model = build(include_top=False, weights=weights, input_shape=(size, size, 3), **arguments)
+    except ValueError as error:
+        if backbone.alpha in (None, 1.0):
+            raise
+        raise RecipeError(f"Keras cannot build {backbone.name}: {error}") from error
     model.trainable = False
     return model
 

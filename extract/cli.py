@@ -25,7 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m extract`` and return its exit status."""
     parser = argument_parser("python -m extract", DESCRIPTION)
     add_arguments(parser)
-    return run(_extract, parser.parse_args(argv))
+    parser.add_argument(
+        "--list-backbones",
+        action="store_true",
+        help="print every backbone with its size, embedding and weights, and end",
+    )
+    args = parser.parse_args(argv)
+    return run(_list_backbones if args.list_backbones else _extract, args)
 
 
 def _extract(args: argparse.Namespace) -> None:
@@ -33,14 +39,18 @@ def _extract(args: argparse.Namespace) -> None:
 
     options = options_from(args)
     with ConsoleProgress(args.quiet) as progress:
-        prepared = prepare(find_dataset(options, progress), options, progress)
+        dataset = find_dataset(options, progress)
+        done = [prepare(dataset, one, progress) for one in options.for_each_backbone()]
     if args.json:
-        print(json.dumps(prepared.summary()))
+        summaries = [prepared.summary() for prepared in done]
+        print(json.dumps(summaries if len(done) > 1 else summaries[0]))
     elif not args.quiet:
-        _say(prepared)
+        for prepared in done:
+            _say_what_was_done(prepared)
+        _say_what_is_next(done[-1])
 
 
-def _say(prepared: Prepared) -> None:
+def _say_what_was_done(prepared: Prepared) -> None:
     summary, items = prepared.summary(), prepared.dataset.items
     recipe, classes = prepared.base.recipe, prepared.dataset.classes
     train = sum(item.split == "train" for item in items)
@@ -56,12 +66,26 @@ def _say(prepared: Prepared) -> None:
         f"{', mean with the mirror image' if recipe.flip else ''}, "
         f"weights {prepared.base.weights.source}, preprocessing {recipe.preprocessing})"
     )
+
+
+def _say_what_is_next(prepared: Prepared) -> None:
     quarantine = prepared.extraction.quarantine
     if quarantine:
         print(f"set aside: {len(quarantine):,} files, listed in {prepared.quarantine_csv}")
         for path, reason in list(quarantine.items())[:_REASONS_SHOWN]:
             print(f"  {str(path)!r}: {reason}")
-    if len(classes) < 2:
+    if len(prepared.dataset.classes) < 2:
         print("there is one class only: to train a classifier, add a folder with another")
     else:
         print("next: python -m classify --clf all, with the same options")
+
+
+def _list_backbones(args: argparse.Namespace) -> None:
+    from cache.location import cache_folder
+    from extract.listing import listed, table
+
+    backbones = listed(cache_folder(args.cache))
+    if args.json:
+        print(json.dumps(backbones))
+    else:
+        print(table(backbones))

@@ -44,7 +44,7 @@ _SPLIT_WORDS: dict[str, Split] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image file of a data set."""
 

@@ -29,11 +29,13 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     Parameters
     ----------
     backbone : str, default "vgg16"
-        A network of `keras.applications`, by its name in lower case.
-    size : int, default 150
-        Side in pixels of the square that images are resized to.
-    pooling : {"none", "avg", "max"}, default "none"
-        What is done over the two spatial axes of the base's output.
+        A network of `keras.applications`, see `extract.backbone.find`.
+    size : int or {"default", "native"}, default "default"
+        Side in pixels of the square that images are resized to: what the backbone was trained on,
+        or (default) for VGG16 the lesson's 150.
+    pooling : {"auto", "none", "avg", "max"}, default "auto"
+        What is done over the two spatial axes of the base's output; auto is what the backbone's own
+        classifier does with it.
     preprocess : {"auto", "notebook"}, default "auto"
         What the weights were trained with, or the lesson's BGR / 255.
     precision : {"float32", "int8", "float16", "bfloat16"}, default "float32"
@@ -65,8 +67,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         self,
         backbone: str = "vgg16",
         *,
-        size: int = 150,
-        pooling: str = "none",
+        size: int | str = "default",
+        pooling: str = "auto",
         preprocess: str = "auto",
         precision: str = "float32",
         flip: bool = False,

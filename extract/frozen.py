@@ -12,7 +12,7 @@ from cache.store import Store
 from extract import engines
 from extract import weights as pretrained
 from extract.backbone import find
-from extract.errors import WeightsError
+from extract.errors import RecipeError, WeightsError
 from extract.images import MAX_PIXELS
 from extract.kept_models import KeptModels
 from extract.loading import BATCH_SIZE, usable_images
@@ -55,11 +55,13 @@ class FrozenBase:
         cls,
         backbone: str = "vgg16",
         *,
-        size: int = 150,
-        pooling: str = "none",
+        size: int | str = "default",
+        pooling: str = "auto",
         preprocess: str = "auto",
         precision: str = "float32",
         flip: bool = False,
+        mirrored: bool = False,
+        layer: str | None = None,
         weights: str = "auto",
         engine: str = "auto",
         cache: str | Path | None = None,
@@ -67,18 +69,33 @@ class FrozenBase:
     ) -> FrozenBase:
         """Find the weights and settle the recipe; nothing is computed yet.
 
-        With int8, the recipe names the model that an earlier calibration has made, if there is one;
-        see `calibrated`.
+        See `extract.options.Options` for the parameters. With int8, the recipe names the model that
+        an earlier calibration has made, if there is one; see `calibrated`.
 
         Raises
         ------
         ToolkitError
             If there is no such backbone, or the weights or the cache cannot be used.
         """
-        find(backbone).check_size(size)  # before anything is downloaded
+        found = find(backbone)
+        size = {"default": found.size, "native": found.native_size}.get(str(size), size)
+        if not isinstance(size, int):
+            raise RecipeError(f"size must be a number of pixels, default or native, found {size!r}")
+        found.check_size(size)  # before anything is downloaded
+        pooling = found.pooling if pooling == "auto" else pooling
         folder = cache_folder(cache)
         chosen = pretrained.resolve(weights, backbone, cache=folder, size=size, progress=progress)
-        recipe = recipe_for(chosen, backbone, size, pooling, preprocess, precision, flip=flip)
+        recipe = recipe_for(
+            chosen,
+            backbone,
+            size,
+            pooling,
+            preprocess,
+            precision,
+            flip=flip,
+            mirrored=mirrored,
+            layer=layer,
+        )
         base = cls(recipe, chosen, Store(folder), engine)
         if precision == "int8":
             recipe = dataclasses.replace(recipe, quantised=base.models.find(recipe))

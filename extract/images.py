@@ -94,11 +94,11 @@ def check(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
         If the data are in no format that is read, hold too many pixels, or are a JPEG or PNG that
         is cut short or (PNG) whose checksums are wrong.
     """
-    name = next((name for name, start in _FORMATS.items() if start.match(data)), None)
+    name = _format(data)
     if name is None:
         formats = ", ".join(_FORMATS)
         raise ImageError(f"not an image, or in another format than {formats}")
-    _check_size(data, name, max_pixels)
+    _sides(data, name, max_pixels)
     if name == "JPEG":
         _check_jpeg(data)
     elif name == "PNG":
@@ -162,8 +162,24 @@ def _check_status(status: os.stat_result) -> int:
     return status.st_size
 
 
-def _check_size(data: bytes, name: str, max_pixels: int) -> None:
-    """Read width and height from the header with Pillow; what it cannot read is left to OpenCV."""
+def sides(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
+    """Return the width and height in an image's header, or None if it cannot be read.
+
+    Raises
+    ------
+    ImageError
+        If there are more than `max_pixels`.
+    """
+    name = _format(data)
+    return _sides(data, name, max_pixels) if name else None
+
+
+def _format(data: bytes) -> str | None:
+    return next((name for name, start in _FORMATS.items() if start.match(data)), None)
+
+
+def _sides(data: bytes, name: str, max_pixels: int) -> tuple[int, int] | None:
+    """Read the header with Pillow; what it cannot read is left to OpenCV."""
     from PIL import Image
 
     theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
@@ -176,11 +192,12 @@ def _check_size(data: bytes, name: str, max_pixels: int) -> None:
     except Image.DecompressionBombError:
         raise _too_large(max_pixels) from None
     except Exception:  # noqa: BLE001 - Pillow's parsers stumble over hostile headers in every way
-        return
+        return None
     finally:
         Image.MAX_IMAGE_PIXELS = theirs
     if width * height > max_pixels:
         raise _too_large(max_pixels, width, height)
+    return width, height
 
 
 def _too_large(max_pixels: int, *sides: int) -> ImageError:

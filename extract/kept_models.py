@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cache import disk, kept
 from cache.locks import locked
+from extract.backbone import find
 from extract.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -100,5 +101,8 @@ class KeptModels:
         return self.folder / f"{sha256}.zip"
 
     def _record(self, recipe: Recipe) -> Path:
-        plain = dataclasses.replace(recipe, quantised=None, flip=False)
-        return self.folder / f"{plain.backbone}-{plain.precision}-{plain.fingerprint[:16]}.json"
+        plain = dataclasses.replace(recipe, quantised=None, flip=False, mirrored=False)
+        return (
+            self.folder
+            / f"{find(plain.backbone).file_name}-{plain.precision}-{plain.fingerprint[:16]}.json"
+        )

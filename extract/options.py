@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cache.location import ENVIRONMENT_VARIABLE
+from extract.backbone import find
 from extract.engines import ENGINES
+from extract.errors import RecipeError
 from extract.images import MAX_PIXELS
 from extract.recipe import PRECISIONS
 
@@ -16,7 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lesson": {"preprocess": "notebook"},
     "default": {},
     "fast": {"precision": "int8"},
-    "best": {"size": 224, "precision": "int8", "flip": True},
+    "best": {"size": "native", "precision": "int8", "flip": True},
 }
 """What each ``--preset`` sets; the other options have their defaults."""
 
@@ -29,22 +31,32 @@ class Options:
     ----------
     data : str
         ``auto``, a named data set, a folder, a CSV or zip file, or the URL of a zip file.
+    labels : str or None
+        A CSV file whose labels are put over those of the data; see `extract.corrections`.
     preset : str
         The key of `PRESETS` that the user began with; what it sets are the fields below.
     backbone : str
-        Any network of `keras.applications`, by its name in lower case.
-    size : int
-        Side in pixels of the square that images are resized to.
-    pool : {"none", "avg", "max"}
-        What is done over the two spatial axes of the base's output.
+        Any network of `keras.applications`, see `extract.backbone.find`; or several, separated by
+        commas.
+    size : int or {"default", "native"}
+        Side in pixels of the square that images are resized to: what the backbone was trained on,
+        or (default) for VGG16 the lesson's 150.
+    pool : {"auto", "none", "avg", "max"}
+        What is done over the two spatial axes of the base's output; auto is what the backbone's own
+        classifier does with it.
+    layer : str or None
+        Name of the layer whose output is the embedding; None is the base's last.
     preprocess : {"auto", "notebook"}
         What the weights were trained with, or the lesson's BGR / 255.
     precision : str
         Number format of the forward pass, see `extract.recipe.Recipe`.
     flip : bool
         Whether an embedding is the mean over the image and its mirror image.
+    mirrored : bool
+        Whether it is that of the mirror image alone.
     weights : str
-        ``auto``, ``imagenet``, ``torchvision`` or a file.
+        ``auto``, ``imagenet``, ``torchvision`` or a file; or one for each backbone, separated by
+        commas.
     engine : {"auto", "tensorflow", "openvino"}
         See `extract.engines.choose`.
     batch_size : int
@@ -64,13 +76,16 @@ class Options:
     """
 
     data: str = "auto"
+    labels: str | None = None
     preset: str = "default"
     backbone: str = "vgg16"
-    size: int = 150
-    pool: str = "none"
+    size: int | str = "default"
+    pool: str = "auto"
+    layer: str | None = None
     preprocess: str = "auto"
     precision: str = "float32"
     flip: bool = False
+    mirrored: bool = False
     weights: str = "auto"
     engine: str = "auto"
     batch_size: int = 32
@@ -81,13 +96,37 @@ class Options:
     test_size: float = 0.2
     seed: int = 0
 
+    def for_each_backbone(self) -> list[Options]:
+        """Return these options for one backbone at a time.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such backbone, one is named twice, or there are more or fewer weights.
+        """
+        names = [find(part.strip()).name for part in self.backbone.split(",")]
+        if len(set(names)) < len(names):
+            raise RecipeError(f"--backbone {self.backbone}: each backbone once, please")
+        sources = [self.weights] * len(names)
+        if len(names) > 1 and "," in self.weights:
+            sources = [part.strip() for part in self.weights.split(",")]
+        if len(sources) != len(names):
+            raise RecipeError(
+                f"--weights {self.weights}: expected one for all backbones, or {len(names)} "
+                f"separated by commas, found {len(sources)}"
+            )
+        return [
+            dataclasses.replace(self, backbone=name, weights=source)
+            for name, source in zip(names, sources, strict=True)
+        ]
+
     @property
     def described_preset(self) -> str:
         """The preset, with the options that were set otherwise: "best, but size 150"."""
         standard = Options(**PRESETS[self.preset])
         changed = ", ".join(
             f"{name} {getattr(self, name)}"
-            for name in ("backbone", "size", "pool", "preprocess", "precision", "flip")
+            for name in ("backbone", "size", "pool", "layer", "preprocess", "precision", "flip")
             if getattr(self, name) != getattr(standard, name)
         )
         return f"{self.preset}, but {changed}" if changed else self.preset
@@ -106,11 +145,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(if that cannot be reached) shapes",
     )
     data.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="a .csv file with path,label whose labels are put over those of the data: a corrected "
+        "suspects.csv; where the label is empty, the image is left out",
+    )
+    data.add_argument(
         "--mirror", metavar="URL", help="fetch the files of dogs-vs-cats below this address"
     )
     data.add_argument(
         "--test-size",
-        type=_share,
+        type=share,
         metavar="SHARE",
         default=default.test_size,
         help="share of every class that becomes the test split, where the data have none",
@@ -126,20 +171,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     work.add_argument(
         "--batch-size",
-        type=_positive,
+        type=positive,
         metavar="N",
         default=default.batch_size,
         help="images per forward pass",
     )
     work.add_argument(
         "--workers",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="processes that read and decode (default: one per core)",
     )
     work.add_argument(
         "--max-pixels",
-        type=_positive,
+        type=positive,
         metavar="N",
         default=default.max_pixels,
         help="width times height up to which an image is decoded; a larger one is set aside",
@@ -165,25 +210,39 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: Options) -> No
         choices=tuple(PRESETS),
         default=default.preset,
         help="lesson: 150 pixels, float32, notebook preprocessing; default: 150, float32; "
-        "fast: 150, int8; best: 224, int8, flip. The options below change it",
+        "fast: 150, int8; best: 224, int8, flip (sizes for VGG16). The options below change it",
     )
     base.add_argument(
-        "--backbone", metavar="NAME", default=default.backbone, help="a keras.applications network"
+        "--backbone",
+        metavar="NAMES",
+        default=default.backbone,
+        help="a keras.applications network (python -m extract --list-backbones), or several "
+        "separated by commas; mobilenet:alpha=0.25 for another width",
     )
     base.add_argument(
         "--weights",
         metavar="WHICH",
         default=default.weights,
-        help="auto, imagenet, torchvision (VGG16 only) or a .h5 or .npz file",
+        help="auto, imagenet, torchvision (VGG16 only) or a .h5 or .npz file; or one for each "
+        "backbone, separated by commas",
     )
     base.add_argument(
         "--size",
-        type=_positive,
+        type=_size,
         metavar="PIXELS",
-        help=f"side of the images (default: {default.size})",
+        help="side of the images, or native: what the backbone was trained on (default: native, "
+        "but for VGG16 the lesson's 150)",
     )
     base.add_argument(
-        "--pool", choices=("none", "avg", "max"), default=default.pool, help="over height and width"
+        "--pool",
+        choices=("auto", "none", "avg", "max"),
+        default=default.pool,
+        help="over height and width; auto is what the backbone's own classifier does",
+    )
+    base.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="the layer whose output is the embedding (default: the last)",
     )
     base.add_argument(
         "--preprocess",
@@ -212,11 +271,16 @@ def options_from(args: argparse.Namespace) -> Options:
     return Options(**{**PRESETS[args.preset], **given})
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number from 1, for argparse."""
     number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
     return number
+
+
+def _size(text: str) -> int | str:
+    return text if text in ("default", "native") else positive(text)
 
 
 def _seed(text: str) -> int:
@@ -227,11 +291,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
+    """Read a share between 0 and 1, for argparse."""
     try:
-        share = float(text)
+        found = float(text)
     except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
+        found = 0.0
+    if not 0 < found < 1:
         raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text}")
-    return share
+    return found

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.cells import write_quarantine
@@ -13,18 +15,20 @@ from cache.errors import CacheError
 from cache.location import cache_folder
 from extract import dataset as datasets
 from extract import sources
+from extract.corrections import relabelled
 from extract.errors import DataError
 from extract.frozen import FrozenBase
 from extract.pipeline import hash_images
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
 
     from extract.dataset import Dataset, Split
     from extract.options import Options
     from extract.pipeline import Extraction
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
     """
     folder = cache_folder(options.cache)
     source = sources.locate(options.data, cache=folder, mirror=options.mirror, progress=progress)
-    return datasets.read(source.path, source.name)
+    dataset = datasets.read(source.path, source.name)
+    return relabelled(dataset, Path(options.labels)) if options.labels else dataset
 
 
 def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> Prepared:
@@ -132,6 +137,8 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         preprocess=options.preprocess,
         precision=options.precision,
         flip=options.flip,
+        mirrored=options.mirrored,
+        layer=options.layer,
         weights=options.weights,
         engine=options.engine,
         cache=options.cache,
@@ -147,6 +154,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         progress=progress,
     )
     usable = _without_quarantined(dataset, done)
+    _note_contradictions(usable, done)
     if not usable.has_split:
         digests = [done.digests[item.path] for item in usable.items]
         usable = usable.with_hashed_split(digests, options.test_size, options.seed)
@@ -187,6 +195,22 @@ def _without_quarantined(dataset: Dataset, done: Extraction) -> Dataset:
                 "replace these files or leave the class out"
             )
     return left
+
+
+def _note_contradictions(dataset: Dataset, done: Extraction) -> None:
+    """Say that a picture stands in two classes: no classifier can be right about both."""
+    labels: dict[str, dict[str, Path]] = {}
+    for item in dataset.items:
+        labels.setdefault(done.digests[item.path], {})[item.label] = item.path
+    twice = [found for found in labels.values() if len(found) > 1]
+    if twice:
+        first, second = list(twice[0].values())[:2]
+        logger.info(
+            "%d pictures stand in more than one class; for one, %s and %s are the same file",
+            len(twice),
+            dataset.relative(first),
+            dataset.relative(second),
+        )
 
 
 def _list_quarantined(folder: Path, dataset: Dataset, quarantine: dict[Path, str]) -> Path | None:

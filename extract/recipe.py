@@ -53,6 +53,8 @@ class Recipe:
         How images are resized, by OpenCV's name.
     flip : bool
         Whether the embedding is the mean over the image and its mirror image.
+    mirrored : bool
+        Whether it is that of the mirror image alone.
     precision : {"float32", "int8", "float16", "bfloat16"}
         Number format of the forward pass.
     quantised : str or None
@@ -77,6 +79,7 @@ class Recipe:
     pooling: str = "none"
     interpolation: str = "lanczos4"
     flip: bool = False
+    mirrored: bool = False
     precision: str = "float32"
     quantised: str | None = None
     dtype: str = "float32"
@@ -102,11 +105,14 @@ class Recipe:
     def canonical(self) -> str:
         """The recipe as JSON with sorted keys and no spaces: what the fingerprint is taken of.
 
-        Without a quantised model there is no such key, as before there were any.
+        There is no key for a quantised model or a mirror image where there is none, as before
+        there were any.
         """
         fields = dataclasses.asdict(self)
         if self.quantised is None:
             del fields["quantised"]
+        if not self.mirrored:
+            del fields["mirrored"]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @cached_property
@@ -125,7 +131,7 @@ class Recipe:
         """
         values: dict[str, Any] = {}
         for entry in dataclasses.fields(cls):
-            value = fields.get(entry.name)
+            value = fields.get(entry.name, False if entry.name == "mirrored" else None)
             if type(value).__name__ not in str(entry.type).replace("None", "NoneType").split(" | "):
                 raise RecipeError(f"not a recipe: {entry.name} is {reprlib.repr(value)}")
             values[entry.name] = value
@@ -145,6 +151,8 @@ def recipe_for(
     precision: str = "float32",
     *,
     flip: bool = False,
+    mirrored: bool = False,
+    layer: str | None = None,
 ) -> Recipe:
     """Return the recipe for given weights.
 
@@ -152,7 +160,7 @@ def recipe_for(
     ----------
     weights : Weights
         Their identity goes into the recipe.
-    backbone, size, pooling, precision, flip
+    backbone, size, pooling, precision, flip, mirrored, layer
         As in `Recipe`.
     preprocess : {"auto", "notebook"}
         `auto` is what the weights were trained with, as far as that is known, else what the
@@ -173,6 +181,8 @@ def recipe_for(
         pooling=pooling,
         precision=precision,
         flip=flip,
+        mirrored=mirrored,
+        layer=layer,
     )
 
 

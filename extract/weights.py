@@ -112,7 +112,7 @@ def resolve(
         ``imagenet``, ``torchvision``, the path of a file, or ``auto``: what is here already, else
         what can be had, Keras's before torchvision's.
     backbone : str
-        A key of `extract.backbone.BACKBONES`.
+        See `extract.backbone.find`.
     cache : Path
         The cache folder; fetched weights and records of them are kept in its ``weights/``.
     size : int
@@ -143,13 +143,19 @@ def resolve(
         raise WeightsError(f"{error}; {_other_choices(spec, name)}") from error
 
 
+def on_disk(backbone: str, cache: Path) -> bool:
+    """Tell whether weights of a backbone seem to be here, in Keras's folder or in the cache."""
+    name = backbones.find(backbone).name
+    return _in_keras_folder(name) or (name == "vgg16" and _torchvision_file(cache).is_file())
+
+
 def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
     """Build the frozen base with its weights.
 
     Parameters
     ----------
     backbone : str
-        A key of `extract.backbone.BACKBONES`.
+        See `extract.backbone.find`.
     size : int
         Side of the input images in pixels.
     weights : Weights
@@ -255,8 +261,9 @@ def _imagenet(backbone: str, size: int, cache: Path, progress: Progress) -> Weig
 
 
 def _imagenet_record(backbone: str, size: int, cache: Path) -> Path:
-    variant = f"-{size}" if backbone in _WEIGHTS_DEPEND_ON_SIZE else ""
-    return cache / "weights" / f"{backbone}-imagenet{variant}.json"
+    found = backbones.find(backbone)
+    variant = f"-{size}" if found.family in _WEIGHTS_DEPEND_ON_SIZE else ""
+    return cache / "weights" / f"{found.file_name}-imagenet{variant}.json"
 
 
 def _construct_imagenet(backbone: str, size: int) -> keras.Model:
@@ -280,7 +287,8 @@ def _in_keras_folder(backbone: str) -> bool:
     """
     home = os.environ.get("KERAS_HOME")
     folder = (Path(home) if home else Path("~/.keras").expanduser()) / "models"
-    name = re.compile(rf"(weights)?{backbone}(weights.*|\d.*)?notop.*h5")
+    family = backbones.find(backbone).family
+    name = re.compile(rf"(weights)?{family}(weights.*|\d.*)?notop.*h5")
     plain = (re.sub(r"[-_.]", "", file.name.lower()) for file in folder.glob("*.h5"))
     return any(map(name.fullmatch, plain))
 
@@ -364,7 +372,7 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    record = cache / "weights" / f"{backbone}-{digest}.json"
+    record = cache / "weights" / f"{backbones.find(backbone).file_name}-{digest}.json"
     known = _recall(record)
     if known is None:
         weight_files.check_keras3(path)

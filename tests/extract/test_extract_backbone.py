@@ -53,6 +53,74 @@ def test_the_table_is_all_of_keras_applications() -> None:
     }
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_table_says_what_keras_builds(name: str) -> None:
+    """Parameters, and the output's shape at the size that the weights were trained on."""
+    backbone = find(name)
+    model = construct(name, backbone.native_size)
+    assert model.count_params() == backbone.parameters
+    assert model.output_shape == (None, backbone.side, backbone.side, backbone.channels)
+    import_keras().utils.clear_session()
+    if backbone.parameters > 100e6:
+        return  # too much memory to build it once more, with its classifier
+    usual = getattr(import_keras().applications, backbone.application)(weights=None).layers
+    names = [type(layer).__name__ for layer in usual]
+    pooled = any(name.startswith("GlobalAveragePooling") for name in names)
+    assert backbone.pooling == ("avg" if pooled else "none")
+    assert usual[0].output.shape[1] in (backbone.native_size, None)  # None: it takes any
+
+
+FAMILIES = (
+    *("vgg16", "resnet50", "resnet50v2", "mobilenet:alpha=0.25", "mobilenetv2:alpha=0.5"),
+    *("mobilenetv3small:alpha=0.75", "nasnetmobile", "xception", "inceptionv3"),
+    *("inceptionresnetv2", "densenet121", "convnexttiny", "efficientnetb0", "efficientnetv2b0"),
+)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
+    """With random weights: as many finite numbers as the pooling of its own classifier leaves."""
+    backbone = find(name)
+    arrays = construct(name, backbone.min_size).get_weights()
+    path = tmp_path / "random.npz"
+    np.savez(path, *arrays)
+    weights = Weights(str(path), identity(arrays), None, path)
+    wanted = Recipe(
+        weights.identity,
+        backbone.preprocessing,
+        name,
+        size=max(96, backbone.min_size),
+        pooling=backbone.pooling,
+    )
+    (embedding,) = TensorFlowEngine(wanted, weights)(some_images(1, wanted.size))
+    channels = build(wanted, weights).output_shape[-1]
+    assert embedding.shape == ((channels,) if backbone.pooling == "avg" else (3, 3, channels))
+    assert np.isfinite(embedding).all()
+    assert embedding.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vgg16:alpha=0.5", "vgg16 has no argument 'alpha': it takes none"),
+        ("mobilenet:depth=3", "it takes alpha, as in alpha=0.25"),
+        ("mobilenet:alpha=much", "above 0 and at most 4, found 'much'"),
+        ("mobilenet:alpha=nan", "above 0 and at most 4, found 'nan'"),
+        ("vgg17", "no backbone called 'vgg17'"),
+    ],
+)
+def test_a_backbone_that_there_is_not_is_refused(name: str, words: str) -> None:
+    """The message says what there is."""
+    with pytest.raises(RecipeError, match=words):
+        find(name)
+
+
+def test_the_usual_width_has_no_name_of_its_own() -> None:
+    """`mobilenet:alpha=1` is `mobilenet`, so that both are one recipe."""
+    assert find("mobilenet:alpha=1.0").name == "mobilenet"
+    assert find("mobilenet:alpha=.50").name == "mobilenet:alpha=0.5"
+
+
 def keras_preprocessing(application: str) -> object:
     """Return the `preprocess_input` of the module that has the network."""
     applications = import_keras().applications
@@ -133,10 +201,16 @@ def test_weights_of_another_network_are_refused(random_vgg16: Weights) -> None:
 
 @pytest.mark.photographs
 def test_a_second_family_with_real_weights_embeds() -> None:
-    """Keras's own MobileNet 0.25 file is read and identified; the full MobileNet refuses it."""
+    """Keras's own file fits MobileNet at alpha 0.25, and is refused by the whole MobileNet."""
     file = Path(os.environ.get("VGG16_WEIGHTS_FILE", "")).parent / "mobilenet_2_5_224_tf_no_top.h5"
     if not file.is_file():
         pytest.skip("VGG16_WEIGHTS_FILE does not name a folder with MobileNet's weights")
     weights = resolve(str(file), "mobilenet", cache=file.parent)
     with pytest.raises(WeightsError):
         build(recipe(weights, backbone="mobilenet", preprocessing="tf"), weights)
+    narrow = recipe(
+        weights, backbone="mobilenet:alpha=0.25", preprocessing="tf", size=224, pooling="avg"
+    )
+    embeddings = TensorFlowEngine(narrow, weights)(some_images(2, 224))
+    assert embeddings.shape == (2, 256)
+    assert np.isfinite(embeddings).all()

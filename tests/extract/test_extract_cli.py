@@ -126,3 +126,20 @@ def test_a_users_mistake_is_one_clear_error(
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert re.search(message, done.stderr), done.stderr
+
+
+@pytest.mark.slow
+def test_a_picture_in_two_classes_is_mentioned(home: Path, tmp_path: Path) -> None:
+    """Both are kept, but no classifier can be right about both, and the user is told which."""
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(2):
+            picture = np.random.default_rng(i + 5 * (name == "b" and i == 1)).integers(
+                0, 255, (9, 9, 3)
+            )
+            cv2.imwrite(str(tmp_path / "data" / name / f"{i}.png"), picture.astype(np.uint8))
+    weights = ("--weights", str(home / "vgg16.npz"), "--size", "32", "--cache", "cache")
+    done = run(*weights, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 pictures stand in more than one class" in done.stderr
+    assert "a/0.png and b/0.png are the same file" in done.stderr

@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from extract.errors import RecipeError
 from extract.options import Options, add_arguments, options_from
 
 
@@ -18,14 +19,14 @@ def read(*arguments: str) -> Options:
 @pytest.mark.parametrize(
     ("preset", "expected"),
     [
-        ("lesson", (150, "float32", "notebook", False)),
-        ("default", (150, "float32", "auto", False)),
-        ("fast", (150, "int8", "auto", False)),
-        ("best", (224, "int8", "auto", True)),
+        ("lesson", ("default", "float32", "notebook", False)),
+        ("default", ("default", "float32", "auto", False)),
+        ("fast", ("default", "int8", "auto", False)),
+        ("best", ("native", "int8", "auto", True)),
     ],
 )
 def test_a_preset_sets_size_precision_preprocessing_and_flip(
-    preset: str, expected: tuple[int, str, str, bool]
+    preset: str, expected: tuple[str, str, str, bool]
 ) -> None:
     """Each name stands for one way to embed."""
     options = read("--preset", preset)
@@ -43,3 +44,32 @@ def test_an_option_changes_a_preset_and_the_description_says_so() -> None:
     options = read("--size", "150", "--no-flip", "--preset", "best", "--seed", "3")
     assert (options.size, options.flip, options.precision) == (150, False, "int8")
     assert options.described_preset == "best, but size 150, flip False"
+
+
+def test_several_backbones_are_options_for_one_after_the_other() -> None:
+    """One spelling of the weights is for all of them, several are for one each."""
+    both = read("--backbone", "VGG16, mobilenet:alpha=0.25").for_each_backbone()
+    assert [one.backbone for one in both] == ["vgg16", "mobilenet:alpha=0.25"]
+    assert [one.weights for one in both] == ["auto", "auto"]
+    both = read("--backbone", "vgg16,xception", "--weights", "a.h5, b.h5").for_each_backbone()
+    assert [one.weights for one in both] == ["a.h5", "b.h5"]
+
+
+def test_the_weights_of_one_backbone_may_have_a_comma() -> None:
+    """Where there is nothing to divide, nothing is divided."""
+    (one,) = read("--weights", "my weights, old.h5").for_each_backbone()
+    assert one.weights == "my weights, old.h5"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--backbone", "vgg16,VGG-16"), "each backbone once"),
+        (("--backbone", "vgg16,"), "no backbone called ''"),
+        (("--backbone", "vgg16,xception", "--weights", "a,b,c"), "2 separated by commas, found 3"),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(arguments: tuple[str, ...], words: str) -> None:
+    """Before anything is computed."""
+    with pytest.raises(RecipeError, match=words):
+        read(*arguments).for_each_backbone()
