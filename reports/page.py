@@ -11,8 +11,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from reports import comparison, plots, text, views
+from reports import comparison, differences, plots, text, views
 from reports.errors import RecordError
+from reports.wrong_data import wrong_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +49,15 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         answer=views.answer(run, results),
         confusions=[views.confusion(result, classes) for result in results],
         roc=plots.roc(results, len(classes)),
-        training=plots.training(results),
+        training=[*plots.training(results), *plots.sweeps(results)],
         searches=views.searches(results),
+        pairs=differences.sentences(run),
+        findings=views.findings_by_title(run, results),
+        learning=plots.learning(run, results),
+        reliability=plots.reliability(results),
+        wrong_data=wrong_data(run),
+        recipes=views.recipes(run),
+        extractions=views.extractions(run),
         galleries=views.galleries(run, results, predictions),
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),

@@ -9,19 +9,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from reports.errors import RecordError
+from reports.typed import build
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 SCHEMA = 1
 RECORD_NAME = "run.json"
-MAX_DEPTH = 32
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,60 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """What comes of answering only where the most probable class is probable enough."""
+
+    target: float
+    """Share of right answers that was wished for on the training images."""
+    threshold: float
+    precision: float | None
+    """Share of the answers on the test images that are right; None if there is no answer."""
+    recall: float
+    """Share of the test images that are answered, and right."""
+    undecided: float
+    """Share of the test images that are not answered."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How sure a classifier is, and how often it is right, over bins of its answers."""
+
+    probabilities: list[float]
+    """Mean probability of the answers in each bin that has some."""
+    accuracies: list[float]
+    """Share of them that are right."""
+    counts: list[int]
+    error: float
+    """Expected calibration error: the mean over the answers of how far the two are apart."""
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Accuracy on the test images against the number of training images of every class."""
+
+    classifier: str
+    sizes: list[int]
+    accuracies: list[list[float]]
+    """For every size one accuracy of each draw."""
+    gain: float | None = None
+    """Accuracy that twice as many images as the most would bring, if it goes on as before."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A network trained with one of several learning rates, on a part of the training split."""
+
+    learning_rate: float
+    history: dict[str, list[float]]
+    """As in `Result`, with `val_loss` and `val_accuracy` on the other part."""
+
+
+@dataclass(frozen=True)
 class Result:
     """One classifier on the test split."""
 
     classifier: str
+    """Its name; where several backbones are compared, ``NAME@BACKBONE``."""
     title: str
     params: dict[str, Any]
     n_parameters: int | None
@@ -92,11 +139,38 @@ class Result:
     history: dict[str, list[float]] = field(default_factory=dict)
     """One value per epoch under `loss` and `accuracy`, for networks only."""
     search: Search | None = None
+    sweep: list[Sweep] = field(default_factory=list)
+    """Every learning rate that was tried, for networks only."""
     model: str | None = None
     """File of the saved model, relative to the run's folder."""
     model_sha256: str | None = None
     """SHA-256 of that file's bytes, 64 hexadecimal digits."""
     notes: list[str] = field(default_factory=list)
+    repeats: list[float] = field(default_factory=list)
+    """Accuracies with one seed after the other, before any calibration; none if not repeated."""
+    threshold: Threshold | None = None
+    reliability: Reliability | None = None
+    uncalibrated: Reliability | None = None
+    """Where the probabilities were calibrated: what they were before."""
+    sigmoids: list[list[float]] = field(default_factory=list)
+    """What calibrates the model's probabilities; see `classify.calibration`."""
+    backbone: str | None = None
+    """Whose embeddings it was trained on, where several are compared: one of `Run.bases`."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two classifiers on the same test images: whether they differ by more than chance."""
+
+    first: str
+    second: str
+    only_first: int
+    """Images that only the first one gets right."""
+    only_second: int
+    p_value: float
+    """Of McNemar's exact test."""
+    p_adjusted: float
+    """The same, adjusted for the number of pairs in the run (Holm)."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +199,15 @@ class Extraction:
 
 
 @dataclass(frozen=True)
+class Base:
+    """One of several frozen bases that a run compares."""
+
+    backbone: str
+    recipe: dict[str, Any]
+    extraction: Extraction
+
+
+@dataclass(frozen=True)
 class Quarantined:
     """A file that was set aside, and why."""
 
@@ -146,6 +229,52 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Leak:
+    """A test image that is, byte for byte or nearly, in training too; paths as in `Prediction`."""
+
+    test: str
+    train: str
+    cosine: float
+    """Between the two embeddings, whitened; 1 if they are the same file."""
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """An image whose label a classifier that has not seen it would not give."""
+
+    path: str
+    split: str
+    label: str
+    likely: str
+    probability: float
+    """Of the label that it has."""
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """An image that is unlike all others, nearly uniform, or tiny."""
+
+    path: str
+    split: str
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What looking for wrong data has found."""
+
+    leaks: list[Leak]
+    suspects: list[Suspect]
+    """The most suspect first."""
+    oddities: list[Oddity]
+    accuracies_without_leaks: dict[str, float]
+    """Of every classifier on the other test images; none if there are no leaks."""
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Run:
     """A whole run of `python -m classify`."""
 
@@ -162,7 +291,18 @@ class Run:
     machine: dict[str, Any]
     seconds: float
     quarantine: list[Quarantined] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    """Every pair of the classifiers."""
+    learning_curves: list[LearningCurve] = field(default_factory=list)
+    audit: Audit | None = None
+    bases: list[Base] = field(default_factory=list)
+    """All frozen bases, where there are several; `recipe` and `extraction` are the first one's."""
     schema: int = SCHEMA
+
+    def recipe_of(self, result: Result) -> dict[str, Any]:
+        """Return the recipe of the embeddings that a result was trained on."""
+        recipes = {base.backbone: base.recipe for base in self.bases}
+        return recipes.get(result.backbone or "", self.recipe)
 
     def to_json(self) -> str:
         """Return the record as indented JSON text."""
@@ -189,7 +329,7 @@ class Run:
                 f"this run record has schema {raw['schema']}, this version reads up to {SCHEMA}; "
                 "upgrade frozen-features to read it"
             )
-        run = _build(cls, raw, "run")
+        run = build(cls, raw, "run")
         _check_lengths(run)
         return run
 
@@ -228,64 +368,30 @@ def _check_lengths(run: Run) -> None:
     for i, result in enumerate(run.results):
         sides = [len(result.confusion), *(len(row) for row in result.confusion)]
         pairs[f"run.results[{i}].confusion"] = sides
+        for found in (result.reliability, result.uncalibrated):
+            if found and not len(found.probabilities) == len(found.accuracies) == len(found.counts):
+                raise RecordError(
+                    f"not a run record: the bins of run.results[{i}].reliability do not fit"
+                )
+        if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
+            raise RecordError(
+                f"not a run record: run.results[{i}].sigmoids are not pairs of numbers"
+            )
         for curve in result.roc:
             if len(curve.fpr) != len(curve.tpr):
                 raise RecordError(
                     f"not a run record: run.results[{i}].roc has {len(curve.fpr)} false positive "
                     f"rates and {len(curve.tpr)} true positive rates; expected as many of each"
                 )
+    for learning in run.learning_curves:
+        if len(learning.sizes) != len(learning.accuracies) or not all(learning.accuracies):
+            raise RecordError(
+                f"not a run record: the learning curve of {learning.classifier} has "
+                f"{len(learning.sizes)} sizes and {len(learning.accuracies)} lists of accuracies; "
+                "expected one of at least one accuracy for each"
+            )
     for where, lengths in pairs.items():
         if any(length != n_classes for length in lengths):
             raise RecordError(
                 f"not a run record: {where} does not fit {n_classes} classes (found {lengths[0]})"
             )
-
-
-def _build(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
-    """Build the dataclass `cls` from a JSON object, checking every field's type."""
-    hints = get_type_hints(cls)
-    values: dict[str, Any] = {}
-    for entry in dataclasses.fields(cls):  # type: ignore[arg-type]  # T is always a dataclass here
-        if entry.name in raw:
-            values[entry.name] = _convert(
-                hints[entry.name], raw[entry.name], f"{where}.{entry.name}"
-            )
-        elif entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
-            raise RecordError(f"not a run record: {where}.{entry.name} is missing")
-    return cls(**values)
-
-
-def _check_depth(value: Any, where: str, left: int = MAX_DEPTH) -> None:
-    """Raise if lists and objects lie in one another deeper than anything that renders them goes."""
-    if left == 0:
-        raise RecordError(f"not a run record: {where} is nested more than {MAX_DEPTH} deep")
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            _check_depth(inner, where, left - 1)
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Check `value` against the type `hint`, building nested dataclasses on the way."""
-    origin, args = get_origin(hint), get_args(hint)
-    if hint is Any:
-        _check_depth(value, where)
-        return value
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(hint, value, where)  # type: ignore[arg-type]  # a class, not an instance
-    if origin is list and isinstance(value, list):
-        return [_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if origin is dict and isinstance(value, dict):
-        return {key: _convert(args[1], item, f"{where}[{key!r}]") for key, item in value.items()}
-    if type(None) in args:
-        inner = next(arg for arg in args if arg is not type(None))
-        return None if value is None else _convert(inner, value, where)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise RecordError(f"not a run record: {where} is too large a number") from error
-    if isinstance(hint, type) and isinstance(value, hint) and not isinstance(value, bool):
-        if isinstance(value, int) and value < 0:  # all are counts, but for the seed and the schema
-            raise RecordError(f"not a run record: {where} is {value}, expected 0 or more")
-        return value
-    raise RecordError(f"not a run record: {where} is {type(value).__name__}, not {hint}")

@@ -10,7 +10,9 @@ import math
 from typing import TYPE_CHECKING
 
 from cache.cells import decode_text, encode_text, write_csv
+from reports.differences import of_the_best, sentence
 from reports.errors import RecordError
+from reports.findings import audited, findings
 from reports.record import Prediction
 from reports.text import duration, figure, shown
 
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from reports.record import ClassScore, Result, Run
+    from reports.record import Audit, ClassScore, Result, Run
 
 METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME = "predictions.csv"
 QUARANTINE_NAME = "quarantine.csv"
+LEAKS_NAME, SUSPECTS_NAME, ODDITIES_NAME = "leaks.csv", "suspects.csv", "oddities.csv"
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 TERMINAL_WIDTH = 100
 
@@ -58,6 +61,35 @@ def write_predictions(rows: Iterable[Prediction], path: Path) -> None:
         for row in rows
     )
     _write(path, PREDICTION_COLUMNS, cells)
+
+
+def write_audit(audit: Audit, folder: Path) -> None:
+    """Write `leaks.csv`, `suspects.csv` and `oddities.csv` into a folder.
+
+    `suspects.csv` can be corrected and given to ``--labels``: its column `label` is the one to
+    change; where it is made empty, the image is left out.
+
+    Raises
+    ------
+    RecordError
+        If a file cannot be written.
+    """
+    lists: dict[str, tuple[list[str], Iterable[Sequence[str]]]] = {
+        LEAKS_NAME: (
+            ["test", "train", "cosine", "exact"],
+            ((e.test, e.train, _number(e.cosine), "yes" if e.exact else "no") for e in audit.leaks),
+        ),
+        SUSPECTS_NAME: (
+            ["path", "label", "likely", "probability", "split"],
+            ((e.path, e.label, e.likely, _number(e.probability), e.split) for e in audit.suspects),
+        ),
+        ODDITIES_NAME: (
+            ["path", "label", "split", "reason"],
+            ((e.path, e.label, e.split, e.reason) for e in audit.oddities),
+        ),
+    }
+    for name, (header, rows) in lists.items():
+        _write(folder / name, header, (list(map(encode_text, row)) for row in rows))
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -117,6 +149,23 @@ def format_results(run: Run) -> str:
         for result in run.results
     ]
     return align(header, rows)
+
+
+def remarks(run: Run) -> list[str]:
+    """Return what must be said below the table: the best against the others, and the notes."""
+    if not run.results:
+        return []
+    best = max(run.results, key=lambda result: (result.accuracy, -result.log_loss))
+    lines = [sentence(pair, best.n_test) for pair in of_the_best(run, best)]
+    lines += [f"{name}: {text}" for name, text in findings(run)]
+    about: dict[str, list[str]] = {}
+    for result in run.results:
+        for note in result.notes:
+            about.setdefault(note, []).append(result.classifier)
+    lines += [f"{', '.join(names)}: {note}" for note, names in about.items()]
+    if run.audit is not None:
+        lines.append(audited(run.audit))
+    return [shown(line) for line in lines]
 
 
 def interval(result: Result) -> str:

@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reports import plots
+from reports.differences import equals
+from reports.findings import findings
 from reports.record import RECORD_NAME
-from reports.tables import METRICS_NAME, PREDICTIONS_NAME, QUARANTINE_NAME
-from reports.text import count, listed, percent
+from reports.tables import (
+    LEAKS_NAME,
+    METRICS_NAME,
+    ODDITIES_NAME,
+    PREDICTIONS_NAME,
+    QUARANTINE_NAME,
+    SUSPECTS_NAME,
+)
+from reports.text import NOTHING, count, listed, percent
 from reports.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reports.record import ClassScore, Prediction, Result, Run
+    from reports.record import ClassScore, Extraction, Prediction, Result, Run
 
 MISTAKES_SHOWN = 40
 """At most so many pictures per classifier, so that the page stays small."""
@@ -132,8 +141,11 @@ def answer(run: Run, results: Sequence[Result]) -> Answer | None:
         return None
     best = results[0]
     remarks = []
+    said = equals(run, best, results)
     rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
-    if rivals:
+    if said:
+        remarks.append(said)
+    elif rivals:
         theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
         remarks.append(
             f"Its interval overlaps with {theirs} of {listed(rivals)}: "
@@ -187,6 +199,30 @@ def galleries(
     return found
 
 
+def findings_by_title(run: Run, results: Sequence[Result]) -> list[tuple[str, list[str]]]:
+    """Return what was found out about each classifier besides its accuracy, by its title."""
+    found = findings(run)
+    by_title = [
+        (result.title, [text for name, text in found if name == result.classifier])
+        for result in results
+    ]
+    return [(title, texts) for title, texts in by_title if texts]
+
+
+def recipes(run: Run) -> list[tuple[str, dict[str, Any]]]:
+    """Return a heading and the recipe for every frozen base of a run."""
+    if not run.bases:
+        return [("Recipe of the embeddings", run.recipe)]
+    return [(f"Recipe of the embeddings, {base.backbone}", base.recipe) for base in run.bases]
+
+
+def extractions(run: Run) -> list[tuple[str, Extraction]]:
+    """Return what was extracted, in words, and how, for every frozen base of a run."""
+    if not run.bases:
+        return [("The embeddings", run.extraction)]
+    return [(f"The embeddings by {base.backbone}", base.extraction) for base in run.bases]
+
+
 def searches(results: Sequence[Result]) -> list[plots.Chart]:
     """Return the curves of the parameter searches."""
     charts = [plots.search(result, i) for i, result in enumerate(results)]
@@ -195,15 +231,23 @@ def searches(results: Sequence[Result]) -> list[plots.Chart]:
 
 def facts(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a record's free fields as names and texts."""
-    return [(name.replace("_", " "), fact(value)) for name, value in values.items()]
+    return [
+        (name.replace("_", " ").replace(" gib", ", GiB"), fact(v)) for name, v in values.items()
+    ]
 
 
 def fact(value: Any) -> str:
-    """Return one free field as text: as it stands, or as JSON."""
+    """Return one free field as text: as it stands, as a number that can be read, or as JSON."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return count(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -212,6 +256,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     if folder is None:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, QUARANTINE_NAME]
+    names += [LEAKS_NAME, SUSPECTS_NAME, ODDITIES_NAME]
     names += [result.model for result in run.results if result.model]
     present = [name for name in names if _exists(folder / name)]
     return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]

@@ -93,8 +93,8 @@ def test_free_fields_are_shown_as_they_stand():
     assert [fact(value) for value in ("x", 1500, True, None, {"a": [1]}, 0.5)] == [
         "x",
         "1,500",
-        "true",
-        "null",
+        "yes",
+        "-",
         '{"a": [1]}',
         "0.5",
     ]

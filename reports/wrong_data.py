@@ -1,0 +1,108 @@
+"""What the report page shows of an audit: thumbnails of leaks, suspects and oddities."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.findings import audited
+from reports.text import percent
+from reports.thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from reports.record import Run
+
+SHOWN = 40
+"""At most so many pictures of a kind, so that the page stays small."""
+THUMBNAIL_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Found:
+    """A picture that was found, or a pair of them, with what is said of it."""
+
+    paths: list[str]
+    images: list[str | None]
+    """Thumbnails in Base64, as many as paths."""
+    said: str
+    beside: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of wrong data, the first `SHOWN` of it."""
+
+    title: str
+    note: str
+    number: int
+    found: list[Found]
+
+
+@dataclass(frozen=True)
+class WrongData:
+    """All that an audit has found."""
+
+    summary: str
+    kinds: list[Kind]
+
+
+def wrong_data(run: Run) -> WrongData | None:
+    """Return what an audit has found, or None if there was none."""
+    audit, root = run.audit, run.data.root
+    if audit is None:
+        return None
+    leaks = [
+        _found(
+            root,
+            [leak.test, leak.train],
+            "the same file" if leak.exact else f"cosine {leak.cosine:.2f}",
+            "test and training",
+        )
+        for leak in audit.leaks[:SHOWN]
+    ]
+    suspects = [
+        _found(
+            root,
+            [suspect.path],
+            f"{suspect.label}? Rather {suspect.likely}",
+            f"{percent(suspect.probability)} for the label it has, in {suspect.split}",
+        )
+        for suspect in audit.suspects[:SHOWN]
+    ]
+    oddities = [
+        _found(root, [odd.path], odd.reason, f"labelled {odd.label}, in {odd.split}")
+        for odd in audit.oddities[:SHOWN]
+    ]
+    return WrongData(
+        audited(audit).capitalize(),
+        [
+            Kind(
+                "Test pictures that are in training too",
+                "They make every classifier look better than it is. All of them: leaks.csv.",
+                len(audit.leaks),
+                leaks,
+            ),
+            Kind(
+                "Suspect labels",
+                "A classifier that had not seen the picture would have said something else; the "
+                "surest first. Correct the column label of suspects.csv and give the file to "
+                "--labels.",
+                len(audit.suspects),
+                suspects,
+            ),
+            Kind(
+                "Odd pictures",
+                "Unlike all others, nearly uniform, or tiny. All of them: oddities.csv.",
+                len(audit.oddities),
+                oddities,
+            ),
+        ],
+    )
+
+
+def _found(root: str, paths: list[str], said: str, beside: str) -> Found:
+    images = [thumbnail(Path(root, path), THUMBNAIL_SIZE) for path in paths]
+    encoded = [base64.b64encode(image).decode("ascii") if image else None for image in images]
+    return Found(paths, encoded, said, beside)
