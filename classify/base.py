@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -19,20 +20,24 @@ if TYPE_CHECKING:
     from cache.console import Progress
 
 
+ClassWeight = Literal["balanced"] | dict[Any, float] | None
+
+
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A scikit-learn classifier that gives probabilities and says what it wants to be fed.
 
     Attributes
     ----------
-    consumes : {"embeddings", "images"}
-        `X` is float32 ``(n_samples, n_features)``, or RGB uint8 ``(n_samples, size, size, 3)``.
+    consumes : {"embeddings", "images", "activations"}
+        `X` is float32 ``(n_samples, n_features)``, RGB uint8 ``(n_samples, size, size, 3)``, or
+        what a layer further down in the base gives, flattened.
     title : str
         What a report calls it.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; the columns of `predict_proba`.
     """
 
-    consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
+    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     title: ClassVar[str]
     classes_: NDArray[Any]
 
@@ -50,6 +55,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         labels: NDArray[Any] = self.classes_[best]
         return labels
 
+    def _class_weights(
+        self, classes: NDArray[Any], codes: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return what one sample of each class counts in the training, ``(n_classes,)``."""
+        return class_weights(self.get_params()["class_weight"], classes, codes)
+
     def _take(
         self, X: ArrayLike, y: ArrayLike, at_least: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -58,6 +69,39 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         check_classification_targets(labels)
         self.classes_, codes = encode_labels(labels, at_least)
         return features, codes
+
+
+def class_weights(
+    class_weight: ClassWeight, classes: NDArray[Any], codes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what one sample of each class counts, ``(n_classes,)``.
+
+    Parameters
+    ----------
+    class_weight : {"balanced", None} or dict
+        As in scikit-learn: all classes count the same whatever their number of samples, all samples
+        do, or each sample counts what its class has here.
+    classes : ndarray of shape (n_classes,)
+    codes : ndarray of int64, shape (n_samples,)
+        Position of the class of every sample; every class has some.
+
+    Raises
+    ------
+    ClassifierError
+        If `class_weight` is something else.
+
+    Examples
+    --------
+    >>> class_weights("balanced", np.array(["a", "b"]), np.array([0, 0, 0, 1])).round(3).tolist()
+    [0.667, 2.0]
+    """
+    try:
+        weights: NDArray[np.float64] = compute_class_weight(
+            class_weight, classes=classes, y=classes[codes]
+        )
+    except ValueError as error:
+        raise ClassifierError(f"class_weight cannot be {class_weight!r}: {error}") from error
+    return weights
 
 
 def encode_labels(y: ArrayLike, at_least: int = 1) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -11,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cache.console import ConsoleProgress, argument_parser
 from cache.console import run as run_command
 from classify import registry
-from extract.options import add_arguments, options_from
+from extract.options import add_arguments, options_from, positive, share
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from reports.record import Run
@@ -33,13 +34,70 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--clf",
         metavar="NAMES",
         default="all",
-        help=f"{', '.join(registry.CLASSIFIERS)}, several separated by commas, or all",
+        help=f"{', '.join(registry.CLASSIFIERS)}, several separated by commas, or all (but "
+        f"{registry.LONG}); or one of scikit-learn's, as sklearn.ensemble:RandomForestClassifier",
     )
     training.add_argument(
         "--kernel",
         choices=("auto", "linear", "rbf"),
         default="auto",
         help="of the SVM; auto chooses by cross-validation",
+    )
+    training.add_argument(
+        "--class-weight",
+        choices=("balanced", "none"),
+        default="balanced",
+        help="whether all classes count the same in training, or all images do",
+    )
+    training.add_argument(
+        "--learning-rate",
+        type=_rates,
+        metavar="RATES",
+        help="of the networks; of several, as 1e-5,5e-5,1e-4,1e-3, the best is chosen on a part of "
+        "the training split",
+    )
+    training.add_argument(
+        "--unfreeze",
+        metavar="LAYER",
+        default="1",
+        help="for finetune: the first layer of the base that is trained, as block5_conv3, or how "
+        "many of the last layers with weights",
+    )
+    training.add_argument(
+        "--augment",
+        choices=("none", "mirror"),
+        default="none",
+        help="for finetune: whether it is trained on mirror images too, at twice the cache",
+    )
+    training.add_argument(
+        "--repeats",
+        type=positive,
+        metavar="N",
+        default=1,
+        help="train each with N seeds, and tell mean and standard deviation",
+    )
+    training.add_argument(
+        "--learning-curve",
+        action="store_true",
+        help="also train on fewer images per class, to see whether more would help",
+    )
+    training.add_argument(
+        "--audit",
+        action="store_true",
+        help="also look for wrong data: test images in training, suspect labels, odd images",
+    )
+    training.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="make probabilities mean what they say, by scikit-learn's calibration on the training "
+        "split",
+    )
+    training.add_argument(
+        "--target-precision",
+        type=share,
+        metavar="SHARE",
+        help="answer only where it is sure enough for this share of right answers, as 0.99; the "
+        "threshold is chosen on the training split",
     )
     training.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<time>-<clf>)"
@@ -53,13 +111,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _classify(args: argparse.Namespace) -> None:
     names = registry.names(args.clf)
     from classify.run import run
-    from reports.tables import format_results
+    from classify.trial import Wishes
+    from reports.tables import format_results, remarks
 
     with ConsoleProgress(args.quiet) as progress:
         folder, result = run(
             names,
             options_from(args),
-            kernel=args.kernel,
+            wishes=Wishes(
+                kernel=args.kernel,
+                class_weight=None if args.class_weight == "none" else "balanced",
+                learning_rate=args.learning_rate,
+                unfreeze=args.unfreeze,
+                mirror=args.augment == "mirror",
+                repeats=args.repeats,
+                target_precision=args.target_precision,
+                calibrate=args.calibrate,
+                learning_curve=args.learning_curve,
+                audit=args.audit,
+            ),
             out=args.out,
             command=args.command,
             progress=progress,
@@ -74,6 +144,7 @@ def _classify(args: argparse.Namespace) -> None:
             f"({len(result.data.classes)} classes)\n"
         )
         print(format_results(result))
+        print("\n".join(remarks(result)))
         print(f"\nreport  {folder / 'report.html'}")
         print(f"try it  python -m classify.predict {shlex.quote(str(folder))} IMAGE")
 
@@ -90,6 +161,7 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
         "quarantined": done.quarantined,
         "seconds": round(run.seconds, 3),
         "recipe": run.recipe,
+        "recipes": {base.backbone: base.recipe for base in run.bases},
         "results": [
             {
                 "classifier": result.classifier,
@@ -100,3 +172,15 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
             for result in run.results
         ],
     }
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = ()
+    if not rates or not all(0 < rate < math.inf for rate in rates):
+        raise argparse.ArgumentTypeError(
+            f"expected positive numbers separated by commas, found {text}"
+        )
+    return rates

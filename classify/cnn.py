@@ -11,7 +11,11 @@ from classify.networks import Network, Shape
 from extract.quietly import import_keras
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
+
+    from classify.base import ClassWeight
 
 FILTERS = (32, 64, 128, 128)
 HIDDEN_UNITS = 512
@@ -27,17 +31,18 @@ class ScratchCNN(Network):
     parameters and the attributes.
     """
 
-    consumes: ClassVar[Literal["embeddings", "images"]] = "images"
+    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "images"
     title: ClassVar[str] = "CNN trained from scratch"
 
     def __init__(
         self,
         epochs: int = 10,
         batch_size: int = 32,
-        learning_rate: float = 1e-3,
+        learning_rate: float | Sequence[float] = 1e-3,
+        class_weight: ClassWeight = "balanced",
         random_state: int = 0,
     ) -> None:
-        super().__init__(epochs, batch_size, learning_rate, random_state)
+        super().__init__(epochs, batch_size, learning_rate, class_weight, random_state)
 
     def check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return `X` as it is if it is uint8 ``(n_samples, height, width, 3)``."""
@@ -59,8 +64,7 @@ class ScratchCNN(Network):
             )
         return images
 
-    @staticmethod
-    def layers(sample_shape: Shape, n_classes: int) -> list[Any]:
+    def layers(self, sample_shape: Shape, n_classes: int) -> list[Any]:
         """Return the layers of the network; the division by 255 is the first of them."""
         keras = import_keras()
         layers = [keras.Input(sample_shape, dtype="uint8"), keras.layers.Rescaling(1 / 255)]
@@ -76,13 +80,12 @@ class ScratchCNN(Network):
             keras.layers.Dense(n_classes, activation="softmax"),
         ]
 
-    @staticmethod
-    def weight_shapes(sample_shape: Shape, n_classes: int) -> list[Shape]:
+    def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
         """Return the shapes of the weights.
 
         Examples
         --------
-        >>> ScratchCNN.weight_shapes((150, 150, 3), 2)[-4:]
+        >>> ScratchCNN().weight_shapes((150, 150, 3), 2)[-4:]
         [(6272, 512), (512,), (512, 2), (2,)]
         """
         height, width, channels = sample_shape

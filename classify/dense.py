@@ -34,7 +34,7 @@ class DenseHead(Network):
     trained network takes features as they are.
     """
 
-    consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
+    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     title: ClassVar[str] = "Dense head on frozen features"
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
@@ -51,8 +51,7 @@ class DenseHead(Network):
         checked: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, reset=reset)
         return checked
 
-    @staticmethod
-    def layers(sample_shape: Shape, n_classes: int) -> list[Any]:
+    def layers(self, sample_shape: Shape, n_classes: int) -> list[Any]:
         """Return the layers of the head."""
         keras = import_keras()
         return [
@@ -61,13 +60,12 @@ class DenseHead(Network):
             keras.layers.Dense(n_classes, activation="softmax"),
         ]
 
-    @staticmethod
-    def weight_shapes(sample_shape: Shape, n_classes: int) -> list[Shape]:
+    def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
         """Return the shapes of the weights.
 
         Examples
         --------
-        >>> DenseHead.weight_shapes((8192,), 2)
+        >>> DenseHead().weight_shapes((8192,), 2)
         [(8192, 256), (256,), (256, 2), (2,)]
         """
         (n_features,) = sample_shape

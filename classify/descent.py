@@ -41,6 +41,8 @@ class Problems:
         The second class, 0 or 1, for two classes; else one column a class.
     shares : ndarray of float64, shape (n_samples, n_problems, 1)
         Weight of every sample in every problem; each problem's sum to one.
+    sizes : ndarray of float64, shape (n_problems,)
+        What the samples of each problem count together.
     """
 
     X: NDArray[Any]
@@ -48,18 +50,23 @@ class Problems:
     scale: float
     targets: NDArray[np.float64]
     shares: NDArray[np.float64]
+    sizes: NDArray[np.float64]
 
     @classmethod
     def of(
-        cls, X: NDArray[Any], scale: float, codes: NDArray[np.int64], members: NDArray[np.bool_]
+        cls, X: NDArray[Any], scale: float, codes: NDArray[np.int64], counts: NDArray[np.float64]
     ) -> Problems:
-        """Make one problem of each of the rows of `members`, ``(n_problems, n_samples)``."""
+        """Make one problem of each row of `counts`, ``(n_problems, n_samples)``.
+
+        They say how much every sample counts in it, as scikit-learn's `sample_weight`.
+        """
         targets = np.eye(codes.max() + 1)[codes]
         if targets.shape[1] == 2:
             targets = targets[:, 1:]
-        shares = members / members.sum(axis=1)[:, None]
+        sizes = counts.sum(axis=1)
+        shares = (counts / sizes[:, None]).T[:, :, None]
         centre = X.mean(axis=0, dtype=np.float64)
-        return cls(X, centre, scale, targets[:, None, :], shares.T[:, :, None])
+        return cls(X, centre, scale, targets[:, None, :], shares, sizes)
 
     def start(self) -> NDArray[np.float64]:
         """Return coefficients of zero, ``(n_features + 1, n_problems, n_outputs)``.
@@ -88,7 +95,7 @@ class Problems:
         coef : ndarray of float64
             As from `start`.
         C : float
-            Scikit-learn's: the penalty is its inverse, divided by the number of samples.
+            Scikit-learn's: the penalty is its inverse, divided by what the samples count together.
         precision : float
             Bound on the coefficients' distance from the best, relative to their length.
 
@@ -104,7 +111,7 @@ class Problems:
         scores change linearly, so that the lowest point on it is found without the features. The
         distance from the minimum is at most the length of the gradient divided by the penalty.
         """
-        penalty = self.shares.max(axis=(0, 2)) / C
+        penalty = 1 / (C * self.sizes)
         scores = self.scores(coef)
         gradient, rounding = self._gradient(coef, scores, penalty)
         history: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from classify.errors import ClassifierError
+from classify.surroundings import memory_gib
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +79,20 @@ class Gram:
 
     @classmethod
     def of(cls, X: NDArray[np.float32]) -> Gram:
-        """Compute the Gram matrix of `X`, float32 ``(n, n_features)``."""
+        """Compute the Gram matrix of `X`, float32 ``(n, n_features)``.
+
+        Raises
+        ------
+        ClassifierError
+            If this machine has not as much memory as the matrix takes.
+        """
+        needed, there = 4 * len(X) ** 2 / 2**30, memory_gib()
+        if there is not None and needed > there:
+            raise ClassifierError(
+                f"the inner products of all pairs of {len(X):,} training images take "
+                f"{needed:,.0f} GiB, and this machine has {there:,.0f}; take --clf logreg, dense "
+                "or centroid, or fewer training images"
+            )
         scale = unit_scale(X)
         products = X @ X.T
         products *= np.float32(scale**2)

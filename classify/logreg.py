@@ -11,11 +11,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from cache.console import silent
-from classify.base import Classifier
+from classify.base import Classifier, ClassWeight
 from classify.descent import Problems
 from classify.errors import ClassifierError
 from classify.gram import Gram, unit_scale
-from classify.search import MANY, Split, Trail, c_grid, class_scores, cross_validate
+from classify.search import (
+    MANY,
+    Split,
+    Trail,
+    c_grid,
+    class_scores,
+    cross_validate,
+    log_loss,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -46,6 +54,8 @@ class LogReg(Classifier):
         by log loss over the folds; of equally good ones the smallest is chosen.
     folds : int
         Folds of the cross-validation.
+    class_weight : {"balanced", None} or dict
+        Whether all classes count the same, or all samples; see `classify.base.class_weights`.
     random_state : int, RandomState or None
         Shuffles the samples before they are split into folds.
 
@@ -59,6 +69,8 @@ class LogReg(Classifier):
     intercept_ : ndarray of float64, shape (1,) or (n_classes,)
     search_ : Search
         The cross-validation, for the report.
+    held_out_proba_ : ndarray of float64, shape (n_samples, n_classes)
+        Probabilities of the training images, each by a model that has not seen it.
 
     Notes
     -----
@@ -68,17 +80,19 @@ class LogReg(Classifier):
     All folds are trained at once, see `classify.descent`.
     """
 
-    consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
+    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     title: ClassVar[str] = "Logistic regression on frozen features"
 
     def __init__(
         self,
         C: float | Sequence[float] | None = None,
         folds: int = 5,
+        class_weight: ClassWeight = "balanced",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.C = C
         self.folds = folds
+        self.class_weight = class_weight
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
@@ -100,10 +114,11 @@ class LogReg(Classifier):
         """
         values = c_grid(self.C)
         features, codes = self._take(X, y, at_least=2)
+        weights = self._class_weights(self.classes_, codes)
         with _threads(features):
             Z, to_features, self.scale_ = _coordinates(features)
             solutions: dict[float, NDArray[np.float64]] = {}
-            score = partial(_out_of_fold, Z, self.scale_, codes, values, solutions)
+            score = partial(_out_of_fold, Z, self.scale_, codes, weights[codes], values, solutions)
             outcome = cross_validate(
                 [Trail([{"C": value} for value in values], score)],
                 codes,
@@ -111,12 +126,13 @@ class LogReg(Classifier):
                 seed=self.random_state,
                 progress=progress,
                 stage="Logistic regression: choosing C",
+                loss=partial(log_loss, class_weights=weights),
             )
             self.search_: Search = outcome.record
+            self.held_out_proba_: NDArray[np.float64] = softmax(outcome.scores, axis=1)
             self.C_: float = outcome.chosen["C"]
             # The solution for all samples is near the mean of those that leave a fold out.
-            everything = np.ones((1, len(codes)), dtype=bool)
-            problem = Problems.of(Z, self.scale_, codes, everything)
+            problem = Problems.of(Z, self.scale_, codes, weights[codes][np.newaxis])
             coef, _ = problem.minimise(solutions[self.C_], self.C_, PRECISION)
         self.coef_ = to_features(coef[:-1, 0].T)
         mean = features.mean(axis=0, dtype=np.float64)
@@ -149,6 +165,7 @@ def _out_of_fold(
     Z: NDArray[Any],
     scale: float,
     codes: NDArray[np.int64],
+    sample_weight: NDArray[np.float64],
     values: Sequence[float],
     solutions: dict[float, NDArray[np.float64]],
     splits: Sequence[Split],
@@ -157,10 +174,10 @@ def _out_of_fold(
 
     The mean solution of the folds is added to `solutions`, under its C.
     """
-    members = np.zeros((len(splits), len(codes)), dtype=bool)
+    counts = np.zeros((len(splits), len(codes)))
     for fold, (train, _) in enumerate(splits):
-        members[fold, train] = True
-    problems = Problems.of(Z, scale, codes, members)
+        counts[fold, train] = sample_weight[train]
+    problems = Problems.of(Z, scale, codes, counts)
     coef = problems.start()
     for C in values:
         coef, found = problems.minimise(coef, C, SEARCH_PRECISION)

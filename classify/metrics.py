@@ -65,7 +65,7 @@ def evaluate(
         If there is no test image, or one has a label that the classifier was not trained on.
     """
     classes = [str(label) for label in estimator.classes_]
-    codes = _codes(y_true, estimator.classes_)
+    codes = codes_of(y_true, estimator.classes_)
     predicted = probabilities.argmax(axis=1)
     everything = list(range(len(classes)))
     n_test, n_correct = len(codes), int((predicted == codes).sum())
@@ -99,11 +99,18 @@ def evaluate(
         roc=curves,
         history=getattr(estimator, "history_", {}),
         search=search,
+        sweep=getattr(estimator, "sweep_", []),
     )
 
 
-def _codes(y_true: ArrayLike, classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the position in `classes` of every label."""
+def codes_of(y_true: ArrayLike, classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the position in `classes` of every label.
+
+    Raises
+    ------
+    ClassifierError
+        If there is no label, or one that is no class.
+    """
     labels = np.asarray(y_true)
     if labels.size == 0:
         raise ClassifierError("there are no test images, so nothing can be said; add a test split")

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 FORMAT = 1
 NETWORK_SUFFIX, SKOPS_SUFFIX = ".npz", ".skops"
 # What our own estimators hold besides arrays, numbers and text.
-TRUSTED = (
+ESTIMATORS = (
+    "classify.centroid.Centroid",
+    "classify.foreign.Foreign",
     "classify.logreg.LogReg",
+    "classify.nearest.Nearest",
     "classify.svm.SVM",
-    "reports.record.Search",
-    "reports.record.SearchPoint",
 )
+TRUSTED = (*ESTIMATORS, "reports.record.Search", "reports.record.SearchPoint")
 
 
 def save(estimator: Classifier, folder: Path, name: str) -> str:
@@ -179,7 +181,8 @@ def _load_network(path: Path) -> Classifier:
         if not issubclass(kind, Network):
             raise ModelError(f"{about['classifier']} is not a network")
         classes, sample_shape = np.array(about["classes"]), tuple(about["sample_shape"])
-        expected = kind.weight_shapes(sample_shape, len(classes))
+        network = kind(**about["params"])
+        expected = network.weight_shapes(sample_shape, len(classes))
         weights: list[NDArray[np.float32]] = [
             archive[f"weight_{i}"] for i in range(len(archive.files) - 1)
         ]
@@ -188,19 +191,34 @@ def _load_network(path: Path) -> Classifier:
         raise ModelError("expected a list of class names, found something else")
     if found != expected or any(weight.dtype != np.float32 for weight in weights):
         raise ModelError(f"expected float32 weights of the shapes {expected}, found {found}")
-    return kind(**about["params"]).restore(classes, sample_shape, weights, about["history"])
+    return network.restore(classes, sample_shape, weights, about["history"])
 
 
-def _load_skops(path: Path) -> Classifier:
+def check(path: Path) -> None:
+    """Make sure that a saved classifier holds nothing that will not be loaded.
+
+    Raises
+    ------
+    ModelError
+        If it does; the message names it.
+    """
     import skops.io
 
+    if path.suffix != SKOPS_SUFFIX:
+        return
     foreign = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
     if foreign:
         raise ModelError(
             f"it holds what is not ours and was not loaded: {', '.join(sorted(foreign))}"
         )
+
+
+def _load_skops(path: Path) -> Classifier:
+    import skops.io
+
+    check(path)
     estimator = skops.io.load(path, trusted=list(TRUSTED))
-    if f"{type(estimator).__module__}.{type(estimator).__qualname__}" not in TRUSTED[:2]:
+    if f"{type(estimator).__module__}.{type(estimator).__qualname__}" not in ESTIMATORS:
         raise ModelError(f"it holds a {type(estimator).__name__}, not one of our classifiers")
     n_features = estimator.n_features_in_
     if not 0 < n_features < path.stat().st_size:

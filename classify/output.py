@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cache import disk
 from cache.cells import write_quarantine
-from classify.errors import ClassifierError
+from classify.errors import ClassifierError, ModelError
 from reports import page, record, tables
 
 if TYPE_CHECKING:
@@ -78,10 +78,21 @@ class RunFolder:
         raise AssertionError("unreachable")
 
     def save_model(self, estimator: Classifier, name: str) -> tuple[str, str]:
-        """Save a trained classifier; return its file's name and the SHA-256 of its bytes."""
+        """Save a trained classifier; return its file's name and the SHA-256 of its bytes.
+
+        Raises
+        ------
+        ModelError
+            If it could not be loaded again, for what it holds; then there is no file.
+        """
         from classify import models
 
         file = models.save(estimator, self.path, name)
+        try:
+            models.check(self.path / file)
+        except ModelError:
+            (self.path / file).unlink()
+            raise
         return file, models.sha256(self.path / file)
 
     def write(self, run: record.Run, predictions: Sequence[record.Prediction]) -> None:
@@ -93,6 +104,8 @@ class RunFolder:
                 self.path / tables.QUARANTINE_NAME,
                 ((item.path, item.reason) for item in run.quarantine),
             )
+        if run.audit is not None:
+            tables.write_audit(run.audit, self.path)
         page.write(run, predictions, self.path / page.REPORT_NAME)
         disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
 

@@ -80,6 +80,7 @@ def predict(
         If the run, the weights, the cache or a path cannot be used.
     """
     from classify import models
+    from classify.calibration import calibrated
     from extract.dataset import images_in
     from extract.frozen import FrozenBase
     from extract.loading import load_images
@@ -92,7 +93,7 @@ def predict(
     )
     model = models.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     files = [file for path in paths for file in images_in(path)]
-    base = FrozenBase.again(run.recipe, weights=weights, cache=cache, progress=progress)
+    base = FrozenBase.again(run.recipe_of(result), weights=weights, cache=cache, progress=progress)
     done = base.extract(files, workers=workers, max_pixels=max_pixels, progress=progress)
     usable = [file for file in files if file in done.digests]
     answers = {file: Answer(file, None, None, reason) for file, reason in done.quarantine.items()}
@@ -109,6 +110,8 @@ def predict(
             else base.embeddings([done.digests[file] for file in usable])
         )
         probabilities = model.predict_proba(X)
+        if result.sigmoids:
+            probabilities = calibrated(probabilities, result.sigmoids)
         best = probabilities.argmax(axis=1)
         for i, (file, code) in enumerate(zip(usable, best, strict=True)):
             answers[file] = Answer(file, str(model.classes_[code]), float(probabilities[i, code]))
@@ -168,16 +171,18 @@ def _predict(args: argparse.Namespace) -> None:
             max_pixels=args.max_pixels,
             progress=progress,
         )
+    broken = sum(answer.reason is not None for answer in answers)
     if args.csv is None:
         for answer in answers:
             print(_line(answer))
-        return
-    try:
-        write_csv(args.csv, ["path", "class", "probability", "problem"], map(_row, answers))
-    except OSError as error:
-        raise ModelError(f"cannot write {args.csv}: {error.strerror or error}") from error
-    broken = sum(answer.reason is not None for answer in answers)
-    print(f"{args.csv}: {len(answers) - broken:,} pictures classified, {broken:,} broken")
+    else:
+        try:
+            write_csv(args.csv, ["path", "class", "probability", "problem"], map(_row, answers))
+        except OSError as error:
+            raise ModelError(f"cannot write {args.csv}: {error.strerror or error}") from error
+        print(f"{args.csv}: {len(answers) - broken:,} pictures classified, {broken:,} broken")
+    if broken == len(answers):
+        raise ModelError("none of the files can be used as an image; give others")
 
 
 def _line(answer: Answer) -> str:

@@ -18,12 +18,19 @@ CLASSIFIERS: dict[str, str] = {
     "dense": "classify.dense:DenseHead",
     "logreg": "classify.logreg:LogReg",
     "svm": "classify.svm:SVM",
+    "nearest": "classify.nearest:Nearest",
+    "centroid": "classify.centroid:Centroid",
     "cnn": "classify.cnn:ScratchCNN",
+    "finetune": "classify.finetune:FineTune",
 }
+LONG = "finetune"
+"""What takes minutes and a cache of its own, and is trained only if it is named."""
 
 
 def names(spec: str) -> list[str]:
-    """Return the names in a comma-separated list, or every name for ``all``; each once.
+    """Return the names in a comma-separated list, or every name but `LONG` for ``all``; each once.
+
+    A name with a colon is a scikit-learn classifier of the user's, ``module:Class``.
 
     Raises
     ------
@@ -33,14 +40,17 @@ def names(spec: str) -> list[str]:
     Examples
     --------
     >>> names("all")
-    ['dense', 'logreg', 'svm', 'cnn']
+    ['dense', 'logreg', 'svm', 'nearest', 'centroid', 'cnn']
     >>> names("svm, logreg,svm")
     ['svm', 'logreg']
     """
     chosen: list[str] = []
-    for name in (part.strip().lower() for part in spec.split(",")):
-        if name == "all":
-            chosen += CLASSIFIERS
+    for part in map(str.strip, spec.split(",")):
+        name = part.lower()
+        if ":" in part:
+            chosen.append(part)
+        elif name == "all":
+            chosen += [known for known in CLASSIFIERS if known != LONG]
         elif name in CLASSIFIERS:
             chosen.append(name)
         else:
@@ -63,6 +73,17 @@ def classifier(name: str) -> type[Classifier]:
     return found
 
 
+def kind(name: str) -> type[Classifier]:
+    """Return the class of the classifier that a user has named.
+
+    Raises
+    ------
+    ClassifierError
+        If there is none.
+    """
+    return type(make(name, seed=0)) if ":" in name else classifier(name)
+
+
 def make(name: str, *, seed: int, **options: Any) -> Classifier:
     """Return an untrained classifier.
 
@@ -70,27 +91,32 @@ def make(name: str, *, seed: int, **options: Any) -> Classifier:
     ----------
     name : str
     seed : int
-        Its `random_state`.
+        Its `random_state`, if it has one.
     **options
         Parameters of its class.
 
     Raises
     ------
     ClassifierError
-        If the name is unknown, or the classifier has no parameter of one of these names.
+        If the name is unknown, or the classifier has no parameter of one of these names. One of the
+        user's own takes none.
     """
-    kind = classifier(name)
-    known = kind().get_params()
+    if ":" in name:
+        from classify.foreign import given
+
+        return given(name, seed)
+    found = classifier(name)
+    known = found().get_params()
     for option in options:
         if option not in known:
             raise ClassifierError(
                 f"{name} has no parameter {option!r}; it has {', '.join(sorted(known))}"
             )
-    return kind(random_state=seed, **options)
+    return found(**({"random_state": seed} if "random_state" in known else {}), **options)
 
 
 def _unknown(name: str) -> ClassifierError:
     return ClassifierError(
         f"unknown classifier {name!r}; choose from {', '.join(CLASSIFIERS)} "
-        "(several separated by commas) or all"
+        "(several separated by commas), all, or module:Class for one of scikit-learn's"
     )

@@ -13,8 +13,8 @@ from classify import registry
 from classify.errors import ClassifierError
 from classify.output import RunFolder
 from classify.surroundings import machine, versions
+from classify.trial import Features, Trial, Wishes
 from extract.dataset import counts
-from extract.loading import load_images
 from extract.prepare import find_dataset, prepare
 from reports import record
 
@@ -22,44 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
-
-    from classify.base import Classifier
     from extract.dataset import Dataset, Split
     from extract.options import Options
     from extract.prepare import Prepared
-
-
-@dataclass
-class _Features:
-    """What the classifiers are fed, each kind read once and only if one asks for it."""
-
-    prepared: Prepared
-    options: Options
-    progress: Progress
-    _kept: dict[tuple[str, Split], np.ndarray] = field(default_factory=dict)
-
-    def __call__(self, kind: str, split: Split) -> np.ndarray:
-        if (kind, split) not in self._kept:
-            self._kept[kind, split] = (
-                self.prepared.embeddings(split)
-                if kind == "embeddings"
-                else load_images(
-                    self.prepared.paths(split),
-                    self.options.size,
-                    workers=self.options.workers,
-                    max_pixels=self.options.max_pixels,
-                    progress=self.progress,
-                )
-            )
-        return self._kept[kind, split]
 
 
 def run(
     names: Sequence[str],
     options: Options,
     *,
-    kernel: str = "auto",
+    wishes: Wishes | None = None,
     out: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = silent,
@@ -72,8 +44,8 @@ def run(
         Classifiers, see `classify.registry`.
     options : Options
         Data, base and seed.
-    kernel : {"auto", "linear", "rbf"}
-        The SVM's.
+    wishes : Wishes, optional
+        How to train, and what else to find out.
     out : Path, optional
         Folder of the run; by default a new one under ``runs/``.
     command : sequence of str
@@ -96,42 +68,84 @@ def run(
         After Ctrl-C; the classifiers that were done by then have been reported.
     """
     started = time.monotonic()
-    kinds = [registry.classifier(name) for name in names]
+    wishes = wishes or Wishes()
+    for name in names:
+        registry.kind(name)  # a name that there is not is told before anything is computed
     dataset = find_dataset(options, progress)
     check(dataset)
     folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
     try:
-        prepared = prepare(dataset, options, progress)
-        check(prepared.dataset)
-        features = _Features(prepared, options, progress)
-        results: list[record.Result] = []
-        predictions: list[record.Prediction] = []
+        bases = [prepare(dataset, one, progress) for one in options.for_each_backbone()]
+        _check_together(bases)
+        found = _Found()
 
         def describe() -> record.Run:
-            return _record(prepared, options, command, results, time.monotonic() - started)
+            return _record(bases, options, command, found, time.monotonic() - started)
 
         try:
-            for name, kind in zip(names, kinds, strict=True):
-                extra = {"kernel": kernel} if name == "svm" else {}
-                estimator = registry.make(name, seed=options.seed, **extra)
-                X: dict[Split, np.ndarray] = {
-                    "train": features(kind.consumes, "train"),
-                    "test": features(kind.consumes, "test"),
-                }
-                result, rows = _judge(name, estimator, prepared, X, folder, progress)
-                results.append(result)
-                predictions += rows
+            _find_out(names, bases, options, wishes, folder, found, progress)
         except KeyboardInterrupt:
-            if results:
-                folder.write(describe(), predictions)
-                done = f"{len(results)} of {len(names)} classifiers are reported in {folder.path}"
+            if found.results:
+                folder.write(describe(), found.predictions)
+                done = f"{len(found.results)} classifiers are reported in {folder.path}"
                 raise KeyboardInterrupt(f"stopped: {done}") from None
             raise
         finished = describe()
-        folder.write(finished, predictions)
+        folder.write(finished, found.predictions)
         return folder.path, finished
     finally:
         folder.remove_if_empty()
+
+
+@dataclass
+class _Found:
+    """What a run has found out so far."""
+
+    results: list[record.Result] = field(default_factory=list)
+    predictions: list[record.Prediction] = field(default_factory=list)
+    curves: list[record.LearningCurve] = field(default_factory=list)
+    lower: list[record.Base] = field(default_factory=list)
+    audit: record.Audit | None = None
+
+
+def _find_out(
+    names: Sequence[str],
+    bases: Sequence[Prepared],
+    options: Options,
+    wishes: Wishes,
+    folder: RunFolder,
+    found: _Found,
+    progress: Progress,
+) -> None:
+    """Try every classifier on every base, and look for wrong data; add it all to `found`."""
+    for prepared, one in zip(bases, options.for_each_backbone(), strict=True):
+        features = Features(prepared, one, progress)
+        for name in names:
+            on_images = registry.kind(name).consumes == "images"
+            if on_images and prepared is not bases[0]:
+                continue
+            several = len(bases) > 1 and not on_images
+            trial = Trial(name, features, wishes, several=several, progress=progress)
+            result, rows = trial.judge(folder)
+            found.results.append(result)
+            found.predictions += rows
+            found.curves += trial.learning_curve()
+        if features.lower is not None:
+            below = _described(features.lower, one)
+            layer = features.lower.base.recipe.layer
+            found.lower.append(
+                dataclasses.replace(below, backbone=f"{below.backbone} up to {layer}")
+            )
+    if wishes.audit:
+        from classify.audit import audit
+
+        found.audit = audit(
+            bases[0],
+            found.predictions,
+            seed=options.seed,
+            workers=options.workers,
+            progress=progress,
+        )
 
 
 def check(dataset: Dataset) -> None:
@@ -166,57 +180,38 @@ def check(dataset: Dataset) -> None:
                 )
 
 
-def _judge(
-    name: str,
-    estimator: Classifier,
-    prepared: Prepared,
-    X: dict[Split, np.ndarray],
-    folder: RunFolder,
-    progress: Progress,
-) -> tuple[record.Result, list[record.Prediction]]:
-    from classify.metrics import evaluate
+def _check_together(bases: Sequence[Prepared]) -> None:
+    """Make sure that all bases have embedded the same usable images."""
+    check(bases[0].dataset)
+    for other in bases[1:]:
+        if other.dataset != bases[0].dataset:
+            raise ClassifierError(
+                "files were changed while they were read, so that the backbones do not have the "
+                "same images; run the command again"
+            )
 
-    clock = time.monotonic()
-    estimator.fit(X["train"], prepared.labels("train"), progress=progress)
-    fitted = time.monotonic()
-    probabilities = estimator.predict_proba(X["test"])
-    predicted = time.monotonic()
-    truth = prepared.labels("test")
-    result = evaluate(
-        name,
-        estimator,
-        truth,
-        probabilities,
-        fit_seconds=fitted - clock,
-        predict_seconds=predicted - fitted,
-    )
-    file, sha256 = folder.save_model(estimator, name)
-    result = dataclasses.replace(result, model=file, model_sha256=sha256)
-    best = probabilities.argmax(axis=1)
-    rows = [
-        record.Prediction(
-            name,
-            prepared.dataset.relative(path),
-            label,
-            str(estimator.classes_[code]),
-            float(probabilities[i, code]),
-        )
-        for i, (path, label, code) in enumerate(
-            zip(prepared.paths("test"), truth, best, strict=True)
-        )
-    ]
-    return result, rows
+
+def _compare(
+    prepared: Prepared, predictions: Sequence[record.Prediction]
+) -> list[record.Comparison]:
+    from classify.comparing import compare
+
+    predicted: dict[str, list[str]] = {}
+    for row in predictions:
+        predicted.setdefault(row.classifier, []).append(row.predicted)
+    return compare(prepared.labels("test"), predicted)
 
 
 def _record(
-    prepared: Prepared,
+    bases: Sequence[Prepared],
     options: Options,
     command: Sequence[str],
-    results: Sequence[record.Result],
+    found: _Found,
     seconds: float,
 ) -> record.Run:
-    dataset, done = prepared.dataset, prepared.extraction
-    classes = dataset.classes
+    first = bases[0]
+    dataset, classes = first.dataset, first.dataset.classes
+    described = [_described(prepared, options) for prepared in bases] + found.lower
     return record.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(command),
@@ -228,22 +223,35 @@ def _record(
             train_counts=counts(dataset.items, classes, "train"),
             test_counts=counts(dataset.items, classes, "test"),
             split=dataset.split,
-            fingerprint=prepared.fingerprint,
+            fingerprint=first.fingerprint,
         ),
-        recipe={**prepared.base.to_dict(), "preset": options.described_preset},
-        extraction=record.Extraction(
+        recipe=described[0].recipe,
+        extraction=described[0].extraction,
+        results=list(found.results),
+        versions=versions(),
+        machine=machine(),
+        seconds=seconds,
+        quarantine=[
+            record.Quarantined(dataset.relative(path), reason)
+            for path, reason in first.extraction.quarantine.items()
+        ],
+        comparisons=_compare(first, found.predictions),
+        learning_curves=found.curves,
+        audit=found.audit,
+        bases=described if len(described) > 1 else [],
+    )
+
+
+def _described(prepared: Prepared, options: Options) -> record.Base:
+    done = prepared.extraction
+    return record.Base(
+        prepared.base.recipe.backbone,
+        {**prepared.base.to_dict(), "preset": options.described_preset},
+        record.Extraction(
             images=len(done.digests) + len(done.quarantine),
             cached=done.cached,
             computed=done.computed,
             quarantined=len(done.quarantine),
             seconds=done.seconds,
         ),
-        results=list(results),
-        versions=versions(),
-        machine=machine(),
-        seconds=seconds,
-        quarantine=[
-            record.Quarantined(dataset.relative(path), reason)
-            for path, reason in done.quarantine.items()
-        ],
     )

@@ -112,15 +112,20 @@ def class_scores(decision: NDArray[np.float64]) -> NDArray[np.float64]:
     return decision
 
 
-def log_loss(scores: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
+def log_loss(
+    scores: NDArray[np.float64], codes: NDArray[np.int64], class_weights: NDArray[np.float64]
+) -> float:
     """Return the mean negative log probability of the true classes, the softmax of `scores`.
+
+    Each sample counts as much as `class_weights`, ``(n_classes,)``, has for its class.
 
     Examples
     --------
-    >>> round(log_loss(np.array([[0.0, 0.0]]), np.array([1])), 4)
+    >>> round(log_loss(np.array([[0.0, 0.0]]), np.array([1]), np.ones(2)), 4)
     0.6931
     """
-    return float(-log_softmax(scores, axis=1)[np.arange(len(codes)), codes].mean())
+    losses = -log_softmax(scores, axis=1)[np.arange(len(codes)), codes]
+    return float(np.average(losses, weights=class_weights[codes]))
 
 
 def cross_validate(
@@ -131,7 +136,7 @@ def cross_validate(
     seed: int | np.random.RandomState | None,
     progress: Progress,
     stage: str,
-    loss: Callable[[NDArray[np.float64], NDArray[np.int64]], float] = log_loss,
+    loss: Callable[[NDArray[np.float64], NDArray[np.int64]], float],
 ) -> Outcome:
     """Score every point on stratified folds, and choose the one of least log loss.
 

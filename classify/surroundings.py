@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "cores": int(joblib.cpu_count()),
-        "memory_gib": _memory_gib(),
+        "memory_gib": memory_gib(),
     }
 
 
@@ -53,7 +53,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _memory_gib() -> float | None:
+def memory_gib() -> float | None:
+    """Return the memory of this machine in GiB, or None if the system cannot say."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, ValueError, OSError):  # not every system can say

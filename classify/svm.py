@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import joblib
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from cache.console import silent
-from classify.base import Classifier
+from classify.base import Classifier, ClassWeight
 from classify.errors import ClassifierError
 from classify.gram import KERNELS, Gram, Kernel, kernel, squared_norms
-from classify.search import Split, Trail, c_grid, class_scores, cross_validate, log_loss
+from classify.search import Split, Trail, c_grid, class_scores, cross_validate
+from classify.temperature import temperature, tempered_loss
 from classify.working_set import Duel, Machine
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class SVM(Classifier):
         ``auto`` chooses together with C. The width of ``rbf`` is scikit-learn's ``gamma="scale"``.
     folds : int
         Folds of the cross-validation, also for a single C: the probabilities are fitted on them.
+    class_weight : {"balanced", None} or dict
+        Whether all classes count the same, or all samples; see `classify.base.class_weights`.
     random_state : int, RandomState or None
         Shuffles the samples before they are split into folds.
 
@@ -67,16 +69,16 @@ class SVM(Classifier):
         Factor on the class scores before the softmax.
     search_ : Search
         The cross-validation, for the report.
+    held_out_proba_ : ndarray of float64, shape (n_samples, n_classes)
+        Probabilities of the training images, each by a model that has not seen it.
 
     Notes
     -----
-    Probabilities come from temperature scaling (Guo et al., On Calibration of Modern Neural
-    Networks, 2017): one positive factor, fitted by log loss on the class scores of the samples that
-    were held out in the cross-validation. It cannot change which class comes first. Its targets are
-    smoothed as in Platt (1999), or a perfect separation would ask for an endless factor.
+    Probabilities come from temperature scaling (see `classify.temperature`) of the class scores of
+    the samples that were held out in the cross-validation.
     """
 
-    consumes: ClassVar[Literal["embeddings", "images"]] = "embeddings"
+    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     title: ClassVar[str] = "SVM on frozen features"
 
     def __init__(
@@ -84,11 +86,13 @@ class SVM(Classifier):
         C: float | Sequence[float] | None = None,
         kernel: Literal["auto", "linear", "rbf"] = "auto",
         folds: int = 5,
+        class_weight: ClassWeight = "balanced",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.C = C
         self.kernel = kernel
         self.folds = folds
+        self.class_weight = class_weight
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
@@ -111,12 +115,13 @@ class SVM(Classifier):
         kernels = _kernels(self.kernel)
         values = c_grid(self.C)
         features, codes = self._take(X, y, at_least=2)
+        weights = self._class_weights(self.classes_, codes)
         gram = Gram.of(features)
         outcome = cross_validate(
             [
                 Trail(
                     [{"kernel": name, "C": value} for value in values],
-                    partial(_out_of_fold, gram, codes, name, values),
+                    partial(_out_of_fold, gram, codes, weights, name, values),
                 )
                 for name in kernels
             ],
@@ -125,16 +130,19 @@ class SVM(Classifier):
             seed=self.random_state,
             progress=progress,
             stage="SVM: choosing C" if len(kernels) == 1 else "SVM: choosing kernel and C",
-            loss=_calibrated_loss,
+            loss=partial(tempered_loss, class_weights=weights),
         )
         self.search_: Search = outcome.record
         self.C_: float = outcome.chosen["C"]
         self.kernel_: Kernel = outcome.chosen["kernel"]
-        self.temperature_ = _temperature(outcome.scores, codes)
+        self.temperature_ = temperature(outcome.scores, codes, weights)
+        self.held_out_proba_: NDArray[np.float64] = softmax(
+            self.temperature_ * outcome.scores, axis=1
+        )
         everything = np.arange(len(codes))
         self.scale_ = gram.scale
         self.gamma_ = gram.gamma(everything)
-        machines = next(_machines(gram, codes, self.kernel_, everything, [self.C_]))
+        machines = next(_machines(gram, codes, weights, self.kernel_, everything, [self.C_]))
         weights = np.stack([machine.weights for machine in machines], axis=1)
         self.support_: NDArray[np.intp] = np.flatnonzero(weights.any(axis=1))
         self.support_vectors_: NDArray[np.float32] = features[self.support_]
@@ -181,13 +189,14 @@ def _kernels(name: str) -> tuple[Kernel, ...]:
 def _out_of_fold(
     gram: Gram,
     codes: NDArray[np.int64],
+    class_weights: NDArray[np.float64],
     name: Kernel,
     values: Sequence[float],
     splits: Sequence[Split],
 ) -> Generator[NDArray[np.float64]]:
     """Yield the class scores of all samples, each by the fold that it is held out from."""
     n_classes = int(codes.max()) + 1
-    folds = [_machines(gram, codes, name, train, values) for train, _ in splits]
+    folds = [_machines(gram, codes, class_weights, name, train, values) for train, _ in splits]
     workers = min(len(splits), joblib.cpu_count())
     # The folds take a core each; a BLAS that took all cores for each of them would only wait.
     with (
@@ -206,6 +215,7 @@ def _out_of_fold(
 def _machines(
     gram: Gram,
     codes: NDArray[np.int64],
+    class_weights: NDArray[np.float64],
     name: Kernel,
     rows: NDArray[np.intp],
     values: Sequence[float],
@@ -221,7 +231,7 @@ def _machines(
         sides = np.zeros(len(codes))
         sides[rows[codes[rows] == first]] = positive
         sides[rows[codes[rows] == second]] = -positive
-        duels.append(Duel(gram, name, gamma, sides).machines(values))
+        duels.append(Duel(gram, name, gamma, sides, class_weights[codes]).machines(values))
     return zip(*duels, strict=True)
 
 
@@ -240,21 +250,3 @@ def _decision(pairwise: NDArray[np.float64], n_classes: int) -> NDArray[np.float
     margins = pairwise @ sides
     decision: NDArray[np.float64] = won + margins / (3 * (np.abs(margins) + 1))
     return decision
-
-
-def _calibrated_loss(scores: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
-    """Return the log loss of the probabilities that `scores` become."""
-    return log_loss(_temperature(scores, codes) * scores, codes)
-
-
-def _temperature(scores: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
-    """Return the factor on `scores` that gives the least log loss on smoothed targets."""
-    n_samples, n_classes = scores.shape
-    doubt = 1.0 / (n_samples + 2)
-    targets = np.full(scores.shape, doubt / (n_classes - 1))
-    targets[np.arange(n_samples), codes] = 1.0 - doubt
-
-    def loss(log_factor: float) -> float:
-        return float(-(targets * log_softmax(np.exp(log_factor) * scores, axis=1)).sum())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-7.0, 7.0), method="bounded").x))

@@ -57,22 +57,30 @@ class Duel:
     sides : ndarray of float64, shape (n,)
         1 for the samples of the positive class, -1 for those of the other, 0 for samples that have
         no part in the training.
+    costs : ndarray of float64, shape (n,)
+        What every sample counts: its weight is at most C times that. The same within a class.
 
     Notes
     -----
     Most samples are either far on their side of the margin, with weight zero, or far on the wrong
-    one, with the weight C. `SVC` need only be asked about the others. What those of weight C
-    contribute is added up, class by class, and given to it as one more sample each, of the weight
-    of all of them. Then the optimality conditions are checked on all samples; where they are
-    broken, samples are taken in, and `SVC` is asked again. This is the decomposition of Osuna,
-    Freund and Girosi (An improved training algorithm for support vector machines, 1997), but for
-    those sums.
+    one, with the largest weight. `SVC` need only be asked about the others. What those of the
+    largest weight contribute is added up, class by class, and given to it as one more sample each,
+    of the weight of all of them. Then the optimality conditions are checked on all samples; where
+    they are broken, samples are taken in, and `SVC` is asked again. This is the decomposition of
+    Osuna, Freund and Girosi (An improved training algorithm for support vector machines, 1997),
+    but for those sums.
     """
 
     def __init__(
-        self, gram: Gram, kernel: Kernel, gamma: float, sides: NDArray[np.float64]
+        self,
+        gram: Gram,
+        kernel: Kernel,
+        gamma: float,
+        sides: NDArray[np.float64],
+        costs: NDArray[np.float64],
     ) -> None:
         self._gram, self._kernel, self._gamma, self._sides = gram, kernel, gamma, sides
+        self._costs = costs
         self._part = np.flatnonzero(sides)
         self._state = np.full(len(sides), _OUT, dtype=np.int8)
         self._sums = {side: np.zeros(len(sides)) for side in (1.0, -1.0)}
@@ -137,7 +145,9 @@ class Duel:
 
     @property
     def _at_bound(self) -> NDArray[np.bool_]:
-        return self._weights >= self._C * (1 - 1e-9)
+        bounds = self._C * self._costs
+        at_bound: NDArray[np.bool_] = (self._weights >= bounds * (1 - 1e-9)) & (self._sides != 0)
+        return at_bound
 
     @property
     def _between(self) -> NDArray[np.bool_]:
@@ -163,12 +173,12 @@ class Duel:
             for side in self._sums
             if len(held := np.flatnonzero((self._state == _BOUNDED) & (self._sides == side)))
         }
-        counts = [len(held) for held in summed.values()]
+        counts = [self._costs[held].sum() for held in summed.values()]
         within = self._within(chosen, summed)
         svc = SVC(C=self._C, kernel="precomputed", tol=precision, cache_size=1000).fit(
             within,
             np.append(self._sides[chosen], list(summed)),
-            sample_weight=np.append(np.ones(len(chosen)), counts),
+            sample_weight=np.append(self._costs[chosen], counts),
         )
         coef = np.zeros(len(within))
         coef[svc.support_] = svc.dual_coef_[0]

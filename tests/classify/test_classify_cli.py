@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from classify_commands import python
 
 from extract.backbone import construct
 
-ROOT = Path(__file__).parents[2]
-
-
-def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def draw(path: Path, label: str, seed: int) -> None:
@@ -43,6 +31,7 @@ def draw(path: Path, label: str, seed: int) -> None:
     cv2.imwrite(str(path), picture.astype(np.uint8))
 
 
+NAMES = ["dense", "logreg", "svm", "nearest", "centroid", "cnn"]
 ARGUMENTS = ("--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
 
 
@@ -60,15 +49,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
-    """Run all four classifiers, once for the module."""
+    """Run all classifiers, once for the module."""
     done = python("-m", "classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("pictures: trained on ")
-    assert [line.split()[0] for line in lines if line[:3] in ("den", "log", "svm", "cnn")] == [
-        "dense", "logreg", "svm", "cnn",
-    ]  # fmt: skip
+    assert [line.split()[0] for line in lines if line[-2:] == " s" or line[-3:] == " ms"] == NAMES
     assert "report  run/report.html" in done.stdout
     return home / "run"
 
@@ -79,8 +66,8 @@ pytestmark = pytest.mark.slow
 def test_a_run_folder_holds_tables_page_record_and_models(run: Path) -> None:
     """Everything that the run was for, in files."""
     assert sorted(path.name for path in run.iterdir()) == [
-        "cnn.npz", "dense.npz", "logreg.skops", "metrics.csv", "predictions.csv",
-        "quarantine.csv", "report.html", "run.json", "svm.skops",
+        "centroid.skops", "cnn.npz", "dense.npz", "logreg.skops", "metrics.csv", "nearest.skops",
+        "predictions.csv", "quarantine.csv", "report.html", "run.json", "svm.skops",
     ]  # fmt: skip
 
 
@@ -93,7 +80,7 @@ def test_metrics_csv_begins_as_promised(run: Path) -> None:
     with (run / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0])[:4] == ["classifier", "accuracy", "accuracy_low", "accuracy_high"]
-    assert [row["classifier"] for row in rows] == ["dense", "logreg", "svm", "cnn"]
+    assert [row["classifier"] for row in rows] == NAMES
     for row in rows:
         low, accuracy, high = (float(row[c]) for c in ("accuracy_low", "accuracy", "accuracy_high"))
         assert 0 <= low <= accuracy <= high <= 1
@@ -114,6 +101,9 @@ def test_the_record_says_how_to_repeat_the_run(run: Path) -> None:
     assert record["quarantine"][0]["path"] == "dark/<script>.jpg"
     grids = {result["classifier"]: result["search"] for result in record["results"]}
     assert len(grids["logreg"]["points"]) == 13
+    assert [(pair["first"], pair["second"]) for pair in record["comparisons"]] == list(
+        itertools.combinations(NAMES, 2)
+    )
     assert {point["params"]["kernel"] for point in grids["svm"]["points"]} == {"linear", "rbf"}
 
 
@@ -131,7 +121,7 @@ def test_predictions_csv_has_every_test_image_per_classifier(run: Path) -> None:
     with (run / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["classifier", "path", "true", "predicted", "probability"]
-    assert len(rows) == 4 * n_test
+    assert len(rows) == len(NAMES) * n_test
     for result in record["results"]:
         mine = [row for row in rows if row["classifier"] == result["classifier"]]
         assert sum(row["true"] == row["predicted"] for row in mine) == result["n_correct"]
@@ -166,7 +156,7 @@ def test_a_warm_svm_never_imports_tensorflow(run: Path, home: Path) -> None:
     assert (home / "runs").is_dir()
 
 
-@pytest.mark.parametrize("classifier", ["dense", "logreg", "svm", "cnn"])
+@pytest.mark.parametrize("classifier", NAMES)
 def test_predict_agrees_with_the_run(run: Path, home: Path, classifier: str) -> None:
     """A loaded model says of the test images what the run said of them."""
     with (run / "predictions.csv").open(newline="") as file:
@@ -215,6 +205,15 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == ["bright", "striped", ""]
     assert rows[2]["problem"].startswith("not an image")
+
+
+def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path) -> None:
+    """Each is named with its reason, and the status is that of a mistake."""
+    (home / "broken.jpg").write_text("no image")
+    done = python("-m", "classify.predict", "run", "broken.jpg", "--cache", "cache", cwd=home)
+    assert done.returncode == 2
+    assert "broken.jpg  cannot be used as an image" in done.stdout
+    assert "none of the files can be used" in done.stderr
 
 
 def test_reports_renders_the_run_again_from_its_record_alone(run: Path, home: Path) -> None:

@@ -3,7 +3,9 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from classify.centroid import Centroid
 from classify.logreg import LogReg
+from classify.nearest import Nearest
 from classify.svm import SVM
 
 FLOAT32 = {
@@ -14,8 +16,8 @@ FLOAT32 = {
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [SVM(), LogReg()],
-    expected_failed_checks=lambda estimator: FLOAT32 if isinstance(estimator, SVM) else {},
+    [SVM(), LogReg(), Nearest(), Centroid()],
+    expected_failed_checks=lambda estimator: {} if isinstance(estimator, LogReg) else FLOAT32,
 )
 def test_scikit_learns_conventions_are_kept(estimator, check):
     """Cloning, validation, error types, attributes, idempotence and the like, as everywhere."""

@@ -20,9 +20,10 @@ def blobs(n_classes, n_samples=80, n_features=120, seed=0):
     return X.astype(np.float32), np.array(["ant", "bee", "cow", "dog"])[y]
 
 
-def on_the_features(X, y, C):
+def on_the_features(X, y, C, class_weight="balanced"):
     """Return scikit-learn's model; its Newton solver arrives where lbfgs, unscaled, does not."""
-    return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-9).fit(X.astype(np.float64), y)
+    theirs = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-9, class_weight=class_weight)
+    return theirs.fit(X.astype(np.float64), y)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -37,6 +38,19 @@ def test_it_is_logistic_regression_on_the_features(n_classes, n_features, C):
     unseen, _ = blobs(n_classes, n_features=n_features, seed=1)
     np.testing.assert_allclose(ours.predict_proba(unseen), theirs.predict_proba(unseen), atol=2e-3)
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", None])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes, class_weight):
+    """Of a few images of one class and many of the others, with the weights and without."""
+    X, y = blobs(n_classes, n_samples=160)
+    kept = (y != "bee") | (np.arange(160) % 16 == 1)
+    ours = LogReg(C=1.0, folds=2, class_weight=class_weight).fit(X[kept], y[kept])
+    theirs = on_the_features(X[kept], y[kept], ours.scale_**2, class_weight)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-3 * np.abs(theirs.coef_).max())
+    unseen, _ = blobs(n_classes, seed=1)
+    np.testing.assert_allclose(ours.predict_proba(unseen), theirs.predict_proba(unseen), atol=2e-3)
 
 
 def test_the_search_goes_over_the_grid_and_trains_with_the_best():
@@ -85,7 +99,9 @@ def test_a_clone_has_the_parameters_and_nothing_learnt():
     """`clone` copies what the constructor takes, and the copy is untrained."""
     X, y = blobs(2, n_samples=20)
     copy = clone(LogReg(C=2.0).fit(X, y))
-    assert copy.get_params() == {"C": 2.0, "folds": 5, "random_state": 0}
+    assert copy.get_params() == {
+        "C": 2.0, "folds": 5, "class_weight": "balanced", "random_state": 0,
+    }  # fmt: skip
     with pytest.raises(NotFittedError):
         copy.predict(X)
 

@@ -28,7 +28,7 @@ def images(n_samples=24, size=SMALLEST_SIZE):
 )
 def test_the_networks_are_the_lessons(network, shape, n_parameters):
     """The lesson's parameter counts, to the last one."""
-    shapes = network.weight_shapes(shape, 2)
+    shapes = network().weight_shapes(shape, 2)
     assert sum(int(np.prod(weight)) for weight in shapes) == n_parameters
 
 
@@ -43,7 +43,7 @@ def test_the_networks_are_the_lessons(network, shape, n_parameters):
 def test_the_announced_weights_are_those_of_the_built_network(network, X):
     """Shapes found without building are the shapes that Keras builds, and it counts the same."""
     fitted = network(epochs=1).fit(X, [0, 1, 0, 1])
-    shapes = network.weight_shapes(X.shape[1:], 2)
+    shapes = fitted.weight_shapes(X.shape[1:], 2)
     assert [weight.shape for weight in fitted.model_.get_weights()] == shapes
     assert fitted.n_parameters_ == sum(int(np.prod(shape)) for shape in shapes)
 
@@ -160,3 +160,35 @@ def test_the_dense_head_does_not_mind_the_features_scale():
     plain = DenseHead(random_state=3).fit(X, y).predict_proba(X)
     large = DenseHead(random_state=3).fit(1024 * X, y).predict_proba(1024 * X)
     np.testing.assert_allclose(large, plain, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_of_several_learning_rates_the_best_on_a_validation_part_is_taken():
+    """One too small to learn loses; every one has its curves, and all samples are trained on."""
+    X, y = embeddings(200)
+    head = DenseHead(epochs=3, learning_rate=[1e-7, 0.01, 1e-6]).fit(X, y)
+    assert head.learning_rate_ == 0.01
+    assert head.search_.chosen == {"learning_rate": 0.01}
+    assert [sweep.learning_rate for sweep in head.sweep_] == [1e-7, 0.01, 1e-6]
+    for sweep in head.sweep_:
+        assert [len(sweep.history[name]) for name in ("loss", "val_loss", "val_accuracy")] == [
+            3
+        ] * 3
+    alone = DenseHead(epochs=3, learning_rate=0.01).fit(X, y)
+    np.testing.assert_array_equal(head.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.slow
+def test_learning_rates_that_diverge_are_passed_over():
+    """As long as one does not; if all do, that is an error."""
+    X, y = embeddings()
+    assert DenseHead(epochs=1, learning_rate=[1e38, 0.01]).fit(X, y).learning_rate_ == 0.01
+    with pytest.raises(ClassifierError, match="diverged with every learning rate"):
+        DenseHead(epochs=1, learning_rate=[1e38, 2e38]).fit(X, y)
+
+
+@pytest.mark.parametrize("learning_rate", [0, -1.0, [], [0.1, 0]])
+def test_a_senseless_learning_rate_is_refused(learning_rate):
+    """It is positive, or several positive ones."""
+    with pytest.raises(ClassifierError, match="learning_rate must be positive"):
+        DenseHead(learning_rate=learning_rate).fit(*embeddings())

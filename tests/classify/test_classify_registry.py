@@ -10,10 +10,10 @@ from classify.errors import ClassifierError
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ("all", ["dense", "logreg", "svm", "cnn"]),
+        ("all", ["dense", "logreg", "svm", "nearest", "centroid", "cnn"]),
         ("svm", ["svm"]),
         ("svm, logreg", ["svm", "logreg"]),
-        ("svm,all", ["svm", "dense", "logreg", "cnn"]),
+        ("svm,all", ["svm", "dense", "logreg", "nearest", "centroid", "cnn"]),
     ],
 )
 def test_a_list_of_names_is_read_in_its_order_and_each_name_once(spec, expected):
@@ -24,7 +24,9 @@ def test_a_list_of_names_is_read_in_its_order_and_each_name_once(spec, expected)
 @pytest.mark.parametrize("spec", ["forest", "", "svm,"])
 def test_an_unknown_name_is_answered_with_the_choices(spec):
     """A typing error is told what could have been meant."""
-    with pytest.raises(ClassifierError, match="choose from dense, logreg, svm, cnn"):
+    with pytest.raises(
+        ClassifierError, match="choose from dense, logreg, svm, nearest, centroid, cnn, finetune"
+    ):
         registry.names(spec)
 
 
@@ -32,8 +34,9 @@ def test_an_unknown_name_is_answered_with_the_choices(spec):
 def test_every_name_makes_a_seeded_classifier(name):
     """Each line of the registry leads to an estimator that says what it is fed and called."""
     estimator = registry.make(name, seed=7)
-    assert estimator.get_params()["random_state"] == 7
-    assert estimator.consumes == ("images" if name == "cnn" else "embeddings")
+    assert estimator.get_params().get("random_state", 7) == 7
+    consumed = {"cnn": "images", "finetune": "activations"}
+    assert estimator.consumes == consumed.get(name, "embeddings")
     assert estimator.title
 
 
@@ -51,7 +54,9 @@ def test_options_become_parameters():
 
 def test_an_option_of_another_classifier_is_refused():
     """A parameter that a classifier does not have is named, with those that it has."""
-    with pytest.raises(ClassifierError, match="logreg has no parameter 'kernel'; it has C, folds"):
+    with pytest.raises(
+        ClassifierError, match="logreg has no parameter 'kernel'; it has C, class_weight, folds"
+    ):
         registry.make("logreg", seed=0, kernel="rbf")
 
 

@@ -1,3 +1,4 @@
+import functools
 import logging
 
 import numpy as np
@@ -6,9 +7,10 @@ import pytest
 from cache.console import silent
 from classify import search as searching
 from classify.errors import ClassifierError
-from classify.search import C_GRID, Trail, c_grid, class_scores, cross_validate
+from classify.search import C_GRID, Trail, c_grid, class_scores, cross_validate, log_loss
 
 CODES = np.array([0, 1] * 10)
+EQUAL = functools.partial(log_loss, class_weights=np.ones(2))
 
 
 def search(points, scores, codes=CODES, folds=5, progress=silent):
@@ -18,7 +20,13 @@ def search(points, scores, codes=CODES, folds=5, progress=silent):
         yield from scores
 
     return cross_validate(
-        [Trail(points, score)], codes, folds=folds, seed=0, progress=progress, stage="choosing C"
+        [Trail(points, score)],
+        codes,
+        folds=folds,
+        seed=0,
+        progress=progress,
+        stage="choosing C",
+        loss=EQUAL,
     )
 
 
@@ -63,7 +71,7 @@ def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # no
         Trail([{"kernel": kernel, "C": C} for C in (least, 10.0)], score)
         for kernel, least in (("late", 5.0), ("linear", 1.0), ("rbf", 1.0))
     ]
-    outcome = cross_validate(trails, CODES, folds=5, seed=0, progress=silent, stage="")
+    outcome = cross_validate(trails, CODES, folds=5, seed=0, progress=silent, stage="", loss=EQUAL)
     assert outcome.chosen == {"kernel": "linear", "C": 1.0}
 
 
@@ -78,7 +86,7 @@ def test_the_deviation_is_that_of_the_folds_accuracies():
         yield scores
 
     outcome = cross_validate(
-        [Trail([{"C": 1.0}], score)], CODES, folds=5, seed=0, progress=silent, stage=""
+        [Trail([{"C": 1.0}], score)], CODES, folds=5, seed=0, progress=silent, stage="", loss=EQUAL
     )
     (point,) = outcome.record.points
     assert point.mean == pytest.approx(0.8)
@@ -120,7 +128,13 @@ def test_with_many_samples_a_trail_ends_past_its_best(caplog, monkeypatch):
 
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = cross_validate(
-            [Trail(points, score)] * 2, CODES, folds=5, seed=0, progress=silent, stage="choosing C"
+            [Trail(points, score)] * 2,
+            CODES,
+            folds=5,
+            seed=0,
+            progress=silent,
+            stage="choosing C",
+            loss=EQUAL,
         )
     n_trained = 4 + searching.PATIENCE
     assert len(trained) == len(outcome.record.points) == 2 * n_trained
@@ -149,3 +163,13 @@ def test_progress_counts_the_points():
         progress=lambda *report: heard.append(report),
     )
     assert heard == [("choosing C", done, 2) for done in range(3)]
+
+
+def test_a_rare_class_counts_as_much_as_its_weight_says():
+    """The log loss is the mean over the classes if every class counts the same."""
+    codes = np.array([0] * 9 + [1])
+    scores = class_scores(np.array([-2.0] * 10))
+    sure, wrong = np.log1p(np.exp(-2)), np.log1p(np.exp(2))
+    balanced = log_loss(scores, codes, np.array([10 / 18, 5.0]))
+    assert balanced == pytest.approx((sure + wrong) / 2)
+    assert log_loss(scores, codes, np.ones(2)) == pytest.approx(0.9 * sure + 0.1 * wrong)

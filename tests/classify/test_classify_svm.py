@@ -29,12 +29,41 @@ def test_it_predicts_what_svc_predicts_on_the_features(n_classes, kernel, C):
     ours = SVM(C=C, kernel=kernel, folds=2).fit(X, y)
     # The rbf kernel does not change with the scale, so its C does not either.
     raw_C = C * ours.scale_**2 if kernel == "linear" else C
-    theirs = SVC(C=raw_C, kernel=kernel, break_ties=True).fit(X, y)
+    theirs = SVC(C=raw_C, kernel=kernel, break_ties=True, class_weight="balanced").fit(X, y)
     np.testing.assert_allclose(
         ours.decision_function(unseen), theirs.decision_function(unseen), atol=0.01
     )
     assert (ours.predict(unseen) == theirs.predict(unseen)).mean() >= 0.99
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", None])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes, class_weight):
+    """Of a few images of one class and many of the others, with the weights and without."""
+    X, y = blobs(n_classes, n_samples=160)
+    kept = (y != "bee") | (np.arange(160) % 16 == 1)
+    ours = SVM(C=0.3, kernel="rbf", folds=2, class_weight=class_weight).fit(X[kept], y[kept])
+    theirs = SVC(C=0.3, break_ties=True, class_weight=class_weight).fit(X[kept], y[kept])
+    unseen, _ = blobs(n_classes, seed=1)
+    np.testing.assert_allclose(
+        ours.decision_function(unseen), theirs.decision_function(unseen), atol=0.01
+    )
+
+
+def test_a_rare_class_is_found_only_where_classes_count_the_same():
+    """Without weights, six images among sixty are hardly worth an answer."""
+    rng = np.random.default_rng(0)
+    y = np.array(["ant"] * 60 + ["bee"] * 6 + ["bee"] * 200)
+    X = (rng.normal(size=(266, 5)) + (y == "bee")[:, None]).astype(np.float32)
+    found = {
+        weight: (
+            SVM(C=1.0, kernel="linear", class_weight=weight).fit(X[:66], y[:66]).predict(X[66:])
+            == "bee"
+        ).mean()
+        for weight in ("balanced", None)
+    }
+    assert found["balanced"] > found[None] + 0.2
 
 
 def test_the_search_scores_are_those_of_svc_on_the_folds():
@@ -113,7 +142,9 @@ def test_a_clone_has_the_parameters_and_nothing_learnt():
     """`clone` copies what the constructor takes, and the copy is untrained."""
     X, y = blobs(2, n_samples=20)
     copy = clone(SVM(C=[0.1, 1], kernel="rbf").fit(X, y))
-    assert copy.get_params() == {"C": [0.1, 1], "kernel": "rbf", "folds": 5, "random_state": 0}
+    assert copy.get_params() == {
+        "C": [0.1, 1], "kernel": "rbf", "folds": 5, "class_weight": "balanced", "random_state": 0,
+    }  # fmt: skip
     with pytest.raises(NotFittedError):
         copy.predict(X)
 

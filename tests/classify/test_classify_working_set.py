@@ -22,10 +22,11 @@ def overlapping(n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return X, sides
 
 
+@pytest.mark.parametrize("costs", [(1.0, 1.0), (0.6, 2.5)], ids=["equal", "weighted"])
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_part_at_a_time_comes_to_what_svc_comes_to(
-    kernel: Kernel, seed: int, monkeypatch: pytest.MonkeyPatch
+    kernel: Kernel, seed: int, costs: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up a path of C, with many weights at their bound or few, the decision values agree."""
     monkeypatch.setattr(working_set, "LIMIT", 80)
@@ -35,13 +36,14 @@ def test_a_part_at_a_time_comes_to_what_svc_comes_to(
     gamma = gram.gamma(everything)
     within = gram.kernel(kernel, everything, everything, gamma).astype(np.float64)
     part = everything % 6 != 0
-    duel = Duel(gram, kernel, gamma, np.where(part, sides, 0.0))
+    cost = np.where(sides < 0, *costs)
+    duel = Duel(gram, kernel, gamma, np.where(part, sides, 0.0), cost)
     for C, machine in zip(VALUES, duel.machines(VALUES), strict=True):
         theirs = SVC(C=C, kernel="precomputed", tol=1e-5).fit(
-            within[np.ix_(part, part)], sides[part]
+            within[np.ix_(part, part)], sides[part], sample_weight=cost[part]
         )
         expected = theirs.decision_function(within[:, part])
-        assert np.abs(machine.weights).max() <= C * (1 + 1e-9)
+        assert (np.abs(machine.weights) <= C * cost * (1 + 1e-9)).all()
         assert not machine.weights[~part].any()
         np.testing.assert_allclose(machine.decision, expected, atol=30 * TOLERANCE)
         assert (np.sign(machine.decision) == np.sign(expected)).mean() > 0.99

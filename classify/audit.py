@@ -1,0 +1,163 @@
+"""Looking for wrong data: test images that are in training, suspect labels, odd images."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache.console import silent
+from classify import duplicates, oddities
+from extract.loading import load_images
+from reports.record import Audit, Leak, Oddity, Suspect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cache.console import Progress
+    from extract.dataset import Item
+    from extract.prepare import Prepared
+    from reports.record import Prediction
+
+LOOKED_AT_TOGETHER = 500
+
+
+def audit(
+    prepared: Prepared,
+    predictions: Sequence[Prediction] = (),
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Audit:
+    """Look through a data set, from its embeddings in the cache.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The images with their embeddings.
+    predictions : sequence of Prediction
+        Of classifiers on the test images, whose accuracies without the leaks are told.
+    seed : int
+        Of the folds in which the labels are judged.
+    workers : int, optional
+        Processes that decode.
+    progress : Progress
+        Told of every stage.
+
+    Returns
+    -------
+    Audit
+    """
+    started = time.monotonic()
+    items = prepared.dataset.items
+    digests = [prepared.extraction.digests[item.path] for item in items]
+    base = prepared.base
+    progress("auditing: near-duplicates", 0, 1)
+    rows = base.store.read(base.recipe.fingerprint, digests)
+    marks = duplicates.signatures(rows)
+    leaks = _leaks(prepared, digests, marks)
+    progress("auditing: near-duplicates", 1, 1)
+    found = _suspects(prepared, rows.reshape(len(rows), -1), seed, progress)
+    odd = _oddities(prepared, marks, workers, progress)
+    leaked = {leak.test for leak in leaks}
+    return Audit(
+        leaks=leaks,
+        suspects=found,
+        oddities=odd,
+        accuracies_without_leaks=_accuracies(predictions, leaked) if leaked else {},
+        seconds=time.monotonic() - started,
+    )
+
+
+def _leaks(prepared: Prepared, digests: Sequence[str], marks: NDArray[np.float32]) -> list[Leak]:
+    """Return the test images that are, byte for byte or nearly, in training too."""
+    dataset = prepared.dataset
+    train, test = (
+        [i for i, item in enumerate(dataset.items) if item.split == split]
+        for split in ("train", "test")
+    )
+    copies = {digests[i]: i for i in train}
+    names = [dataset.relative(item.path) for item in dataset.items]
+    leaks = [
+        Leak(names[i], names[copies[digests[i]]], 1.0, exact=True)
+        for i in test
+        if digests[i] in copies
+    ]
+    exact = {leak.test for leak in leaks}
+    for i, j, cosine in duplicates.same(marks[test], marks[train]):
+        if names[test[i]] not in exact:
+            leaks.append(Leak(names[test[i]], names[train[j]], min(cosine, 1.0), exact=False))
+    return leaks
+
+
+def _suspects(
+    prepared: Prepared, X: NDArray[np.float32], seed: int, progress: Progress
+) -> list[Suspect]:
+    """Return the images whose label a classifier that has not seen them would not give.
+
+    By the probability of the given label, the least first (self-confidence: Northcutt, Jiang and
+    Chuang, Confident Learning, 2021).
+    """
+    from classify.logreg import LogReg
+
+    items = prepared.dataset.items
+    labels = np.array([item.label for item in items])
+    model = LogReg(random_state=seed).fit(X, labels, progress=progress)
+    probabilities = model.held_out_proba_
+    codes = np.searchsorted(model.classes_, labels)
+    given = probabilities[np.arange(len(codes)), codes]
+    likely = probabilities.argmax(axis=1)
+    order = np.argsort(given, kind="stable")
+    return [
+        Suspect(
+            path=prepared.dataset.relative(items[i].path),
+            split=str(items[i].split),
+            label=items[i].label,
+            likely=str(model.classes_[likely[i]]),
+            probability=float(given[i]),
+        )
+        for i in order
+        if likely[i] != codes[i]
+    ]
+
+
+def _oddities(
+    prepared: Prepared, marks: NDArray[np.float32], workers: int | None, progress: Progress
+) -> list[Oddity]:
+    items: Sequence[Item] = prepared.dataset.items
+    paths = [item.path for item in items]
+    reasons: list[tuple[int, str]] = [
+        (i, f"unlike all others: {deviations:.1f} standard deviations from the usual")
+        for i, deviations in oddities.far(marks)
+    ]
+    stage = "auditing: looking at images"
+    progress(stage, 0, len(paths))
+    for start in range(0, len(paths), LOOKED_AT_TOGETHER):
+        some = paths[start : start + LOOKED_AT_TOGETHER]
+        images = load_images(some, oddities.TINY, workers=workers)
+        reasons += [
+            (start + i, f"nearly uniform: its pixels vary by {spread:.1f} of 255")
+            for i, spread in oddities.uniform(images)
+        ]
+        reasons += [
+            (start + i, f"tiny: {width} x {height} pixels")
+            for i, (width, height) in oddities.tiny(some)
+        ]
+        progress(stage, start + len(some), len(paths))
+    return [
+        Oddity(prepared.dataset.relative(paths[i]), str(items[i].split), items[i].label, reason)
+        for i, reason in reasons
+    ]
+
+
+def _accuracies(predictions: Sequence[Prediction], leaked: set[str]) -> dict[str, float]:
+    """Return the accuracy of every classifier on the test images that are not leaked."""
+    right: dict[str, list[bool]] = {}
+    for row in predictions:
+        if row.path not in leaked:
+            right.setdefault(row.classifier, []).append(row.true == row.predicted)
+    return {name: sum(answers) / len(answers) for name, answers in right.items()}

@@ -1,0 +1,115 @@
+"""Whether classifiers that were judged on the same images differ by more than chance."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import binomtest
+
+from reports.record import Comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p-value of McNemar's test, exact and two-sided.
+
+    Only images that one of two classifiers gets right and the other wrong say anything about which
+    is better. Were both equally good, each of these would fall to either side like a coin.
+
+    Parameters
+    ----------
+    only_first, only_second : int
+        Images that only the first, and that only the second classifier gets right.
+
+    Returns
+    -------
+    float
+        How likely images are divided at least as unevenly by chance; 1 if there are none.
+
+    Notes
+    -----
+    McNemar, Note on the sampling error of the difference between correlated proportions (1947),
+    with the binomial in place of the chi-squared distribution.
+
+    Examples
+    --------
+    >>> round(mcnemar(1, 9), 4)
+    0.0215
+    >>> mcnemar(0, 0)
+    1.0
+    """
+    differing = only_first + only_second
+    return float(binomtest(only_first, differing).pvalue) if differing else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for how many there are, so that one in many does not pass by chance.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+
+    Returns
+    -------
+    list of float
+        In the same order. Those below 0.05 are all right at once, but for one time in twenty.
+
+    Notes
+    -----
+    Holm, A simple sequentially rejective multiple test procedure (1979).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = np.empty(len(p_values))
+    floor = 0.0
+    for rank, i in enumerate(np.argsort(p_values, kind="stable")):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = floor
+    return [float(value) for value in adjusted]
+
+
+def compare(y_true: ArrayLike, predicted: Mapping[str, ArrayLike]) -> list[Comparison]:
+    """Compare every pair of classifiers.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_test,)
+        Labels.
+    predicted : mapping of str to array-like of shape (n_test,)
+        What each classifier says, by its name.
+
+    Returns
+    -------
+    list of Comparison
+        One for each pair, with p-values that are adjusted for the number of pairs.
+
+    Examples
+    --------
+    >>> [pair] = compare(["a", "b", "b"], {"svm": ["a", "b", "b"], "cnn": ["a", "a", "b"]})
+    >>> pair.only_first, pair.only_second, pair.p_value
+    (1, 0, 1.0)
+    """
+    truth = np.asarray(y_true)
+    right: dict[str, NDArray[np.bool_]] = {
+        name: np.asarray(labels) == truth for name, labels in predicted.items()
+    }
+    pairs = list(combinations(right, 2))
+    counts = [
+        (int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in pairs
+    ]
+    p_values = [mcnemar(*pair) for pair in counts]
+    return [
+        Comparison(first, second, *count, p_value=p, p_adjusted=adjusted)
+        for (first, second), count, p, adjusted in zip(
+            pairs, counts, p_values, holm(p_values), strict=True
+        )
+    ]

@@ -1,0 +1,132 @@
+"""Learning curves: how accurate a classifier is with fewer training images, and what more bring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from cache.console import silent
+from classify.base import encode_labels
+from reports.record import LearningCurve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cache.console import Progress
+    from classify.base import Classifier
+
+STEPS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+"""Training images per class."""
+DRAWS = 5
+
+
+def sizes(smallest: int, steps: Sequence[int] = STEPS) -> list[int]:
+    """Return the numbers of training images per class to try, the last one all of the smallest.
+
+    Parameters
+    ----------
+    smallest : int
+        Training images of the smallest class.
+
+    Examples
+    --------
+    >>> sizes(1000), sizes(130), sizes(3)
+    ([5, 10, 20, 50, 100, 200, 500, 1000], [5, 10, 20, 50, 100, 130], [3])
+    """
+    return [*(size for size in steps if size < smallest), smallest]
+
+
+def learning_curve(
+    name: str,
+    make: Callable[[int], Classifier],
+    train: tuple[NDArray[np.float32], NDArray[np.str_]],
+    test: tuple[NDArray[np.float32], NDArray[np.str_]],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> LearningCurve:
+    """Train on more and more images of every class, and judge each on the test images.
+
+    Nothing is chosen by it: it shows how the figure that is reported came about.
+
+    Parameters
+    ----------
+    name : str
+        The classifier's, for the record.
+    make : callable
+        Given a seed, returns an untrained classifier.
+    train, test : tuple of ndarray
+        Features, float32 ``(n_samples, n_features)``, and labels.
+    draws : int
+        How often images are drawn for each number of them.
+    seed : int
+        Of the draws and of the classifiers.
+    progress : Progress
+        Told of every training.
+
+    Returns
+    -------
+    LearningCurve
+        As many accuracies for each number of images as there were draws.
+
+    Examples
+    --------
+    >>> from classify.centroid import Centroid
+    >>> X, y = np.eye(2, dtype=np.float32)[[0, 1] * 6], np.array(["a", "b"] * 6)
+    >>> curve = learning_curve("centroid", lambda seed: Centroid(), (X, y), (X, y), draws=1)
+    >>> curve.sizes, curve.accuracies
+    ([5, 6], [[1.0], [1.0]])
+    """
+    X, y = train
+    _, codes = encode_labels(y)
+    rng = check_random_state(seed)
+    of_class = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    numbers = sizes(min(map(len, of_class)))
+    stage = f"{name}: learning curve"
+    progress(stage, 0, len(numbers) * draws)
+    accuracies: list[list[float]] = []
+    for number in numbers:
+        found = []
+        for draw in range(draws):
+            chosen = np.concatenate([rng.choice(rows, number, replace=False) for rows in of_class])
+            model = make(seed + draw).fit(X[chosen], y[chosen])
+            found.append(float((model.predict(test[0]) == test[1]).mean()))
+            progress(stage, len(accuracies) * draws + draw + 1, len(numbers) * draws)
+        accuracies.append(found)
+    return LearningCurve(name, numbers, accuracies, gain(numbers, accuracies))
+
+
+def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:
+    """Return the accuracy that twice the most images would bring, if it goes on as before.
+
+    A straight line is laid through the last four mean errors against the numbers of images, both
+    as logarithms: errors fall about as a power of the number of images (Hestness et al., Deep
+    Learning Scaling is Predictable, Empirically, 2017).
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        Training images per class, ascending.
+    accuracies : sequence of sequence of float
+        Of every draw of each.
+
+    Returns
+    -------
+    float or None
+        None if there are fewer than three numbers of images.
+
+    Examples
+    --------
+    >>> gain([10, 20, 40], [[0.6], [0.8], [0.9]])
+    0.05
+    """
+    if len(numbers) < 3:
+        return None
+    errors = np.maximum(1 - np.array([np.mean(found) for found in accuracies[-4:]]), 1e-6)
+    slope, _ = np.polyfit(np.log(numbers[-4:]), np.log(errors), 1)
+    return round(float(errors[-1] * (1 - 2 ** min(slope, 0.0))), 6)

@@ -1,0 +1,334 @@
+"""One classifier of a run: trained on the training split, judged on the test split."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from classify import registry
+from classify.errors import ModelError
+from extract.dataset import counts
+from extract.loading import load_images
+from extract.prepare import prepare
+from reports import record
+
+if TYPE_CHECKING:
+    from cache.console import Progress
+    from classify.base import Classifier
+    from classify.output import RunFolder
+    from extract.dataset import Split
+    from extract.options import Options
+    from extract.prepare import Prepared
+
+_SPLITS: tuple[Split, ...] = ("train", "test")
+UNBALANCED = 1.5
+"""From so many times as many images of a class as of another, it is said how they count."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How the classifiers of a run are trained, and what is found out about them.
+
+    Parameters
+    ----------
+    kernel : {"auto", "linear", "rbf"}
+        The SVM's.
+    class_weight : {"balanced", None}
+        Whether all classes count the same in training, or all images.
+    learning_rate : tuple of float or None
+        The networks'; of several, the best is chosen on a part of the training images. None is each
+        network's own.
+    unfreeze : str
+        For finetune: the first layer of the base that is trained, or how many of the last.
+    mirror : bool
+        For finetune: whether it is trained on mirror images too.
+    repeats : int
+        How often each is trained, with one seed after the other; the first is reported.
+    target_precision : float or None
+        Share of right answers that a threshold is chosen for, on the training images.
+    calibrate : bool
+        Whether probabilities are calibrated, on the training images.
+    learning_curve : bool
+        Whether those that are trained on embeddings are also trained on fewer images.
+    audit : bool
+        Whether wrong data are looked for, see `classify.audit`.
+    """
+
+    kernel: str = "auto"
+    class_weight: Literal["balanced"] | None = "balanced"
+    learning_rate: tuple[float, ...] | None = None
+    unfreeze: str = "1"
+    mirror: bool = False
+    repeats: int = 1
+    target_precision: float | None = None
+    calibrate: bool = False
+    learning_curve: bool = False
+    audit: bool = False
+
+
+@dataclass
+class Features:
+    """What the classifiers are fed, each kind read once and only if one asks for it."""
+
+    prepared: Prepared
+    options: Options
+    progress: Progress
+    _kept: dict[tuple[str, Split], np.ndarray] = field(default_factory=dict)
+    _lower: dict[bool, Prepared] = field(default_factory=dict)
+
+    @property
+    def lower(self) -> Prepared | None:
+        """The base up to the layer that it was cut at, if it was."""
+        return self._lower.get(False)
+
+    def __call__(self, estimator: Classifier, split: Split) -> np.ndarray:
+        """Return what a classifier consumes, of all images of a split."""
+        key = (estimator.consumes, split)
+        if key not in self._kept:
+            self._kept[key] = self._read(estimator, split)
+        return self._kept[key]
+
+    def _read(self, estimator: Classifier, split: Split) -> np.ndarray:
+        if estimator.consumes == "embeddings":
+            return self.prepared.embeddings(split)
+        if estimator.consumes == "activations":
+            lower = self._up_to(estimator.cut.layer)
+            if split == "train" and estimator.mirror:
+                mirrored = self._up_to(estimator.cut.layer, mirrored=True)
+                return np.hstack([lower.embeddings(split), mirrored.embeddings(split)])
+            return lower.embeddings(split)
+        return load_images(
+            self.prepared.paths(split),
+            self.prepared.base.recipe.size,
+            workers=self.options.workers,
+            max_pixels=self.options.max_pixels,
+            progress=self.progress,
+        )
+
+    def _up_to(self, layer: str, *, mirrored: bool = False) -> Prepared:
+        """Put the output of a layer further down into the cache too."""
+        if mirrored not in self._lower:
+            options = dataclasses.replace(
+                self.options, layer=layer, pool="none", flip=False, mirrored=mirrored
+            )
+            self._lower[mirrored] = prepare(self.prepared.dataset, options, self.progress)
+        return self._lower[mirrored]
+
+
+class Trial:
+    """A classifier, what it is fed, and what is wished of it.
+
+    Parameters
+    ----------
+    name : str
+        The classifier's, see `classify.registry`.
+    features : Features
+    wishes : Wishes
+    several : bool
+        Whether the same classifier is tried on several frozen bases: names then say which one.
+    progress : Progress
+        Told of every stage.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        features: Features,
+        wishes: Wishes,
+        *,
+        several: bool,
+        progress: Progress,
+    ) -> None:
+        self._kind, self._features, self._wishes = name, features, wishes
+        self._several, self._progress = several, progress
+        self._prepared, self._seed = features.prepared, features.options.seed
+        self._backbone = features.prepared.base.recipe.backbone
+        self.name = f"{name}@{self._backbone}" if several else name
+
+    def judge(self, folder: RunFolder) -> tuple[record.Result, list[record.Prediction]]:
+        """Train, save the model into the folder of the run, and judge it on the test split."""
+        from classify.metrics import evaluate
+
+        estimator = self._make(self._seed)
+        X, labels = self._X(estimator, "train"), self._prepared.labels("train")
+        unseen, truth = self._X(estimator, "test"), self._prepared.labels("test")
+        clock = time.monotonic()
+        estimator.fit(X, labels, progress=self._progress)
+        fitted = time.monotonic()
+        probabilities = estimator.predict_proba(unseen)
+        predicted = time.monotonic()
+        repeats = self._repeated(estimator.classes_[probabilities.argmax(axis=1)])
+        probabilities, sureness = self._sureness(estimator, probabilities)
+        result = evaluate(
+            self.name,
+            estimator,
+            truth,
+            probabilities,
+            fit_seconds=fitted - clock,
+            predict_seconds=predicted - fitted,
+        )
+        file: str | None = None
+        sha256: str | None = None
+        try:
+            file, sha256 = folder.save_model(estimator, self.name.replace(":", "-"))
+        except ModelError as error:
+            sureness["notes"].append(
+                f"its model was not saved, because nothing would load it: {error}"
+            )
+        result = dataclasses.replace(
+            result,
+            title=f"{result.title} ({self._backbone})" if self._several else result.title,
+            backbone=self._base_of(estimator),
+            model=file,
+            model_sha256=sha256,
+            repeats=repeats,
+            **sureness,
+        )
+        return result, self._predictions(estimator, probabilities)
+
+    def learning_curve(self) -> list[record.LearningCurve]:
+        """Return the curve, if it was wished for and can be had in a short time."""
+        if not self._wishes.learning_curve or self._make(0).consumes != "embeddings":
+            return []
+        from classify.learning import learning_curve
+
+        train, test = (
+            (self._X(self._make(0), split), np.array(self._prepared.labels(split)))
+            for split in _SPLITS
+        )
+        curve = learning_curve(
+            self.name, self._make, train, test, seed=self._seed, progress=self._progress
+        )
+        return [curve]
+
+    def _base_of(self, estimator: Classifier) -> str | None:
+        """Return the name of the base in the record, if it has to be named."""
+        if estimator.consumes == "activations":
+            return f"{self._backbone} up to {estimator.cut.layer}"
+        return self._backbone if self._several else None
+
+    def _make(self, seed: int) -> Classifier:
+        if ":" in self._kind:
+            return registry.make(self._kind, seed=seed)
+        known = registry.classifier(self._kind)().get_params()
+        wishes = {name: getattr(self._wishes, name) for name in ("kernel", "class_weight")}
+        if self._wishes.learning_rate is not None:
+            wishes["learning_rate"] = list(self._wishes.learning_rate)
+        recipe, options = self._prepared.base.recipe, self._features.options
+        wishes |= {
+            "unfreeze": self._wishes.unfreeze,
+            "mirror": self._wishes.mirror,
+            "backbone": recipe.backbone,
+            "size": recipe.size,
+            "weights": options.weights,
+            "cache": options.cache,
+        }
+        return registry.make(
+            self._kind,
+            seed=seed,
+            **{name: value for name, value in wishes.items() if name in known},
+        )
+
+    def _X(self, estimator: Classifier, split: Split) -> np.ndarray:  # noqa: N802 - scikit-learn's
+        return self._features(estimator, split)
+
+    def _repeated(self, first: np.ndarray) -> list[float]:
+        """Return the accuracies with one seed after the other, of which the first has answered."""
+        truth = np.array(self._prepared.labels("test"))
+        accuracies = [float((first == truth).mean())]
+        for seed in range(self._seed + 1, self._seed + self._wishes.repeats):
+            estimator = self._make(seed)
+            labels = self._prepared.labels("train")
+            estimator.fit(self._X(estimator, "train"), labels, progress=self._progress)
+            predicted = estimator.predict(self._X(estimator, "test"))
+            accuracies.append(float((predicted == truth).mean()))
+        return accuracies if len(accuracies) > 1 else []
+
+    def _sureness(
+        self, estimator: Classifier, probabilities: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Calibrate and choose a threshold, if that is wished for.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_test, n_classes)
+            Calibrated, or as they were.
+        fields : dict
+            What the result tells of them.
+        """
+        from classify.calibration import calibrated, fit_sigmoids, reliability
+        from classify.metrics import codes_of
+
+        wishes, notes = self._wishes, self._notes(estimator)
+        test = codes_of(self._prepared.labels("test"), estimator.classes_)
+        fields: dict[str, Any] = {"reliability": reliability(probabilities, test), "notes": notes}
+        if not wishes.calibrate and wishes.target_precision is None:
+            return probabilities, fields
+        if estimator.consumes != "embeddings":
+            notes.append(
+                "neither calibrated nor given a threshold: its cross-validation would take as long "
+                "as five runs"
+            )
+            return probabilities, fields
+        from classify.held_out import held_out_proba
+
+        labels = self._prepared.labels("train")
+        train = codes_of(labels, estimator.classes_)
+        held_out = held_out_proba(estimator, self._X(estimator, "train"), labels)
+        if wishes.calibrate:
+            sigmoids = fit_sigmoids(held_out, train)
+            held_out = calibrated(held_out, sigmoids)
+            probabilities = calibrated(probabilities, sigmoids)
+            fields |= {
+                "sigmoids": sigmoids,
+                "uncalibrated": fields["reliability"],
+                "reliability": reliability(probabilities, test),
+            }
+        if wishes.target_precision is not None:
+            from classify.deciding import decided, threshold_for
+
+            target = wishes.target_precision
+            threshold = threshold_for(held_out, train, target)
+            if threshold is None:
+                notes.append(
+                    f"no threshold makes {target:.1%} of the answers on the training images right: "
+                    "not even the surest answers are"
+                )
+            else:
+                fields["threshold"] = decided(probabilities, test, threshold, target)
+        return probabilities, fields
+
+    def _predictions(
+        self, estimator: Classifier, probabilities: np.ndarray
+    ) -> list[record.Prediction]:
+        prepared, best = self._prepared, probabilities.argmax(axis=1)
+        return [
+            record.Prediction(
+                self.name,
+                prepared.dataset.relative(path),
+                label,
+                str(estimator.classes_[code]),
+                float(probabilities[i, code]),
+            )
+            for i, (path, label, code) in enumerate(
+                zip(prepared.paths("test"), prepared.labels("test"), best, strict=True)
+            )
+        ]
+
+    def _notes(self, estimator: Classifier) -> list[str]:
+        """Say that the classes were weighted, where that makes a difference."""
+        classes = self._prepared.dataset.classes
+        found = counts(self._prepared.dataset.items, classes, "train")
+        if estimator.get_params().get("class_weight") != "balanced":
+            return []
+        if max(found) < UNBALANCED * min(found):
+            return []
+        most, least = (classes[found.index(extreme(found))] for extreme in (max, min))
+        return [
+            f"the classes count the same in training, although {most} has {max(found):,} images "
+            f"and {least} {min(found):,} (--class-weight none counts images instead)"
+        ]

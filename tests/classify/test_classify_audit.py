@@ -1,0 +1,133 @@
+"""`python -m classify --audit` on small real pictures with planted faults."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from classify_commands import python
+
+from extract.backbone import construct
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARGUMENTS = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Striped and plain noise; two labels are wrong, one picture is in both splits, one is odd."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for label in ("plain", "striped"):
+        for split, n_images in (("train", 50), ("test", 20)):
+            folder = home / "pictures" / split / label
+            folder.mkdir(parents=True)
+            for i in range(n_images):
+                picture = rng.integers(0, 256, (64, 64, 3))
+                if label == "striped":
+                    picture[:, ::8] = 255
+                cv2.imwrite(str(folder / f"{i}.png"), picture.astype(np.uint8))
+    train, test = home / "pictures" / "train", home / "pictures" / "test"
+    for i in range(2):
+        (train / "striped" / f"{i}.png").rename(train / "plain" / f"wrong-{i}.png")
+    shutil.copy(train / "plain" / "7.png", test / "plain" / "copy.png")
+    cv2.imwrite(str(train / "plain" / "tiny.png"), np.full((12, 70, 3), (9, 200, 90), np.uint8))
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    return home
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Path:
+    """Run with an audit."""
+    wanted = ("--clf", "centroid,logreg", "--audit", "--out", "run")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "in training too (1 byte for byte)" in done.stdout
+    return home / "run"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
+    """With the training image that it is, and the accuracy without it."""
+    (leak, *_) = rows_of(run / "leaks.csv")
+    assert (leak["test"], leak["train"]) == ("test/plain/copy.png", "train/plain/7.png")
+    assert (leak["exact"], float(leak["cosine"])) == ("yes", 1.0)
+    record = json.loads((run / "run.json").read_text())
+    assert set(record["audit"]["accuracies_without_leaks"]) == {"centroid", "logreg"}
+    assert "without those that are in training too" in (run / "report.html").read_text()
+
+
+def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
+    """With the label that they have, and the likely one."""
+    suspects = rows_of(run / "suspects.csv")
+    wrong = {f"train/plain/wrong-{i}.png" for i in range(2)}
+    assert wrong <= {row["path"] for row in suspects[:4]}
+    for row in suspects:
+        if row["path"] in wrong:
+            assert (row["label"], row["likely"], row["split"]) == ("plain", "striped", "train")
+    probabilities = [float(row["probability"]) for row in suspects]
+    assert probabilities == sorted(probabilities)
+
+
+def test_tiny_and_uniform_images_are_odd(run: Path) -> None:
+    """Each with its reason."""
+    reasons = {
+        row["reason"] for row in rows_of(run / "oddities.csv") if row["path"].endswith("tiny.png")
+    }
+    assert "tiny: 70 x 12 pixels" in reasons
+    assert any(reason.startswith("nearly uniform") for reason in reasons)
+
+
+def test_the_page_shows_them(run: Path) -> None:
+    """Thumbnails, with what is said of them."""
+    html = (run / "report.html").read_text()
+    for words in ("Suspect labels", "plain? Rather striped", "the same file", "12 pixels"):
+        assert words in html
+
+
+def test_a_corrected_list_is_fed_back(run: Path, home: Path) -> None:
+    """The wrong labels are put right, the tiny picture is left out, and nothing is computed."""
+    lines = (run / "suspects.csv").read_text().splitlines()
+    corrected = [
+        line.replace(",plain,striped,", ",striped,striped,") if "/wrong-" in line else line
+        for line in lines
+    ]
+    (home / "corrected.csv").write_text("\n".join([*corrected, "train/plain/tiny.png,,,,"]))
+    done = python("-m", "classify", *ARGUMENTS, "--clf", "centroid", "--labels", "corrected.csv",
+                  "--json", cwd=home)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["computed"], summary["images"]) == (0, 141)
+    record = json.loads((home / summary["run"] / "run.json").read_text())
+    assert record["data"]["train_counts"] == [50, 50]
+
+
+def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
+    """On the terminal, in the record and on the page."""
+    wanted = ("--repeats", "2", "--target-precision", "0.9", "--learning-curve")
+    done = python("-m", "classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
+                  "thorough", cwd=home)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for words in ("over 2 seeds, standard deviation", "answering only from", "images per class"):
+        assert words in done.stdout
+        assert words in (home / "thorough" / "report.html").read_text()
+    record = json.loads((home / "thorough" / "run.json").read_text())
+    for result in record["results"]:
+        assert result["repeats"][0] == result["accuracy"]
+        assert result["threshold"]["target"] == 0.9
+        assert 0 <= result["threshold"]["undecided"] <= 1
+    assert [curve["classifier"] for curve in record["learning_curves"]] == ["nearest", "logreg"]
+    assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]

@@ -1,0 +1,83 @@
+"""Classifiers of scikit-learn's, named as module:Class."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import LinearSVC
+
+from classify import models, registry
+from classify.errors import ClassifierError, ModelError
+from classify.foreign import Foreign
+from classify.output import RunFolder
+
+
+def blobs(n_classes=3):
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % n_classes
+    X = 300 * (rng.normal(size=(90, 20)) + 3 * np.eye(n_classes, 20)[y])
+    return X.astype(np.float32), np.array(["ant", "bee", "cow"])[y]
+
+
+@pytest.mark.parametrize("name", ["sklearn.naive_bayes:GaussianNB", "sklearn.svm:LinearSVC"])
+def test_it_learns_says_how_sure_it_is_and_survives_the_file(name, tmp_path):
+    """With probabilities of its own or from its decisions; loaded, it answers the same."""
+    X, y = blobs()
+    model = registry.make(name, seed=3).fit(X, y)
+    assert model.estimator_.get_params().get("random_state", 3) == 3
+    assert model.score(X, y) > 0.95
+    probabilities = model.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    file = models.save(model, tmp_path, "mine")
+    loaded = models.load(tmp_path / file)
+    np.testing.assert_array_equal(loaded.predict_proba(X), probabilities)
+
+
+def test_the_scale_of_the_features_does_not_matter():
+    """A classifier that is not indifferent to it sees features of unit mean squared norm."""
+    X, y = blobs(2)
+    first, second = (Foreign(LinearSVC()).fit(scale * X, y) for scale in (1, 1000))
+    np.testing.assert_allclose(first.predict_proba(X), second.predict_proba(1000 * X), atol=1e-3)
+
+
+def test_its_title_is_its_class():
+    """So that a report tells several apart."""
+    assert Foreign(RandomForestClassifier()).title == "RandomForestClassifier on frozen features"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nowhere:Class", "there is no classifier nowhere:Class"),
+        ("sklearn.svm:Absent", "there is no classifier sklearn.svm:Absent"),
+        (":Class", "there is no classifier :Class"),
+        ("os:system", "is no class of a scikit-learn classifier"),
+        ("sklearn.svm:SVR", "is no classifier that says how sure it is"),
+        ("sklearn.preprocessing:StandardScaler", "is no classifier"),
+        ("sklearn.multiclass:OneVsRestClassifier", "cannot be made without parameters"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(name, words):
+    """In one sentence, before anything is computed."""
+    with pytest.raises(ClassifierError, match=words):
+        registry.kind(name)
+
+
+def test_the_name_keeps_its_case_in_a_list():
+    """Other names may be written in any case."""
+    spec = "SVM, sklearn.ensemble:RandomForestClassifier"
+    assert registry.names(spec) == ["svm", "sklearn.ensemble:RandomForestClassifier"]
+
+
+def test_a_saved_network_cannot_name_a_module():
+    """What stands in a file is looked up among our own classifiers alone."""
+    with pytest.raises(ClassifierError, match="unknown classifier"):
+        registry.classifier("os:system")
+
+
+def test_a_model_that_nobody_may_load_is_not_kept(tmp_path):
+    """A forest holds trees that could be made to read foreign memory; its file goes again."""
+    X, y = blobs()
+    model = registry.make("sklearn.ensemble:RandomForestClassifier", seed=0).fit(X, y)
+    with pytest.raises(ModelError, match=r"sklearn.tree._tree.Tree"):
+        RunFolder(tmp_path).save_model(model, "forest")
+    assert list(tmp_path.iterdir()) == []
