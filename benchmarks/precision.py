@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.model_selection import train_test_split
 
 from benchmarks import inputs
 from classify import registry
+from classify.comparing import mcnemar
 from extract.frozen import FrozenBase
 from extract.options import Options
 from extract.prepare import find_dataset
@@ -51,14 +51,8 @@ class Comparison:
 
     @property
     def p_value(self) -> float:
-        """McNemar's test, exact and two-sided.
-
-        How likely images on which they differ would be divided at least as unevenly as these if
-        each were equally good (McNemar, 1947, with the binomial in place of the chi-squared
-        distribution).
-        """
-        differing = self.only_first + self.only_second
-        return float(binomtest(self.only_first, differing).pvalue) if differing else 1.0
+        """Of McNemar's exact test."""
+        return mcnemar(self.only_first, self.only_second)
 
     @property
     def second_is_better(self) -> bool:

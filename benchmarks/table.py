@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
-ORDER = ("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense")
+ORDER = (
+    *("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense", "audit"),
+    "finetune",
+)
 """The benchmarks in the order in which they are run and shown."""
 
 
