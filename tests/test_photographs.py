@@ -231,3 +231,36 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(
     )
     assert few.summary["computed"] == 300
     assert extracted.peak < 1.1 * few.peak
+
+
+def test_planted_faults_are_found(lesson: Lesson, extracted: Done, tmp_path: Path) -> None:
+    """Of 40 flipped labels and 40 near-duplicates nearly all, with few false alarms."""
+    from benchmarks import audit
+    from extract.options import Options
+    from extract.prepare import find_dataset
+
+    options = Options(
+        data=str(lesson.photographs), weights=lesson.weights, cache=str(lesson.home / "cache")
+    )
+    flips, copies, alarms, _ = audit.measure(find_dataset(options), options, tmp_path / "0", 0)
+    assert flips >= 0.9
+    assert copies >= 0.95
+    assert alarms < 0.01
+
+
+def test_two_families_with_real_weights_are_compared(lesson: Lesson, extracted: Done) -> None:
+    """VGG16 and a quarter of MobileNet in one report: both good, and which one is better."""
+    narrow = Path(lesson.weights).parent / "mobilenet_2_5_224_tf_no_top.h5"
+    if not narrow.is_file():
+        pytest.skip(f"there is no {narrow.name} beside VGG16_WEIGHTS_FILE")
+    arguments = [*lesson.arguments[:4], "--cache", str(lesson.home / "cache")]
+    done = lesson.run(
+        "classify", *arguments, "--clf", "logreg", "--out", "two",
+        "--backbone", "vgg16,mobilenet:alpha=0.25", "--weights", f"{lesson.weights},{narrow}",
+    )  # fmt: skip
+    vgg16, mobilenet = (result["accuracy"] for result in done.summary["results"])
+    assert vgg16 >= 0.970
+    assert 0.92 <= mobilenet < vgg16
+    record = json.loads((lesson.home / "two" / "run.json").read_text())
+    (pair,) = record["comparisons"]
+    assert pair["p_adjusted"] < 0.05

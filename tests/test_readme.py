@@ -1,9 +1,10 @@
-"""README's code blocks, run in their order on a small real data set."""
+"""The code blocks of README and the tutorial, run in their order on a small real data set."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,13 @@ from extract.weights import TORCHVISION_VGG16, resolve
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 INSTALLING = ("make demo", ". .venv/bin/activate", "pip install .", "pip install '.[fast]'")
+
+
+def blocks_of(document: str) -> list[tuple[str, str]]:
+    """Return language and text of every block that can be run."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(r"^```(sh|python)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +49,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def run(home: Path, *command: str) -> str:
+def run(home: Path, *command: str, cwd: Path) -> str:
     environment = {
         **os.environ,
         "FROZEN_FEATURES_CACHE": str(home / "cache"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     done = subprocess.run(
-        command, cwd=home, env=environment, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
@@ -58,24 +64,38 @@ def run(home: Path, *command: str) -> str:
 
 def test_readme_has_the_blocks_that_are_run_here() -> None:
     """The two commands of the project come first, and there is a Python block."""
-    assert BLOCKS[0] == ("sh", "python -m extract\npython -m classify --clf svm\n")
-    assert [kind for kind, _ in BLOCKS].count("python") == 1
+    blocks = blocks_of("README.md")
+    assert blocks[0] == ("sh", "python -m extract\npython -m classify --clf svm\n")
+    assert [kind for kind, _ in blocks].count("python") == 1
     assert find("vgg16").name in README
+
+
+def run_blocks(home: Path, document: str, cwd: Path) -> None:
+    for kind, block in blocks_of(document):
+        if kind == "python":
+            assert "nan" not in run(home, sys.executable, "-c", block, cwd=cwd)
+            continue
+        for line in block.splitlines():
+            if line in INSTALLING:
+                continue
+            out = run(home, *shlex.split(line), cwd=cwd)
+            if line.startswith("python -m classify.predict") and "--csv" not in line:
+                assert len(out.splitlines()) == len(list((home / "new-pictures").iterdir()))
+
+
+@pytest.mark.slow
+def test_every_block_of_the_tutorial_runs(home: Path, tmp_path: Path) -> None:
+    """From a folder of pictures to a corrected data set and a saved model."""
+    shutil.copytree(home / "my-pictures", tmp_path / "my-pictures")
+    run_blocks(home, "docs/tutorial.md", tmp_path)
+    assert (tmp_path / "corrected" / "logreg.skops").exists()
+    assert (tmp_path / "answers.csv").exists()
 
 
 @pytest.mark.slow
 def test_every_block_runs(home: Path) -> None:
     """Each command leaves with status 0, in README's order, in one working directory."""
-    for kind, block in BLOCKS:
-        if kind == "python":
-            assert "nan" not in run(home, sys.executable, "-c", block)
-            continue
-        for line in block.splitlines():
-            if line in INSTALLING:
-                continue
-            out = run(home, *line.split())
-            if line.startswith("python -m classify.predict") and "--csv" not in line:
-                assert len(out.splitlines()) == len(list((home / "new-pictures").iterdir()))
+    run_blocks(home, "README.md", home)
     assert (home / "my-run" / "report.html").exists()
     assert (home / "answers.csv").exists()
 
