@@ -13,7 +13,7 @@ from classify import registry
 from classify.errors import ModelError
 from extract.dataset import counts
 from extract.loading import load_images
-from extract.prepare import prepare
+from extract.prepare import embedded_otherwise
 from reports import record
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Features:
             options = dataclasses.replace(
                 self.options, layer=layer, pool="none", flip=False, mirrored=mirrored
             )
-            self._lower[mirrored] = prepare(self.prepared.dataset, options, self.progress)
+            self._lower[mirrored] = embedded_otherwise(self.prepared, options, self.progress)
         return self._lower[mirrored]
 
 

@@ -130,6 +130,46 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     ToolkitError
         If the weights or the cache cannot be used, or a class has no usable image.
     """
+    base, done = _embed(dataset, options, progress)
+    usable = _without_quarantined(dataset, done)
+    _note_contradictions(usable, done)
+    if not usable.has_split:
+        digests = [done.digests[item.path] for item in usable.items]
+        usable = usable.with_hashed_split(digests, options.test_size, options.seed)
+    listed = _list_quarantined(base.store.folder, dataset, done.quarantine)
+    return Prepared(usable, base, done, listed)
+
+
+def embedded_otherwise(
+    prepared: Prepared, options: Options, progress: Progress = silent
+) -> Prepared:
+    """Put other embeddings of the same images into the cache too.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Its usable images and their splits stay as they are.
+    options : Options
+        Another base, or another layer of it.
+    progress : Progress
+        Told of computing.
+
+    Returns
+    -------
+    Prepared
+        The same data set with those embeddings.
+
+    Raises
+    ------
+    ToolkitError
+        If the weights or the cache cannot be used.
+    """
+    base, done = _embed(prepared.dataset, options, progress)
+    return dataclasses.replace(prepared, base=base, extraction=done)
+
+
+def _embed(dataset: Dataset, options: Options, progress: Progress) -> tuple[FrozenBase, Extraction]:
+    """Choose the base, calibrate it if need be, and extract."""
     base = FrozenBase.choose(
         options.backbone,
         size=options.size,
@@ -153,13 +193,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         max_pixels=options.max_pixels,
         progress=progress,
     )
-    usable = _without_quarantined(dataset, done)
-    _note_contradictions(usable, done)
-    if not usable.has_split:
-        digests = [done.digests[item.path] for item in usable.items]
-        usable = usable.with_hashed_split(digests, options.test_size, options.seed)
-    listed = _list_quarantined(base.store.folder, dataset, done.quarantine)
-    return Prepared(usable, base, done, listed)
+    return base, done
 
 
 def _calibrate(

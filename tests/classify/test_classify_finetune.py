@@ -149,6 +149,7 @@ def test_activations_of_another_layer_are_refused(home: Path) -> None:
 
 def test_the_command_trains_saves_and_predicts(home: Path) -> None:
     """From pictures to a model that answers as it did in the run; the lower part is cached once."""
+    (home / "pictures" / "dark" / "broken.png").write_text("no image")
     common = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
     wanted = ("--clf", "finetune,centroid", "--unfreeze", "block5_conv3", "--learning-rate", "1e-3")
     wanted += ("--augment", "mirror")
@@ -162,6 +163,9 @@ def test_the_command_trains_saves_and_predicts(home: Path) -> None:
     assert below["extraction"]["computed"] == 60
     assert not below["recipe"]["mirrored"]
     assert tuned["params"]["mirror"]
+    assert [item["path"] for item in record["quarantine"]] == ["dark/broken.png"]
+    (listed,) = (home / "cache" / "quarantine").rglob("quarantine.csv")
+    assert "broken.png" in listed.read_text()
     model = models.load(home / "run" / tuned["model"], tuned["model_sha256"])
     assert model.get_params()["unfreeze"] == "block5_conv3"
     done = python(
@@ -169,4 +173,4 @@ def test_the_command_trains_saves_and_predicts(home: Path) -> None:
         cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 30
+    assert len(done.stdout.splitlines()) == 31
