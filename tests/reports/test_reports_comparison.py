@@ -30,7 +30,7 @@ def test_a_field_that_one_run_lacks_is_a_difference():
     """A record of another version may have other fields."""
     recipe = {name: value for name, value in FIRST.recipe.items() if name != "flip"}
     (found,) = differences([FIRST, replace(FIRST, recipe=recipe)])["Recipe"]
-    assert found.values == ["false", "not there"]
+    assert found.values == ["no", "not there"]
 
 
 def test_runs_that_are_the_same_have_no_difference():
