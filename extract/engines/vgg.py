@@ -1,7 +1,7 @@
 """VGG16 and VGG19 written down for OpenVINO, so that nothing of theirs needs TensorFlow.
 
-Converting a network takes Keras to build it and TensorFlow to hold its graph: ten seconds of
-imports and tracing. The networks that most begin with are thirteen or sixteen convolutions, all
+Converting a network takes Keras to build it and TensorFlow to hold its graph: seconds of imports
+and tracing. The networks that most begin with are thirteen or sixteen convolutions, all
 alike.
 """
 
