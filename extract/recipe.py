@@ -27,6 +27,9 @@ INTERPOLATIONS = ("lanczos4",)
 PRECISIONS = ("float32", "int8", "float16", "bfloat16")
 DTYPES = ("float32",)
 
+_LATER: dict[str, Any] = {"quantised": None, "mirrored": False}
+"""Fields that recipes had not from the first: left out where they are as if they were not there."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -108,11 +111,11 @@ class Recipe:
         There is no key for a quantised model or a mirror image where there is none, as before
         there were any.
         """
-        fields = dataclasses.asdict(self)
-        if self.quantised is None:
-            del fields["quantised"]
-        if not self.mirrored:
-            del fields["mirrored"]
+        fields = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name not in _LATER or value != _LATER[name]
+        }
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @cached_property
@@ -131,7 +134,7 @@ class Recipe:
         """
         values: dict[str, Any] = {}
         for entry in dataclasses.fields(cls):
-            value = fields.get(entry.name, False if entry.name == "mirrored" else None)
+            value = fields.get(entry.name, _LATER.get(entry.name))
             if type(value).__name__ not in str(entry.type).replace("None", "NoneType").split(" | "):
                 raise RecipeError(f"not a recipe: {entry.name} is {reprlib.repr(value)}")
             values[entry.name] = value
