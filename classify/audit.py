@@ -9,6 +9,7 @@ import numpy as np
 
 from cache.console import silent
 from classify import duplicates, oddities
+from extract.images import MAX_PIXELS
 from extract.loading import load_images
 from reports.record import Audit, Leak, Oddity, Suspect
 
@@ -31,6 +32,7 @@ def audit(
     *,
     seed: int = 0,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = silent,
 ) -> Audit:
     """Look through a data set, from its embeddings in the cache.
@@ -45,6 +47,8 @@ def audit(
         Of the folds in which the labels are judged.
     workers : int, optional
         Processes that decode.
+    max_pixels : int
+        Width times height up to which an image is decoded.
     progress : Progress
         Told of every stage.
 
@@ -62,7 +66,7 @@ def audit(
     leaks = _leaks(prepared, digests, marks)
     progress("auditing: near-duplicates", 1, 1)
     found = _suspects(prepared, rows.reshape(len(rows), -1), seed, progress)
-    odd = _oddities(prepared, marks, workers, progress)
+    odd = _oddities(prepared, marks, workers, max_pixels, progress)
     leaked = {leak.test for leak in leaks}
     return Audit(
         leaks=leaks,
@@ -126,7 +130,11 @@ def _suspects(
 
 
 def _oddities(
-    prepared: Prepared, marks: NDArray[np.float32], workers: int | None, progress: Progress
+    prepared: Prepared,
+    marks: NDArray[np.float32],
+    workers: int | None,
+    max_pixels: int,
+    progress: Progress,
 ) -> list[Oddity]:
     items: Sequence[Item] = prepared.dataset.items
     paths = [item.path for item in items]
@@ -138,14 +146,14 @@ def _oddities(
     progress(stage, 0, len(paths))
     for start in range(0, len(paths), LOOKED_AT_TOGETHER):
         some = paths[start : start + LOOKED_AT_TOGETHER]
-        images = load_images(some, oddities.TINY, workers=workers)
+        images = load_images(some, oddities.TINY, workers=workers, max_pixels=max_pixels)
         reasons += [
             (start + i, f"nearly uniform: its pixels vary by {spread:.1f} of 255")
             for i, spread in oddities.uniform(images)
         ]
         reasons += [
             (start + i, f"tiny: {width} x {height} pixels")
-            for i, (width, height) in oddities.tiny(some)
+            for i, (width, height) in oddities.tiny(some, max_pixels)
         ]
         progress(stage, start + len(some), len(paths))
     return [

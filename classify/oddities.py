@@ -8,7 +8,7 @@ import numpy as np
 
 from classify.neighbours import nearest
 from extract.errors import ImageError
-from extract.images import read_bytes, sides
+from extract.images import MAX_PIXELS, read_bytes, sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def uniform(images: NDArray[np.uint8]) -> list[tuple[int, float]]:
     return [(i, spread) for i, spread in enumerate(spreads) if spread < UNIFORM]
 
 
-def tiny(paths: Sequence[Path]) -> list[tuple[int, tuple[int, int]]]:
+def tiny(paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> list[tuple[int, tuple[int, int]]]:
     """Find images that have fewer pixels than can show much.
 
     Returns
@@ -85,7 +85,7 @@ def tiny(paths: Sequence[Path]) -> list[tuple[int, tuple[int, int]]]:
     found = []
     for i, path in enumerate(paths):
         try:
-            width, height = sides(read_bytes(path)) or (TINY, TINY)
+            width, height = sides(read_bytes(path), max_pixels) or (TINY, TINY)
         except ImageError:  # it is gone by now, which is for others to say
             continue
         if min(width, height) < TINY:

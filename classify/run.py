@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cache.console import Progress, silent
+from cache.errors import ToolkitError
 from classify import registry
 from classify.errors import ClassifierError
 from classify.output import RunFolder
@@ -84,12 +85,14 @@ def run(
 
         try:
             _find_out(names, bases, options, wishes, folder, found, progress)
-        except KeyboardInterrupt:
-            if found.results:
-                folder.write(describe(), found.predictions)
-                done = f"{len(found.results)} classifiers are reported in {folder.path}"
+        except (KeyboardInterrupt, ToolkitError) as ended:
+            if not found.results:
+                raise
+            folder.write(describe(), found.predictions)
+            done = f"{len(found.results)} classifiers are reported in {folder.path}"
+            if isinstance(ended, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"stopped: {done}") from None
-            raise
+            raise ClassifierError(f"{ended}; {done}") from ended
         finished = describe()
         folder.write(finished, found.predictions)
         return folder.path, finished
@@ -144,6 +147,7 @@ def _find_out(
             found.predictions,
             seed=options.seed,
             workers=options.workers,
+            max_pixels=options.max_pixels,
             progress=progress,
         )
 

@@ -131,3 +131,15 @@ def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
         assert 0 <= result["threshold"]["undecided"] <= 1
     assert [curve["classifier"] for curve in record["learning_curves"]] == ["nearest", "logreg"]
     assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]
+
+
+def test_what_was_found_out_survives_a_later_failure(home: Path) -> None:
+    """One that cannot be trained ends the run, with the others' results reported."""
+    wanted = ("--clf", "centroid,finetune", "--unfreeze", "block9", "--out", "partly")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert done.returncode == 2
+    assert "has no layer 'block9' to unfreeze" in done.stderr
+    assert "1 classifiers are reported in partly" in done.stderr
+    record = json.loads((home / "partly" / "run.json").read_text())
+    assert [result["classifier"] for result in record["results"]] == ["centroid"]
+    assert (home / "partly" / "report.html").exists()
