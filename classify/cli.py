@@ -144,7 +144,8 @@ def _classify(args: argparse.Namespace) -> None:
             f"({len(result.data.classes)} classes)\n"
         )
         print(format_results(result))
-        print("\n".join(remarks(result)))
+        for line in remarks(result):
+            print(line)
         print(f"\nreport  {folder / 'report.html'}")
         print(f"try it  python -m classify.predict {shlex.quote(str(folder))} IMAGE")
 
