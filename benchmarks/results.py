@@ -29,10 +29,15 @@ def main() -> None:
         usual = classify(folder / "usual", "all", *common)
         notebook = classify(folder / "notebook", FROZEN, *common, "--preprocess", "notebook")
         best = classify(folder / "best", FROZEN, *common, "--preset", "best")
-    print_table(usual, notebook, best)
+        tuned = classify(folder / "tuned", "finetune", *common)
+    print_table(usual, notebook, best, tuned)
     inputs.publish(
         "results",
-        [*rows(usual, "at defaults", PROMISED), *rows(best, "`--preset best`", PROMISED_OF_BEST)],
+        [
+            *rows(usual, "at defaults", PROMISED),
+            *rows(tuned, "at defaults", {}),
+            *rows(best, "`--preset best`", PROMISED_OF_BEST),
+        ],
     )
 
 
@@ -44,7 +49,9 @@ def classify(out: Path, names: str, *arguments: str) -> dict[str, Any]:
     return record
 
 
-def print_table(usual: dict[str, Any], notebook: dict[str, Any], best: dict[str, Any]) -> None:
+def print_table(
+    usual: dict[str, Any], notebook: dict[str, Any], best: dict[str, Any], tuned: dict[str, Any]
+) -> None:
     """Print one line for each classifier, and how long the run at defaults took."""
     sizes = usual["data"]["train_counts"], usual["data"]["test_counts"]
     print(f"\n{sum(sizes[0]):,} training and {sum(sizes[1]):,} test images,", end=" ")
@@ -54,7 +61,7 @@ def print_table(usual: dict[str, Any], notebook: dict[str, Any], best: dict[str,
     )
     print("|---|---|---|---|---|---|")
     others = [accuracies(best), accuracies(notebook)]
-    for result in usual["results"]:
+    for result in [*usual["results"], *tuned["results"]]:
         kind = result["classifier"]
         cells = [
             f"`{kind}`: {result['title']}",
@@ -64,7 +71,7 @@ def print_table(usual: dict[str, Any], notebook: dict[str, Any], best: dict[str,
             LESSON.get(kind, "-"),
         ]
         print(f"| {' | '.join(cells)} |")
-    for words, run in (("at defaults", usual), ("best", best)):
+    for words, run in (("at defaults", usual), ("best", best), ("finetune", tuned)):
         print(f"\n{words}: extraction {run['extraction']['seconds']:.0f} s; fitting:", end=" ")
         print(", ".join(f"{r['classifier']} {r['fit_seconds']:.1f} s" for r in run["results"]))
 

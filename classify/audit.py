@@ -55,6 +55,24 @@ def audit(
     Returns
     -------
     Audit
+
+    Examples
+    --------
+    On drawn shapes, with a small network of random weights:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from extract.backbone import construct
+    >>> from extract.options import Options
+    >>> from extract.prepare import find_dataset, prepare
+    >>> backbone, scratch = "mobilenet:alpha=0.25", TemporaryDirectory()
+    >>> weights = f"{scratch.name}/random.npz"
+    >>> np.savez(weights, *construct(backbone, 64).get_weights())
+    >>> options = Options(
+    ...     data="shapes", backbone=backbone, size=64, weights=weights, cache=scratch.name
+    ... )
+    >>> found = audit(prepare(find_dataset(options), options))
+    >>> [leak.test for leak in found.leaks if leak.exact]
+    []
     """
     started = time.monotonic()
     items = prepared.dataset.items

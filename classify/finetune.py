@@ -57,6 +57,13 @@ class FineTune(Network):
     -----
     The lesson unfreezes the last two layers of VGG16; the very last is a pooling, which has no
     weights, so that is one convolution.
+
+    Examples
+    --------
+    It is trained on what the layer below gives, which ``Options(layer=...)`` extracts:
+
+    >>> FineTune("vgg16", unfreeze="block5_conv3").cut.layer
+    'block5_conv2'
     """
 
     consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "activations"

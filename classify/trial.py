@@ -278,7 +278,9 @@ class Trial:
 
         labels = self._prepared.labels("train")
         train = codes_of(labels, estimator.classes_)
-        held_out = held_out_proba(estimator, self._X(estimator, "train"), labels)
+        held_out = held_out_proba(
+            estimator, self._X(estimator, "train"), labels, progress=self._progress
+        )
         if wishes.calibrate:
             sigmoids = fit_sigmoids(held_out, train)
             held_out = calibrated(held_out, sigmoids)

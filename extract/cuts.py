@@ -49,6 +49,11 @@ def find_cut(backbone: str, size: int, unfreeze: str) -> Cut:
     ------
     RecipeError
         If there is no such layer, or nothing would stay frozen.
+
+    Examples
+    --------
+    >>> find_cut("vgg16", 150, "block5_conv1")
+    Cut(layer='block4_pool', first='block5_conv1', shape=(9, 9, 512))
     """
     from extract.quietly import import_keras
 

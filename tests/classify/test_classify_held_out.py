@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cache.console import silent
 from classify.centroid import Centroid
 from classify.held_out import held_out_proba
 from classify.logreg import LogReg
@@ -46,3 +47,19 @@ def test_a_search_gives_what_its_folds_gave():
         chosen = next(p for p in model.search_.points if p.params == model.search_.chosen)
         right = model.classes_[held_out_proba(model, X, y).argmax(axis=1)] == y
         assert abs(right.mean() - chosen.mean) < 1e-9
+
+
+def test_every_fold_is_told():
+    """Training in five folds takes long for a network, so each says which one it is in."""
+    X, y = blobs()
+    told = []
+    held_out_proba(Talking().fit(X, y), X, y, progress=lambda *said: told.append(said))
+    assert told == [(f"learning, fold {fold} of 5", 1, 1) for fold in range(1, 6)]
+
+
+class Talking(Centroid):
+    """Says that it learns."""
+
+    def fit(self, X, y, progress=silent):
+        progress("learning", 1, 1)
+        return super().fit(X, y, progress)
