@@ -90,7 +90,7 @@ def audit(
         leaks=leaks,
         suspects=found,
         oddities=odd,
-        accuracies_without_leaks=_accuracies(predictions, leaked) if leaked else {},
+        accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
     )
 
@@ -180,8 +180,16 @@ def _oddities(
     ]
 
 
-def _accuracies(predictions: Sequence[Prediction], leaked: set[str]) -> dict[str, float]:
-    """Return the accuracy of every classifier on the test images that are not leaked."""
+def accuracies_without(predictions: Sequence[Prediction], leaked: set[str]) -> dict[str, float]:
+    """Return the accuracy of every classifier on the test images whose paths are not in `leaked`.
+
+    Examples
+    --------
+    >>> from reports.record import Prediction
+    >>> rows = [Prediction("svm", path, "cat", "cat", 0.9) for path in ("a.png", "b.png")]
+    >>> accuracies_without(rows, {"a.png"})
+    {'svm': 1.0}
+    """
     right: dict[str, list[bool]] = {}
     for row in predictions:
         if row.path not in leaked:

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from classify_commands import python
 
+from classify.audit import accuracies_without
 from extract.backbone import construct
+from reports.record import Prediction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,17 @@ def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     assert set(record["audit"]["accuracies_without_leaks"]) == {"centroid", "logreg"}
     assert "without those that are in training too" in (run / "report.html").read_text()
+
+
+def test_the_accuracy_without_leaks_is_that_on_the_others() -> None:
+    """Of each classifier by itself."""
+    rows = [
+        Prediction(name, f"{i}.png", "a", said, 0.9)
+        for name, answers in (("svm", "aab"), ("cnn", "bab"))
+        for i, said in enumerate(answers)
+    ]
+    assert accuracies_without(rows, {"0.png"}) == {"svm": 0.5, "cnn": 0.5}
+    assert accuracies_without(rows, {"2.png"}) == {"svm": 1.0, "cnn": 0.5}
 
 
 def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
@@ -131,6 +144,19 @@ def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
         assert 0 <= result["threshold"]["undecided"] <= 1
     assert [curve["classifier"] for curve in record["learning_curves"]] == ["nearest", "logreg"]
     assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]
+
+
+def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> None:
+    """In the table of predictions as in the reliability diagram."""
+    wanted = ("--clf", "logreg", "--calibrate", "--out", "calibrated")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads((home / "calibrated" / "run.json").read_text())["results"]
+    found = result["reliability"]
+    assert found != result["uncalibrated"]
+    rows = rows_of(home / "calibrated" / "predictions.csv")
+    mean = np.average(found["probabilities"], weights=found["counts"])
+    assert mean == pytest.approx(np.mean([float(row["probability"]) for row in rows]))
 
 
 def test_what_was_found_out_survives_a_later_failure(home: Path) -> None:

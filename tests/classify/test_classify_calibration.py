@@ -60,3 +60,9 @@ def test_certain_answers_are_no_reason_to_fail():
     certain = np.eye(2)[[0, 1, 0, 1, 0, 1]]
     sigmoids = fit_sigmoids(certain, np.array([0, 1, 0, 1, 1, 1]))
     assert np.isfinite(calibrated(certain, sigmoids)).all()
+
+
+def test_a_bin_counts_as_many_times_as_it_has_answers():
+    """Three answers of 0.95 that are right and one of 0.55 that is wrong are 0.175 apart."""
+    sure = np.array([[0.95, 0.05]] * 3 + [[0.55, 0.45]])
+    assert reliability(sure, np.array([0, 0, 0, 1])).error == pytest.approx(0.175)

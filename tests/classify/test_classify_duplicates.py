@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classify.duplicates import same, signatures
+from classify.duplicates import SAME, same, signatures
 
 
 @pytest.fixture
@@ -42,3 +42,10 @@ def test_few_images_and_equal_images_are_no_reason_to_fail():
     assert np.isfinite(signatures(some)).all()
     assert np.isfinite(signatures(np.ones((5, 8), np.float32))).all()
     assert same(signatures(some)[:0], signatures(some)) == []
+
+
+def test_few_images_are_not_taken_for_one_another():
+    """A hundred leave twenty directions, in which some point the same way by chance."""
+    marks = signatures(np.random.default_rng(0).random((100, 64)).astype(np.float32))
+    assert (marks[:50] @ marks[50:].T).max() > SAME
+    assert same(marks[:50], marks[50:]) == []

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import pytest
 from classify_commands import python
+from sklearn.metrics import log_loss
 
 from classify import models
 from classify.errors import ClassifierError
 from classify.finetune import FineTune
+from classify.networks import validation_split
 from extract.backbone import construct
 from extract.cuts import find_cut, upper_part
 from extract.errors import RecipeError
@@ -105,8 +107,6 @@ def test_it_trains_as_through_the_whole_base(home: Path) -> None:
         ]
     )
     whole.compile(keras.optimizers.Adam(5e-5), "sparse_categorical_crossentropy")
-    from classify.networks import validation_split
-
     (part, part_codes), _ = validation_split((pixels, codes), 0)
     history = whole.fit(part, part_codes, batch_size=8, epochs=1, verbose=0).history
     assert tuned.history_["loss"][0] == pytest.approx(history["loss"][0], rel=1e-4)
@@ -117,12 +117,15 @@ def test_the_best_epoch_is_kept_and_the_training_ends(home: Path) -> None:
     rng = np.random.default_rng(0)
     shape = find_cut("vgg16", SIZE, "1").shape
     X = rng.random((60, int(np.prod(shape)))).astype(np.float32)
+    y = rng.integers(0, 2, 60)
     tuned = FineTune(
         size=SIZE, weights=str(home / "vgg16.npz"), epochs=40, patience=2, learning_rate=1e-3
-    ).fit(X, rng.integers(0, 2, 60))
+    ).fit(X, y)
     losses = tuned.history_["val_loss"]
     assert len(losses) < 40
     assert len(losses) == np.argmin(losses) + 1 + 2
+    _, (held_out, truth) = validation_split((X, y), 0)
+    assert log_loss(truth, tuned.predict_proba(held_out)) == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_mirror_images_are_trained_on_and_never_judged_by(home: Path) -> None:
