@@ -1,29 +1,34 @@
 """A run, or several, as one HTML file that needs no network.
 
 The template escapes every value on its own (Jinja's autoescape), after `shown` has made invisible
-characters visible; only the drawings, which this package has made itself, go in as they are.
+characters visible; only drawings and the script, which are this package's own, go in as they are.
+The page's policy lets no other script run: it names the hash of this one.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reports import comparison, differences, plots, text, views
 from reports.errors import RecordError
+from reports.gallery import gallery
 from reports.wrong_data import wrong_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from jinja2 import Environment
 
     from reports.record import Prediction, Run
 
 REPORT_NAME = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> str:
@@ -58,7 +63,7 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         wrong_data=wrong_data(run),
         recipes=views.recipes(run),
         extractions=views.extractions(run),
-        galleries=views.galleries(run, results, predictions),
+        gallery=gallery(run, results, predictions),
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),
     )
@@ -114,7 +119,15 @@ def save(page: str, path: Path) -> None:
 
 
 def _render(template: str, **context: Any) -> str:
-    return _environment().get_template(template).render(**context)
+    from markupsafe import Markup
+
+    script = Markup((TEMPLATES / "report.js").read_text(encoding="utf-8"))  # noqa: S704 - our own
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template(template)
+        .render(script=script, script_policy=f"'sha256-{digest}'", **context)
+    )
 
 
 @cache

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,18 +21,14 @@ from reports.tables import (
     SUSPECTS_NAME,
 )
 from reports.text import NOTHING, count, listed, percent
-from reports.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-    from reports.record import ClassScore, Extraction, Prediction, Result, Run
-
-MISTAKES_SHOWN = 40
-"""At most so many pictures per classifier, so that the page stays small."""
+    from reports.record import ClassScore, Extraction, Result, Run
 
 QUARANTINE_SHOWN = 200
-THUMBNAIL_SIZE = 176
 AXIS_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 """From tick to tick, of three."""
 
@@ -91,25 +85,6 @@ class Confusion:
     mixed_up: list[tuple[str, str, int]]
     """The most frequent mistakes: true class, predicted class, how often."""
     scores: list[ClassScore]
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A picture that a classifier got wrong; `image` is its thumbnail in Base64."""
-
-    prediction: Prediction
-    name: str
-    image: str | None
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """The mistakes of one classifier, the most confident first."""
-
-    result: Result
-    n_predictions: int
-    n_mistakes: int
-    mistakes: list[Mistake]
 
 
 def ranked(results: Sequence[Result]) -> list[Result]:
@@ -184,21 +159,6 @@ def confusion(result: Result, classes: Sequence[str]) -> Confusion:
     return Confusion(result, size, rows, mixed_up, result.classes)
 
 
-def galleries(
-    run: Run, results: Sequence[Result], predictions: Sequence[Prediction]
-) -> list[Gallery]:
-    """Return the mistakes of each classifier that has predictions."""
-    found = []
-    for result in results:
-        own = [p for p in predictions if p.classifier == result.classifier]
-        wrong = [p for p in own if p.true != p.predicted]
-        wrong.sort(key=lambda p: (-p.probability, p.path))
-        shown = [_mistake(p, run.data.root) for p in wrong[:MISTAKES_SHOWN]]
-        if own:
-            found.append(Gallery(result, len(own), len(wrong), shown))
-    return found
-
-
 def findings_by_title(run: Run, results: Sequence[Result]) -> list[tuple[str, list[str]]]:
     """Return what was found out about each classifier besides its accuracy, by its title."""
     found = findings(run)
@@ -265,12 +225,6 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
 def _cell(number: int, share: float, right: bool) -> Cell:
     # The square root lets a handful of mistakes among hundreds be seen at all.
     return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", right)
-
-
-def _mistake(prediction: Prediction, root: str) -> Mistake:
-    image = thumbnail(Path(root, prediction.path), THUMBNAIL_SIZE)
-    encoded = base64.b64encode(image).decode("ascii") if image else None
-    return Mistake(prediction, prediction.path.replace("\\", "/").rpartition("/")[2], encoded)
 
 
 def _exists(path: Path) -> bool:

@@ -1,0 +1,176 @@
+"""The report of a real run in headless Chromium: what a person does with it, without a network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from extract.backbone import construct
+from extract.shapes import CLASSES, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("playwright", reason="Playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get: chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classifiers on embeddings of drawn shapes by a network of random weights."""
+    home = tmp_path_factory.mktemp("home")
+    for split, n_images in (("train", 60), ("test", 60)):
+        for index in range(n_images):
+            label = CLASSES[index % len(CLASSES)]
+            path = home / "pictures" / split / label / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    command = [sys.executable, "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz",
+               "--size", "48", "--cache", "cache", "--clf", "svm,nearest,centroid", "--audit",
+               "--learning-curve", "--out", "run"]  # fmt: skip
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return home / "run" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Chromium once."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Any]:
+    """Open the report at a desk; whatever the console complains of fails the test."""
+    yield from opened(browser, report, DESK, "light")
+
+
+def opened(browser: Any, report: Path, size: dict[str, int], scheme: str) -> Iterator[Any]:
+    context = browser.new_context(viewport=size, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(report.as_uri())
+    yield page
+    context.close()
+    assert said == []
+
+
+def test_a_heading_sorts_its_table(page: Any) -> None:
+    """Upwards at the first click, downwards at the second, and it says so."""
+    heading = page.locator("#results th", has_text="Log loss")
+    cells = page.locator('#results tbody td[data-label="Log loss"]')
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        heading.get_by_role("button").click()
+        values = [float(text) for text in cells.all_inner_texts()]
+        assert values == sorted(values, reverse=reverse)
+        assert heading.get_attribute("aria-sort") == direction
+
+
+def test_a_table_is_sorted_by_the_keyboard(page: Any) -> None:
+    """Headings are buttons."""
+    page.locator("#results th", has_text="Classifier").get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    names = page.locator("#results tbody th").all_inner_texts()
+    assert names == sorted(names)
+
+
+def test_a_cell_of_the_confusion_matrix_opens_its_pictures(page: Any) -> None:
+    """As many as it counts, by the keyboard too; Escape closes and gives the focus back."""
+    viewer = page.locator("dialog.viewer")
+    buttons = page.locator("table.confusion td button")
+    assert buttons.count() > 6
+    for i in (0, buttons.count() - 1):
+        button = buttons.nth(i)
+        count = int(button.locator("xpath=..").get_attribute("data-count"))
+        button.focus()
+        page.keyboard.press("Enter")
+        assert viewer.locator("li").count() == count
+        assert viewer.locator("img").count() == count
+        assert f"({count})" in viewer.locator("h2").inner_text()
+        page.keyboard.press("Escape")
+        assert not viewer.is_visible()
+        assert button.evaluate("element => element === document.activeElement")
+
+
+def test_every_matrix_opens_the_pictures_that_it_counts(page: Any) -> None:
+    """All cells of all classifiers."""
+    for button in page.locator("table.confusion td button").all():
+        count = int(button.locator("xpath=..").get_attribute("data-count"))
+        button.evaluate("element => element.click()")
+        assert page.locator("dialog.viewer li").count() == count
+        page.locator("dialog.viewer .close").click()
+
+
+def test_mistakes_are_filtered(page: Any) -> None:
+    """By classifier, by every one of them, by class and by confidence."""
+    visible = page.locator(".mistakes > li:visible")
+    form = page.locator("form.filters")
+    assert visible.count() == 48
+    page.locator(".more button").click()
+    assert visible.count() == page.locator(".mistakes > li").count()
+    assert not page.locator(".more").is_visible()
+    form.get_by_label("Mistaken by").select_option(label="every classifier")
+    by_all = form.locator(".found").inner_text().split()[0]
+    assert f"{by_all} by every one" in page.locator("#mistakes > p").first.inner_text()
+    form.get_by_label("Mistaken by").select_option("0")
+    wrong = int(page.locator('#results td[data-label="Wrong"]').first.inner_text())
+    assert f"{wrong} pictures" == form.locator(".found").inner_text()
+    form.get_by_label("Really").select_option("1")
+    assert all(CLASSES_SORTED[1] in text for text in visible.all_inner_texts())
+    form.get_by_label("Really").select_option("")
+    stored = json.loads(page.locator("#pictures").inner_text())
+    sure = sorted(
+        float(share.rstrip("%"))
+        for picture in stored["mistaken"]
+        for classifier, said, share in picture["answers"]
+        if classifier == 0 and said != picture["true"]
+    )
+    least = int(sure[len(sure) // 2])
+    form.get_by_label("At least as sure as").fill(str(least))
+    assert visible.count() == sum(share >= least for share in sure) < wrong
+    assert form.locator(".found").inner_text() == f"{visible.count()} pictures"
+
+
+CLASSES_SORTED = sorted(CLASSES)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_no_rule_of_accessibility_is_broken(
+    browser: Any, report: Path, size: dict[str, int], scheme: str
+) -> None:
+    """Axe-core finds nothing serious, and the page is no wider than the window."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    for page in opened(browser, report, size, scheme):
+        found = Axe().run(page).response["violations"]
+        serious = [
+            (one["id"], [node["target"] for node in one["nodes"]][:5])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"]
