@@ -72,7 +72,8 @@ def print_table(
         ]
         print(f"| {' | '.join(cells)} |")
     for words, run in (("at defaults", usual), ("best", best), ("finetune", tuned)):
-        print(f"\n{words}: extraction {run['extraction']['seconds']:.0f} s; fitting:", end=" ")
+        seconds = sum(base["extraction"]["seconds"] for base in run["bases"] or [run])
+        print(f"\n{words}: extraction {seconds:.0f} s; fitting:", end=" ")
         print(", ".join(f"{r['classifier']} {r['fit_seconds']:.1f} s" for r in run["results"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def evaluate(
     return Result(
         classifier=name,
         title=estimator.title,
-        params=estimator.get_params() | (search.chosen if search else {}),
+        params=_plain(estimator.get_params() | (search.chosen if search else {})),
         n_parameters=getattr(estimator, "n_parameters_", None),
         n_test=n_test,
         n_correct=n_correct,
@@ -101,6 +102,19 @@ def evaluate(
         search=search,
         sweep=getattr(estimator, "sweep_", []),
     )
+
+
+def _plain(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as a record can hold them: what JSON has no word for, as its text."""
+
+    def plain(value: Any) -> Any:
+        try:
+            json.dumps(value)
+        except TypeError:
+            return repr(value)
+        return value
+
+    return {name: plain(value) for name, value in params.items()}
 
 
 def codes_of(y_true: ArrayLike, classes: NDArray[Any]) -> NDArray[np.intp]:

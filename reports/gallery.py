@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.text import percent, shown
-from reports.thumbnails import thumbnail
+from reports.thumbnails import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,17 +15,17 @@ if TYPE_CHECKING:
     from reports.record import Prediction, Result, Run
 
 PICTURES_SHOWN = 1_000
-"""At most so many have a thumbnail, mistaken ones first, so that the page stays small."""
+"""At most so many, mistaken ones first, so that the page stays small."""
 LARGE, LARGE_SIZE, SMALL_SIZE = 400, 128, 96
 """So many are of the larger size; both in pixels."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one classifier says of a picture; `classifier` is its place among the results shown."""
+class Verdict:
+    """What one classifier, of a place among the results and a name, says of a picture."""
 
     classifier: int
-    title: str
+    name: str
     predicted: str
     probability: float
     wrong: bool
@@ -38,7 +37,7 @@ class Picture:
 
     path: str
     true: str
-    answers: list[Answer]
+    verdicts: list[Verdict]
     image: str | None
 
     @property
@@ -47,22 +46,24 @@ class Picture:
         return self.path.replace("\\", "/").rpartition("/")[2]
 
     @property
-    def mistakes(self) -> list[Answer]:
-        """The answers that are wrong, the most confident first."""
-        return sorted((a for a in self.answers if a.wrong), key=lambda a: -a.probability)
+    def mistakes(self) -> list[Verdict]:
+        """The verdicts that are wrong, the most confident first."""
+        return sorted((v for v in self.verdicts if v.wrong), key=lambda v: -v.probability)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """All pictures that have predictions: those that were mistaken, then the others."""
+    """The first `PICTURES_SHOWN` pictures that have predictions, mistaken ones before the others.
+
+    The numbers are of all pictures, shown or not.
+    """
 
     mistaken: list[Picture]
     others: list[Picture]
-
-    @property
-    def n_by_all(self) -> int:
-        """Pictures that every classifier is wrong about."""
-        return sum(all(a.wrong for a in picture.answers) for picture in self.mistaken)
+    n_pictures: int
+    n_mistaken: int
+    n_by_all: int
+    """Pictures that every classifier is wrong about."""
 
     def to_json(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return what the page's script needs; classes and classifiers by their positions."""
@@ -72,9 +73,9 @@ class Gallery:
             return {
                 "name": shown(picture.name),
                 "true": codes.get(picture.true, -1),
-                "answers": [
-                    [a.classifier, codes.get(a.predicted, -1), percent(a.probability)]
-                    for a in picture.answers
+                "verdicts": [
+                    [v.classifier, codes.get(v.predicted, -1), percent(v.probability)]
+                    for v in picture.verdicts
                 ],
             }
 
@@ -98,27 +99,34 @@ def gallery(run: Run, results: Sequence[Result], predictions: Sequence[Predictio
         Those of other classifiers are left out.
     """
     places = {result.classifier: i for i, result in enumerate(results)}
-    answers: dict[str, list[Answer]] = {}
+    verdicts: dict[str, list[Verdict]] = {}
     truths: dict[str, str] = {}
     for row in predictions:
         if row.classifier in places:
             place = places[row.classifier]
             wrong = row.true != row.predicted
-            said = Answer(place, results[place].title, row.predicted, row.probability, wrong)
-            answers.setdefault(row.path, []).append(said)
+            verdict = Verdict(place, row.classifier, row.predicted, row.probability, wrong)
+            verdicts.setdefault(row.path, []).append(verdict)
             truths[row.path] = row.true
+    worst = {
+        path: max(v.probability for v in found if v.wrong)
+        for path, found in verdicts.items()
+        if any(v.wrong for v in found)
+    }
+    mistaken = sorted(worst, key=lambda path: (-worst[path], path))
+    others = sorted(verdicts.keys() - worst.keys())
 
-    def worst(path: str) -> float:
-        return max((a.probability for a in answers[path] if a.wrong), default=0.0)
+    def picture(path: str, size: int) -> Picture:
+        found = sorted(verdicts[path], key=lambda v: v.classifier)
+        return Picture(path, truths[path], found, embedded(Path(run.data.root, path), size))
 
-    mistaken = [path for path in answers if any(a.wrong for a in answers[path])]
-    mistaken.sort(key=lambda path: (-worst(path), path))
-    others = sorted(answers.keys() - set(mistaken))
-    pictures = []
-    for i, path in enumerate([*mistaken, *others]):
-        size = LARGE_SIZE if i < min(LARGE, len(mistaken)) else SMALL_SIZE
-        image = thumbnail(Path(run.data.root, path), size) if i < PICTURES_SHOWN else None
-        encoded = base64.b64encode(image).decode("ascii") if image else None
-        said_of = sorted(answers[path], key=lambda a: a.classifier)
-        pictures.append(Picture(path, truths[path], said_of, encoded))
-    return Gallery(pictures[: len(mistaken)], pictures[len(mistaken) :])
+    return Gallery(
+        [
+            picture(path, LARGE_SIZE if rank < LARGE else SMALL_SIZE)
+            for rank, path in enumerate(mistaken[:PICTURES_SHOWN])
+        ],
+        [picture(path, SMALL_SIZE) for path in others[: max(0, PICTURES_SHOWN - len(mistaken))]],
+        n_pictures=len(verdicts),
+        n_mistaken=len(mistaken),
+        n_by_all=sum(all(v.wrong for v in verdicts[path]) for path in mistaken),
+    )

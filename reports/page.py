@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reports.record import Prediction, Run
 
 REPORT_NAME = "report.html"
-TEMPLATES = Path(__file__).parent / "templates"
+SCRIPT = Path(__file__).parent / "templates" / "report.js"
 
 
 def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> str:
@@ -45,6 +45,7 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         The run's folder, in which the page will lie: it links the files found there.
     """
     results = views.ranked(run.results)
+    script = SCRIPT.read_text(encoding="utf-8")
     classes = run.data.classes
     return _render(
         "report.html.j2",
@@ -66,6 +67,8 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         gallery=gallery(run, results, predictions),
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),
+        script=script,
+        script_policy=_policy(script),
     )
 
 
@@ -119,15 +122,13 @@ def save(page: str, path: Path) -> None:
 
 
 def _render(template: str, **context: Any) -> str:
-    from markupsafe import Markup
+    return _environment().get_template(template).render(**context)
 
-    script = Markup((TEMPLATES / "report.js").read_text(encoding="utf-8"))  # noqa: S704 - our own
+
+def _policy(script: str) -> str:
+    """Return what a page's policy says of the one script that may run in it."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        _environment()
-        .get_template(template)
-        .render(script=script, script_policy=f"'sha256-{digest}'", **context)
-    )
+    return f"script-src 'sha256-{digest}'"
 
 
 @cache
@@ -151,7 +152,7 @@ def _environment() -> Environment:
         "moment": text.moment,
         "listed": text.listed,
         "facts": views.facts,
-        "drawing": lambda svg: Markup(svg),  # noqa: S704 - reports.svg has escaped it
+        "ours": lambda made: Markup(made),  # noqa: S704 - drawings of reports.svg, and the script
         "command": _command,
     }
     return environment

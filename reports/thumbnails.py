@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import stat
 import warnings
@@ -57,6 +58,12 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
     except (OSError, ValueError, MemoryError, cv2.error):
         return None
     return small.tobytes() if done else None
+
+
+def embedded(path: Path, size: int) -> str | None:
+    """Return the thumbnail in Base64, as a page holds it, or None as `thumbnail` does."""
+    image = thumbnail(path, size)
+    return base64.b64encode(image).decode("ascii") if image else None
 
 
 def _has_sensible_size(data: bytes) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.findings import audited
 from reports.text import percent
-from reports.thumbnails import thumbnail
+from reports.thumbnails import embedded
 
 if TYPE_CHECKING:
     from reports.record import Run
@@ -103,6 +102,5 @@ def wrong_data(run: Run) -> WrongData | None:
 
 
 def _found(root: str, paths: list[str], said: str, beside: str) -> Found:
-    images = [thumbnail(Path(root, path), THUMBNAIL_SIZE) for path in paths]
-    encoded = [base64.b64encode(image).decode("ascii") if image else None for image in images]
-    return Found(paths, encoded, said, beside)
+    images = [embedded(Path(root, path), THUMBNAIL_SIZE) for path in paths]
+    return Found(paths, images, said, beside)

@@ -29,42 +29,38 @@ function sortable(table) {
 function sort(table, column, direction) {
   const value = (row) => {
     const cell = row.cells[column];
+    if (cell.tagName === "TH") return cell.textContent.trim();
     const number = Number.parseFloat(cell.dataset.value ?? cell.textContent.replaceAll(",", ""));
-    return Number.isNaN(number) ? cell.textContent.trim() : number;
+    return Number.isNaN(number) ? -Infinity : number; // what is not known is less than all that is
   };
-  const order = (a, b) => {
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    return String(a).localeCompare(String(b));
-  };
+  const order = (a, b) =>
+    typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a === b ? 0 : a - b;
   const body = table.tBodies[0];
   body.append(...[...body.rows].sort((a, b) => direction * order(value(a), value(b))));
 }
 
 /* Confusion matrices: a cell opens the pictures that it counts. */
 
-function figures(pictures, classes) {
-  const found = [];
-  all(".mistakes > li").forEach((item, i) => {
-    found.push({ ...pictures.mistaken[i], source: item.querySelector("img")?.src });
-  });
-  for (const other of pictures.others) {
-    found.push({ ...other, source: other.image && `data:image/jpeg;base64,${other.image}` });
-  }
-  return found.map((picture) => ({ ...picture, label: classes[picture.true] ?? "" }));
+/* The page's list of mistakes holds the thumbnails of its pictures; it is read before it is sorted. */
+function withSources({ mistaken, others }) {
+  const items = all(".mistakes > li");
+  return [
+    ...mistaken.map((picture, i) => ({ ...picture, source: items[i].querySelector("img")?.src })),
+    ...others.map((picture) => ({ ...picture, source: picture.image && `data:image/jpeg;base64,${picture.image}` })),
+  ];
 }
 
-function shown(picture, answer, classes) {
+function shown(picture, verdict, classes) {
   const image = picture.source
-    ? element("img", { src: picture.source, alt: `Picture of class ${picture.label}`, width: 128, height: 128 })
+    ? element("img", { src: picture.source, alt: `Picture of class ${classes[picture.true]}` })
     : element("div", { className: "missing" }, "picture not shown");
   const said = element("span", { className: "said" });
-  said.append(element("b", {}, classes[answer[1]] ?? ""), element("span", { className: "number" }, answer[2]));
+  said.append(element("b", {}, classes[verdict[1]] ?? ""), element("span", { className: "number" }, verdict[2]));
   const file = element("span", { className: "file", title: picture.name }, picture.name);
   return element("li", {}, element("figure", {}, image, element("figcaption", {}, said, file)));
 }
 
-function confusion(table, pictures, dialog) {
-  const { classes } = pictures;
+function confusion(table, pictures, classes, dialog) {
   const classifier = Number(table.dataset.classifier);
   const title = table.closest(".card").querySelector("h3").textContent;
   [...table.tBodies[0].rows].forEach((row, truth) => {
@@ -75,12 +71,14 @@ function confusion(table, pictures, dialog) {
       button.setAttribute("aria-label", `${words}: ${cell.dataset.count}, show these pictures`);
       button.addEventListener("click", () => {
         const items = [];
-        for (const picture of figures(pictures, classes)) {
+        for (const picture of pictures) {
           if (picture.true !== truth) continue;
-          const answer = picture.answers.find((one) => one[0] === classifier && one[1] === said);
-          if (answer) items.push(shown(picture, answer, classes));
+          const verdict = picture.verdicts.find((one) => one[0] === classifier && one[1] === said);
+          if (verdict) items.push(shown(picture, verdict, classes));
         }
-        dialog.querySelector("h2").textContent = `${title}: ${words} (${items.length.toLocaleString("en")})`;
+        const count = Number(cell.dataset.count);
+        const number = items.length < count ? `${items.length} of ${count} shown` : `${count}`;
+        dialog.querySelector("h2").textContent = `${title}: ${words} (${number})`;
         dialog.querySelector("ul").replaceChildren(...items);
         dialog.showModal();
         dialog.scrollTop = 0;
@@ -94,16 +92,17 @@ function confusion(table, pictures, dialog) {
 
 const SCREENFUL = 48;
 
-function mistakes(form, pictures) {
+function mistakes(form, mistaken) {
   const list = document.querySelector(".mistakes");
-  const items = [...list.children].map((item, i) => ({ item, ...pictures.mistaken[i] }));
+  const items = [...list.children].map((item, i) => ({ item, ...mistaken[i] }));
   const more = document.querySelector(".more");
+  const button = more.querySelector("button");
   let limit = SCREENFUL;
 
-  function wrongAnswers({ true: truth, answers }, by) {
-    const wrong = answers.filter((answer) => answer[1] !== truth);
-    if (by === "all") return wrong.length === answers.length ? wrong : [];
-    return by === "any" ? wrong : wrong.filter((answer) => answer[0] === Number(by));
+  function wrongVerdicts({ true: truth, verdicts }, by) {
+    const wrong = verdicts.filter((verdict) => verdict[1] !== truth);
+    if (by === "all") return wrong.length === verdicts.length ? wrong : [];
+    return by === "any" ? wrong : wrong.filter((verdict) => verdict[0] === Number(by));
   }
 
   function update() {
@@ -113,7 +112,7 @@ function mistakes(form, pictures) {
     form.querySelector("output").textContent = `${least}%`;
     const matching = [];
     for (const one of items) {
-      const sure = wrongAnswers(one, by).map((answer) => Number.parseFloat(answer[2]));
+      const sure = wrongVerdicts(one, by).map((verdict) => Number.parseFloat(verdict[2]));
       const most = Math.max(-1, ...sure);
       if (most >= least && (wanted === "" || one.true === Number(wanted))) matching.push([most, one.item]);
       one.item.hidden = true;
@@ -123,7 +122,7 @@ function mistakes(form, pictures) {
     for (const [, item] of matching.slice(0, limit)) item.hidden = false;
     const rest = Math.max(0, matching.length - limit);
     more.hidden = rest === 0;
-    more.querySelector("button").textContent = `Show ${Math.min(rest, SCREENFUL)} more of ${rest}`;
+    button.textContent = `Show ${Math.min(rest, SCREENFUL)} more of ${rest}`;
     form.querySelector(".found").textContent = `${matching.length} picture${matching.length === 1 ? "" : "s"}`;
   }
 
@@ -132,7 +131,7 @@ function mistakes(form, pictures) {
     update();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  more.addEventListener("click", () => {
+  button.addEventListener("click", () => {
     limit += SCREENFUL;
     update();
   });
@@ -143,10 +142,11 @@ function mistakes(form, pictures) {
 all("table.sortable").forEach(sortable);
 const stored = document.getElementById("pictures");
 if (stored) {
-  const pictures = JSON.parse(stored.textContent);
+  const { classes, mistaken, others } = JSON.parse(stored.textContent);
+  const pictures = withSources({ mistaken, others });
   const viewer = document.querySelector("dialog.viewer");
   const form = document.querySelector("form.filters");
-  for (const table of all("table.confusion")) confusion(table, pictures, viewer);
+  for (const table of all("table.confusion")) confusion(table, pictures, classes, viewer);
   viewer.querySelector(".close").addEventListener("click", () => viewer.close());
-  if (form) mistakes(form, pictures);
+  if (form) mistakes(form, mistaken);
 }

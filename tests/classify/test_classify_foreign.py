@@ -1,7 +1,9 @@
 """Classifiers of scikit-learn's, named as module:Class."""
 
+import cv2
 import numpy as np
 import pytest
+from classify_commands import python
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import LinearSVC
 
@@ -9,6 +11,8 @@ from classify import models, registry
 from classify.errors import ClassifierError, ModelError
 from classify.foreign import Foreign
 from classify.output import RunFolder
+from extract.backbone import construct
+from reports import record
 
 
 def blobs(n_classes=3):
@@ -81,3 +85,30 @@ def test_a_model_that_nobody_may_load_is_not_kept(tmp_path):
     with pytest.raises(ModelError, match=r"sklearn.tree._tree.Tree"):
         RunFolder(tmp_path).save_model(model, "forest")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_command_takes_one_beside_ours(tmp_path):
+    """README's example: judged like the others, with its parameters in the record."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label, brightness in (("bright", 120), ("dark", 0)):
+            folder = tmp_path / "pictures" / split / label
+            folder.mkdir(parents=True)
+            for i in range(8):
+                picture = rng.integers(0, 130, (48, 48, 3)) + brightness
+                cv2.imwrite(str(folder / f"{i}.png"), picture.astype(np.uint8))
+    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    names = "sklearn.ensemble:RandomForestClassifier,centroid,sklearn.ensemble:AdaBoostClassifier"
+    done = python(
+        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+        "--cache", "cache", "--clf", names, "--out", "run", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = record.read(tmp_path / "run")
+    assert [result.classifier for result in run.results] == names.split(",")
+    forest = run.results[0].params
+    assert forest["estimator__n_estimators"] == 100
+    assert forest["estimator"].startswith("RandomForestClassifier(")
+    done = python("-m", "reports", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ import pytest
 from reports_samples import draw, sample
 
 from reports import Prediction, Quarantined, RecordError, Result, Run, SearchPoint
+from reports.gallery import PICTURES_SHOWN
 from reports.page import render, write
 
 if TYPE_CHECKING:
@@ -173,13 +174,26 @@ def test_the_gallery_shows_every_mistake(html, photographs):
     assert mistakes.count('class="meter"') == n_wrong
 
 
+def test_of_many_pictures_the_page_shows_a_part():
+    """Mistaken ones first; the numbers are of all."""
+    run, predictions = sample(["cats", "dogs"], n_per_class=2 * PICTURES_SHOWN)
+    html = render(run, predictions, None)
+    n_mistaken = len({p.path for p in predictions if p.true != p.predicted})
+    assert PICTURES_SHOWN < n_mistaken < 4 * PICTURES_SHOWN
+    stored = stored_pictures(html)
+    assert (len(stored["mistaken"]), stored["others"]) == (PICTURES_SHOWN, [])
+    text = " ".join(Page(html).text.split())
+    assert f"{n_mistaken:,} of 4,000 pictures were mistaken" in text
+    assert "; 1,000 are shown." in text
+
+
 def test_the_script_knows_every_answer(html, photographs):
     """Of every picture what each classifier says of it, in the order of the page."""
     stored = stored_pictures(html)
     told = sorted(
         (picture["name"], stored["classes"][said], share)
         for picture in [*stored["mistaken"], *stored["others"]]
-        for _, said, share in picture["answers"]
+        for _, said, share in picture["verdicts"]
     )
     assert told == sorted(
         (p.path.rpartition("/")[2], p.predicted, f"{p.probability:.1%}") for p in photographs[1]
