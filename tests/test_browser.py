@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from extract.backbone import construct
+from extract.quietly import import_keras
 from extract.shapes import CLASSES, picture
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = home / "pictures" / split / label / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+    import_keras().utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     command = [sys.executable, "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz",
                "--size", "48", "--cache", "cache", "--clf", "svm,nearest,centroid", "--audit",

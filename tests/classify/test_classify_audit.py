@@ -14,6 +14,7 @@ from classify_commands import python
 
 from classify.audit import accuracies_without
 from extract.backbone import construct
+from extract.quietly import import_keras
 from reports.record import Prediction
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (train / "striped" / f"{i}.png").rename(train / "plain" / f"wrong-{i}.png")
     shutil.copy(train / "plain" / "7.png", test / "plain" / "copy.png")
     cv2.imwrite(str(train / "plain" / "tiny.png"), np.full((12, 70, 3), (9, 200, 90), np.uint8))
+    import_keras().utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     return home
 

@@ -38,6 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(30):
             picture = rng.integers(0, 130, (SIZE, SIZE, 3)) + brightness
             cv2.imwrite(str(home / "pictures" / label / f"{i}.png"), picture.astype(np.uint8))
+    import_keras().utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", SIZE).get_weights())
     return home
 

@@ -12,6 +12,7 @@ from classify.errors import ClassifierError, ModelError
 from classify.foreign import Foreign
 from classify.output import RunFolder
 from extract.backbone import construct
+from extract.quietly import import_keras
 from reports import record
 
 
@@ -98,6 +99,7 @@ def test_the_command_takes_one_beside_ours(tmp_path):
             for i in range(8):
                 picture = rng.integers(0, 130, (48, 48, 3)) + brightness
                 cv2.imwrite(str(folder / f"{i}.png"), picture.astype(np.uint8))
+    import_keras().utils.set_random_seed(0)
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
     names = "sklearn.ensemble:RandomForestClassifier,centroid,sklearn.ensemble:AdaBoostClassifier"
     done = python(
