@@ -11,9 +11,9 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from cache.errors import ToolkitError
+from cache.errors import ToolkitError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +110,17 @@ class ConsoleProgress:
         self._stage = ""
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        options = [word for word in message.split() if word.startswith("--")]
+        hint = did_you_mean(options[0], self._option_string_actions) if options else ""
+        known = hint if options and options[0] not in self._option_string_actions else ""
+        _say(f"error: {message}{known}; {self.prog} --help lists what there is")
+        raise SystemExit(EXIT_USER)
+
+
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Show an option's default, unless it says nothing."""
 
@@ -121,7 +132,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 def argument_parser(prog: str, description: str) -> argparse.ArgumentParser:
     """Return a parser in the toolkit's style: defaults shown, no abbreviated options."""
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=prog,
         description=description,
         allow_abbrev=False,
@@ -161,9 +172,24 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
     return 0
 
 
+class _Once(logging.Filter):
+    """Let every note pass once: what is true of the data is found again by each classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        note = record.getMessage()
+        new = note not in self._said
+        self._said.add(note)
+        return new
+
+
 def _show_notes(quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_Once())
     for name in PACKAGES:
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

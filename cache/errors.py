@@ -23,6 +23,14 @@ Every message says what happened, what was expected, what was found and what to 
 command line prints it as one line and leaves with exit status 2.
 """
 
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class ToolkitError(Exception):
     """Root of every error that the toolkit raises on purpose."""
@@ -38,3 +46,15 @@ class CorruptCacheError(CacheError):
 
 class CacheSchemaError(CacheError):
     """The cache was written by a version of the toolkit with another layout."""
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str:
+    """Return a hint at what was perhaps meant, to follow a word that is not known; or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean("logreq", ["svm", "logreg"]), did_you_mean("forest", ["svm", "logreg"])
+    (' (did you mean logreg?)', '')
+    """
+    close = get_close_matches(found, known, 1)
+    return f" (did you mean {close[0]}?)" if close else ""

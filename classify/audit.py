@@ -1,4 +1,4 @@
-"""Looking for wrong data: test images that are in training, suspect labels, odd images."""
+"""Looking for wrong data: test images that are in training, copies, suspect labels, odd images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cache.console import silent
 from classify import duplicates, oddities
 from extract.images import MAX_PIXELS
 from extract.loading import load_images
-from reports.record import Audit, Leak, Oddity, Suspect
+from reports.record import Audit, Copy, Leak, Oddity, Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +92,7 @@ def audit(
         oddities=odd,
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
+        copies=_copies(prepared, digests),
     )
 
 
@@ -114,6 +115,18 @@ def _leaks(prepared: Prepared, digests: Sequence[str], marks: NDArray[np.float32
         if names[test[i]] not in exact:
             leaks.append(Leak(names[test[i]], names[train[j]], min(cosine, 1.0), exact=False))
     return leaks
+
+
+def _copies(prepared: Prepared, digests: Sequence[str]) -> list[Copy]:
+    """Return the images that are the same file as an earlier one, those under two labels first."""
+    relative, originals = prepared.dataset.relative, dict[str, "Item"]()
+    found = []
+    for item, digest in zip(prepared.dataset.items, digests, strict=True):
+        first = originals.setdefault(digest, item)
+        if first is not item:
+            copied = relative(first.path), first.label
+            found.append(Copy(relative(item.path), str(item.split), item.label, *copied))
+    return sorted(found, key=lambda copy: copy.label == copy.of_label)
 
 
 def _suspects(

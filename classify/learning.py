@@ -98,7 +98,15 @@ def learning_curve(
             found.append(float((model.predict(test[0]) == test[1]).mean()))
             progress(stage, len(accuracies) * draws + draw + 1, len(numbers) * draws)
         accuracies.append(found)
-    return LearningCurve(name, numbers, accuracies, gain(numbers, accuracies))
+    gains = [gain(numbers, [[found[draw]] for found in accuracies]) for draw in range(draws)]
+    known = [found for found in gains if found is not None]
+    return LearningCurve(
+        name,
+        numbers,
+        accuracies,
+        gain(numbers, accuracies),
+        [min(known), max(known)] if known else None,
+    )
 
 
 def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:
@@ -118,7 +126,7 @@ def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float
     Returns
     -------
     float or None
-        None if there are fewer than three numbers of images.
+        None if there are fewer than three numbers of images; below zero if the errors rise.
 
     Examples
     --------
@@ -129,4 +137,4 @@ def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float
         return None
     errors = np.maximum(1 - np.array([np.mean(found) for found in accuracies[-4:]]), 1e-6)
     slope, _ = np.polyfit(np.log(numbers[-4:]), np.log(errors), 1)
-    return round(float(errors[-1] * (1 - 2 ** min(slope, 0.0))), 6)
+    return round(float(errors[-1] * (1 - 2 ** np.clip(slope, -1.0, 1.0))), 6)

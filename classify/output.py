@@ -56,8 +56,8 @@ class RunFolder:
                 out.mkdir(parents=True, exist_ok=True)
                 if any(out.iterdir()):
                     raise ClassifierError(
-                        f"{out} is not empty, and nothing is written over; give --out another "
-                        "folder, or delete this one"
+                        f"{out} is not empty, and nothing is written over; give --out a folder "
+                        "that is new or empty"
                     )
                 return cls(out)
             moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")

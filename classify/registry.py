@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from cache.errors import did_you_mean
 from classify.errors import ClassifierError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def names(spec: str) -> list[str]:
     ['svm', 'logreg']
     """
     chosen: list[str] = []
-    for part in map(str.strip, spec.split(",")):
+    for part in filter(None, map(str.strip, spec.split(","))):
         name = part.lower()
         if ":" in part:
             chosen.append(part)
@@ -55,6 +56,8 @@ def names(spec: str) -> list[str]:
             chosen.append(name)
         else:
             raise _unknown(name)
+    if not chosen:
+        raise ClassifierError(f"no classifier is named; choose from {', '.join(CLASSIFIERS)}, all")
     return list(dict.fromkeys(chosen))
 
 
@@ -71,6 +74,11 @@ def classifier(name: str) -> type[Classifier]:
     module, _, attribute = CLASSIFIERS[name].partition(":")
     found: type[Classifier] = getattr(importlib.import_module(module), attribute)
     return found
+
+
+def parameters(name: str) -> set[str]:
+    """Return the names of a classifier's parameters."""
+    return set(classifier(name)().get_params())
 
 
 def kind(name: str) -> type[Classifier]:
@@ -106,7 +114,7 @@ def make(name: str, *, seed: int, **options: Any) -> Classifier:
 
         return given(name, seed)
     found = classifier(name)
-    known = found().get_params()
+    known = parameters(name)
     for option in options:
         if option not in known:
             raise ClassifierError(
@@ -117,6 +125,7 @@ def make(name: str, *, seed: int, **options: Any) -> Classifier:
 
 def _unknown(name: str) -> ClassifierError:
     return ClassifierError(
-        f"unknown classifier {name!r}; choose from {', '.join(CLASSIFIERS)} "
-        "(several separated by commas), all, or module:Class for one of scikit-learn's"
+        f"unknown classifier {name!r}{did_you_mean(name, CLASSIFIERS)}; choose from "
+        f"{', '.join(CLASSIFIERS)} (several separated by commas), all, or module:Class for one of "
+        "scikit-learn's"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from extract.dataset import Dataset, Split
     from extract.options import Options
     from extract.prepare import Prepared
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -72,6 +75,8 @@ def run(
     wishes = wishes or Wishes()
     for name in names:
         registry.kind(name)  # a name that there is not is told before anything is computed
+    for option in wishes.without_effect(names):
+        logger.info("%s has no effect: it is not for %s", option, " or ".join(names))
     dataset = find_dataset(options, progress)
     check(dataset)
     folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
@@ -85,14 +90,17 @@ def run(
 
         try:
             _find_out(names, bases, options, wishes, folder, found, progress)
-        except (KeyboardInterrupt, ToolkitError) as ended:
+        except BaseException as ended:
             if not found.results:
                 raise
             folder.write(describe(), found.predictions)
             done = f"{len(found.results)} classifiers are reported in {folder.path}"
             if isinstance(ended, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"stopped: {done}") from None
-            raise ClassifierError(f"{ended}; {done}") from ended
+            if isinstance(ended, ToolkitError):
+                raise ClassifierError(f"{ended}; {done}") from ended
+            ended.add_note(done)
+            raise
         finished = describe()
         folder.write(finished, found.predictions)
         return folder.path, finished
@@ -180,7 +188,7 @@ def check(dataset: Dataset) -> None:
             if count < least:
                 raise ClassifierError(
                     f"class {name!r} has {count} images in the {split} split, expected at least "
-                    f"{least}; add images or leave the class out"
+                    f"{least}; add images, leave the class out, or mend the label if it is a slip"
                 )
 
 

@@ -17,6 +17,8 @@ from extract.prepare import embedded_otherwise
 from reports import record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cache.console import Progress
     from classify.base import Classifier
     from classify.output import RunFolder
@@ -68,6 +70,21 @@ class Wishes:
     calibrate: bool = False
     learning_curve: bool = False
     audit: bool = False
+
+    def without_effect(self, names: Sequence[str]) -> list[str]:
+        """Return the options that were set, but that none of these classifiers has.
+
+        Parameters
+        ----------
+        names : sequence of str
+            See `classify.registry`.
+        """
+        known = {name for one in names if ":" not in one for name in registry.parameters(one)}
+        return [
+            f"--{'augment' if name == 'mirror' else name.replace('_', '-')}"
+            for name in ("kernel", "class_weight", "learning_rate", "unfreeze", "mirror")
+            if getattr(self, name) != getattr(Wishes, name) and name not in known
+        ]
 
 
 @dataclass
@@ -214,7 +231,7 @@ class Trial:
     def _make(self, seed: int) -> Classifier:
         if ":" in self._kind:
             return registry.make(self._kind, seed=seed)
-        known = registry.classifier(self._kind)().get_params()
+        known = registry.parameters(self._kind)
         wishes = {name: getattr(self._wishes, name) for name in ("kernel", "class_weight")}
         if self._wishes.learning_rate is not None:
             wishes["learning_rate"] = list(self._wishes.learning_rate)

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cache.errors import did_you_mean
 from extract.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def find(name: str) -> Backbone:
     key = plain.lower().replace("-", "").replace("_", "")
     if key not in BACKBONES:
         known = ", ".join(BACKBONES)
-        raise RecipeError(f"there is no backbone called {plain!r}; choose one of: {known}")
+        hint = did_you_mean(key, BACKBONES)
+        raise RecipeError(f"there is no backbone called {plain!r}{hint}; choose one of: {known}")
     backbone = BACKBONES[key]
     return _with(backbone, argument) if argument else backbone
 

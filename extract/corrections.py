@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cache.cells import decode_text
+from cache.errors import did_you_mean
 from extract.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def relabelled(dataset: Dataset, path: Path) -> Dataset:
     logger.info("%s: %d labels changed, %d images left out", path, changed, left_out)
     new = sorted({item.label for item in items} - set(dataset.classes))
     if new:
-        logger.info("%s: classes that were not there before: %s", path, ", ".join(new))
+        told = (f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
+        logger.info("%s: classes that were not there before: %s", path, ", ".join(told))
     return dataclasses.replace(dataset, items=tuple(items))
 
 

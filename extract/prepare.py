@@ -240,7 +240,8 @@ def _note_contradictions(dataset: Dataset, done: Extraction) -> None:
     if twice:
         first, second = list(twice[0].values())[:2]
         logger.info(
-            "%d pictures stand in more than one class; for one, %s and %s are the same file",
+            "%d pictures stand in more than one class (python -m classify --audit lists them); for "
+            "one, %s and %s are the same file",
             len(twice),
             dataset.relative(first),
             dataset.relative(second),

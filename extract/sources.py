@@ -13,7 +13,6 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from urllib.parse import unquote
 
 from cache import disk
 from cache.console import Progress, silent
-from cache.errors import CacheError, ToolkitError
+from cache.errors import CacheError, ToolkitError, did_you_mean
 from cache.locks import locked
 from extract import shapes
 from extract.archive import check as check_archive
@@ -139,8 +138,7 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
     if path.is_file() and path.suffix.lower() == ".zip":
         return _from_zip(path, path.stem, store, progress)
     found = "it is neither" if path.exists() else "there is no such file or folder"
-    close = get_close_matches(data, WORDS, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(data, WORDS)
     raise DataError(f"cannot take {data!r} as data: {_EXPECTED}; {found}{hint}")
 
 

@@ -220,7 +220,7 @@ def load_into(model: keras.Model, weights: Weights) -> None:
 
 
 def _other_choices(spec: str, backbone: str) -> str:
-    others = ["--weights FILE"]
+    others = ["--weights FILE (FILE,FILE for two backbones, in their order)"]
     if backbone == "vgg16" and spec not in ("auto", "torchvision"):
         others.insert(0, "--weights torchvision")
     if spec not in ("auto", "imagenet"):

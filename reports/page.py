@@ -117,7 +117,7 @@ def save(page: str, path: Path) -> None:
         path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise RecordError(
-            f"cannot write {path} ({error}); give a place that can be written to"
+            f"cannot write {path}: {error.strerror or error}; give a place that can be written to"
         ) from error
 
 

@@ -102,6 +102,8 @@ class LearningCurve:
     """For every size one accuracy of each draw."""
     gain: float | None = None
     """Accuracy that twice as many images as the most would bring, if it goes on as before."""
+    gain_range: list[float] | None = None
+    """The least and the largest gain that single draws would tell of."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,17 @@ class Leak:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """An image that is, byte for byte, one before it in the data set."""
+
+    path: str
+    split: str
+    label: str
+    of: str
+    of_label: str
+
+
+@dataclass(frozen=True)
 class Suspect:
     """An image whose label a classifier that has not seen it would not give."""
 
@@ -272,6 +285,8 @@ class Audit:
     accuracies_without_leaks: dict[str, float]
     """Of every classifier on the other test images; none if there are no leaks."""
     seconds: float
+    copies: list[Copy] = field(default_factory=list)
+    """Those under two labels first: no classifier can be right about both."""
 
 
 @dataclass(frozen=True)
@@ -349,13 +364,17 @@ def read(folder: Path) -> Run:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(
-            f"{folder} is not a run: cannot read {RECORD_NAME} ({error}); "
+            f"{folder} is not a run: cannot read {RECORD_NAME} ({_why(error)}); "
             "give a folder that python -m classify has written"
         ) from error
     try:
         return Run.from_json(text)
     except RecordError as error:
         raise RecordError(f"{path}: {error}") from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _check_lengths(run: Run) -> None:

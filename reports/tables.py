@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME = "predictions.csv"
 QUARANTINE_NAME = "quarantine.csv"
-LEAKS_NAME, SUSPECTS_NAME, ODDITIES_NAME = "leaks.csv", "suspects.csv", "oddities.csv"
+LEAKS_NAME, COPIES_NAME = "leaks.csv", "copies.csv"
+SUSPECTS_NAME, ODDITIES_NAME = "suspects.csv", "oddities.csv"
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 TERMINAL_WIDTH = 100
 
@@ -64,7 +65,7 @@ def write_predictions(rows: Iterable[Prediction], path: Path) -> None:
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
-    """Write `leaks.csv`, `suspects.csv` and `oddities.csv` into a folder.
+    """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `oddities.csv` into a folder.
 
     `suspects.csv` can be corrected and given to ``--labels``: its column `label` is the one to
     change; where it is made empty, the image is left out.
@@ -78,6 +79,10 @@ def write_audit(audit: Audit, folder: Path) -> None:
         LEAKS_NAME: (
             ["test", "train", "cosine", "exact"],
             ((e.test, e.train, _number(e.cosine), "yes" if e.exact else "no") for e in audit.leaks),
+        ),
+        COPIES_NAME: (
+            ["path", "label", "split", "copy of", "its label"],
+            ((e.path, e.label, e.split, e.of, e.of_label) for e in audit.copies),
         ),
         SUSPECTS_NAME: (
             ["path", "label", "likely", "probability", "split"],
@@ -114,7 +119,7 @@ def read_predictions(path: Path) -> list[Prediction]:
                 )
             return [_prediction(row, f"{path}, line {rows.line_num}") for row in rows]
     except OSError as error:
-        raise RecordError(f"cannot read {path} ({error})") from error
+        raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path} is not a table of predictions: {error}") from error
 
@@ -237,7 +242,7 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
         write_csv(path, header, rows)
     except OSError as error:
         raise RecordError(
-            f"cannot write {path} ({error}); give a folder that can be written to"
+            f"cannot write {path}: {error.strerror or error}; give a folder that can be written to"
         ) from error
 
 

@@ -13,6 +13,7 @@ from reports.differences import equals
 from reports.findings import findings
 from reports.record import RECORD_NAME
 from reports.tables import (
+    COPIES_NAME,
     LEAKS_NAME,
     METRICS_NAME,
     ODDITIES_NAME,
@@ -216,7 +217,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     if folder is None:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, QUARANTINE_NAME]
-    names += [LEAKS_NAME, SUSPECTS_NAME, ODDITIES_NAME]
+    names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, ODDITIES_NAME]
     names += [result.model for result in run.results if result.model]
     present = [name for name in names if _exists(folder / name)]
     return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]

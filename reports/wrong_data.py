@@ -61,6 +61,17 @@ def wrong_data(run: Run) -> WrongData | None:
         )
         for leak in audit.leaks[:SHOWN]
     ]
+    copies = [
+        _found(
+            root,
+            [copy.path, copy.of],
+            "the same file"
+            if copy.label == copy.of_label
+            else f"the same file, labelled {copy.label} and {copy.of_label}",
+            f"in {copy.split}",
+        )
+        for copy in audit.copies[:SHOWN]
+    ]
     suspects = [
         _found(
             root,
@@ -82,6 +93,13 @@ def wrong_data(run: Run) -> WrongData | None:
                 "They make every classifier look better than it is. All of them: leaks.csv.",
                 len(audit.leaks),
                 leaks,
+            ),
+            Kind(
+                "Copies",
+                "The same file twice, those under two labels first: no classifier can be right "
+                "about both. All of them: copies.csv.",
+                len(audit.copies),
+                copies,
             ),
             Kind(
                 "Suspect labels",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -9,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from cache.console import run
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("extract", "classify", "classify.predict", "cache", "reports")
@@ -45,10 +49,29 @@ def test_help_imports_nothing_heavy(command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_option_is_the_users_mistake(command: str) -> None:
-    """Status 2, with the usage."""
+    """Status 2 and one line, that says where to look."""
     done = python("-m", command, "--surely-no-option")
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert f"python -m {command} --help" in line
+
+
+def test_an_option_that_is_nearly_right_is_recognised() -> None:
+    """A slip of the pen is answered with the option that is like it."""
+    done = python("-m", "classify", "--leaning-rate", "0.1")
+    assert (done.returncode, "did you mean --learning-rate" in done.stderr) == (2, True)
+
+
+def test_a_note_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many classifiers come upon the same thing."""
+
+    def command(args: argparse.Namespace) -> None:
+        for note in ("one", "other", "one"):
+            logging.getLogger("classify").info("the %s note", note)
+
+    assert run(command, argparse.Namespace()) == 0
+    assert capsys.readouterr().err.splitlines() == ["the one note", "the other note"]
 
 
 def test_a_fault_of_ours_is_status_1_with_its_traceback(tmp_path: Path) -> None:

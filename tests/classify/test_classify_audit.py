@@ -74,6 +74,13 @@ def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
     assert "without those that are in training too" in (run / "report.html").read_text()
 
 
+def test_a_file_that_lies_there_twice_is_listed(run: Path) -> None:
+    """With the one that it is a copy of, and both labels."""
+    (copy,) = rows_of(run / "copies.csv")
+    assert (copy["path"], copy["copy of"]) == ("train/plain/7.png", "test/plain/copy.png")
+    assert (copy["label"], copy["its label"]) == ("plain", "plain")
+
+
 def test_the_accuracy_without_leaks_is_that_on_the_others() -> None:
     """Of each classifier by itself."""
     rows = [
@@ -136,7 +143,7 @@ def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
     done = python("-m", "classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
                   "thorough", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for words in ("over 2 seeds, standard deviation", "answering only from", "images per class"):
+    for words in ("2 seeds", "answers only from", "images per class"):
         assert words in done.stdout
         assert words in (home / "thorough" / "report.html").read_text()
     record = json.loads((home / "thorough" / "run.json").read_text())
@@ -171,3 +178,29 @@ def test_what_was_found_out_survives_a_later_failure(home: Path) -> None:
     record = json.loads((home / "partly" / "run.json").read_text())
     assert [result["classifier"] for result in record["results"]] == ["centroid"]
     assert (home / "partly" / "report.html").exists()
+
+
+def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
+    """Its traceback says where what was found out by then is."""
+    (home / "mine.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "class Broken(LogisticRegression):\n"
+        "    def fit(self, X, y):\n"
+        "        raise RuntimeError('nobody foresaw this')\n"
+    )
+    wanted = ("--clf", "centroid,mine:Broken", "--out", "broken")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert (done.returncode, "nobody foresaw this" in done.stderr) == (1, True)
+    assert "1 classifiers are reported in broken" in done.stderr
+    record = json.loads((home / "broken" / "run.json").read_text())
+    assert [result["classifier"] for result in record["results"]] == ["centroid"]
+
+
+def test_an_option_that_no_classifier_has_is_said_so(home: Path) -> None:
+    """It changes nothing, and the user may have meant another classifier."""
+    wanted = ("--clf", "centroid,nearest", "--learning-rate", "0.1", "--augment", "mirror")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, "--out", "vain", cwd=home)
+    assert done.returncode == 0, done.stderr
+    for option in ("--learning-rate", "--augment"):
+        assert f"{option} has no effect: it is not for centroid or nearest" in done.stderr
+    assert "--unfreeze" not in done.stderr

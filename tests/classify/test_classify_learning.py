@@ -60,7 +60,8 @@ def test_the_draws_of_a_size_are_of_different_images_but_for_the_whole():
     [
         ([10, 20, 40, 80], [[0.2], [0.6], [0.8], [0.9]], 0.05),
         ([10, 20, 40], [[0.9], [0.9], [0.9]], 0.0),
-        ([10, 20, 40], [[0.9], [0.8], [0.7]], 0.0),
+        ([10, 20, 40], [[0.9], [0.8], [0.7]], -0.219615),
+        ([10, 20, 40], [[0.5], [0.9999], [0.5]], 0.0),
         ([10, 20, 40], [[1.0], [1.0], [1.0]], 0.0),
         ([10, 20], [[0.5], [0.9]], None),
     ],
@@ -70,6 +71,16 @@ def test_what_twice_as_many_would_bring_follows_the_fall_of_the_errors(
 ):
     """An error that halves with every doubling halves once more; one that stays, stays."""
     assert gain(numbers, accuracies) == (None if expected is None else pytest.approx(expected))
+
+
+def test_the_gain_is_told_of_every_draw():
+    """Its range lies around that of the means."""
+    curve = learning_curve(
+        "centroid", lambda _: Centroid(), directions(40, 0), directions(100, 1), draws=3
+    )
+    low, high = curve.gain_range
+    assert low <= curve.gain <= high
+    assert low < high
 
 
 def test_sizes_end_with_the_smallest_class():

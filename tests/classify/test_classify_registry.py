@@ -13,6 +13,7 @@ from classify.errors import ClassifierError
         ("all", ["dense", "logreg", "svm", "nearest", "centroid", "cnn"]),
         ("svm", ["svm"]),
         ("svm, logreg", ["svm", "logreg"]),
+        ("svm,", ["svm"]),
         ("svm,all", ["svm", "dense", "logreg", "nearest", "centroid", "cnn"]),
     ],
 )
@@ -21,13 +22,19 @@ def test_a_list_of_names_is_read_in_its_order_and_each_name_once(spec, expected)
     assert registry.names(spec) == expected
 
 
-@pytest.mark.parametrize("spec", ["forest", "", "svm,"])
+@pytest.mark.parametrize("spec", ["forest", "", ",", "svm,forest"])
 def test_an_unknown_name_is_answered_with_the_choices(spec):
     """A typing error is told what could have been meant."""
     with pytest.raises(
         ClassifierError, match="choose from dense, logreg, svm, nearest, centroid, cnn, finetune"
     ):
         registry.names(spec)
+
+
+def test_a_slip_of_the_pen_is_recognised():
+    """The name that is like it is offered."""
+    with pytest.raises(ClassifierError, match="did you mean logreg"):
+        registry.names("logreq")
 
 
 @pytest.mark.parametrize("name", registry.CLASSIFIERS)

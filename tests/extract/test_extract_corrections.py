@@ -50,7 +50,7 @@ def test_a_new_class_is_mentioned(
     write_csv(tmp_path / "corrected.csv", ["Path", "Label"], [["cats/1.png", "dgos"]])
     with caplog.at_level(logging.INFO, logger="extract"):
         assert relabelled(data, tmp_path / "corrected.csv").classes == ["cats", "dgos", "dogs"]
-    assert "not there before: dgos" in caplog.text
+    assert "not there before: dgos (did you mean dogs?)" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from reports_samples import sample
 
 from reports import page
-from reports.record import Audit, Leak, LearningCurve, Oddity, Run, Suspect, Threshold
+from reports.record import Audit, Copy, Leak, Oddity, Run, Suspect
 from reports.tables import remarks, write_audit
 from reports.wrong_data import SHOWN, wrong_data
 
@@ -24,6 +24,7 @@ def audited(n_suspects=3):
         oddities=[Oddity("cat/0002.jpg", "test", "cat", "tiny: 8 x 8 pixels")],
         accuracies_without_leaks={"svm": 0.9},
         seconds=9.0,
+        copies=[Copy(HOSTILE, "train", "cat", "dog/1.jpg", "dog")],
     )
     return dataclasses.replace(run, audit=audit), predictions
 
@@ -33,6 +34,7 @@ def test_the_page_escapes_what_names_hold():
     run, predictions = audited()
     html = page.render(run, predictions, None)
     assert "cat? Rather dog" in html
+    assert "the same file, labelled cat and dog" in html
     assert "<script>=cmd" not in html
     assert "&lt;script&gt;=cmd()\\n.jpg" in html
 
@@ -40,7 +42,7 @@ def test_the_page_escapes_what_names_hold():
 def test_many_pictures_do_not_swell_the_page():
     """The first ones are shown, and it is said how many there are."""
     run, predictions = audited(n_suspects=SHOWN + 7)
-    (_, suspects, _) = wrong_data(run).kinds
+    (*_, suspects, _) = wrong_data(run).kinds
     assert (suspects.number, len(suspects.found)) == (SHOWN + 7, SHOWN)
     assert f"{SHOWN + 7}, {SHOWN} shown" in page.render(run, predictions, None)
 
@@ -63,6 +65,7 @@ def test_the_tables_survive_hostile_names(tmp_path):
         first = next(csv.DictReader(file))
     assert list(first)[:2] == ["path", "label"]
     assert first["path"] == "cat/<script>=cmd()\\n.jpg"
+    assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",train,dog/1.jpg,dog")
     assert (tmp_path / "leaks.csv").read_text().splitlines()[1].endswith(",0.91,no")
     assert "tiny: 8 x 8 pixels" in (tmp_path / "oddities.csv").read_text()
 
@@ -72,8 +75,8 @@ def test_an_audit_survives_the_record_and_is_told_on_the_terminal():
     run, _ = audited()
     assert Run.from_json(run.to_json()) == run
     assert remarks(run)[-1] == (
-        "audit (9.00 s): 1 test image is in training too (0 byte for byte); 3 suspect labels; "
-        "1 odd image"
+        "audit (9.00 s): 1 test image is in training too (0 byte for byte); 1 copy of another "
+        "image (1 under another label); 3 suspect labels; 1 odd image"
     )
     assert "svm: 90.0% of the test images without those that are in training too" in remarks(run)
 
@@ -83,25 +86,3 @@ def test_no_audit_is_no_section():
     run, predictions = sample(["cat", "dog"])
     assert wrong_data(run) is None
     assert "wrong-data" not in page.render(run, predictions, None)
-
-
-def test_what_was_found_out_about_a_classifier_is_told():
-    """Seeds, threshold and learning curve, on the page and on the terminal."""
-    run, predictions = sample(["cat", "dog"])
-    first = dataclasses.replace(
-        run.results[0],
-        repeats=[0.9, 0.92],
-        threshold=Threshold(0.99, 0.8, 0.995, 0.9, 0.095),
-    )
-    curves = [LearningCurve("dense", [5, 10, 20], [[0.6, 0.7], [0.8, 0.8], [0.9, 0.9]], 0.05)]
-    run = dataclasses.replace(run, results=[first, *run.results[1:]], learning_curves=curves)
-    told = "\n".join(remarks(run))
-    html = page.render(run, predictions, None)
-    for words in (
-        "accuracy 0.910 over 2 seeds",
-        "99.5% of the answers are right",
-        "twice as many would bring about 5.0 points more",
-    ):
-        assert words in told
-        assert words in html
-    assert 'id="learning' in html or "Accuracy with fewer training images" in html
