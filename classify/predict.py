@@ -88,11 +88,11 @@ def predict(
 
     run = record.read(run_folder)
     result = _result_of(run, run_folder, classifier)
+    model = models.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     files = [file for path in paths for file in images_in(path)]
     logger.info(
         "%s: %s, accuracy in the run %.3f", result.classifier, result.title, result.accuracy
     )
-    model = models.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     base = FrozenBase.again(run.recipe_of(result), weights=weights, cache=cache, progress=progress)
     done = base.extract(files, workers=workers, max_pixels=max_pixels, progress=progress)
     usable = [file for file in files if file in done.digests]
