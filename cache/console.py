@@ -114,10 +114,10 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as all others are."""
 
     def error(self, message: str) -> NoReturn:
-        options = [word for word in message.split() if word.startswith("--")]
-        hint = did_you_mean(options[0], self._option_string_actions) if options else ""
-        known = hint if options and options[0] not in self._option_string_actions else ""
-        _say(f"error: {message}{known}; {self.prog} --help lists what there is")
+        _, _, unknown = message.partition("unrecognized arguments: ")
+        option = unknown.split(" ")[0].partition("=")[0]
+        hint = did_you_mean(option, self._option_string_actions)
+        _say(f"error: {message}{hint}; {self.prog} --help lists what there is")
         raise SystemExit(EXIT_USER)
 
 

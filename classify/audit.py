@@ -11,6 +11,7 @@ from cache.console import silent
 from classify import duplicates, oddities
 from extract.images import MAX_PIXELS
 from extract.loading import load_images
+from extract.prepare import copies
 from reports.record import Audit, Copy, Leak, Oddity, Suspect
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def audit(
         oddities=odd,
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
-        copies=_copies(prepared, digests),
+        copies=_copies(prepared),
     )
 
 
@@ -103,12 +104,12 @@ def _leaks(prepared: Prepared, digests: Sequence[str], marks: NDArray[np.float32
         [i for i, item in enumerate(dataset.items) if item.split == split]
         for split in ("train", "test")
     )
-    copies = {digests[i]: i for i in train}
+    trained_on = {digests[i]: i for i in train}
     names = [dataset.relative(item.path) for item in dataset.items]
     leaks = [
-        Leak(names[i], names[copies[digests[i]]], 1.0, exact=True)
+        Leak(names[i], names[trained_on[digests[i]]], 1.0, exact=True)
         for i in test
-        if digests[i] in copies
+        if digests[i] in trained_on
     ]
     exact = {leak.test for leak in leaks}
     for i, j, cosine in duplicates.same(marks[test], marks[train]):
@@ -117,15 +118,13 @@ def _leaks(prepared: Prepared, digests: Sequence[str], marks: NDArray[np.float32
     return leaks
 
 
-def _copies(prepared: Prepared, digests: Sequence[str]) -> list[Copy]:
+def _copies(prepared: Prepared) -> list[Copy]:
     """Return the images that are the same file as an earlier one, those under two labels first."""
-    relative, originals = prepared.dataset.relative, dict[str, "Item"]()
-    found = []
-    for item, digest in zip(prepared.dataset.items, digests, strict=True):
-        first = originals.setdefault(digest, item)
-        if first is not item:
-            copied = relative(first.path), first.label
-            found.append(Copy(relative(item.path), str(item.split), item.label, *copied))
+    relative = prepared.dataset.relative
+    found = [
+        Copy(relative(one.path), str(one.split), one.label, relative(first.path), first.label)
+        for one, first in copies(prepared.dataset, prepared.extraction.digests)
+    ]
     return sorted(found, key=lambda copy: copy.label == copy.of_label)
 
 

@@ -98,15 +98,11 @@ def learning_curve(
             found.append(float((model.predict(test[0]) == test[1]).mean()))
             progress(stage, len(accuracies) * draws + draw + 1, len(numbers) * draws)
         accuracies.append(found)
+    of_means = gain(numbers, accuracies)
     gains = [gain(numbers, [[found[draw]] for found in accuracies]) for draw in range(draws)]
-    known = [found for found in gains if found is not None]
-    return LearningCurve(
-        name,
-        numbers,
-        accuracies,
-        gain(numbers, accuracies),
-        [min(known), max(known)] if known else None,
-    )
+    known = [found for found in (of_means, *gains) if found is not None]
+    gain_range = [min(known), max(known)] if known else None
+    return LearningCurve(name, numbers, accuracies, of_means, gain_range)
 
 
 def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:
@@ -114,7 +110,8 @@ def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float
 
     A straight line is laid through the last four mean errors against the numbers of images, both
     as logarithms: errors fall about as a power of the number of images (Hestness et al., Deep
-    Learning Scaling is Predictable, Empirically, 2017).
+    Learning Scaling is Predictable, Empirically, 2017). The power is kept between -1 and 1, so that
+    a draw without any error does not promise or threaten more than that.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The folder of a run: made first, filled as classifiers finish, its record written last."""
+"""The folder of a run: made first, filled as classifiers finish, its record and page last."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class RunFolder:
         return file, models.sha256(self.path / file)
 
     def write(self, run: record.Run, predictions: Sequence[record.Prediction]) -> None:
-        """Write the tables, the page and, last of all, the record."""
+        """Write the tables, the record, and the page, which can be made again from these."""
         tables.write_metrics(run, self.path / tables.METRICS_NAME)
         tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
         if run.quarantine:
@@ -106,8 +106,8 @@ class RunFolder:
             )
         if run.audit is not None:
             tables.write_audit(run.audit, self.path)
-        page.write(run, predictions, self.path / page.REPORT_NAME)
         disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
+        page.write(run, predictions, self.path / page.REPORT_NAME)
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a run that came to nothing."""

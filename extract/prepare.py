@@ -21,9 +21,11 @@ from extract.frozen import FrozenBase
 from extract.pipeline import hash_images
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
-    from extract.dataset import Dataset, Split
+    from extract.dataset import Dataset, Item, Split
     from extract.options import Options
     from extract.pipeline import Extraction
 
@@ -168,6 +170,20 @@ def embedded_otherwise(
     return dataclasses.replace(prepared, base=base, extraction=done)
 
 
+def copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, Item]]:
+    """Return every image that is the same file as one before it, with the first of them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    digests : mapping of Path to str
+        SHA-256 of the bytes of each image.
+    """
+    firsts: dict[str, Item] = {}
+    pairs = [(item, firsts.setdefault(digests[item.path], item)) for item in dataset.items]
+    return [(item, first) for item, first in pairs if first is not item]
+
+
 def _embed(dataset: Dataset, options: Options, progress: Progress) -> tuple[FrozenBase, Extraction]:
     """Choose the base, calibrate it if need be, and extract."""
     base = FrozenBase.choose(
@@ -233,12 +249,13 @@ def _without_quarantined(dataset: Dataset, done: Extraction) -> Dataset:
 
 def _note_contradictions(dataset: Dataset, done: Extraction) -> None:
     """Say that a picture stands in two classes: no classifier can be right about both."""
-    labels: dict[str, dict[str, Path]] = {}
-    for item in dataset.items:
-        labels.setdefault(done.digests[item.path], {})[item.label] = item.path
-    twice = [found for found in labels.values() if len(found) > 1]
+    twice = {
+        first.path: other.path
+        for other, first in copies(dataset, done.digests)
+        if other.label != first.label
+    }
     if twice:
-        first, second = list(twice[0].values())[:2]
+        first, second = next(iter(twice.items()))
         logger.info(
             "%d pictures stand in more than one class (python -m classify --audit lists them); for "
             "one, %s and %s are the same file",

@@ -168,12 +168,14 @@ def prognosis(curve: LearningCurve) -> str:
     if curve.gain is None:
         return f"{text}; too few images to say what more would bring"
     low, high = curve.gain_range or [curve.gain, curve.gain]
+    draws = ""
+    if curve.gain_range:
+        draws = f" ({figure(100 * low, 1)} to {figure(100 * high, 1)} points from draw to draw)"
     if high < NOTEWORTHY:
         return f"{text}; more images like these would hardly help"
-    draws = f"{figure(100 * low, 1)} to {figure(100 * high, 1)} points from draw to draw"
     if low < NOTEWORTHY:
-        return f"{text}; whether twice as many would help, they do not tell ({draws})"
+        return f"{text}; whether twice as many would help, they do not tell{draws}"
     return (
         f"{text}; twice as many would bring about {figure(100 * curve.gain, 1)} points more, if it "
-        f"goes on like this ({draws})"
+        f"goes on like this{draws}"
     )

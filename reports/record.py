@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from reports.consistency import check_lengths
 from reports.errors import RecordError
 from reports.typed import build
 
@@ -103,7 +104,7 @@ class LearningCurve:
     gain: float | None = None
     """Accuracy that twice as many images as the most would bring, if it goes on as before."""
     gain_range: list[float] | None = None
-    """The least and the largest gain that single draws would tell of."""
+    """The least and the largest gain that single draws tell of; `gain` lies between them."""
 
 
 @dataclass(frozen=True)
@@ -345,7 +346,7 @@ class Run:
                 "upgrade frozen-features to read it"
             )
         run = build(cls, raw, "run")
-        _check_lengths(run)
+        check_lengths(run)
         return run
 
 
@@ -375,42 +376,3 @@ def read(folder: Path) -> Run:
 
 def _why(error: OSError | UnicodeDecodeError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _check_lengths(run: Run) -> None:
-    """Raise unless every class has its counts, and every y of a curve its x."""
-    n_classes = len(run.data.classes)
-    pairs = {
-        "run.data.train_counts": [len(run.data.train_counts)],
-        "run.data.test_counts": [len(run.data.test_counts)],
-    }
-    for i, result in enumerate(run.results):
-        sides = [len(result.confusion), *(len(row) for row in result.confusion)]
-        pairs[f"run.results[{i}].confusion"] = sides
-        for found in (result.reliability, result.uncalibrated):
-            if found and not len(found.probabilities) == len(found.accuracies) == len(found.counts):
-                raise RecordError(
-                    f"not a run record: the bins of run.results[{i}].reliability do not fit"
-                )
-        if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
-            raise RecordError(
-                f"not a run record: run.results[{i}].sigmoids are not pairs of numbers"
-            )
-        for curve in result.roc:
-            if len(curve.fpr) != len(curve.tpr):
-                raise RecordError(
-                    f"not a run record: run.results[{i}].roc has {len(curve.fpr)} false positive "
-                    f"rates and {len(curve.tpr)} true positive rates; expected as many of each"
-                )
-    for learning in run.learning_curves:
-        if len(learning.sizes) != len(learning.accuracies) or not all(learning.accuracies):
-            raise RecordError(
-                f"not a run record: the learning curve of {learning.classifier} has "
-                f"{len(learning.sizes)} sizes and {len(learning.accuracies)} lists of accuracies; "
-                "expected one of at least one accuracy for each"
-            )
-    for where, lengths in pairs.items():
-        if any(length != n_classes for length in lengths):
-            raise RecordError(
-                f"not a run record: {where} does not fit {n_classes} classes (found {lengths[0]})"
-            )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
 import subprocess
 import sys
@@ -11,8 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
-from cache.console import run
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("extract", "classify", "classify.predict", "cache", "reports")
@@ -57,21 +53,31 @@ def test_an_unknown_option_is_the_users_mistake(command: str) -> None:
     assert f"python -m {command} --help" in line
 
 
-def test_an_option_that_is_nearly_right_is_recognised() -> None:
+@pytest.mark.parametrize("given", [["--leaning-rate", "0.1"], ["--leaning-rate=0.1"]])
+def test_an_option_that_is_nearly_right_is_recognised(given: list[str]) -> None:
     """A slip of the pen is answered with the option that is like it."""
-    done = python("-m", "classify", "--leaning-rate", "0.1")
+    done = python("-m", "classify", *given)
     assert (done.returncode, "did you mean --learning-rate" in done.stderr) == (2, True)
 
 
-def test_a_note_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_value_is_not_taken_for_a_wrong_option() -> None:
+    """The option was right."""
+    done = python("-m", "classify", "--preset", "fas")
+    assert (done.returncode, "did you mean" in done.stderr) == (2, False)
+    assert "argument --preset: invalid choice: 'fas'" in done.stderr
+
+
+def test_a_note_is_said_once() -> None:
     """However many classifiers come upon the same thing."""
-
-    def command(args: argparse.Namespace) -> None:
-        for note in ("one", "other", "one"):
-            logging.getLogger("classify").info("the %s note", note)
-
-    assert run(command, argparse.Namespace()) == 0
-    assert capsys.readouterr().err.splitlines() == ["the one note", "the other note"]
+    code = (
+        "import logging, sys; from argparse import Namespace; from cache.console import run\n"
+        "def command(args):\n"
+        "    for note in ('one', 'other', 'one'):\n"
+        "        logging.getLogger('classify').info('the %s note', note)\n"
+        "sys.exit(run(command, Namespace()))"
+    )
+    done = python("-c", code)
+    assert (done.returncode, done.stderr.splitlines()) == (0, ["the one note", "the other note"])
 
 
 def test_a_fault_of_ours_is_status_1_with_its_traceback(tmp_path: Path) -> None:

@@ -143,7 +143,11 @@ def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
     done = python("-m", "classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
                   "thorough", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for words in ("2 seeds", "answers only from", "images per class"):
+    for words in (
+        "with each of 2 seeds: on the same split",
+        "answers only from",
+        "images per class",
+    ):
         assert words in done.stdout
         assert words in (home / "thorough" / "report.html").read_text()
     record = json.loads((home / "thorough" / "run.json").read_text())

@@ -86,9 +86,12 @@ def test_a_precision_that_was_missed_or_cannot_be_shown_is_told(precision, n_tes
         ([0.002, 0.02], "about 1.0 points more, if it goes on like this (0.2 to 2.0 points"),
         ([-0.01, 0.02], "they do not tell (-1.0 to 2.0 points"),
         ([-0.01, 0.0005], "would hardly help"),
+        (None, "about 1.0 points more, if it goes on like this"),
     ],
 )
 def test_a_learning_curve_says_how_sure_its_prognosis_is(gain_range, words):
     """Where single draws disagree, nothing is promised."""
     curve = LearningCurve("svm", [10, 20, 40], [[0.7], [0.8], [0.9]], 0.01, gain_range)
-    assert words in findings.prognosis(curve)
+    said = findings.prognosis(curve)
+    assert words in said
+    assert ("from draw to draw" in said) is (gain_range is not None and gain_range[1] > 0.001)

@@ -300,3 +300,11 @@ def test_a_page_that_cannot_be_written_is_a_clear_error(tmp_path: Path):
     run, _ = sample(["cats", "dogs"], n_per_class=10, classifiers=())
     with pytest.raises(RecordError, match="cannot write"):
         write(run, [], tmp_path / "missing" / "report.html")
+
+
+def test_files_that_were_set_aside_are_not_counted_as_embedded():
+    """Embeddings are those that were computed and those that came from the cache."""
+    run, predictions = sample(["cat", "dog"])
+    extraction = replace(run.extraction, images=82, cached=50, computed=30, quarantined=2)
+    html = render(replace(run, extraction=extraction), predictions, None)
+    assert "of 80 pictures took" in html

@@ -42,7 +42,7 @@ def test_the_page_escapes_what_names_hold():
 def test_many_pictures_do_not_swell_the_page():
     """The first ones are shown, and it is said how many there are."""
     run, predictions = audited(n_suspects=SHOWN + 7)
-    (*_, suspects, _) = wrong_data(run).kinds
+    (_, _, suspects, _) = wrong_data(run).kinds
     assert (suspects.number, len(suspects.found)) == (SHOWN + 7, SHOWN)
     assert f"{SHOWN + 7}, {SHOWN} shown" in page.render(run, predictions, None)
 

@@ -1,0 +1,55 @@
+"""Whether the lists of a record that was read fit one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.errors import RecordError
+
+if TYPE_CHECKING:
+    from reports.record import Run
+
+
+def check_lengths(run: Run) -> None:
+    """Raise unless every class has its counts, and every y of a curve its x.
+
+    Raises
+    ------
+    RecordError
+        Naming the lists that do not fit.
+    """
+    n_classes = len(run.data.classes)
+    pairs = {
+        "run.data.train_counts": [len(run.data.train_counts)],
+        "run.data.test_counts": [len(run.data.test_counts)],
+    }
+    for i, result in enumerate(run.results):
+        sides = [len(result.confusion), *(len(row) for row in result.confusion)]
+        pairs[f"run.results[{i}].confusion"] = sides
+        for found in (result.reliability, result.uncalibrated):
+            if found and not len(found.probabilities) == len(found.accuracies) == len(found.counts):
+                raise RecordError(
+                    f"not a run record: the bins of run.results[{i}].reliability do not fit"
+                )
+        if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
+            raise RecordError(
+                f"not a run record: run.results[{i}].sigmoids are not pairs of numbers"
+            )
+        for curve in result.roc:
+            if len(curve.fpr) != len(curve.tpr):
+                raise RecordError(
+                    f"not a run record: run.results[{i}].roc has {len(curve.fpr)} false positive "
+                    f"rates and {len(curve.tpr)} true positive rates; expected as many of each"
+                )
+    for learning in run.learning_curves:
+        if len(learning.sizes) != len(learning.accuracies) or not all(learning.accuracies):
+            raise RecordError(
+                f"not a run record: the learning curve of {learning.classifier} has "
+                f"{len(learning.sizes)} sizes and {len(learning.accuracies)} lists of accuracies; "
+                "expected one of at least one accuracy for each"
+            )
+    for where, lengths in pairs.items():
+        if any(length != n_classes for length in lengths):
+            raise RecordError(
+                f"not a run record: {where} does not fit {n_classes} classes (found {lengths[0]})"
+            )
