@@ -53,7 +53,9 @@ def test_an_unknown_option_is_the_users_mistake(command: str) -> None:
     assert f"python -m {command} --help" in line
 
 
-@pytest.mark.parametrize("given", [["--leaning-rate", "0.1"], ["--leaning-rate=0.1"]])
+@pytest.mark.parametrize(
+    "given", [["--leaning-rate", "0.1"], ["--leaning-rate=1e-5,5e-5,1e-4,1e-3"]]
+)
 def test_an_option_that_is_nearly_right_is_recognised(given: list[str]) -> None:
     """A slip of the pen is answered with the option that is like it."""
     done = python("-m", "classify", *given)
