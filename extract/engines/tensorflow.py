@@ -52,6 +52,8 @@ class TensorFlowEngine:
                 "slower than float32); take --precision float32 or int8"
             )
         self._forward = graph(recipe, weights)
+        if not tf.config.list_physical_devices("GPU"):
+            self._forward = _in_groups(self._forward, 8 if _has_onednn() else 1)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
@@ -113,6 +115,40 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
 
     shape = (None, recipe.size, recipe.size, 3)
     return tf.function(forward, input_signature=[tf.TensorSpec(shape, tf.uint8, name="images")])
+
+
+def _in_groups(forward: Any, size: int) -> Any:
+    """Return a graph that gives an image the same numbers in every batch, to the last bit.
+
+    How a kernel splits its sums, and so how it rounds them, follows from the size of the batch. So
+    images go through in groups of one size, the last one filled up with black images.
+    """
+    from extract.quietly import import_tensorflow
+
+    tf = import_tensorflow()
+    signature = forward.input_signature
+
+    def grouped(images: Any) -> Any:
+        n = tf.shape(images)[0]
+        filled = tf.pad(images, [(0, -n % size), (0, 0), (0, 0), (0, 0)])
+        groups = tf.reshape(filled, (-1, size, *signature[0].shape[1:]))
+        embeddings = tf.map_fn(forward, groups, fn_output_signature=tf.float32)
+        return tf.reshape(embeddings, (-1, *embeddings.shape[2:]))[:n]
+
+    return tf.function(grouped, input_signature=signature)
+
+
+def _has_onednn() -> bool:
+    """Tell whether TensorFlow computes with oneDNN.
+
+    Its kernels do not mind where in a group an image is, and are slow for a single one. Those of
+    Eigen do mind, and are as fast for a single one.
+    """
+    try:
+        from tensorflow.python.util import _pywrap_util_port as port
+    except ImportError:  # it is not public; groups of one are right with any kernels
+        return False
+    return bool(port.IsMklEnabled())
 
 
 def build(recipe: Recipe, weights: Weights) -> keras.Model:

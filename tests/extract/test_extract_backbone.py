@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -161,13 +163,45 @@ def test_the_engine_gives_what_keras_gives(random_vgg16: Weights) -> None:
     np.testing.assert_allclose(engine(images), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_batchs_size_does_not_change_the_numbers(random_vgg16: Weights) -> None:
-    """The batch size is not part of a recipe, because it must not matter, to the last bit."""
-    engine = TensorFlowEngine(recipe(random_vgg16), random_vgg16)
-    images = some_images(7)
-    together = engine(images)
-    alone = np.concatenate([engine(images[i : i + 1]) for i in range(7)])
-    np.testing.assert_array_equal(together, alone)
+DIFFERENT_BATCHES = """
+import sys
+import numpy as np
+from extract.engines.tensorflow import TensorFlowEngine
+from extract.recipe import Recipe
+from extract.weights import resolve
+
+images = np.random.default_rng(0).integers(0, 256, (33, 48, 48, 3), dtype=np.uint8)
+weights = resolve(sys.argv[1], sys.argv[2], cache=sys.argv[3])
+recipe = Recipe(
+    backbone=sys.argv[2], weights=weights.identity, preprocessing="torch", size=48
+)
+engine = TensorFlowEngine(recipe, weights)
+together = engine(images)
+order = np.random.default_rng(1).permutation(33)
+assert len(np.unique(together, axis=0)) == 33
+assert np.array_equal(engine(images[order]), together[order]), "the order matters"
+for size in (1, 2, 7, 8, 32):
+    apart = np.concatenate([engine(images[i : i + size]) for i in range(0, 33, size)])
+    assert np.array_equal(apart, together), f"batches of {size} differ from one of 33"
+assert len(engine(images[:0])) == 0
+"""
+
+
+@pytest.mark.parametrize("onednn", ["0", "1"])
+@pytest.mark.parametrize("name", ["vgg16", "mobilenet"])
+def test_a_batchs_size_and_order_do_not_change_the_numbers(
+    name: str, onednn: str, tmp_path: Path
+) -> None:
+    """The batch is not part of a recipe, because it must not matter, to the last bit."""
+    np.savez(tmp_path / "random.npz", *construct(name, 48).get_weights())
+    done = subprocess.run(
+        [sys.executable, "-c", DIFFERENT_BATCHES, tmp_path / "random.npz", name, tmp_path],
+        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("pooling", ["avg", "max"])
