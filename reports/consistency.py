@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_lengths(run: Run) -> None:
-    """Raise unless every class has its counts, and every y of a curve its x.
+    """Raise unless every class has its counts, every curve its class, and every y its x.
 
     Raises
     ------
@@ -35,7 +35,13 @@ def check_lengths(run: Run) -> None:
             raise RecordError(
                 f"not a run record: run.results[{i}].sigmoids are not pairs of numbers"
             )
+        supports = {score.name: score.support for score in result.classes}
         for curve in result.roc:
+            if not 0 < supports.get(curve.label, 0) < result.n_test:
+                raise RecordError(
+                    f"not a run record: run.results[{i}].roc has a curve of {curve.label!r}; "
+                    "expected a class that some test pictures belong to and others do not"
+                )
             if len(curve.fpr) != len(curve.tpr):
                 raise RecordError(
                     f"not a run record: run.results[{i}].roc has {len(curve.fpr)} false positive "

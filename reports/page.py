@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from reports import comparison, differences, plots, text, views
+from reports import comparison, curves, differences, plots, text, views
 from reports.errors import RecordError
 from reports.gallery import gallery
 from reports.wrong_data import wrong_data
@@ -54,7 +54,8 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         axis=views.axis(results),
         answer=views.answer(run, results),
         confusions=[views.confusion(result, classes) for result in results],
-        roc=plots.roc(results, len(classes)),
+        roc=curves.roc(results, len(classes)),
+        precision_recall=curves.precision_recall(results, len(classes)),
         training=[*plots.training(results), *plots.sweeps(results)],
         searches=views.searches(results),
         pairs=differences.sentences(run),

@@ -1,22 +1,29 @@
-"""matplotlib drawings as inline SVG that takes its colours and fonts from the page around it."""
+"""Charts as inline SVG, drawn by matplotlib's object interface.
+
+Names never enter matplotlib: the page writes the legends in HTML, where they wrap and are escaped.
+Colours are stand-ins that become the page's CSS variables, so that one drawing serves light and
+dark, and fonts are the page's. The same record gives the same text, byte for byte.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from xml.etree.ElementTree import Element
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 N_COLOURS = 8
+DASHES: tuple[tuple[float, ...], ...] = ((), (7, 3), (2, 2.5), (8, 3, 2, 3))
 WIDTH, HEIGHT = 440, 310
 MUTED, LINE = "#020202", "#030303"
 _VARIABLES = {MUTED: "var(--muted)", LINE: "var(--line)"}
@@ -46,6 +53,35 @@ _SETTINGS: Any = {
 }
 
 
+@dataclass(frozen=True)
+class Key:
+    """One line of a legend: its colour is `--series-COLOUR`, its dashes `DASHES[dash]`."""
+
+    label: str
+    value: str
+    colour: int
+    dash: int
+
+    @property
+    def dasharray(self) -> str:
+        """The dashes as an SVG attribute."""
+        return " ".join(map(str, DASHES[self.dash]))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """An `<svg>` element, the caption above it and the legend below it."""
+
+    caption: str
+    svg: str
+    legend: list[Key]
+
+
+def style(index: int) -> tuple[int, int]:
+    """Return colour and dash of the series `index`: pairs repeat after 32 series."""
+    return index % N_COLOURS, (index + index // N_COLOURS) % len(DASHES)
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw with our settings, whatever the user's own matplotlib settings are."""
@@ -71,6 +107,32 @@ def blank(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 def ink(index: int) -> str:
     """Return the stand-in for the page's colour `--series-INDEX`."""
     return f"#0400{index:02x}"
+
+
+def plot(
+    axes: Axes,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    colour: int,
+    dash: int,
+    *,
+    marker: bool = False,
+    faint: bool = False,
+) -> None:
+    """Draw a line in the page's colour `colour`, with the dashes `DASHES[dash]`."""
+    (line,) = axes.plot(
+        xs,
+        ys,
+        color=ink(colour),
+        linewidth=1 if faint else 2,
+        alpha=0.4 if faint else 1,
+        marker="o" if marker else None,
+        markersize=4,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+    )
+    if DASHES[dash]:
+        line.set_dashes(DASHES[dash])
 
 
 def svg(canvas: Figure, name: str, title: str, description: str) -> str:

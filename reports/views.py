@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.record import ClassScore, Extraction, Result, Run
+    from reports.svg import Chart
 
 QUARANTINE_SHOWN = 200
 AXIS_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -184,7 +185,7 @@ def extractions(run: Run) -> list[tuple[str, Extraction]]:
     return [(f"The embeddings by {base.backbone}", base.extraction) for base in run.bases]
 
 
-def searches(results: Sequence[Result]) -> list[plots.Chart]:
+def searches(results: Sequence[Result]) -> list[Chart]:
     """Return the curves of the parameter searches."""
     charts = [plots.search(result, i) for i, result in enumerate(results)]
     return [chart for chart in charts if chart is not None]

@@ -113,6 +113,7 @@ def test_the_page_has_every_section(html):
         "results",
         "confusion",
         "roc",
+        "precision-recall",
         "training",
         "search",
         "times",

@@ -9,7 +9,9 @@ import pytest
 from reports_samples import C_GRID, sample
 
 from reports import Result, SearchPoint
-from reports.plots import MANY_CLASSES, roc, search, style, training
+from reports.curves import precision_recall, roc
+from reports.plots import search, training
+from reports.svg import style
 
 TWO = sample(["cats", "dogs"])[0].results
 SIX = sample(list("abcdef"), n_per_class=20)[0].results
@@ -21,30 +23,8 @@ def named(results: list[Result], classifier: str) -> Result:
 
 def all_charts(results: list[Result], n_classes: int) -> list:
     searches = [search(result, i) for i, result in enumerate(results)]
-    return [*roc(results, n_classes), *training(results), *filter(None, searches)]
-
-
-def test_two_classes_share_one_chart_and_its_corner():
-    """Each classifier is one line of it, with its area."""
-    whole, corner = roc(TWO, 2)
-    assert [key.label for key in whole.legend] == [result.title for result in TWO]
-    assert all(key.value.startswith("AUC ") for key in whole.legend)
-    assert "corner" in corner.caption
-
-
-def test_more_classes_have_a_chart_per_classifier():
-    """After the mean over the classes, each class is drawn against the rest."""
-    charts = [chart for chart in roc(SIX, 6) if "each class" in chart.caption]
-    assert len(charts) == len(SIX)
-    assert [key.label for key in charts[0].legend] == list("abcdef")
-
-
-def test_many_classes_share_one_line_of_the_legend():
-    """Beside them the legend has only their mean."""
-    classes = [f"class {i}" for i in range(MANY_CLASSES + 4)]
-    results = sample(classes, n_per_class=10, classifiers=("svm",))[0].results
-    last = roc(results, len(classes))[-1]
-    assert [key.label for key in last.legend] == ["each of 12 classes", "mean over the classes"]
+    curves = [*roc(results, n_classes), *precision_recall(results, n_classes)]
+    return [*curves, *training(results), *filter(None, searches)]
 
 
 def test_results_without_curves_have_no_chart():

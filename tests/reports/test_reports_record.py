@@ -65,6 +65,14 @@ def test_a_curve_with_a_point_missing_is_refused(raw):
         Run.from_json(json.dumps(raw))
 
 
+@pytest.mark.parametrize("label", ["birds", ""])
+def test_a_curve_of_no_class_is_refused(raw, label):
+    """A curve needs pictures of its class, and others: precision comes from their numbers."""
+    raw["results"][0]["roc"][0]["label"] = label
+    with pytest.raises(RecordError, match="expected a class that some test pictures belong to"):
+        Run.from_json(json.dumps(raw))
+
+
 def test_a_newer_schema_says_to_upgrade(raw):
     """A record of a later version is not guessed at."""
     raw["schema"] += 1
