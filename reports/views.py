@@ -22,6 +22,7 @@ from reports.tables import (
     SUSPECTS_NAME,
 )
 from reports.text import NOTHING, count, listed, percent
+from reports.yardsticks import yardsticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,9 +129,7 @@ def answer(run: Run, results: Sequence[Result]) -> Answer | None:
             f"Its interval overlaps with {theirs} of {listed(rivals)}: "
             f"the order of {these} may be chance."
         )
-    if sum(run.data.test_counts):
-        guess = max(run.data.test_counts) / sum(run.data.test_counts)
-        remarks.append(f"Always answering the commonest class would get {percent(guess)} right.")
+    remarks += yardsticks(run, results)
     return Answer(
         title=best.title,
         share=percent(best.accuracy),
