@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from extract.dataset import Dataset
-    from reports.record import Audit
+    from reports.about_pictures import Audit
 
 N_PLANTED = 40
 FIRST = 80

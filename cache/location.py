@@ -8,6 +8,7 @@
         shards/          immutable .npy files, each named by the SHA-256 of its bytes
         weights/         pretrained weights
         models/          networks converted or quantised for the faster engine
+        maps/            where pictures lie on the maps of reports
         data/            data sets that were downloaded, unpacked or drawn
         leases/          one locked file for every command that is running
         quarantine/      lists of files that could not be used as images

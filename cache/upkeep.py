@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def verify(store: Store, *, repair: bool = False, progress: Progress = silent) -
         progress("verifying shards", done, len(shards))
         _verify_shard(store, shard, found, repair)
     progress("verifying shards", len(shards), len(shards))
-    for kind in ("weights", "models"):
+    for kind in ("weights", "models", "maps"):
         found.problems += kept.verify(store.folder / kind, repair=repair)
     found.leftovers = len(_leftovers(store))
     return found
@@ -144,10 +145,12 @@ def prune(
 
 
 def clear(store: Store, fingerprint: str | None = None) -> list[ShardEntry]:
-    """Delete all embeddings, or those of one recipe; return the shards deleted."""
+    """Delete all embeddings and maps, or one recipe's embeddings; return the shards deleted."""
     dropped = store.index.forget_recipe(fingerprint)
     delete(store, dropped)
     sweep(store)
+    if fingerprint is None:
+        shutil.rmtree(store.folder / "maps", ignore_errors=True)
     return dropped
 
 

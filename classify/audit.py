@@ -12,7 +12,7 @@ from classify import duplicates, oddities
 from extract.images import MAX_PIXELS
 from extract.loading import load_images
 from extract.prepare import copies
-from reports.record import Audit, Copy, Leak, Oddity, Suspect
+from reports.about_pictures import Audit, Copy, Leak, Oddity, Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cache.console import Progress, silent
 from cache.errors import ToolkitError
 from classify import registry
+from classify.embedding_map import embedding_map
 from classify.errors import ClassifierError
 from classify.output import RunFolder
 from classify.surroundings import machine, versions
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from extract.dataset import Dataset, Split
     from extract.options import Options
     from extract.prepare import Prepared
+    from reports.about_pictures import Audit, EmbeddingMap
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +118,8 @@ class _Found:
     predictions: list[record.Prediction] = field(default_factory=list)
     curves: list[record.LearningCurve] = field(default_factory=list)
     lower: list[record.Base] = field(default_factory=list)
-    audit: record.Audit | None = None
+    audit: Audit | None = None
+    embedding_map: EmbeddingMap | None = None
 
 
 def _find_out(
@@ -128,7 +131,7 @@ def _find_out(
     found: _Found,
     progress: Progress,
 ) -> None:
-    """Try every classifier on every base, and look for wrong data; add it all to `found`."""
+    """Try every classifier on every base, map the pictures, audit them; add it all to `found`."""
     for prepared, one in zip(bases, options.for_each_backbone(), strict=True):
         features = Features(prepared, one, progress)
         for name in names:
@@ -147,6 +150,7 @@ def _find_out(
             found.lower.append(
                 dataclasses.replace(below, backbone=f"{below.backbone} up to {layer}")
             )
+    found.embedding_map = embedding_map(bases[0], seed=options.seed, progress=progress)
     if wishes.audit:
         from classify.audit import audit
 
@@ -250,6 +254,7 @@ def _record(
         comparisons=_compare(first, found.predictions),
         learning_curves=found.curves,
         audit=found.audit,
+        embedding_map=found.embedding_map,
         bases=described if len(described) > 1 else [],
     )
 

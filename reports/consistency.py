@@ -54,6 +54,11 @@ def check_lengths(run: Run) -> None:
                 f"{len(learning.sizes)} sizes and {len(learning.accuracies)} lists of accuracies; "
                 "expected one of at least one accuracy for each"
             )
+    for point in run.embedding_map.points if run.embedding_map else []:
+        if point.label not in run.data.classes or not (0 <= point.x <= 1 and 0 <= point.y <= 1):
+            raise RecordError(
+                f"not a run record: {point.path!r} is of no class, or lies off the map"
+            )
     for where, lengths in pairs.items():
         if any(length != n_classes for length in lengths):
             raise RecordError(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from reports.text import count, duration, figure, percent
 
 if TYPE_CHECKING:
-    from reports.record import Audit, LearningCurve, Reliability, Result, Run, Threshold
+    from reports.about_pictures import Audit
+    from reports.record import LearningCurve, Reliability, Result, Run, Threshold
 
 NOTEWORTHY = 0.001
 """Accuracy that more images would have to bring to be worth a mention."""
@@ -40,7 +41,7 @@ def audited(audit: Audit) -> str:
 
     Examples
     --------
-    >>> from reports.record import Audit
+    >>> from reports.about_pictures import Audit
     >>> print(audited(Audit([], [], [], {}, 8.0)))  # doctest: +NORMALIZE_WHITESPACE
     audit (8.00 s): no test image is in training too; no copy of another image; no suspect label;
     no odd image

@@ -55,7 +55,7 @@ class Picture:
 class Gallery:
     """The first `PICTURES_SHOWN` pictures that have predictions, mistaken ones before the others.
 
-    The numbers are of all pictures, shown or not.
+    Of the others, those on the run's map come first. The numbers are of all pictures, shown or not.
     """
 
     mistaken: list[Picture]
@@ -65,7 +65,7 @@ class Gallery:
     n_by_all: int
     """Pictures that every classifier is wrong about."""
 
-    def to_json(self, classes: Sequence[str]) -> dict[str, Any]:
+    def to_json(self, classes: Sequence[str], classifiers: Sequence[str]) -> dict[str, Any]:
         """Return what the page's script needs; classes and classifiers by their positions."""
         codes = {name: code for code, name in enumerate(classes)}
 
@@ -81,6 +81,7 @@ class Gallery:
 
         return {
             "classes": [shown(name) for name in classes],
+            "classifiers": [shown(name) for name in classifiers],
             "mistaken": [told(picture) for picture in self.mistaken],
             "others": [{**told(picture), "image": picture.image} for picture in self.others],
         }
@@ -114,7 +115,8 @@ def gallery(run: Run, results: Sequence[Result], predictions: Sequence[Predictio
         if any(v.wrong for v in found)
     }
     mistaken = sorted(worst, key=lambda path: (-worst[path], path))
-    others = sorted(verdicts.keys() - worst.keys())
+    on_map = {point.path for point in run.embedding_map.points} if run.embedding_map else set()
+    others = sorted(verdicts.keys() - worst.keys(), key=lambda path: (path not in on_map, path))
 
     def picture(path: str, size: int) -> Picture:
         found = sorted(verdicts[path], key=lambda v: v.classifier)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reports import comparison, curves, differences, plots, text, views
+from reports.embedding_map import SHAPES, embedding_map
 from reports.errors import RecordError
 from reports.gallery import gallery
 from reports.wrong_data import wrong_data
@@ -47,6 +48,7 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
     results = views.ranked(run.results)
     script = SCRIPT.read_text(encoding="utf-8")
     classes = run.data.classes
+    pictures = gallery(run, results, predictions)
     return _render(
         "report.html.j2",
         run=run,
@@ -65,7 +67,9 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         wrong_data=wrong_data(run),
         recipes=views.recipes(run),
         extractions=views.extractions(run),
-        gallery=gallery(run, results, predictions),
+        gallery=pictures,
+        map=embedding_map(run, results, predictions, pictures),
+        shapes=SHAPES,
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),
         script=script,

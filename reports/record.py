@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from reports.about_pictures import Audit, EmbeddingMap  # noqa: TC001 - `build` reads the types
 from reports.consistency import check_lengths
 from reports.errors import RecordError
 from reports.typed import build
@@ -232,65 +233,6 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Leak:
-    """A test image that is, byte for byte or nearly, in training too; paths as in `Prediction`."""
-
-    test: str
-    train: str
-    cosine: float
-    """Between the two embeddings, whitened; 1 if they are the same file."""
-    exact: bool
-
-
-@dataclass(frozen=True)
-class Copy:
-    """An image that is, byte for byte, one before it in the data set."""
-
-    path: str
-    split: str
-    label: str
-    of: str
-    of_label: str
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """An image whose label a classifier that has not seen it would not give."""
-
-    path: str
-    split: str
-    label: str
-    likely: str
-    probability: float
-    """Of the label that it has."""
-
-
-@dataclass(frozen=True)
-class Oddity:
-    """An image that is unlike all others, nearly uniform, or tiny."""
-
-    path: str
-    split: str
-    label: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What looking for wrong data has found."""
-
-    leaks: list[Leak]
-    suspects: list[Suspect]
-    """The most suspect first."""
-    oddities: list[Oddity]
-    accuracies_without_leaks: dict[str, float]
-    """Of every classifier on the other test images; none if there are no leaks."""
-    seconds: float
-    copies: list[Copy] = field(default_factory=list)
-    """Those under two labels first: no classifier can be right about both."""
-
-
-@dataclass(frozen=True)
 class Run:
     """A whole run of `python -m classify`."""
 
@@ -311,6 +253,7 @@ class Run:
     """Every pair of the classifiers."""
     learning_curves: list[LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
+    embedding_map: EmbeddingMap | None = None
     bases: list[Base] = field(default_factory=list)
     """All frozen bases, where there are several; `recipe` and `extraction` are the first one's."""
     schema: int = SCHEMA

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from reports.record import Audit, ClassScore, Result, Run
+    from reports.about_pictures import Audit
+    from reports.record import ClassScore, Result, Run
 
 METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME = "predictions.csv"

@@ -174,6 +174,64 @@ def test_mistakes_are_filtered(page: Any) -> None:
     assert found.split()[0] == str(visible.count())
 
 
+def test_the_map_shows_the_picture_that_is_pointed_at(page: Any) -> None:
+    """With its class and what every classifier says of it; away from all dots it is gone."""
+    field, card = page.locator(".map .field"), page.locator(".told")
+    field.scroll_into_view_if_needed()
+    dots = json.loads(page.locator("#dots").inner_text())
+    stored = json.loads(page.locator("#pictures").inner_text())
+    listed = [*stored["mistaken"], *stored["others"]]
+    last = len(dots) - 1  # drawn on top
+    page.locator(".map use").nth(last).hover()
+    assert card.is_visible()
+    picture, name, label, _ = dots[last]
+    assert card.locator(".file").inner_text() == name == listed[picture]["name"]
+    assert card.locator("b").inner_text() == stored["classes"][label]
+    assert card.locator("img").get_attribute("src").startswith("data:image/jpeg;base64,")
+    assert card.locator(".right, .wrong").count() == 3
+    wrong = sum(said != label for _, said, _ in listed[picture]["verdicts"])
+    assert card.locator(".wrong").count() == wrong > 0
+    page.locator("#map h2").hover()
+    assert not card.is_visible()
+
+
+def test_the_arrow_keys_go_over_the_map(page: Any) -> None:
+    """From dot to dot in the direction of the arrow, and Escape puts the picture away."""
+    field, card, ring = (page.locator(f".map {name}") for name in (".field", ".told", ".ring"))
+    field.focus()
+    assert card.is_visible()
+    visited = set()
+    for key, axis, ahead in (("ArrowRight", "cx", 1), ("ArrowLeft", "cx", -1),
+                             ("ArrowDown", "cy", 1), ("ArrowUp", "cy", -1)):  # fmt: skip
+        place = float(ring.get_attribute(axis))
+        for _ in range(40):
+            page.keyboard.press(key)
+            found = float(ring.get_attribute(axis))
+            assert ahead * (found - place) >= 0
+            place = found
+            visited.add(card.locator(".file").inner_text())
+    assert len(visited) > 20
+    page.keyboard.press("Escape")
+    assert not card.is_visible()
+
+
+def test_the_map_is_touched_on_a_phone(browser: Any, report: Path) -> None:
+    """A tap shows the picture, and the card lies within the window."""
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, offline=True)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    card = page.locator(".told")
+    for index in (0, 30, 60, 119):
+        page.locator(".map use").nth(index).scroll_into_view_if_needed()
+        box = page.locator(".map use").nth(index).bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert card.is_visible()
+        shown = card.bounding_box()
+        assert shown["x"] >= 0
+        assert shown["x"] + shown["width"] <= PHONE["width"]
+    context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_no_rule_of_accessibility_is_broken(

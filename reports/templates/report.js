@@ -139,14 +139,104 @@ function mistakes(form, mistaken) {
   update();
 }
 
+/* The map: the picture of the dot that is pointed at, or gone to by the arrow keys. */
+
+const REACH = 24; // from the pointer to a dot, in units of the drawing
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function told([picture, name, label, split], { pictures, classes, classifiers }) {
+  const one = pictures[picture];
+  const parts = [element("b", {}, classes[label]), element("span", { className: "file" }, name)];
+  if (one?.source) parts.unshift(element("img", { src: one.source, alt: "" }));
+  if (split !== "test") parts.push(element("span", {}, `in ${split}`));
+  for (const [classifier, said, probability] of one?.verdicts ?? []) {
+    const right = said === label ? "right" : "wrong";
+    const text = `${classifiers[classifier]}: ${classes[said] ?? ""} ${probability}`;
+    parts.push(element("span", { className: right }, element("span", { className: "hidden" }, `${right}, `), text));
+  }
+  return parts;
+}
+
+function map(field, dots, stored) {
+  const drawing = field.querySelector("svg");
+  const places = all("use", drawing).map((mark) => [Number(mark.getAttribute("x")), Number(mark.getAttribute("y"))]);
+  const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number);
+  const ring = document.createElementNS(drawing.namespaceURI, "circle");
+  const card = element("div", { className: "told", hidden: true });
+  card.setAttribute("role", "status");
+  ring.setAttribute("r", 13);
+  ring.setAttribute("class", "ring");
+  field.append(card);
+  let current = 0;
+
+  function show(index) {
+    const [x, y] = places[index];
+    current = index;
+    ring.setAttribute("cx", x);
+    ring.setAttribute("cy", y);
+    drawing.append(ring);
+    card.replaceChildren(...told(dots[index], stored));
+    card.hidden = false;
+    const [right, below] = [x > width / 2, y > height / 2];
+    card.style.left = right ? "auto" : `calc(${(100 * x) / width}% + 1rem)`;
+    card.style.right = right ? `calc(${100 - (100 * x) / width}% + 1rem)` : "auto";
+    card.style.top = below ? "auto" : `${(100 * y) / height}%`;
+    card.style.bottom = below ? `${100 - (100 * y) / height}%` : "auto";
+  }
+
+  function hide() {
+    card.hidden = true;
+    ring.remove();
+  }
+
+  function nearest(x, y, cost) {
+    let [best, least] = [-1, Infinity];
+    places.forEach(([px, py], index) => {
+      const found = cost(px - x, py - y);
+      if (found < least) [best, least] = [index, found];
+    });
+    return best;
+  }
+
+  field.addEventListener("pointermove", (event) => {
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawing.getScreenCTM().inverse());
+    const index = nearest(x, y, (dx, dy) => (Math.hypot(dx, dy) < REACH ? Math.hypot(dx, dy) : Infinity));
+    if (index < 0) hide();
+    else if (index !== current || card.hidden) show(index);
+  });
+  field.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") hide();
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
+    if (!(event.key in ARROWS)) return;
+    event.preventDefault();
+    const [ahead, across] = ARROWS[event.key];
+    const [x, y] = places[current];
+    const index = nearest(x, y, (dx, dy) => {
+      const [forward, aside] = [dx * ahead + dy * across, Math.abs(dx * across) + Math.abs(dy * ahead)];
+      return forward > 0 && aside <= 2 * forward ? forward + 2 * aside : Infinity;
+    });
+    show(index < 0 ? current : index);
+  });
+  field.addEventListener("focus", () => show(current));
+  field.addEventListener("blur", hide);
+  field.tabIndex = 0;
+  field.setAttribute("role", "application");
+  field.setAttribute("aria-label", "Map of the pictures: the arrow keys go from one to the next");
+}
+
 all("table.sortable").forEach(sortable);
-const stored = document.getElementById("pictures");
+const held = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+const stored = held("pictures");
 if (stored) {
-  const { classes, mistaken, others } = JSON.parse(stored.textContent);
-  const pictures = withSources({ mistaken, others });
+  const { classes, mistaken } = stored;
+  const pictures = withSources(stored);
   const viewer = document.querySelector("dialog.viewer");
   const form = document.querySelector("form.filters");
   for (const table of all("table.confusion")) confusion(table, pictures, classes, viewer);
   viewer.querySelector(".close").addEventListener("click", () => viewer.close());
+  const field = document.querySelector(".map .field");
+  if (field) map(field, held("dots"), { ...stored, pictures });
   if (form) mistakes(form, mistaken);
 }

@@ -8,7 +8,8 @@ import numpy as np
 from reports_samples import sample
 
 from reports import page
-from reports.record import Audit, Copy, Leak, Oddity, Run, Suspect
+from reports.about_pictures import Audit, Copy, Leak, Oddity, Suspect
+from reports.record import Run
 from reports.tables import remarks, write_audit
 from reports.wrong_data import SHOWN, wrong_data
 
