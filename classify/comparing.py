@@ -6,46 +6,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binomtest
 
+from reports.differences import mcnemar
 from reports.record import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the p-value of McNemar's test, exact and two-sided.
-
-    Only images that one of two classifiers gets right and the other wrong say anything about which
-    is better. Were both equally good, each of these would fall to either side like a coin.
-
-    Parameters
-    ----------
-    only_first, only_second : int
-        Images that only the first, and that only the second classifier gets right.
-
-    Returns
-    -------
-    float
-        How likely images are divided at least as unevenly by chance; 1 if there are none.
-
-    Notes
-    -----
-    McNemar, Note on the sampling error of the difference between correlated proportions (1947),
-    with the binomial in place of the chi-squared distribution.
-
-    Examples
-    --------
-    >>> round(mcnemar(1, 9), 4)
-    0.0215
-    >>> mcnemar(0, 0)
-    1.0
-    """
-    differing = only_first + only_second
-    return float(binomtest(only_first, differing).pvalue) if differing else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

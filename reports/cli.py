@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from reports.record import Prediction
 
-COMPARISON_NAME = "comparison.html"
+COMPARISON_NAME, INDEX_NAME = "comparison.html", "index.html"
+RUNS = Path("runs")
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "runs, also write a page that compares them and print their accuracies.",
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", type=Path, help="folder that python -m classify wrote"
+        "runs", metavar="RUN", nargs="*", type=Path, help="folder that python -m classify wrote"
+    )
+    parser.add_argument(
+        "--list",
+        metavar="FOLDER",
+        nargs="?",
+        type=Path,
+        const=RUNS,
+        help=f"print the runs in FOLDER ({RUNS}) instead, and write an {INDEX_NAME} there that "
+        "links their reports",
     )
     parser.add_argument(
         "--out",
@@ -40,25 +50,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--quiet", action="store_true", help="print the paths of the pages and nothing else"
     )
-    return run_command(_render, parser.parse_args(argv))
+    args = parser.parse_args(argv)
+    if bool(args.runs) == (args.list is not None):
+        parser.error("expected either runs to render, or --list")
+    return run_command(_list if args.list else _render, args)
+
+
+def _list(args: argparse.Namespace) -> None:
+    from reports import page
+    from reports.listing import entries, format_entries
+
+    found = entries(args.list)
+    path = args.list / INDEX_NAME
+    page.save(page.render_index(found, path.parent), path)
+    _print_path(path)
+    if not args.quiet:
+        print(f"\n{format_entries(found)}")
 
 
 def _render(args: argparse.Namespace) -> None:
     from reports import page, record
     from reports.comparison import format_comparison
+    from reports.sides import changed_sides
+    from reports.text import shown
 
     folders = [path.parent if path.is_file() else path for path in args.runs]
     # All the records before the first page: a mistyped name changes nothing on disk.
     runs = [(folder, record.read(folder)) for folder in folders]
-    for folder, run in runs:
+    predictions = [_predictions(folder) for folder, _ in runs]
+    for (folder, run), rows in zip(runs, predictions, strict=True):
         path = folder / page.REPORT_NAME
-        page.write(run, _predictions(folder), path)
+        page.write(run, rows, path)
         _print_path(path)
     if len(runs) > 1:
-        page.save(page.render_comparison(runs, base=args.out.parent), args.out)
+        sides = changed_sides(runs, predictions)
+        page.save(page.render_comparison(runs, sides, base=args.out.parent), args.out)
         _print_path(args.out)
         if not args.quiet:
             print(f"\n{format_comparison(runs)}")
+            for one in sides:
+                print(shown(f"{one.title}, {one.second} against {one.first}: {one.sentence}"))
 
 
 def _predictions(folder: Path) -> list[Prediction]:

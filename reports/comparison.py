@@ -68,9 +68,10 @@ def columns(runs: Sequence[tuple[Path, Run]], link: Callable[[Path], str | None]
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
-    """Return, part by part, every field of recipe, pictures and versions in which runs differ."""
+    """Return, part by part, every field of what made the figures in which runs differ."""
     parts: dict[str, list[dict[str, Any]]] = {
         "Recipe": [run.recipe for run in runs],
+        "Settings": [_settings(run, runs) for run in runs],
         "Pictures and seed": [{**asdict(run.data), "seed": run.seed} for run in runs],
         "Versions": [dict(run.versions) for run in runs],
     }
@@ -82,6 +83,17 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
                 texts = [fact(r[field]) if field in r else "not there" for r in records]
                 found.setdefault(part, []).append(Difference(field.replace("_", " "), texts))
     return found
+
+
+def _settings(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the parameters of a run's classifiers, of those that all the runs have."""
+    everywhere = set.intersection(*({r.classifier for r in each.results} for each in runs))
+    return {
+        f"{result.classifier}: {name}": value
+        for result in run.results
+        if result.classifier in everywhere
+        for name, value in result.params.items()
+    }
 
 
 def groups(runs: Sequence[tuple[Path, Run]]) -> list[Group]:

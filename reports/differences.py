@@ -1,4 +1,4 @@
-"""In words: which classifiers of a run differ by more than chance, and which do not."""
+"""Which classifiers differ by more than chance, and which do not, in words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,40 @@ if TYPE_CHECKING:
     from reports.record import Comparison, Result, Run
 
 SIGNIFICANT = 0.05
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p-value of McNemar's test, exact and two-sided.
+
+    Only images that one of two classifiers gets right and the other wrong say anything about which
+    is better. Were both equally good, each of these would fall to either side like a coin.
+
+    Parameters
+    ----------
+    only_first, only_second : int
+        Images that only the first, and that only the second classifier gets right.
+
+    Returns
+    -------
+    float
+        How likely images are divided at least as unevenly by chance; 1 if there are none.
+
+    Notes
+    -----
+    McNemar, Note on the sampling error of the difference between correlated proportions (1947),
+    with the binomial in place of the chi-squared distribution.
+
+    Examples
+    --------
+    >>> round(mcnemar(1, 9), 4)
+    0.0215
+    >>> mcnemar(0, 0)
+    1.0
+    """
+    from scipy.stats import binomtest
+
+    differing = only_first + only_second
+    return float(binomtest(only_first, differing).pvalue) if differing else 1.0
 
 
 def sentence(pair: Comparison, n_test: int, titles: Mapping[str, str] | None = None) -> str:

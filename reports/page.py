@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from reports.listing import Entry
     from reports.record import Prediction, Run
+    from reports.sides import Sides
 
 REPORT_NAME = "report.html"
 SCRIPT = Path(__file__).parent / "templates" / "report.js"
@@ -88,7 +90,11 @@ def write(run: Run, predictions: Sequence[Prediction], path: Path) -> None:
     save(render(run, predictions, path.parent), path)
 
 
-def render_comparison(runs: Sequence[tuple[Path, Run]], base: Path | None = None) -> str:
+def render_comparison(
+    runs: Sequence[tuple[Path, Run]],
+    sides: Sequence[Sides] = (),
+    base: Path | None = None,
+) -> str:
     """Return a page with several runs side by side.
 
     Parameters
@@ -96,6 +102,8 @@ def render_comparison(runs: Sequence[tuple[Path, Run]], base: Path | None = None
     runs : sequence of (pathlib.Path, Run)
         Folder and record of each run, in the order to show them. Any runs can be compared; where
         data or classes differ, the page says so.
+    sides : sequence of Sides
+        The pictures that changed sides, see `reports.sides`.
     base : pathlib.Path, optional
         The folder in which the page will lie: it links the reports from there. Without it, it has
         no links.
@@ -107,6 +115,27 @@ def render_comparison(runs: Sequence[tuple[Path, Run]], base: Path | None = None
         groups=comparison.groups(runs),
         axis=views.axis(result for _, run in runs for result in run.results),
         remarks=comparison.remarks([run for _, run in runs]),
+        sides=sides,
+    )
+
+
+def render_index(entries: Sequence[Entry], base: Path) -> str:
+    """Return a page with a line for every run of a folder, which links their reports.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        See `reports.listing`.
+    base : pathlib.Path
+        The folder in which the page will lie.
+    """
+    script = SCRIPT.read_text(encoding="utf-8")
+    return _render(
+        "index.html.j2",
+        entries=entries,
+        links=[_link(entry.folder / REPORT_NAME, base) for entry in entries],
+        script=script,
+        script_policy=_policy(script),
     )
 
 

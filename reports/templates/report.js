@@ -29,7 +29,7 @@ function sortable(table) {
 function sort(table, column, direction) {
   const value = (row) => {
     const cell = row.cells[column];
-    if (cell.tagName === "TH") return cell.textContent.trim();
+    if (cell.tagName === "TH" || cell.dataset.text !== undefined) return cell.dataset.text ?? cell.textContent.trim();
     const number = Number.parseFloat(cell.dataset.value ?? cell.textContent.replaceAll(",", ""));
     return Number.isNaN(number) ? -Infinity : number; // what is not known is less than all that is
   };

@@ -33,6 +33,18 @@ def test_a_field_that_one_run_lacks_is_a_difference():
     assert found.values == ["no", "not there"]
 
 
+def test_settings_of_a_classifier_of_all_runs_are_held_against_each_other():
+    """Also those that a search has chosen; one that a run does not have is no difference."""
+    results = [
+        replace(r, params={**r.params, "kernel": "linear"}) if r.classifier == "svm" else r
+        for r in FIRST.results
+    ]
+    found = differences([replace(FIRST, results=results), FIRST])["Settings"]
+    assert [difference.field for difference in found] == ["svm: kernel"]
+    others = [replace(r, classifier="other") for r in results]
+    assert differences([replace(FIRST, results=others), FIRST]) == {}
+
+
 def test_runs_that_are_the_same_have_no_difference():
     """A run compared with itself is fine."""
     assert differences([FIRST, FIRST]) == {}
