@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -232,15 +233,94 @@ def test_the_map_is_touched_on_a_phone(browser: Any, report: Path) -> None:
     context.close()
 
 
+def test_paper_shows_what_is_folded_away_and_is_light(page: Any) -> None:
+    """In a dark room too; afterwards the page is as it was."""
+    folded = page.locator("details:not([open])")
+    before = folded.count()
+    assert before > 0
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert folded.count() == 0
+    for name in (".contents", ".filters", ".more", ".told"):
+        assert not page.locator(name).is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+    assert ink == "rgb(27, 29, 33)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert folded.count() == before
+
+
+@pytest.mark.parametrize("width", [320, 390, 600, 720, 768, 900, 1024, 1280])
+def test_no_window_is_too_narrow(page: Any, width: int) -> None:
+    """What is wider scrolls in its own frame."""
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture(scope="module")
+def side_by_side(report: Path) -> dict[str, Path]:
+    """Return the pages of one run, of it beside another, and of all runs."""
+    run = report.parent
+    home = run.parent
+    python = (sys.executable, "-m")
+    for command in (
+        ("classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "64",
+         "--cache", "cache", "--clf", "svm,centroid", "--out", "larger"),
+        ("reports", run, "larger"),
+        ("reports", "--list", "."),
+    ):  # fmt: skip
+        done = subprocess.run(
+            [*python, *command], cwd=home, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    return {
+        "report": report,
+        "comparison": home / "comparison.html",
+        "index": home / "index.html",
+    }
+
+
+def test_the_index_sorts_and_leads_to_the_reports(
+    browser: Any, side_by_side: dict[str, Path]
+) -> None:
+    """Texts, times and numbers alike."""
+    for page in opened(browser, side_by_side["index"], DESK, "light"):
+        page.get_by_role("button", name="When").click()
+        assert page.locator("tbody th").all_inner_texts() == ["run", "larger"]
+        page.get_by_role("button", name="Accuracy").click()
+        shares = [
+            float(text[:-1]) for text in page.locator("tbody td:nth-child(7)").all_inner_texts()
+        ]
+        assert shares == sorted(shares)
+        page.get_by_role("link", name="larger").click()
+        assert "larger/report.html" in page.url
+        assert page.locator("h1").inner_text() == "pictures"
+
+
+def test_runs_side_by_side_show_the_pictures_that_changed_sides(
+    browser: Any, side_by_side: dict[str, Path]
+) -> None:
+    """As many as the sentence says."""
+    for page in opened(browser, side_by_side["comparison"], DESK, "light"):
+        side = page.locator("#moved details").first
+        gained, lost = re.search(r"(\d+) gained, (\d+) lost", side.inner_text()).groups()
+        assert int(gained) + int(lost) > 0
+        side.evaluate("one => { one.open = true }")
+        assert side.locator("img").count() == int(gained) + int(lost)
+        assert "size 48 64" in " ".join(page.locator("#differences").inner_text().split())
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("name", ["report", "comparison", "index"])
 def test_no_rule_of_accessibility_is_broken(
-    browser: Any, report: Path, size: dict[str, int], scheme: str
+    browser: Any, side_by_side: dict[str, Path], name: str, size: dict[str, int], scheme: str
 ) -> None:
     """Axe-core finds nothing serious, and the page is no wider than the window."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for page in opened(browser, report, size, scheme):
+    for page in opened(browser, side_by_side[name], size, scheme):
         found = Axe().run(page).response["violations"]
         serious = [
             (one["id"], [node["target"] for node in one["nodes"]][:5])

@@ -226,6 +226,17 @@ function map(field, dots, stored) {
   field.setAttribute("aria-label", "Map of the pictures: the arrow keys go from one to the next");
 }
 
+/* Paper has nothing to click on: it shows what is folded away. */
+
+let unfolded = [];
+window.addEventListener("beforeprint", () => {
+  unfolded = all("details:not([open])");
+  for (const one of unfolded) one.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const one of unfolded) one.open = false;
+});
+
 all("table.sortable").forEach(sortable);
 const held = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
 const stored = held("pictures");
