@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.base import Classifier
+    from reports.about_pictures import Picture
 
 RUNS = Path("runs")
 
@@ -95,10 +96,16 @@ class RunFolder:
             raise
         return file, models.sha256(self.path / file)
 
-    def write(self, run: record.Run, predictions: Sequence[record.Prediction]) -> None:
+    def write(
+        self,
+        run: record.Run,
+        predictions: Sequence[record.Prediction],
+        pictures: Sequence[Picture],
+    ) -> None:
         """Write the tables, the record, and the page, which can be made again from these."""
         tables.write_metrics(run, self.path / tables.METRICS_NAME)
         tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
+        tables.write_pictures(pictures, self.path / tables.PICTURES_NAME)
         if run.quarantine:
             write_quarantine(
                 self.path / tables.QUARANTINE_NAME,

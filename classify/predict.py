@@ -87,7 +87,7 @@ def predict(
     from reports import record
 
     run = record.read(run_folder)
-    result = _result_of(run, run_folder, classifier)
+    result = result_of(run, run_folder, classifier)
     model = models.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     files = [file for path in paths for file in images_in(path)]
     logger.info(
@@ -128,6 +128,25 @@ def default_result(run: Run) -> Result:
     if not searched:
         return run.results[0]
     return max(searched, key=_cross_validated)
+
+
+def result_of(run: Run, folder: Path, name: str | None) -> Result:
+    """Return one of a run's classifiers by its name, or the one used when none is named.
+
+    Raises
+    ------
+    ModelError
+        If there is no such classifier; the message names those that there are.
+    """
+    if not run.results:
+        raise ModelError(f"{folder} holds no classifier; run python -m classify again")
+    if name is None:
+        return default_result(run)
+    for result in run.results:
+        if result.classifier == name:
+            return result
+    there = ", ".join(result.classifier for result in run.results)
+    raise ModelError(f"{folder} holds no classifier {name!r}; it holds: {there}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -196,18 +215,6 @@ def _row(answer: Answer) -> list[str]:
     probability = "" if answer.probability is None else repr(answer.probability)
     cells = (str(answer.path), answer.label or "", probability, answer.reason or "")
     return [encode_text(cell) for cell in cells]
-
-
-def _result_of(run: Run, folder: Path, name: str | None) -> Result:
-    if not run.results:
-        raise ModelError(f"{folder} holds no classifier; run python -m classify again")
-    if name is None:
-        return default_result(run)
-    for result in run.results:
-        if result.classifier == name:
-            return result
-    there = ", ".join(result.classifier for result in run.results)
-    raise ModelError(f"{folder} holds no classifier {name!r}; it holds: {there}")
 
 
 def _cross_validated(result: Result) -> float:

@@ -20,6 +20,7 @@ from classify.trial import Features, Trial, Wishes
 from extract.dataset import counts
 from extract.prepare import find_dataset, prepare
 from reports import record
+from reports.about_pictures import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ def run(
         except BaseException as ended:
             if not found.results:
                 raise
-            folder.write(describe(), found.predictions)
+            folder.write(describe(), found.predictions, _pictures(bases[0]))
             done = f"{len(found.results)} classifiers are reported in {folder.path}"
             if isinstance(ended, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"stopped: {done}") from None
@@ -104,7 +105,7 @@ def run(
             ended.add_note(done)
             raise
         finished = describe()
-        folder.write(finished, found.predictions)
+        folder.write(finished, found.predictions, _pictures(bases[0]))
         return folder.path, finished
     finally:
         folder.remove_if_empty()
@@ -216,6 +217,14 @@ def _compare(
     for row in predictions:
         predicted.setdefault(row.classifier, []).append(row.predicted)
     return compare(prepared.labels("test"), predicted)
+
+
+def _pictures(prepared: Prepared) -> list[Picture]:
+    dataset, digests = prepared.dataset, prepared.extraction.digests
+    return [
+        Picture(dataset.relative(item.path), item.label, str(item.split), digests[item.path])
+        for item in dataset.items
+    ]
 
 
 def _record(

@@ -56,7 +56,7 @@ def draw(folder: Path, *, progress: Progress = silent) -> Path:
                     (fresh / split / name).mkdir(parents=True)
                 for index in range(size):
                     path = fresh / split / label(index) / f"{index:03d}.jpg"
-                    path.write_bytes(_jpeg(picture(split, index)))
+                    path.write_bytes(jpeg(picture(split, index)))
                     done += 1
                     progress("drawing shapes", done, total)
     except OSError as error:
@@ -179,7 +179,8 @@ def _corners(name: str) -> NDArray[np.float64]:
     return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
 
 
-def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
+def jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    """Return a picture as the bytes of a JPEG file."""
     import cv2
 
     _, encoded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

@@ -9,6 +9,16 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of a run, by whose bytes its embedding is found: a row of `pictures.csv`."""
+
+    path: str
+    label: str
+    split: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Leak:
     """A test image that is, byte for byte or nearly, in training too."""
 

@@ -55,8 +55,12 @@ class MapView:
 
     dots: list[Dot]
     legend: list[Mark]
+    top: float
+    """Of the places on the map, which lie within the unit square, the least y."""
     height: int
     description: str
+    width: int = WIDTH
+    margin: int = MARGIN
 
     def to_json(self) -> list[tuple[int, str, int, str]]:
         """Return what the page's script needs of every dot, in their order."""
@@ -117,6 +121,7 @@ def embedding_map(
     return MapView(
         dots,
         list(marks.values()),
+        top,
         round(2 * MARGIN + scale * span),
         _described(found.method, len(dots), found.n_pictures, sum(dot.wrong for dot in dots)),
     )

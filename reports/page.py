@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reports.sides import Sides
 
 REPORT_NAME = "report.html"
-SCRIPT = Path(__file__).parent / "templates" / "report.js"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> str:
@@ -48,10 +48,9 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         The run's folder, in which the page will lie: it links the files found there.
     """
     results = views.ranked(run.results)
-    script = SCRIPT.read_text(encoding="utf-8")
     classes = run.data.classes
     pictures = gallery(run, results, predictions)
-    return _render(
+    return fill(
         "report.html.j2",
         run=run,
         results=results,
@@ -74,8 +73,7 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         shapes=SHAPES,
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),
-        script=script,
-        script_policy=_policy(script),
+        **script("report.js"),
     )
 
 
@@ -108,7 +106,7 @@ def render_comparison(
         The folder in which the page will lie: it links the reports from there. Without it, it has
         no links.
     """
-    return _render(
+    return fill(
         "comparison.html.j2",
         runs=comparison.columns(runs, lambda folder: _link(folder / REPORT_NAME, base)),
         differences=comparison.differences([run for _, run in runs]),
@@ -129,13 +127,11 @@ def render_index(entries: Sequence[Entry], base: Path) -> str:
     base : pathlib.Path
         The folder in which the page will lie.
     """
-    script = SCRIPT.read_text(encoding="utf-8")
-    return _render(
+    return fill(
         "index.html.j2",
         entries=entries,
         links=[_link(entry.folder / REPORT_NAME, base) for entry in entries],
-        script=script,
-        script_policy=_policy(script),
+        **script("report.js"),
     )
 
 
@@ -155,14 +151,16 @@ def save(page: str, path: Path) -> None:
         ) from error
 
 
-def _render(template: str, **context: Any) -> str:
+def fill(template: str, **context: Any) -> str:
+    """Return one of the package's templates, filled in; every value is escaped."""
     return _environment().get_template(template).render(**context)
 
 
-def _policy(script: str) -> str:
-    """Return what a page's policy says of the one script that may run in it."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return f"script-src 'sha256-{digest}'"
+def script(name: str) -> dict[str, str]:
+    """Return a script of the package for a template, and what lets it and no other run."""
+    text = "\n".join((TEMPLATES / one).read_text(encoding="utf-8") for one in ("common.js", name))
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+    return {"script": text, "script_policy": f"script-src 'sha256-{digest}'"}
 
 
 @cache

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cache.cells import decode_text, encode_text, write_csv
+from reports.about_pictures import Picture
 from reports.differences import of_the_best, sentence
 from reports.errors import RecordError
 from reports.findings import audited, findings
@@ -17,18 +18,21 @@ from reports.record import Prediction
 from reports.text import duration, figure, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from reports.about_pictures import Audit
     from reports.record import ClassScore, Result, Run
 
+T = TypeVar("T")
+
 METRICS_NAME = "metrics.csv"
-PREDICTIONS_NAME = "predictions.csv"
+PREDICTIONS_NAME, PICTURES_NAME = "predictions.csv", "pictures.csv"
 QUARANTINE_NAME = "quarantine.csv"
 LEAKS_NAME, COPIES_NAME = "leaks.csv", "copies.csv"
 SUSPECTS_NAME, ODDITIES_NAME = "suspects.csv", "oddities.csv"
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
+PICTURE_COLUMNS = ["path", "label", "split", "sha256"]
 TERMINAL_WIDTH = 100
 
 
@@ -63,6 +67,20 @@ def write_predictions(rows: Iterable[Prediction], path: Path) -> None:
         for row in rows
     )
     _write(path, PREDICTION_COLUMNS, cells)
+
+
+def write_pictures(pictures: Iterable[Picture], path: Path) -> None:
+    """Write `pictures.csv`: which picture was in which split, and the SHA-256 of its bytes.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    cells = (
+        list(map(encode_text, (one.path, one.label, one.split, one.sha256))) for one in pictures
+    )
+    _write(path, PICTURE_COLUMNS, cells)
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
@@ -106,23 +124,18 @@ def read_predictions(path: Path) -> list[Prediction]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    try:
-        if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
-            raise OSError("not a regular file")
-        # A spreadsheet that saves the file again puts a byte order mark in front.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            header = next(rows, [])
-            if header != PREDICTION_COLUMNS:
-                raise RecordError(
-                    f"{path}: expected the columns {','.join(PREDICTION_COLUMNS)}, "
-                    f"found {','.join(header)[:200] or 'nothing'}; run python -m classify again"
-                )
-            return [_prediction(row, f"{path}, line {rows.line_num}") for row in rows]
-    except OSError as error:
-        raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path} is not a table of predictions: {error}") from error
+    return _read(path, PREDICTION_COLUMNS, _prediction)
+
+
+def read_pictures(path: Path) -> list[Picture]:
+    """Read back what `write_pictures` wrote.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read, or is not such a table; the message names the line.
+    """
+    return _read(path, PICTURE_COLUMNS, lambda cells, _: Picture(*map(decode_text, cells)))
 
 
 def format_results(run: Run) -> str:
@@ -219,23 +232,48 @@ def _metrics_row(result: Result, classes: Sequence[str]) -> list[str]:
     return cells
 
 
-def _prediction(row: Sequence[str], where: str) -> Prediction:
-    if len(row) != len(PREDICTION_COLUMNS):
-        raise RecordError(
-            f"{where}: expected {len(PREDICTION_COLUMNS)} cells, found {len(row)}; "
-            "run python -m classify again"
-        )
+def _prediction(cells: Sequence[str], where: str) -> Prediction:
     try:
-        probability = float(row[4])
+        probability = float(cells[4])
     except ValueError:
         probability = math.nan
     if not 0 <= probability <= 1:
         raise RecordError(
-            f"{where}: expected a probability from 0 to 1, found {row[4][:50]!r}; "
+            f"{where}: expected a probability from 0 to 1, found {cells[4][:50]!r}; "
             "run python -m classify again"
         )
-    classifier, picture, true, predicted = map(decode_text, row[:4])
+    classifier, picture, true, predicted = map(decode_text, cells[:4])
     return Prediction(classifier, picture, true, predicted, probability)
+
+
+def _read(path: Path, columns: Sequence[str], made: Callable[[Sequence[str], str], T]) -> list[T]:
+    """Read a table, making one thing of the cells of each row and where they stand."""
+    try:
+        if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
+            raise OSError("not a regular file")
+        # A spreadsheet that saves the file again puts a byte order mark in front.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            if header != columns:
+                raise RecordError(
+                    f"{path}: expected the columns {','.join(columns)}, "
+                    f"found {','.join(header)[:200] or 'nothing'}; run python -m classify again"
+                )
+            found = []
+            for cells in rows:
+                where = f"{path}, line {rows.line_num}"
+                if len(cells) != len(columns):
+                    raise RecordError(
+                        f"{where}: expected {len(columns)} cells, found {len(cells)}; "
+                        "run python -m classify again"
+                    )
+                found.append(made(cells, where))
+            return found
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path} is not a table of a run: {error}") from error
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

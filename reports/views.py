@@ -17,6 +17,7 @@ from reports.tables import (
     LEAKS_NAME,
     METRICS_NAME,
     ODDITIES_NAME,
+    PICTURES_NAME,
     PREDICTIONS_NAME,
     QUARANTINE_NAME,
     SUSPECTS_NAME,
@@ -216,7 +217,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     """Return name and relative address of the run's files that lie in `folder`."""
     if folder is None:
         return []
-    names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, QUARANTINE_NAME]
+    names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
     names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, ODDITIES_NAME]
     names += [result.model for result in run.results if result.model]
     present = [name for name in names if _exists(folder / name)]

@@ -1,14 +1,4 @@
-"use strict";
-
-/* What a page can do besides being read. Without this script it says the same. */
-
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
+/* What a report can do besides being read. Without this script it says the same. */
 
 /* Tables: a click on a heading sorts by that column. */
 
@@ -238,7 +228,6 @@ window.addEventListener("afterprint", () => {
 });
 
 all("table.sortable").forEach(sortable);
-const held = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
 const stored = held("pictures");
 if (stored) {
   const { classes, mistaken } = stored;

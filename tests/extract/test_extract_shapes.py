@@ -63,7 +63,7 @@ def test_a_picture_is_drawn_without_its_neighbours(drawn: Path) -> None:
     alone = shapes.picture("test", 7)
     assert alone.dtype == np.uint8
     stored = drawn / "test" / shapes.label(7) / "007.jpg"
-    assert stored.read_bytes() == shapes._jpeg(alone)
+    assert stored.read_bytes() == shapes.jpeg(alone)
 
 
 @pytest.mark.parametrize("name", shapes.CLASSES)

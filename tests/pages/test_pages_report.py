@@ -4,79 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 import pytest
-
-from extract.backbone import construct
-from extract.quietly import import_keras
-from extract.shapes import CLASSES, picture
+from chromium import CHROMIUM, DESK, PHONE, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-CHROMIUM = shutil.which("chromium")
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get: chromium)"),
 ]
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classifiers on embeddings of drawn shapes by a network of random weights."""
-    home = tmp_path_factory.mktemp("home")
-    for split, n_images in (("train", 60), ("test", 60)):
-        for index in range(n_images):
-            label = CLASSES[index % len(CLASSES)]
-            path = home / "pictures" / split / label / f"{index}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
-    import_keras().utils.set_random_seed(0)
-    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
-    command = [sys.executable, "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz",
-               "--size", "48", "--cache", "cache", "--clf", "svm,nearest,centroid", "--audit",
-               "--learning-curve", "--out", "run"]  # fmt: skip
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return home / "run" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Start Chromium once."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Any, report: Path) -> Iterator[Any]:
-    """Open the report at a desk; whatever the console complains of fails the test."""
-    yield from opened(browser, report, DESK, "light")
-
-
-def opened(browser: Any, report: Path, size: dict[str, int], scheme: str) -> Iterator[Any]:
-    context = browser.new_context(viewport=size, color_scheme=scheme, offline=True)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(report.as_uri())
-    yield page
-    context.close()
-    assert said == []
 
 
 def test_a_heading_sorts_its_table(page: Any) -> None:
@@ -285,7 +226,7 @@ def test_the_index_sorts_and_leads_to_the_reports(
     browser: Any, side_by_side: dict[str, Path]
 ) -> None:
     """Texts, times and numbers alike."""
-    for page in opened(browser, side_by_side["index"], DESK, "light"):
+    for page in opened(browser, side_by_side["index"].as_uri(), DESK, "light"):
         page.get_by_role("button", name="When").click()
         assert page.locator("tbody th").all_inner_texts() == ["run", "larger"]
         page.get_by_role("button", name="Accuracy").click()
@@ -302,7 +243,7 @@ def test_runs_side_by_side_show_the_pictures_that_changed_sides(
     browser: Any, side_by_side: dict[str, Path]
 ) -> None:
     """As many as the sentence says."""
-    for page in opened(browser, side_by_side["comparison"], DESK, "light"):
+    for page in opened(browser, side_by_side["comparison"].as_uri(), DESK, "light"):
         side = page.locator("#moved details").first
         gained, lost = re.search(r"(\d+) gained, (\d+) lost", side.inner_text()).groups()
         assert int(gained) + int(lost) > 0
@@ -320,7 +261,7 @@ def test_no_rule_of_accessibility_is_broken(
     """Axe-core finds nothing serious, and the page is no wider than the window."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for page in opened(browser, side_by_side[name], size, scheme):
+    for page in opened(browser, side_by_side[name].as_uri(), size, scheme):
         found = Axe().run(page).response["violations"]
         serious = [
             (one["id"], [node["target"] for node in one["nodes"]][:5])

@@ -1,0 +1,177 @@
+"""A saved model kept ready: one picture at a time in, class, probabilities and neighbours out."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from cache.console import Progress, silent
+from classify import models
+from classify.calibration import calibrated
+from classify.predict import result_of
+from classify.similar import Similar
+from extract.decoders import Decoders
+from extract.errors import ImageError
+from extract.frozen import FrozenBase
+from extract.images import MAX_PIXELS
+from reports import record, tables
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from classify.similar import Neighbour
+    from reports.about_pictures import Picture
+
+N_NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a model says of one picture.
+
+    Parameters
+    ----------
+    label : str
+        The most probable class.
+    probability : float
+        Of that class, in [0, 1].
+    undecided : bool
+        Whether that is less than the run's threshold asks for.
+    probabilities : dict from str to float
+        Of every class, the most probable first.
+    neighbours : list of Neighbour
+        The most similar training pictures.
+    place : tuple of float or None
+        Where it falls on the run's map, in the unit square.
+    seconds : float
+        From bytes to answer.
+    """
+
+    label: str
+    probability: float
+    undecided: bool
+    probabilities: dict[str, float]
+    neighbours: list[Neighbour]
+    place: tuple[float, float] | None
+    seconds: float
+
+
+class LiveModel:
+    """A run's model, its frozen base and its pictures, loaded once.
+
+    Used as a context manager; it may be asked from any number of threads.
+
+    Parameters
+    ----------
+    run_folder : Path
+        Written by ``python -m classify``.
+    classifier, weights, cache, max_pixels, progress
+        As for `classify.predict.predict`.
+
+    Raises
+    ------
+    ModelError
+        If the run has no such model, or it cannot be read.
+    ToolkitError
+        If the run, the weights or the cache cannot be used.
+
+    Notes
+    -----
+    A picture is decoded in a process of its own, as for an extraction; neither it nor its embedding
+    is kept.
+    """
+
+    def __init__(
+        self,
+        run_folder: Path,
+        *,
+        classifier: str | None = None,
+        weights: str | None = None,
+        cache: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        progress: Progress = silent,
+    ) -> None:
+        progress("loading the model", 0, 3)
+        self.run = record.read(run_folder)
+        self.result = result_of(self.run, run_folder, classifier)
+        self._model = models.load(
+            run_folder / Path(str(self.result.model)).name, self.result.model_sha256
+        )
+        base = FrozenBase.again(
+            self.run.recipe_of(self.result), weights=weights, cache=cache, progress=progress
+        )
+        progress("loading the model", 1, 3)
+        listed = run_folder / tables.PICTURES_NAME
+        pictures = tables.read_pictures(listed) if listed.exists() else []
+        self._similar = Similar(base, pictures, self.run.embedding_map, self.run.seed)
+        progress("loading the model", 2, 3)
+        self._engine = base.make_engine()
+        self._one_at_a_time = threading.Lock()
+        self._decoders = Decoders(base.recipe.size, max_pixels)
+        progress("loading the model", 3, 3)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._decoders.__exit__(*exc_info)
+
+    @property
+    def training(self) -> list[Picture]:
+        """The training pictures that neighbours are found among."""
+        return self._similar.training
+
+    def classify(self, data: bytes) -> Told:
+        """Classify a picture.
+
+        Parameters
+        ----------
+        data : bytes
+            Of an image file, which anybody may have made.
+
+        Raises
+        ------
+        ImageError
+            If they cannot be used as an image.
+        """
+        started = time.perf_counter()
+        image = self._decoded(data)
+        with self._one_at_a_time:
+            embedding = self._engine(image[None])[0]
+            X = image if self._model.consumes == "images" else embedding.reshape(-1)
+            probabilities = self._probabilities(X[None])
+        order = np.argsort(-probabilities, kind="stable")
+        classes = [str(label) for label in self._model.classes_]
+        threshold = self.result.threshold
+        best = float(probabilities[order[0]])
+        return Told(
+            label=classes[order[0]],
+            probability=best,
+            undecided=threshold is not None and best < threshold.threshold,
+            probabilities={classes[i]: float(probabilities[i]) for i in order},
+            neighbours=self._similar.nearest(embedding, N_NEIGHBOURS),
+            place=self._similar.place(embedding),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _decoded(self, data: bytes) -> NDArray[np.uint8]:
+        with tempfile.TemporaryDirectory(prefix="frozen-features-") as folder:
+            path = Path(folder, "picture")
+            path.write_bytes(data)
+            decoded = self._decoders(path)
+        if decoded.image is None:
+            raise ImageError(decoded.reason)
+        return decoded.image
+
+    def _probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        probabilities = self._model.predict_proba(X)
+        if self.result.sigmoids:
+            probabilities = calibrated(probabilities, self.result.sigmoids)
+        found: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)[0]
+        return found

@@ -1,0 +1,137 @@
+"""`python -m classify.serve RUN`: a page on this computer to try a saved model on."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.console import ConsoleProgress, argument_parser
+from cache.console import run as run_command
+from classify.errors import ClassifierError
+from extract.images import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DESCRIPTION = (
+    "Serve a page to drop photographs on, which a model that python -m classify has saved then "
+    "classifies. It listens on this computer alone, and keeps nothing."
+)
+HOST = "127.0.0.1"
+
+logger = logging.getLogger("classify.serve")  # run as a module, its name is __main__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m classify.serve`` and return its exit status."""
+    parser = argument_parser("python -m classify.serve", DESCRIPTION)
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
+    parser.add_argument(
+        "--clf",
+        metavar="NAME",
+        help="which classifier of the run (default: the best one in cross-validation)",
+    )
+    parser.add_argument(
+        "--host", default=HOST, help="address to listen on; any other than the default can be "
+        "reached from other computers"
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="port to listen on (default: a free one)"
+    )
+    parser.add_argument(
+        "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
+    )
+    parser.add_argument("--cache", metavar="DIR", help="cache folder")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        default=MAX_PIXELS,
+        help="width times height up to which an image is decoded",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the address and nothing else")
+    return run_command(_serve, parser.parse_args(argv))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, found {text}")
+    return int(text)
+
+
+def _serve(args: argparse.Namespace) -> None:
+    try:
+        import uvicorn
+
+        from classify.web import application
+    except ImportError as error:
+        raise ClassifierError(
+            f"the server is an extra that is not installed ({error.name}); "
+            "pip install 'frozen-features[serve]', or in a checkout pip install '.[serve]'"
+        ) from error
+    from classify.live import LiveModel
+    from extract import shapes
+
+    with _listening(args.host, args.port) as listener:
+        with ConsoleProgress(args.quiet) as progress:
+            model = LiveModel(
+                args.run,
+                classifier=args.clf,
+                weights=args.weights,
+                cache=args.cache,
+                max_pixels=args.max_pixels,
+                progress=progress,
+            )
+        with model:
+            # Whatever is slow the first time is over before anybody waits for it.
+            model.classify(shapes.jpeg(shapes.picture("test", 0)))
+            host, port = listener.getsockname()[:2]
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            hosts = [host, "localhost"] if host == HOST else ["*"]
+            config = uvicorn.Config(
+                application(model, hosts, address),
+                log_level="warning",
+                access_log=False,
+                limit_concurrency=256,
+                timeout_graceful_shutdown=2,
+            )
+            if hosts == ["*"]:
+                logger.warning("whoever reaches this computer at %s can use the page", address)
+            logger.info(
+                "%s, accuracy in the run %.3f; Ctrl-C ends the server",
+                model.result.title,
+                model.result.accuracy,
+            )
+            print(f"{address}/", flush=True)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; before the model is loaded, which takes seconds.
+
+    Raises
+    ------
+    ClassifierError
+        If the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen()
+    except OSError as error:
+        raise ClassifierError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; "
+            "leave --port out for a free one"
+        ) from error
+    return listener
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

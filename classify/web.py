@@ -1,0 +1,191 @@
+"""The web application that answers with a saved model: a page for people, JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import HTMLResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from extract.errors import ImageError
+from extract.loading import default_workers
+from reports.served import render_api, render_try
+from reports.text import shown
+from reports.thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from classify.live import LiveModel
+
+MAX_BYTES = 32 * 2**20
+"""A larger upload is refused before it is read whole."""
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """A class and its probability, from 0 to 1."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class TrainingPicture:
+    """A training picture, its cosine with the new one, and the address of its thumbnail."""
+
+    name: str
+    label: str
+    similarity: float
+    thumbnail: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place on the map, within the unit square."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The most probable class, all of them, the most similar training pictures, the place."""
+
+    label: str
+    probability: float
+    undecided: bool
+    probabilities: list[ClassProbability]
+    neighbours: list[TrainingPicture]
+    place: Place | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was wrong with a request."""
+
+    detail: str
+
+
+def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI:
+    """Return the application that answers with `model`.
+
+    Parameters
+    ----------
+    model : LiveModel
+    hosts : sequence of str
+        Names of the server that a request may give, so that no other site can pass for it; ``*``
+        allows all.
+    address : str
+        Where it will be found, for the examples of its page for programmers.
+    """
+    app = FastAPI(
+        title="frozen-features",
+        description=f"{model.result.title}, trained on {model.run.data.name}.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    positions = {picture: i for i, picture in enumerate(model.training)}
+    workers = CapacityLimiter(default_workers())
+    people = render_try(model.run, model.result, MAX_BYTES)
+
+    @app.middleware("http")
+    async def careful(request: Request, answer: Any) -> Response:
+        response: Response = await answer(request)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(people)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(render_api(app.openapi(), address))
+
+    @app.post(
+        "/api/classify",
+        responses={
+            413: {"model": Problem, "description": f"More than {MAX_BYTES:,} bytes"},
+            422: {"model": Problem, "description": "The bytes cannot be used as an image"},
+        },
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+                },
+            }
+        },
+    )
+    async def classify(request: Request) -> Answer:
+        """Classify a picture: the bytes of an image file are the body of the request."""
+        data = await _body(request)
+        try:
+            told = await to_thread.run_sync(model.classify, data, limiter=workers)
+        except ImageError as error:
+            raise HTTPException(422, f"This cannot be used as a picture: {error}.") from error
+        return Answer(
+            label=told.label,
+            probability=told.probability,
+            undecided=told.undecided,
+            probabilities=[ClassProbability(*pair) for pair in told.probabilities.items()],
+            neighbours=[
+                TrainingPicture(
+                    name=shown(near.picture.path),
+                    label=near.picture.label,
+                    similarity=near.similarity,
+                    thumbnail=f"/api/training/{positions[near.picture]}/thumbnail",
+                )
+                for near in told.neighbours
+            ],
+            place=Place(*told.place) if told.place else None,
+            seconds=told.seconds,
+        )
+
+    @app.get(
+        "/api/training/{number}/thumbnail",
+        response_class=Response,
+        responses={
+            200: {"content": {"image/jpeg": {}}, "description": "A small JPEG"},
+            404: {"model": Problem, "description": "There is no such picture any more"},
+        },
+    )
+    async def training_thumbnail(number: Annotated[int, InPath(ge=0)]) -> Response:
+        """Return a training picture in small, by the number that an answer has given."""
+        if number >= len(model.training):
+            raise HTTPException(404, "There is no training picture of that number.")
+        path = Path(model.run.data.root, model.training[number].path)
+        image = await to_thread.run_sync(thumbnail, path, 128, limiter=workers)
+        if image is None:
+            raise HTTPException(404, "The training picture is no longer where it was.")
+        return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    """Read a request's body, no further than it may be long."""
+    announced = request.headers.get("content-length", "")
+    parts: list[bytes] = []
+    size = int(announced) if announced.isdecimal() else 0
+    if size <= MAX_BYTES:
+        size = 0
+        async for part in request.stream():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_BYTES:
+                break
+    if size > MAX_BYTES:
+        raise HTTPException(
+            413, f"This is larger than {MAX_BYTES // 2**20} MB; send a smaller one."
+        )
+    return b"".join(parts)

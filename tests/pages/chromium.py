@@ -1,0 +1,27 @@
+"""A page in headless Chromium; whatever its console complains of fails the test."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = shutil.which("chromium")
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
+
+
+def opened(
+    browser: Any, address: str, size: dict[str, int], scheme: str, *, offline: bool = True
+) -> Iterator[Any]:
+    """Open a page; at the end, nothing may have been complained of."""
+    context = browser.new_context(viewport=size, color_scheme=scheme, offline=offline)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address)
+    yield page
+    context.close()
+    assert said == []

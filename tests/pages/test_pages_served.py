@@ -1,0 +1,192 @@
+"""The page to try a model on, in headless Chromium, with a real server."""
+
+from __future__ import annotations
+
+import csv
+import time
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import pytest
+from chromium import CHROMIUM, DESK, PHONE, opened
+
+from extract.shapes import CLASSES, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get: chromium)"),
+]
+
+HOSTILE = "=<img src=x onerror=alert(1)>.png"
+
+
+@pytest.fixture
+def page(browser: Any, server: str) -> Iterator[Any]:
+    """Open the page of the server."""
+    yield from opened(browser, f"{server}/", DESK, "light", offline=False)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> list[Path]:
+    """Return six pictures that the model has not seen, one of them with a hostile name."""
+    paths = [tmp_path / (HOSTILE if i == 5 else f"{i}.png") for i in range(6)]
+    for i, path in enumerate(paths):
+        cv2.imwrite(str(path), picture("test", 100 + i)[:, :, ::-1])
+    return paths
+
+
+def choose(page: Any, paths: list[Path]) -> Any:
+    """Choose files, and return the cards of their answers once all are there."""
+    from playwright.sync_api import expect
+
+    page.locator("input[type=file]").set_input_files(paths)
+    expect(page.locator(".found")).to_contain_text(f"{len(paths)} answered")
+    return page.locator(".answers > li")
+
+
+def test_a_photograph_is_classified_within_a_second(page: Any, photographs: list[Path]) -> None:
+    """Class and probability, every class of the run in order, five neighbours, the place."""
+    started = time.monotonic()
+    cards = choose(page, photographs[:1])
+    assert time.monotonic() - started < 1
+    card = cards.first
+    names = card.locator(".classes .name").all_inner_texts()
+    assert set(names) < set(CLASSES)
+    assert len(names) == 5
+    assert card.locator(".label b").inner_text() == names[0]
+    shares = [float(text[:-1]) for text in card.locator(".classes .number").all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    assert card.locator(".label").inner_text().endswith(f"{shares[0]:.1f}%")
+    images = card.locator(".neighbours img")
+    assert images.count() == 5
+    for image in images.all():
+        image.scroll_into_view_if_needed()
+        page.wait_for_timeout(200)
+        assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+    assert page.locator(".map circle.new").count() == 1
+    assert page.locator(".map text.new").text_content() == "1"
+
+
+def test_several_are_answered_and_taken_away_as_csv(page: Any, photographs: list[Path]) -> None:
+    """One row each, in the order of choosing; a name is text and no formula."""
+    cards = choose(page, photographs)
+    assert cards.count() == 6
+    assert page.locator(".map circle.new").count() == 6
+    assert page.locator('.answers img[src="x"]').count() == 0
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Take away as CSV").click()
+    with download.value.path().open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header[:3] == ["picture", "class", "probability"]
+    assert [row[0] for row in rows] == [f"{i}.png" for i in range(5)] + ["'" + HOSTILE]
+    assert [row[1] for row in rows] == cards.locator(".label b").all_inner_texts()[::-1]
+    assert all(sum(map(float, row[3:])) == pytest.approx(1) for row in rows)
+    page.get_by_role("button", name="Clear").click()
+    assert cards.count() == page.locator(".map circle.new").count() == 0
+    assert not page.locator("#answers").is_visible()
+
+
+def test_a_picture_is_dropped_and_pasted(page: Any, photographs: list[Path]) -> None:
+    """Both ways lead to an answer."""
+    from playwright.sync_api import expect
+
+    for i, kind in enumerate(("drop", "paste")):
+        page.evaluate(
+            """([kind, numbers]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(numbers)], `${kind}.png`));
+                const event = kind === "drop"
+                    ? new DragEvent(kind, { cancelable: true, dataTransfer: data })
+                    : new ClipboardEvent(kind, { cancelable: true, clipboardData: data });
+                document.dispatchEvent(event);
+            }""",
+            [kind, list(photographs[i].read_bytes())],
+        )
+        expect(page.locator(".found")).to_contain_text(f"{i + 1} answered")
+    assert page.locator(".answers .file").all_inner_texts() == ["2 paste.png", "1 drop.png"]
+
+
+def test_broken_and_huge_files_are_friendly_messages(
+    browser: Any, server: str, tmp_path: Path, photographs: list[Path]
+) -> None:
+    """Those beside them are answered all the same."""
+    from playwright.sync_api import expect
+
+    broken, huge = tmp_path / "broken.jpg", tmp_path / "huge.png"
+    broken.write_bytes(photographs[0].read_bytes()[:300])
+    huge.write_bytes(bytes(33 * 2**20))
+    context = browser.new_context(viewport=DESK)
+    page = context.new_page()
+    page.goto(f"{server}/")
+    page.locator("input[type=file]").set_input_files([broken, huge, photographs[0]])
+    expect(page.locator(".found")).to_have_text("1 answered, 2 refused")
+    said = page.locator(".answers .problem").all_inner_texts()
+    assert any("cannot be used as a picture" in text for text in said)
+    assert any("larger than 32 MB" in text for text in said)
+    context.close()
+
+
+def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -> None:
+    """From ten windows at once, each with pictures of its own."""
+    from playwright.sync_api import expect
+
+    contexts = [browser.new_context() for _ in range(10)]
+    pages = [context.new_page() for context in contexts]
+    for i, page in enumerate(pages):
+        page.goto(f"{server}/")
+        for j in range(2):
+            cv2.imwrite(str(tmp_path / f"{i}-{j}.png"), picture("test", 60 + 2 * i + j)[:, :, ::-1])
+    for i, page in enumerate(pages):
+        page.locator("input[type=file]").set_input_files(
+            [tmp_path / f"{i}-{j}.png" for j in range(2)]
+        )
+    for page in pages:
+        expect(page.locator(".found")).to_have_text("2 answered", timeout=20_000)
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_no_rule_of_accessibility_is_broken(
+    browser: Any,
+    server: str,
+    photographs: list[Path],
+    path: str,
+    size: dict[str, int],
+    scheme: str,
+) -> None:
+    """Axe-core finds nothing serious, with answers on the page too."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    for page in opened(browser, server + path, size, scheme, offline=False):
+        if path == "/":
+            choose(page, photographs[:2])
+        found = Axe().run(page).response["violations"]
+        serious = [
+            (one["id"], [node["target"] for node in one["nodes"]][:5])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def test_a_server_that_has_gone_is_told_of(
+    browser: Any, server: str, photographs: list[Path]
+) -> None:
+    """With what to look at."""
+    from playwright.sync_api import expect
+
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{server}/")
+    context.set_offline(True)
+    page.locator("input[type=file]").set_input_files(photographs[:1])
+    expect(page.locator(".answers .problem")).to_contain_text("whether it still runs")
+    context.close()
