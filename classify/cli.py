@@ -148,6 +148,7 @@ def _classify(args: argparse.Namespace) -> None:
             print(line)
         print(f"\nreport  {folder / 'report.html'}")
         print(f"try it  python -m classify.predict {shlex.quote(str(folder))} IMAGE")
+        print(f"        python -m classify.serve {shlex.quote(str(folder))}   (on a page)")
 
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shlex
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import pytest
@@ -17,9 +20,18 @@ from extract.backbone import find
 from extract.shapes import CLASSES, picture
 from extract.weights import TORCHVISION_VGG16, resolve
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALLING = ("make demo", ". .venv/bin/activate", "pip install .", "pip install '.[fast]'")
+INSTALLING = (
+    "make demo",
+    ". .venv/bin/activate",
+    "pip install .",
+    "pip install '.[fast]'",
+    "pip install '.[serve]'",
+)
 
 
 def blocks_of(document: str) -> list[tuple[str, str]]:
@@ -49,17 +61,34 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def run(home: Path, *command: str, cwd: Path) -> str:
-    environment = {
+def environment(home: Path) -> dict[str, str]:
+    """Return that of a user whose cache is ours, and whose `python` is this one."""
+    return {
         **os.environ,
         "FROZEN_FEATURES_CACHE": str(home / "cache"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+
+
+def run(home: Path, *command: str, cwd: Path) -> str:
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=environment(home), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def served(home: Path, line: str, cwd: Path) -> Iterator[str]:
+    """Start README's server, and yield the address that it prints."""
+    server = subprocess.Popen(
+        shlex.split(line), cwd=cwd, env=environment(home), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield server.stdout.readline().strip()  # type: ignore[union-attr]  # it is a pipe
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
 
 
 def test_readme_has_the_blocks_that_are_run_here() -> None:
@@ -76,8 +105,10 @@ def run_blocks(home: Path, document: str, cwd: Path) -> None:
             assert "nan" not in run(home, sys.executable, "-c", block, cwd=cwd)
             continue
         for line in block.splitlines():
-            if line in INSTALLING:
-                continue
+            if line in INSTALLING or line.startswith(("python -m classify.serve", "curl")):
+                continue  # the server and what asks it have a test of their own
+            if line.startswith("python -m reports") and "another-run" in line:
+                shutil.copytree(cwd / "my-run", cwd / "another-run")
             out = run(home, *shlex.split(line), cwd=cwd)
             if line.startswith("python -m classify.predict") and "--csv" not in line:
                 assert len(out.splitlines()) == len(list((home / "new-pictures").iterdir()))
@@ -98,6 +129,22 @@ def test_every_block_runs(home: Path) -> None:
     run_blocks(home, "README.md", home)
     assert (home / "my-run" / "report.html").exists()
     assert (home / "answers.csv").exists()
+
+
+@pytest.mark.slow
+def test_the_server_of_readme_answers_its_curl(home: Path, tmp_path: Path) -> None:
+    """On the run that README makes, with the line that README gives, at the port it prints."""
+    lines = [line for _, block in blocks_of("README.md") for line in block.splitlines()]
+    (serve,) = (line for line in lines if line.startswith("python -m classify.serve"))
+    (curl,) = (line for line in lines if line.startswith("curl"))
+    run(home, *shlex.split("python -m classify --data my-pictures --clf logreg --out served"),
+        cwd=home)  # fmt: skip
+    shutil.copy(next((home / "new-pictures").iterdir()), tmp_path / "photograph.jpg")
+    with served(home, serve.replace("my-run", "served"), home) as address:
+        line = curl.replace("http://127.0.0.1:8000/", address)
+        assert line != curl
+        answer = json.loads(run(home, *shlex.split(line), "--silent", cwd=tmp_path))
+    assert answer["label"] in ("cats", "dogs", *CLASSES[2:])
 
 
 def test_the_installing_commands_are_real() -> None:

@@ -1,0 +1,64 @@
+"""Take the pictures of `docs/images` anew: `python tests/pages/screenshots.py RUN CACHE`.
+
+RUN is a folder that ``python -m classify --data shapes --learning-curve`` has written: of drawn
+pictures, which are anybody's to show.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+from chromium import CHROMIUM
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from extract.shapes import picture
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WINDOW = {"width": 1280, "height": 860}
+
+
+def report(browser: Browser, run: Path) -> None:
+    """Show the answer and the table, and the map with a picture pointed at."""
+    page = browser.new_page(viewport=WINDOW)
+    page.goto((run / "report.html").resolve().as_uri())
+    page.screenshot(path=IMAGES / "report.png")
+    page.locator("#map").scroll_into_view_if_needed()
+    page.locator(".map use").last.hover()
+    page.locator("#map").screenshot(path=IMAGES / "map.png")
+
+
+def served(browser: Browser, run: Path, cache: Path) -> None:
+    """Show answers to two pictures."""
+    command = [sys.executable, "-m", "classify.serve", str(run), "--cache", str(cache)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        page = browser.new_page(viewport=WINDOW)
+        page.goto(server.stdout.readline().strip())  # type: ignore[union-attr]  # it is a pipe
+        with TemporaryDirectory() as folder:
+            paths = [Path(folder, f"{name}.png") for name in ("first", "second")]
+            for i, path in enumerate(paths):
+                cv2.imwrite(str(path), picture("test", 1000 + i)[:, :, ::-1])
+            page.locator("input[type=file]").set_input_files(paths)
+            expect(page.locator(".found")).to_have_text("2 answered")
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=IMAGES / "serve.png")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main() -> None:
+    """Take all of them."""
+    run, cache = map(Path, sys.argv[1:])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        report(browser, run)
+        served(browser, run, cache)
+
+
+if __name__ == "__main__":
+    main()
