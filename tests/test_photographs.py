@@ -18,11 +18,13 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from cache import Store
 
@@ -192,6 +194,44 @@ def test_new_photographs_are_classified(lesson: Lesson, classified: dict[str, fl
     lines = done.stdout.splitlines()
     assert sum("  dogs  " in line for line in lines) >= 18
     assert "z.jpg  cannot be used as an image: truncated JPEG" in lines[20]
+
+
+def test_the_report_of_a_thousand_photographs_is_one_small_file(
+    lesson: Lesson, classified: dict[str, float]
+) -> None:
+    """With a thumbnail of every test picture and the map, and the lesson's figures beside ours."""
+    report = (lesson.home / "run" / "report.html").read_text(encoding="utf-8")
+    assert len(report) < 5_000_000
+    assert report.count('<use href="#mark-') == 1000
+    assert "published 89.5% by its dense head" in report
+
+
+def test_a_served_model_answers_within_a_second(
+    lesson: Lesson, classified: dict[str, float]
+) -> None:
+    """The first photograph too, once the address is printed; and ten at a time without error."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "classify.serve", "run", "--clf", "svm", "--cache", "cache"],
+        cwd=lesson.home, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    address = server.stdout.readline().strip() + "api/classify"
+    photographs = sorted((lesson.photographs / "cats-test").iterdir())[:10]
+
+    def ask(photograph: Path) -> requests.Response:
+        return requests.post(address, photograph.read_bytes(), timeout=30)
+
+    try:
+        started = time.perf_counter()
+        first = ask(photographs[0])
+        assert time.perf_counter() - started < 1
+        assert len(first.json()["neighbours"]) == 5
+        with ThreadPoolExecutor(10) as pool:
+            found = [response.json()["label"] for response in pool.map(ask, photographs)]
+        assert found.count("cats") >= 9
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
 
 
 def test_notebook_preprocessing_beats_the_lesson(lesson: Lesson, extracted: Done) -> None:

@@ -199,6 +199,29 @@ def test_no_window_is_too_narrow(page: Any, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_nothing_jumps_while_the_page_is_laid_out(
+    browser: Any, report: Path, size: dict[str, int]
+) -> None:
+    """The cumulative layout shift, from opening to scrolling to the end, is next to nothing."""
+    context = browser.new_context(viewport=size, offline=True)
+    context.add_init_script(
+        """window.shifted = 0;
+        new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) window.shifted += entry.value;
+        }).observe({ type: "layout-shift", buffered: true });"""
+    )
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.mouse.move(200, 200)
+    for _ in range(20):
+        page.mouse.wheel(0, 1000)
+        page.wait_for_timeout(30)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shifted") < 0.05
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def side_by_side(report: Path) -> dict[str, Path]:
     """Return the pages of one run, of it beside another, and of all runs."""
