@@ -15,6 +15,7 @@
     ├── WeightsError (ValueError)         extract.errors
     ├── RecipeError (ValueError)          extract.errors
     ├── EngineError (ImportError)         extract.errors
+    ├── ClusterError (OSError)            extract.errors
     ├── RecordError (ValueError)          reports.errors
     ├── ClassifierError (ValueError)      classify.errors
     └── ModelError (ValueError)           classify.errors

@@ -56,7 +56,7 @@ class Decoded:
     digest : str or None
         SHA-256 of the bytes that were read; None if they could not be read.
     image : numpy.ndarray of uint8, shape (size, size, 3), or None
-        RGB; None if the file cannot be used.
+        RGB; None if the file cannot be used. Where another machine has computed, the embedding.
     reason : str
         Why it cannot be used.
     """

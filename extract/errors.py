@@ -29,3 +29,7 @@ class RecipeError(ToolkitError, ValueError):
 
 class EngineError(ToolkitError, ImportError):
     """The engine that a computation needs is not installed, or cannot do it on this machine."""
+
+
+class ClusterError(ToolkitError, OSError):
+    """The machines that were to compute cannot, or are gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,7 @@ class FrozenBase:
         *,
         weights: str | None = None,
         cache: str | Path | None = None,
+        engine: str = "auto",
         progress: Progress = silent,
     ) -> FrozenBase:
         """Return the base that a run has used, from the recipe in its record.
@@ -120,6 +122,8 @@ class FrozenBase:
             Where the weights are now, if not where the run had them.
         cache : str or Path, optional
             The cache folder.
+        engine : str
+            See `extract.engines.choose`.
         progress : Progress
             Told of downloading.
 
@@ -142,7 +146,7 @@ class FrozenBase:
                 f"{recipe.weights[:12]}, found {found.identity[:12]}; say with --weights where "
                 "those are now"
             )
-        return cls(recipe, found, Store(folder))
+        return cls(recipe, found, Store(folder), engine)
 
     @property
     def models(self) -> KeptModels:
@@ -213,9 +217,18 @@ class FrozenBase:
         batch_size: int = BATCH_SIZE,
         workers: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        dask: str | None = None,
         progress: Progress = silent,
     ) -> Extraction:
-        """Put the embedding of every image into the store; see `extract.pipeline.extract`."""
+        """Put the embedding of every image into the store; see `extract.pipeline.extract`.
+
+        With `dask`, the workers of that cluster compute; see `extract.distributed.cluster`.
+        """
+        elsewhere = None
+        if dask is not None:
+            from extract.distributed import loading
+
+            elsewhere = functools.partial(loading, dask, self, max_pixels)
         return extract(
             paths,
             self.recipe,
@@ -224,6 +237,7 @@ class FrozenBase:
             batch_size=batch_size,
             workers=workers,
             max_pixels=max_pixels,
+            elsewhere=elsewhere,
             progress=progress,
         )
 

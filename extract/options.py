@@ -65,6 +65,8 @@ class Options:
         Processes that read and decode; None is one per core.
     max_pixels : int
         Width times height up to which an image is decoded; a larger one is set aside.
+    dask : str or None
+        The Dask cluster that computes, see `extract.distributed.cluster`; None is this process.
     cache : str or None
         The cache folder; None is the environment's or the user's.
     mirror : str or None
@@ -91,6 +93,7 @@ class Options:
     batch_size: int = 32
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
+    dask: str | None = None
     cache: str | None = None
     mirror: str | None = None
     test_size: float = 0.2
@@ -181,6 +184,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="processes that read and decode (default: one per core)",
+    )
+    work.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster compute: tcp://HOST:PORT of its scheduler, or "
+        "local:N for N processes on this machine",
     )
     work.add_argument(
         "--max-pixels",

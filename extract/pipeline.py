@@ -23,7 +23,8 @@ from extract.images import MAX_PIXELS, read_bytes
 from extract.loading import BATCH_SIZE, ahead, default_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cache.memo import FileState
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from extract.decoders import Decoded
     from extract.engines import Engine
     from extract.recipe import Recipe
+
+    Loader = Callable[[Iterable[list[Path]]], Iterator[tuple[FileState | None, Decoded]]]
+    """Of groups of files of the same bytes: the first one's status, and what became of it."""
 
 _REMEMBERED_TOGETHER = 1000
 
@@ -69,6 +73,7 @@ def extract(
     batch_size: int = BATCH_SIZE,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    elsewhere: Callable[[], AbstractContextManager[Loader]] | None = None,
     progress: Progress = silent,
 ) -> Extraction:
     """Put the embedding of every image into the store, computing those that are not there.
@@ -90,6 +95,9 @@ def extract(
     max_pixels : int
         Width times height up to which an image is decoded. It decides which images are computed,
         not what is computed: an embedding that is there is used, whatever the image's size.
+    elsewhere : callable, optional
+        Called like `make_engine`, and in its place: what it opens loads embeddings instead of
+        decoded images. See `extract.distributed.loading`.
     progress : Progress
         Told of the stages "hashing images" and "computing embeddings".
 
@@ -113,12 +121,17 @@ def extract(
             todo.setdefault(digest, []).append(path)
     computed: set[str] = set()
     if todo:
-        run = _Run(recipe, store, make_engine, batch_size, progress)
-        with (
-            ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
-            Decoders(recipe.size, max_pixels) as decoders,
-        ):
-            run.compute(todo, pool, decoders)
+        if elsewhere is not None:
+            run = _Run(recipe, store, lambda: _as_they_are, batch_size, progress)
+            with elsewhere() as loader:
+                run.compute(todo, loader)
+        else:
+            run = _Run(recipe, store, make_engine, batch_size, progress)
+            with (
+                ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
+                Decoders(recipe.size, max_pixels) as decoders,
+            ):
+                run.compute(todo, _decoding(pool, decoders, 2 * batch_size))
         computed = run.computed
         quarantine |= run.quarantine
         digests |= run.changed
@@ -131,6 +144,17 @@ def extract(
         computed=n_computed,
         seconds=time.monotonic() - started,
     )
+
+
+def _decoding(pool: ThreadPoolExecutor, decoders: Decoders, n_ahead: int) -> Loader:
+    def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
+        return file_state(paths[0]), decoders(paths[0])
+
+    return lambda todo: ahead(pool, load, todo, n_ahead)
+
+
+def _as_they_are(images: np.ndarray) -> np.ndarray:
+    return images
 
 
 class _Run:
@@ -167,16 +191,14 @@ class _Run:
         self._n_committed = 0
         self._commit: Future[None] | None = None
 
-    def compute(
-        self, todo: dict[str, list[Path]], pool: ThreadPoolExecutor, decoders: Decoders
-    ) -> None:
+    def compute(self, todo: dict[str, list[Path]], loader: Loader) -> None:
         """Compute and commit the images of `todo`, from the first usable file of each digest."""
         total = len(todo)
         with ThreadPoolExecutor(1, "commit") as committer:
             try:
                 self._progress("computing embeddings", 0, total)
                 while todo:
-                    todo = self._compute_first(todo, pool, decoders, committer, total)
+                    todo = self._compute_first(todo, loader, committer, total)
                 self._forward()
                 self._hand_over(committer)
                 self._settle()
@@ -192,19 +214,14 @@ class _Run:
     def _compute_first(
         self,
         todo: dict[str, list[Path]],
-        pool: ThreadPoolExecutor,
-        decoders: Decoders,
+        loader: Loader,
         committer: ThreadPoolExecutor,
         total: int,
     ) -> dict[str, list[Path]]:
         """Compute from the first file of each digest; return what other files must be tried for."""
-
-        def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
-            return file_state(paths[0]), decoders(paths[0])
-
         left: dict[str, list[Path]] = {}
-        loaded = ahead(pool, load, todo.values(), 2 * self._batch_size)
         done = total - len(todo)
+        loaded = loader(todo.values())
         for (digest, paths), (state, decoded) in zip(todo.items(), loaded, strict=True):
             done += 1
             if decoded.digest == digest:

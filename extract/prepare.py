@@ -207,6 +207,7 @@ def _embed(dataset: Dataset, options: Options, progress: Progress) -> tuple[Froz
         batch_size=options.batch_size,
         workers=options.workers,
         max_pixels=options.max_pixels,
+        dask=options.dask,
         progress=progress,
     )
     return base, done

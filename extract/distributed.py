@@ -1,0 +1,284 @@
+"""Extraction on the workers of a Dask cluster: they decode and compute, this process commits.
+
+A task is a short list of files. A worker loads the base once, and answers with digests, embeddings
+and reasons; what it answers goes through the same pipeline as what is computed here, so that the
+cache comes out the same, byte for byte. Dask does the task of a lost worker again, and forgets
+those of a lost client. It trusts whoever can reach it: a cluster belongs on a network of one's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import threading
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cache.errors import ToolkitError
+from cache.store import file_state
+from extract.decoders import Decoded, Decoders
+from extract.errors import ClusterError, EngineError
+from extract.frozen import FrozenBase
+from extract.loading import ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from cache.memo import FileState
+    from extract.pipeline import Loader
+
+FILES_PER_TASK = 32
+TASKS_PER_THREAD = 2
+"""So many tasks are known to the scheduler for each thread that computes, and no more."""
+_LOCAL = "local:"
+_SECONDS_TO_CONNECT = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know: the base, where it looks for weights, and whose code it is.
+
+    Parameters
+    ----------
+    base : dict
+        From `FrozenBase.to_dict`.
+    cache : str
+        The cache folder, which counts where a worker has it too; else its own does.
+    engine : str
+        See `extract.engines.choose`.
+    max_pixels : int
+        Width times height up to which an image is decoded.
+    code : str
+        From `code_digest`: a worker with other code would compute other numbers.
+    """
+
+    base: dict[str, Any] = field(hash=False)
+    cache: str
+    engine: str
+    max_pixels: int
+    code: str
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[Any]:
+    """Connect to a cluster, or start one on this machine for as long as it is needed.
+
+    Parameters
+    ----------
+    address : str
+        Of a Dask scheduler, as ``tcp://10.0.0.5:8786``; or ``local:N`` for N processes here.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    EngineError
+        If Dask is not installed.
+    ClusterError
+        If there is no scheduler, or it has no worker.
+    """
+    distributed = _dask()
+    with contextlib.ExitStack() as stack:
+        # What it complains of is raised, too, and then told in our words.
+        stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
+        where: Any = address
+        if address.startswith(_LOCAL):
+            where = stack.enter_context(_local(address.removeprefix(_LOCAL)))
+        try:
+            client = stack.enter_context(
+                distributed.Client(where, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+            )
+            client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(
+                f"no Dask scheduler with a worker at {address}: {error}; start them with dask "
+                "scheduler and dask worker, or take --dask local:2"
+            ) from error
+        yield client
+
+
+def _dask() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise EngineError(
+            f"--dask needs Dask, which is not installed ({error.name}): pip install '.[dask]'"
+        ) from error
+    return distributed
+
+
+def _local(n_workers: str) -> Any:
+    if not n_workers.isdecimal() or not int(n_workers):
+        raise ClusterError(f"expected local:N with a number of workers, found local:{n_workers}")
+    return _dask().LocalCluster(
+        n_workers=int(n_workers),
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=40,
+    )
+
+
+@contextlib.contextmanager
+def loading(address: str, base: FrozenBase, max_pixels: int) -> Iterator[Loader]:
+    """Connect to a cluster, and yield what loads embeddings from its workers, in order.
+
+    Parameters
+    ----------
+    address : str
+        See `cluster`.
+    base : FrozenBase
+        What the workers compute.
+    max_pixels : int
+        Width times height up to which an image is decoded.
+
+    Raises
+    ------
+    ClusterError
+        If there is no such cluster. While loading, if the scheduler is gone, or a worker has other
+        code, lacks weights, or cannot read a file that is there.
+    """
+    with cluster(address) as client:
+        yield _loader(client, base, max_pixels)
+
+
+def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
+    job = Job(base.to_dict(), str(base.store.folder), base.engine, max_pixels, code_digest())
+    threads = sum(client.nthreads().values())
+
+    def load(groups: Iterable[list[Path]]) -> Iterator[tuple[FileState | None, Decoded]]:
+        states: dict[Path, FileState | None] = {}
+        tasks = ahead(
+            client.get_executor(pure=False),
+            functools.partial(embed, job),
+            _tasks((group[0] for group in groups), states),
+            TASKS_PER_THREAD * threads,
+        )
+        with contextlib.closing(tasks), _explained(client):
+            for answers in tasks:
+                for path, decoded in answers:
+                    if decoded.digest is None and path.exists():
+                        raise ClusterError(
+                            f"a worker cannot read {path}, which is there for this process; "
+                            "pictures must lie where all workers find them under the same path"
+                        )
+                    yield states.pop(path), decoded
+
+    return load
+
+
+def _tasks(
+    paths: Iterable[Path], states: dict[Path, FileState | None]
+) -> Generator[list[Path], None, None]:
+    """Divide files into tasks, noting the status that each has before it is read."""
+    task: list[Path] = []
+    for path in paths:
+        states[path] = file_state(path)
+        task.append(path)
+        if len(task) == FILES_PER_TASK:
+            yield task
+            task = []
+    if task:
+        yield task
+
+
+@contextlib.contextmanager
+def _explained(client: Any) -> Iterator[None]:
+    """Turn what Dask raises when machines are gone into an error that says what to do."""
+    from distributed import KilledWorker
+    from distributed.comm.core import CommClosedError
+
+    go_on = "what was committed stays, and the same command goes on from there"
+    try:
+        yield
+    except KilledWorker as error:
+        raise ClusterError(
+            f"a task has ended several workers, perhaps for want of memory; {go_on} ({error})"
+        ) from error
+    except (CancelledError, CommClosedError) as error:
+        raise ClusterError(f"the scheduler {client.scheduler.address} is gone; {go_on}") from error
+    except ModuleNotFoundError as error:
+        raise ClusterError(
+            f"a worker lacks the module {error.name}; install frozen-features with the same extras "
+            "on every worker"
+        ) from error
+
+
+def embed(job: Job, paths: list[Path]) -> list[tuple[Path, Decoded]]:
+    """Decode and embed files; this runs on a worker.
+
+    Raises
+    ------
+    ClusterError
+        If this worker has other code, or lacks the weights or the engine; it names the worker.
+    """
+    try:
+        bench = _bench(job)
+        decoded = [bench.decoders(path) for path in paths]
+        images = {i: one.image for i, one in enumerate(decoded) if one.image is not None}
+        if images:
+            with bench.one_at_a_time:
+                rows = bench.engine(np.stack(list(images.values())))
+            for i, row in zip(images, rows, strict=True):
+                decoded[i] = Decoded(decoded[i].digest, row)
+    except ToolkitError as error:
+        raise ClusterError(f"worker {_own_address()}: {error}") from None
+    return list(zip(paths, decoded, strict=True))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What a worker process loads once."""
+
+    engine: Any
+    decoders: Decoders
+    one_at_a_time: threading.Lock
+
+
+_loading = threading.Lock()
+
+
+def _bench(job: Job) -> _Bench:
+    with _loading:
+        return _loaded(job)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(job: Job) -> _Bench:
+    if job.code != code_digest():
+        raise ClusterError(
+            "it has another version of frozen-features than the process that asks; install the "
+            "same one on all of them"
+        )
+    cache = job.cache if Path(job.cache).is_dir() else None
+    base = FrozenBase.again(job.base, cache=cache, engine=job.engine)
+    return _Bench(base.make_engine(), Decoders(base.recipe.size, job.max_pixels), threading.Lock())
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return the SHA-256 over the source files that decide what an embedding is."""
+    root = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for path in sorted(
+        file for name in ("cache", "extract") for file in (root / name).rglob("*.py")
+    ):
+        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
+
+
+def _own_address() -> str:
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return "here"

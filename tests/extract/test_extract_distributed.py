@@ -1,0 +1,228 @@
+"""Extraction on the workers of a real Dask cluster of processes on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from distributed import LocalCluster
+
+from extract.backbone import construct
+from extract.errors import ClusterError
+from extract.frozen import FrozenBase
+from extract.shapes import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+N_PICTURES = 330
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, two of them the same, one broken; and random weights in a file."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "pictures").mkdir()
+    for i in range(N_PICTURES):
+        cv2.imwrite(str(home / "pictures" / f"{i:03}.png"), picture("train", i)[:, :, ::-1])
+    same = (home / "pictures" / "000.png").read_bytes()
+    (home / "pictures" / "100.png").write_bytes(same)
+    (home / "pictures" / "050.png").write_bytes(same[:500])
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    return home
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[LocalCluster]:
+    """Two workers of one thread each, whom a nanny starts again when they are killed."""
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+def base(home: Path, cache: Path) -> FrozenBase:
+    return FrozenBase.choose("vgg16", size=48, weights=str(home / "vgg16.npz"), cache=cache)
+
+
+def paths(home: Path) -> list[Path]:
+    return sorted((home / "pictures").iterdir())
+
+
+def shards(cache: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (cache / "shards").glob("*.npy")}
+
+
+def rows(home: Path, cache: Path) -> int:
+    return sum(recipe.rows for recipe in base(home, cache).store.recipes())
+
+
+@pytest.fixture(scope="module")
+def alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return the shards that this process computes by itself."""
+    cache = tmp_path_factory.mktemp("alone")
+    done = base(home, cache).extract(paths(home))
+    assert (done.computed, len(done.quarantine)) == (N_PICTURES - 1, 1)
+    return shards(cache)
+
+
+def test_the_cache_is_the_same_byte_for_byte(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Broken, equal and all other pictures alike; a second run computes nothing."""
+    here = base(home, tmp_path)
+    stages = []
+    done = here.extract(
+        paths(home),
+        dask=workers.scheduler_address,
+        progress=lambda stage, done, total: stages.append((stage, done, total)),
+    )
+    assert shards(tmp_path) == alone
+    assert [path.name for path in done.quarantine] == ["050.png"]
+    computing = [done for stage, done, _ in stages if stage == "computing embeddings"]
+    assert computing == sorted(computing)
+    assert len(set(computing)) > 5
+    usable = [path for path in paths(home) if path not in done.quarantine]
+    again = here.extract(usable, dask="tcp://127.0.0.1:1")  # nobody is asked
+    assert (again.cached, again.computed) == (done.computed, 0)
+
+
+def test_workers_killed_at_each_tenth_of_the_work_lose_nothing(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Their tasks are done again by others; the cache comes out the same."""
+    killed: list[int] = []
+
+    def kill(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings" and done / total >= (len(killed) + 1) / 10:
+            worker = list(workers.workers.values())[len(killed) % 2]
+            killed.append(worker.process.pid)
+            os.kill(killed[-1], signal.SIGKILL)
+
+    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=kill)
+    assert len(killed) >= 8
+    assert done.computed == N_PICTURES - 1
+    assert shards(tmp_path) == alone
+
+
+def test_a_worker_with_other_code_is_refused(
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its name; nothing that it might have computed is kept."""
+    monkeypatch.setattr("extract.distributed.code_digest", lambda: "0" * 64)
+    with pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"):
+        base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+    assert shards(tmp_path) == {}
+
+
+def test_a_worker_without_the_weights_is_refused(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """The message names the worker, and the file that it has not."""
+    np.savez(tmp_path / "gone.npz", *construct("vgg16", 48).get_weights())
+    here = FrozenBase.choose(
+        "vgg16", size=48, weights=str(tmp_path / "gone.npz"), cache=tmp_path / "cache"
+    )
+    (tmp_path / "gone.npz").unlink()
+    with pytest.raises(ClusterError, match=r"worker tcp://.*gone\.npz"):
+        here.extract(paths(home), dask=workers.scheduler_address)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("tcp://127.0.0.1:1", "no Dask scheduler with a worker"),
+        ("nonsense", "no Dask scheduler with a worker"),
+        ("local:none", "expected local:N"),
+        ("local:0", "expected local:N"),
+    ],
+)
+def test_a_wrong_address_is_a_clear_message(
+    home: Path, address: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Soon, and with what to do."""
+    monkeypatch.setattr("extract.distributed._SECONDS_TO_CONNECT", 2)
+    with pytest.raises(ClusterError, match=words):
+        base(home, tmp_path).extract(paths(home), dask=address)
+
+
+def extraction(home: Path, cache: Path, address: str) -> subprocess.Popen[str]:
+    """Start `python -m extract` on the pictures as a process of its own."""
+    table = home / "table.csv"
+    rows = [f"pictures/{path.name},{'ab'[i % 2]}" for i, path in enumerate(paths(home))]
+    table.write_text("path,label\n" + "\n".join(rows) + "\n")
+    return subprocess.Popen(
+        [sys.executable, "-m", "extract", "--data", str(table), "--size", "48",
+         "--weights", str(home / "vgg16.npz"), "--cache", str(cache), "--dask", address],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_shards(cache: Path, n: int, process: subprocess.Popen[Any]) -> None:
+    while len(list((cache / "shards").glob("*.npy"))) < n:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def test_a_client_that_is_killed_twice_goes_on_where_it_was(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """What was committed stays; the third run computes only what is left."""
+    for n in (1, 2):
+        process = extraction(home, tmp_path, workers.scheduler_address)
+        wait_for_shards(tmp_path, n, process)
+        process.kill()
+        process.communicate()
+    there = rows(home, tmp_path)
+    assert there >= 64
+    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+    assert done.cached >= there
+    assert done.cached + done.computed == N_PICTURES - 1
+    assert rows(home, tmp_path) == N_PICTURES - 2  # two of the pictures are one
+
+
+def test_a_scheduler_that_is_gone_is_told_of_and_nothing_is_lost(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """The next run, with a scheduler that was started again, goes on."""
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as mortal:  # fmt: skip
+        process = extraction(home, tmp_path, mortal.scheduler_address)
+        wait_for_shards(tmp_path, 1, process)
+    _, complaints = process.communicate(timeout=120)
+    assert process.returncode == 2, complaints
+    assert "the same command goes on from there" in complaints
+    assert "Traceback" not in complaints
+    kept = shards(tmp_path)
+    assert kept
+    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+    assert done.cached >= 64
+    assert kept.items() <= shards(tmp_path).items()
+
+
+def test_ctrl_c_keeps_what_is_there(home: Path, workers: LocalCluster, tmp_path: Path) -> None:
+    """Status 130, one line, and the embeddings so far."""
+    process = extraction(home, tmp_path, workers.scheduler_address)
+    wait_for_shards(tmp_path, 1, process)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130, complaints
+    assert "embeddings computed and kept" in complaints
+    assert "Traceback" not in complaints
