@@ -36,7 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("ls", _ls, "list recipes with their rows, bytes and times, and what else is kept"),
         ("verify", _verify, "read every byte and compare it with what was committed"),
         ("prune", _prune, "make room: delete the embeddings that were used least recently"),
-        ("clear", _clear, "delete the embeddings, or with --data, --weights or --models those"),
+        (
+            "clear",
+            _clear,
+            "delete embeddings and maps, or --data, --weights or --models",
+        ),
     ):
         command = commands.add_parser(
             name, help=words, description=words[0].upper() + words[1:] + ".", allow_abbrev=False
@@ -76,6 +80,11 @@ def _ls(args: argparse.Namespace) -> None:
             for entry in sorted((folder / kind).glob("*")):
                 if entry.suffix != ".json":  # what is known of the file beside it
                     print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
+        maps = list((folder / "maps").glob("*.json"))
+        if maps:
+            print(
+                f"\n{'maps':<12}  {_count(len(maps), 'map')}, {_megabytes(_size(folder / 'maps'))}"
+            )
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:

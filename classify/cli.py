@@ -110,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _classify(args: argparse.Namespace) -> None:
     names = registry.names(args.clf)
+    from classify.predict import default_result
     from classify.run import run
     from classify.trial import Wishes
     from reports.tables import format_results, remarks
@@ -147,8 +148,12 @@ def _classify(args: argparse.Namespace) -> None:
         for line in remarks(result):
             print(line)
         print(f"\nreport  {folder / 'report.html'}")
-        print(f"try it  python -m classify.predict {shlex.quote(str(folder))} IMAGE")
-        print(f"        python -m classify.serve {shlex.quote(str(folder))}   (on a page)")
+        name = shlex.quote(str(folder))
+        print(f"try it  python -m classify.predict {name} IMAGE")
+        print(f"        python -m classify.serve {name}")
+        if len(result.results) > 1:
+            best = default_result(result).classifier
+            print(f"        {best} answers, the best in cross-validation; --clf names another")
 
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:

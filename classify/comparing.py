@@ -7,42 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.differences import mcnemar
+from reports.differences import holm, mcnemar
 from reports.record import Comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for how many there are, so that one in many does not pass by chance.
-
-    Parameters
-    ----------
-    p_values : sequence of float
-
-    Returns
-    -------
-    list of float
-        In the same order. Those below 0.05 are all right at once, but for one time in twenty.
-
-    Notes
-    -----
-    Holm, A simple sequentially rejective multiple test procedure (1979).
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    adjusted = np.empty(len(p_values))
-    floor = 0.0
-    for rank, i in enumerate(np.argsort(p_values, kind="stable")):
-        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = floor
-    return [float(value) for value in adjusted]
 
 
 def compare(y_true: ArrayLike, predicted: Mapping[str, ArrayLike]) -> list[Comparison]:

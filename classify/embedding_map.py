@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cache import disk, kept
 from cache.console import Progress, silent
+from cache.errors import CacheError
+from classify.pooled import read_pooled
 from reports.about_pictures import EmbeddingMap, MapPoint
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from extract.dataset import Item
     from extract.prepare import Prepared
+
+logger = logging.getLogger(__name__)
 
 POINTS = 1000
 """At most so many pictures are drawn, those of the test split first."""
@@ -131,18 +136,20 @@ def _kept_places(
     prepared: Prepared, digests: Sequence[str], progress: Progress
 ) -> dict[str, tuple[float, float]]:
     """Return the places of the pictures by their digests, from the cache if they are there."""
-    store, fingerprint = prepared.base.store, prepared.base.recipe.fingerprint
-    key = hashlib.sha256("\n".join([METHOD, fingerprint, *digests]).encode("ascii")).hexdigest()
-    record = store.folder / "maps" / f"{key}.json"
+    method = f"{METHOD}, {ITERATIONS} iterations"
+    parts = [method, prepared.base.recipe.fingerprint, *digests]
+    key = hashlib.sha256("\n".join(parts).encode("ascii")).hexdigest()
+    record = prepared.base.store.folder / "maps" / f"{key}.json"
     fields = kept.read_record(record)
     if fields is None:
         progress("drawing the map", 0, 1)
-        rows = store.read(fingerprint, digests)
-        rows = rows.mean(axis=tuple(range(1, rows.ndim - 1)), dtype=np.float32)
-        places = dict(zip(digests, placed(rows).round(4).tolist(), strict=True))
-        fields = {"places": json.dumps(places)}
-        with disk.attempt(f"write to {record.parent}"):
-            disk.make_folder(record.parent)
-        kept.write_record(record, **fields)
+        places = placed(read_pooled(prepared.base, digests)).round(4).tolist()
+        fields = {"places": json.dumps(dict(zip(digests, places, strict=True)))}
+        try:
+            with disk.attempt(f"write to {record.parent}"):
+                disk.make_folder(record.parent)
+            kept.write_record(record, **fields)
+        except CacheError as error:
+            logger.warning("the map is drawn anew the next time: %s", error)
         progress("drawing the map", 1, 1)
     return {digest: (x, y) for digest, (x, y) in json.loads(fields["places"]).items()}

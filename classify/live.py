@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from cache.console import Progress, silent
 from classify import models
-from classify.calibration import calibrated
-from classify.predict import result_of
+from classify.predict import result_of, told, undecided
 from classify.similar import Similar
 from extract.decoders import Decoders
 from extract.errors import ImageError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from reports.about_pictures import Picture
 
 N_NEIGHBOURS = 5
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,12 @@ class LiveModel:
         self._model = models.load(
             run_folder / Path(str(self.result.model)).name, self.result.model_sha256
         )
-        base = FrozenBase.again(
-            self.run.recipe_of(self.result), weights=weights, cache=cache, progress=progress
-        )
+        recipe = self.run.recipe_of(self.result)
+        base = FrozenBase.again(recipe, weights=weights, cache=cache, progress=progress)
         progress("loading the model", 1, 3)
-        listed = run_folder / tables.PICTURES_NAME
-        pictures = tables.read_pictures(listed) if listed.exists() else []
-        self._similar = Similar(base, pictures, self.run.embedding_map, self.run.seed)
+        # The map is of the run's first base: another one's embeddings have no place on it.
+        on_map = self.run.embedding_map if recipe == self.run.recipe else None
+        self._similar = Similar(base, _pictures(run_folder), on_map, self.run.seed)
         progress("loading the model", 2, 3)
         self._engine = base.make_engine()
         self._one_at_a_time = threading.Lock()
@@ -121,6 +122,11 @@ class LiveModel:
 
     def __exit__(self, *exc_info: object) -> None:
         self._decoders.__exit__(*exc_info)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether pictures are placed on the run's map."""
+        return self._similar.has_places
 
     @property
     def training(self) -> list[Picture]:
@@ -139,21 +145,22 @@ class LiveModel:
         ------
         ImageError
             If they cannot be used as an image.
+        DecoderError
+            If the processes that decode cannot be started.
         """
         started = time.perf_counter()
         image = self._decoded(data)
         with self._one_at_a_time:
             embedding = self._engine(image[None])[0]
             X = image if self._model.consumes == "images" else embedding.reshape(-1)
-            probabilities = self._probabilities(X[None])
+            probabilities = told(self._model, self.result, X[None])[0]
         order = np.argsort(-probabilities, kind="stable")
         classes = [str(label) for label in self._model.classes_]
-        threshold = self.result.threshold
         best = float(probabilities[order[0]])
         return Told(
             label=classes[order[0]],
             probability=best,
-            undecided=threshold is not None and best < threshold.threshold,
+            undecided=undecided(self.result, best),
             probabilities={classes[i]: float(probabilities[i]) for i in order},
             neighbours=self._similar.nearest(embedding, N_NEIGHBOURS),
             place=self._similar.place(embedding),
@@ -169,9 +176,10 @@ class LiveModel:
             raise ImageError(decoded.reason)
         return decoded.image
 
-    def _probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        probabilities = self._model.predict_proba(X)
-        if self.result.sigmoids:
-            probabilities = calibrated(probabilities, self.result.sigmoids)
-        found: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)[0]
-        return found
+
+def _pictures(run_folder: Path) -> list[Picture]:
+    listed = run_folder / tables.PICTURES_NAME
+    if listed.exists():
+        return tables.read_pictures(listed)
+    logger.warning("%s is not there: similar pictures and places are not told", listed)
+    return []

@@ -6,21 +6,20 @@ import contextlib
 import itertools
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import disk
 from cache.cells import write_quarantine
 from classify.errors import ClassifierError, ModelError
 from reports import page, record, tables
+from reports.listing import RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from classify.base import Classifier
     from reports.about_pictures import Picture
-
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True)

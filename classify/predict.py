@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cache.cells import encode_text, write_csv
 from cache.console import ConsoleProgress, Progress, argument_parser, silent
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from reports.record import Result, Run
+    from numpy.typing import NDArray
+
+    from classify.base import Classifier
+    from reports.record import Result, Run, SearchPoint
 
 logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
 
@@ -33,6 +36,8 @@ class Answer:
     label: str | None
     probability: float | None
     reason: str | None = None
+    undecided: bool = False
+    """Whether the probability is below the threshold that the run has chosen."""
 
 
 def predict(
@@ -80,7 +85,6 @@ def predict(
         If the run, the weights, the cache or a path cannot be used.
     """
     from classify import models
-    from classify.calibration import calibrated
     from extract.dataset import images_in
     from extract.frozen import FrozenBase
     from extract.loading import load_images
@@ -109,25 +113,67 @@ def predict(
             if model.consumes == "images"
             else base.embeddings([done.digests[file] for file in usable])
         )
-        probabilities = model.predict_proba(X)
-        if result.sigmoids:
-            probabilities = calibrated(probabilities, result.sigmoids)
+        probabilities = told(model, result, X)
         best = probabilities.argmax(axis=1)
         for i, (file, code) in enumerate(zip(usable, best, strict=True)):
-            answers[file] = Answer(file, str(model.classes_[code]), float(probabilities[i, code]))
+            probability = float(probabilities[i, code])
+            answers[file] = Answer(
+                file,
+                str(model.classes_[code]),
+                probability,
+                undecided=undecided(result, probability),
+            )
     return [answers[file] for file in files]
+
+
+def told(model: Classifier, result: Result, X: NDArray[Any]) -> NDArray[Any]:
+    """Return a saved model's probabilities, calibrated where the run has calibrated them.
+
+    Parameters
+    ----------
+    model : Classifier
+    result : Result
+        What the run's record says of it.
+    X : ndarray, shape (n_samples, n_features) or (n_samples, size, size, 3)
+        Embeddings, or images, as the model consumes.
+
+    Returns
+    -------
+    ndarray of float, shape (n_samples, n_classes)
+    """
+    from classify.calibration import calibrated
+
+    probabilities: NDArray[Any] = model.predict_proba(X)
+    return calibrated(probabilities, result.sigmoids) if result.sigmoids else probabilities
+
+
+def undecided(result: Result, probability: float) -> bool:
+    """Tell whether a probability is below what the run's target precision asks for."""
+    return result.threshold is not None and probability < result.threshold.threshold
 
 
 def default_result(run: Run) -> Result:
     """Return the classifier of a run that is used when none is named.
 
-    It is the one that did best in cross-validation on the training split; where none was searched
-    for, the first. The test split has no say in it.
+    It is the one that did best in cross-validation on the training split, by log loss where all
+    know it and else by accuracy; where none was searched for, the first. The test split has no say
+    in it.
     """
-    searched = [result for result in run.results if result.search is not None]
+    searched = {
+        result.classifier: (result, point)
+        for result in run.results
+        for point in (result.search.points if result.search else [])
+        if result.search and point.params == result.search.chosen
+    }
     if not searched:
         return run.results[0]
-    return max(searched, key=_cross_validated)
+    all_know = all(point.log_loss is not None for _, point in searched.values())
+
+    def fitness(found: tuple[Result, SearchPoint]) -> float:
+        _, point = found
+        return -(point.log_loss or 0.0) if all_know else point.mean
+
+    return max(searched.values(), key=fitness)[0]
 
 
 def result_of(run: Run, folder: Path, name: str | None) -> Result:
@@ -196,7 +242,11 @@ def _predict(args: argparse.Namespace) -> None:
             print(_line(answer))
     else:
         try:
-            write_csv(args.csv, ["path", "class", "probability", "problem"], map(_row, answers))
+            write_csv(
+                args.csv,
+                ["path", "class", "probability", "undecided", "problem"],
+                map(_row, answers),
+            )
         except OSError as error:
             raise ModelError(f"cannot write {args.csv}: {error.strerror or error}") from error
         print(f"{args.csv}: {len(answers) - broken:,} pictures classified, {broken:,} broken")
@@ -208,21 +258,15 @@ def _line(answer: Answer) -> str:
     name = shown(str(answer.path))
     if answer.reason is not None:
         return f"{name}  cannot be used as an image: {shown(answer.reason)}"
-    return f"{name}  {shown(str(answer.label))}  {answer.probability:.3f}"
+    doubt = "  undecided: not sure enough for the run's target" if answer.undecided else ""
+    return f"{name}  {shown(str(answer.label))}  {answer.probability:.3f}{doubt}"
 
 
 def _row(answer: Answer) -> list[str]:
     probability = "" if answer.probability is None else repr(answer.probability)
-    cells = (str(answer.path), answer.label or "", probability, answer.reason or "")
+    doubt = "yes" if answer.undecided else ""
+    cells = (str(answer.path), answer.label or "", probability, doubt, answer.reason or "")
     return [encode_text(cell) for cell in cells]
-
-
-def _cross_validated(result: Result) -> float:
-    search = result.search
-    points = search.points if search else []
-    return max(
-        (point.mean for point in points if search and point.params == search.chosen), default=0.0
-    )
 
 
 if __name__ == "__main__":

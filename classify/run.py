@@ -132,7 +132,7 @@ def _find_out(
     found: _Found,
     progress: Progress,
 ) -> None:
-    """Try every classifier on every base, map the pictures, audit them; add it all to `found`."""
+    """Try every classifier on every base, audit the pictures, map them; add it all to `found`."""
     for prepared, one in zip(bases, options.for_each_backbone(), strict=True):
         features = Features(prepared, one, progress)
         for name in names:
@@ -151,7 +151,6 @@ def _find_out(
             found.lower.append(
                 dataclasses.replace(below, backbone=f"{below.backbone} up to {layer}")
             )
-    found.embedding_map = embedding_map(bases[0], seed=options.seed, progress=progress)
     if wishes.audit:
         from classify.audit import audit
 
@@ -163,6 +162,7 @@ def _find_out(
             max_pixels=options.max_pixels,
             progress=progress,
         )
+    found.embedding_map = embedding_map(bases[0], seed=options.seed, progress=progress)
 
 
 def check(dataset: Dataset) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ipaddress
 import logging
 import socket
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 from cache.console import ConsoleProgress, argument_parser
 from cache.console import run as run_command
 from classify.errors import ClassifierError
+from extract.errors import ImageError
 from extract.images import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "reached from other computers"
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="port to listen on (default: a free one)"
+        "--port", type=_port, default=0, metavar="N", help="port to listen on; 0 is a free one"
     )
     parser.add_argument(
         "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
@@ -54,6 +57,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quiet", action="store_true", help="print the address and nothing else")
     return run_command(_serve, parser.parse_args(argv))
+
+
+def _names(address: str) -> list[str]:
+    """Return the names by which a request may call the server: all where it listens everywhere.
+
+    >>> _names("127.0.0.1"), _names("0.0.0.0")
+    (['127.0.0.1', 'localhost'], ['*'])
+    """
+    parsed = ipaddress.ip_address(address)
+    if parsed.is_unspecified:
+        return ["*"]
+    own = f"[{address}]" if parsed.version == 6 else address
+    return [own, "localhost"] if parsed.is_loopback else [own, socket.gethostname()]
 
 
 def _port(text: str) -> int:
@@ -87,10 +103,11 @@ def _serve(args: argparse.Namespace) -> None:
             )
         with model:
             # Whatever is slow the first time is over before anybody waits for it.
-            model.classify(shapes.jpeg(shapes.picture("test", 0)))
+            with contextlib.suppress(ImageError):  # where --max-pixels allows no such picture
+                model.classify(shapes.jpeg(shapes.picture("test", 0)))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            hosts = [host, "localhost"] if host == HOST else ["*"]
+            hosts = _names(host)
             config = uvicorn.Config(
                 application(model, hosts, address),
                 log_level="warning",
@@ -98,7 +115,7 @@ def _serve(args: argparse.Namespace) -> None:
                 limit_concurrency=256,
                 timeout_graceful_shutdown=2,
             )
-            if hosts == ["*"]:
+            if not ipaddress.ip_address(host).is_loopback:
                 logger.warning("whoever reaches this computer at %s can use the page", address)
             logger.info(
                 "%s, accuracy in the run %.3f; Ctrl-C ends the server",
@@ -125,9 +142,9 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
         listener.listen()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ClassifierError(
-            f"cannot listen on {host}, port {port}: {error.strerror or error}; "
+            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
             "leave --port out for a free one"
         ) from error
     return listener

@@ -10,6 +10,7 @@ import numpy as np
 
 from cache.errors import CacheError
 from classify.neighbours import nearest, unit_rows
+from classify.pooled import pooled, read_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
     from reports.about_pictures import EmbeddingMap, Picture
 
 MOST = 20_000
-"""Of more training pictures, so many are drawn: their means take 40 MB."""
+"""Of more training pictures, so many are drawn: the means of VGG16's take 40 MB."""
 ON_MAP = 5
 """A new picture falls between so many of the map's pictures."""
-_BLOCK = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +72,16 @@ class Similar:
         gone = len(training) - len(self.training)
         if gone:
             logger.warning(
-                "%s of %s training pictures have no embedding in the cache, and are not looked "
-                "for among similar ones; the command of the run puts them there again",
+                "%s of %s training pictures have no embedding in the cache, and are not found "
+                "among similar ones; python -m extract with the run's data and base makes them",
                 f"{gone:,}",
                 f"{len(training):,}",
             )
+
+    @property
+    def has_places(self) -> bool:
+        """Whether a new picture can be placed on the map."""
+        return len(self._places) > 0
 
     def nearest(self, embedding: NDArray[np.float32], n: int = 5) -> list[Neighbour]:
         """Return the most similar training pictures, the most similar first.
@@ -90,7 +95,7 @@ class Similar:
         n = min(n, len(self.training))
         if not n:
             return []
-        (found,), (cosines,) = nearest(_pooled(embedding[None]), self._rows, n)
+        (found,), (cosines,) = nearest(unit_rows(pooled(embedding[None])), self._rows, n)
         return [
             Neighbour(self.training[i], min(float(cosine), 1.0))
             for i, cosine in zip(found, cosines, strict=True)
@@ -109,7 +114,7 @@ class Similar:
         n = min(ON_MAP, len(self._places))
         if not n:
             return None
-        (found,), (cosines,) = nearest(_pooled(embedding[None]), self._map_rows, n)
+        (found,), (cosines,) = nearest(unit_rows(pooled(embedding[None])), self._map_rows, n)
         weights = 1 / np.maximum(np.arccos(np.clip(cosines, -1, 1)), 1e-3)
         x, y = weights @ self._places[found] / weights.sum()
         return float(x), float(y)
@@ -122,16 +127,8 @@ def _embedded(
     fingerprint = base.recipe.fingerprint
     gone = set(base.store.missing(fingerprint, [picture.sha256 for picture in pictures]))
     there = [picture for picture in pictures if picture.sha256 not in gone]
-    blocks = []
-    for start in range(0, len(there), _BLOCK):
-        digests = [picture.sha256 for picture in there[start : start + _BLOCK]]
-        try:
-            blocks.append(_pooled(base.store.read(fingerprint, digests)))
-        except CacheError as error:
-            logger.warning("%s", error)
-            return [], np.empty((0, 0), np.float32)
-    return there, np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
-
-
-def _pooled(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return unit_rows(rows.mean(axis=tuple(range(1, rows.ndim - 1)), dtype=np.float32))
+    try:
+        return there, unit_rows(read_pooled(base, [picture.sha256 for picture in there]))
+    except CacheError as error:
+        logger.warning("%s", error)
+        return [], np.empty((0, 0), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,9 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
+from cache.errors import ToolkitError
 from extract.errors import ImageError
 from extract.loading import default_workers
 from reports.served import render_api, render_try
@@ -25,6 +28,16 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 32 * 2**20
 """A larger upload is refused before it is read whole."""
+AT_ONCE = 16
+"""So many uploads are in memory together; others wait."""
+SECONDS_TO_UPLOAD = 60.0
+_UPLOAD = "application/octet-stream"
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 @dataclass(frozen=True)
@@ -87,20 +100,19 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
     """
     app = FastAPI(
         title="frozen-features",
-        description=f"{model.result.title}, trained on {model.run.data.name}.",
+        description=shown(f"{model.result.title}, trained on {model.run.data.name}."),
         docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    positions = {picture: i for i, picture in enumerate(model.training)}
-    workers = CapacityLimiter(default_workers())
-    people = render_try(model.run, model.result, MAX_BYTES)
+    training = {picture.sha256: picture for picture in model.training}
+    workers, uploads = CapacityLimiter(default_workers()), asyncio.Semaphore(AT_ONCE)
+    people = render_try(model.run, model.result, MAX_BYTES, has_places=model.has_places)
 
     @app.middleware("http")
     async def careful(request: Request, answer: Any) -> Response:
         response: Response = await answer(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.update(_HEADERS)
         return response
 
     @app.get("/", include_in_schema=False)
@@ -114,36 +126,47 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
     @app.post(
         "/api/classify",
         responses={
+            408: {"model": Problem, "description": "It did not arrive in time"},
             413: {"model": Problem, "description": f"More than {MAX_BYTES:,} bytes"},
+            415: {"model": Problem, "description": f"The body is not of the type {_UPLOAD}"},
             422: {"model": Problem, "description": "The bytes cannot be used as an image"},
+            503: {"model": Problem, "description": "The server cannot decode images now"},
         },
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {
-                    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-                },
+                "content": {_UPLOAD: {"schema": {"type": "string", "format": "binary"}}},
             }
         },
     )
     async def classify(request: Request) -> Answer:
         """Classify a picture: the bytes of an image file are the body of the request."""
-        data = await _body(request)
-        try:
-            told = await to_thread.run_sync(model.classify, data, limiter=workers)
-        except ImageError as error:
-            raise HTTPException(422, f"This cannot be used as a picture: {error}.") from error
+        # A page of another site would have to ask first whether it may send this type.
+        if request.headers.get("content-type", "") != _UPLOAD:
+            raise HTTPException(
+                415, f"Send the bytes of an image file as the body, with Content-Type: {_UPLOAD}."
+            )
+        async with uploads:
+            data = await _body(request)
+            try:
+                told = await to_thread.run_sync(model.classify, data, limiter=workers)
+            except ImageError as error:
+                raise HTTPException(422, f"This cannot be used as a picture: {error}.") from error
+            except ToolkitError as error:
+                raise HTTPException(503, f"{error}.") from error
         return Answer(
-            label=told.label,
+            label=shown(told.label),
             probability=told.probability,
             undecided=told.undecided,
-            probabilities=[ClassProbability(*pair) for pair in told.probabilities.items()],
+            probabilities=[
+                ClassProbability(shown(label), share) for label, share in told.probabilities.items()
+            ],
             neighbours=[
                 TrainingPicture(
                     name=shown(near.picture.path),
-                    label=near.picture.label,
+                    label=shown(near.picture.label),
                     similarity=near.similarity,
-                    thumbnail=f"/api/training/{positions[near.picture]}/thumbnail",
+                    thumbnail=f"/api/training/{near.picture.sha256}/thumbnail",
                 )
                 for near in told.neighbours
             ],
@@ -152,18 +175,20 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
         )
 
     @app.get(
-        "/api/training/{number}/thumbnail",
+        "/api/training/{sha256}/thumbnail",
         response_class=Response,
         responses={
             200: {"content": {"image/jpeg": {}}, "description": "A small JPEG"},
             404: {"model": Problem, "description": "There is no such picture any more"},
         },
     )
-    async def training_thumbnail(number: Annotated[int, InPath(ge=0)]) -> Response:
-        """Return a training picture in small, by the number that an answer has given."""
-        if number >= len(model.training):
-            raise HTTPException(404, "There is no training picture of that number.")
-        path = Path(model.run.data.root, model.training[number].path)
+    async def training_thumbnail(
+        sha256: Annotated[str, InPath(pattern="^[0-9a-f]{64}$")],
+    ) -> Response:
+        """Return a training picture in small, by the SHA-256 of its bytes."""
+        if sha256 not in training:
+            raise HTTPException(404, "There is no such training picture.")
+        path = Path(model.run.data.root, training[sha256].path)
         image = await to_thread.run_sync(thumbnail, path, 128, limiter=workers)
         if image is None:
             raise HTTPException(404, "The training picture is no longer where it was.")
@@ -173,7 +198,17 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
 
 
 async def _body(request: Request) -> bytes:
-    """Read a request's body, no further than it may be long."""
+    """Read a request's body, no further than it may be long, and no longer than it may take."""
+    try:
+        async with asyncio.timeout(SECONDS_TO_UPLOAD):
+            return await _read(request)
+    except TimeoutError:
+        raise HTTPException(408, "The picture did not arrive in time; send it again.") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "The picture did not arrive whole.") from None
+
+
+async def _read(request: Request) -> bytes:
     announced = request.headers.get("content-length", "")
     parts: list[bytes] = []
     size = int(announced) if announced.isdecimal() else 0

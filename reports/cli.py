@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cache.console import argument_parser
 from cache.console import run as run_command
+from reports.listing import RUNS
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from reports.record import Prediction
 
 COMPARISON_NAME, INDEX_NAME = "comparison.html", "index.html"
-RUNS = Path("runs")
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--out",
         metavar="FILE",
         type=Path,
-        default=Path(COMPARISON_NAME),
-        help="where the comparison of several runs goes",
+        help=f"where the comparison of several runs goes (default: {COMPARISON_NAME})",
     )
     parser.add_argument(
         "--quiet", action="store_true", help="print the paths of the pages and nothing else"
@@ -53,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if bool(args.runs) == (args.list is not None):
         parser.error("expected either runs to render, or --list")
+    if args.out and len(args.runs) == 1:
+        parser.error(
+            "--out is for the comparison of several runs; name another run, or leave it out"
+        )
+    if args.list and args.out:
+        parser.error(f"--out is for comparisons; --list writes {INDEX_NAME} into its folder")
     return run_command(_list if args.list else _render, args)
 
 
@@ -80,12 +85,21 @@ def _render(args: argparse.Namespace) -> None:
     predictions = [_predictions(folder) for folder, _ in runs]
     for (folder, run), rows in zip(runs, predictions, strict=True):
         path = folder / page.REPORT_NAME
-        page.write(run, rows, path)
+        if path.exists() and not Path(run.data.root).is_dir():
+            logger.warning(
+                "the pictures are no longer at %s: %s stays as it is, with their thumbnails; "
+                "rename it to have one without them",
+                run.data.root,
+                path,
+            )
+        else:
+            page.write(run, rows, path)
         _print_path(path)
     if len(runs) > 1:
         sides = changed_sides(runs, predictions)
-        page.save(page.render_comparison(runs, sides, base=args.out.parent), args.out)
-        _print_path(args.out)
+        out = args.out or Path(COMPARISON_NAME)
+        page.save(page.render_comparison(runs, sides, base=out.parent), out)
+        _print_path(out)
         if not args.quiet:
             print(f"\n{format_comparison(runs)}")
             for one in sides:

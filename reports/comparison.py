@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
         for field in dict.fromkeys(name for record in records for name in record):
             keys = {json.dumps(r.get(field), sort_keys=True, default=str) for r in records}
             if len(keys) > 1:
-                texts = [fact(r[field]) if field in r else "not there" for r in records]
+                texts = [_short(fact(r[field])) if field in r else "not there" for r in records]
                 found.setdefault(part, []).append(Difference(field.replace("_", " "), texts))
     return found
 
@@ -112,7 +113,10 @@ def remarks(runs: Sequence[Run]) -> list[str]:
     if len({tuple(run.data.classes) for run in runs}) > 1:
         found.append("The runs have different classes: their figures answer different questions.")
     elif len({run.data.fingerprint for run in runs}) > 1:
-        found.append("The runs have different pictures: a part of any difference comes from those.")
+        found.append(
+            "The runs have different pictures, or split them otherwise: a part of any difference "
+            "comes from that."
+        )
     return found
 
 
@@ -124,6 +128,11 @@ def format_comparison(runs: Sequence[tuple[Path, Run]]) -> str:
         for label, result in group.results
     ]
     return align(["run", "classifier", "accuracy", "95% interval"], rows, n_text=2)
+
+
+def _short(text: str) -> str:
+    """Return a digest's first digits, as `python -m cache ls` shows them; other text as it is."""
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _title(classifier: str, results: Sequence[tuple[str, Result]]) -> str:

@@ -42,6 +42,12 @@ def check_lengths(run: Run) -> None:
                     f"not a run record: run.results[{i}].roc has a curve of {curve.label!r}; "
                     "expected a class that some test pictures belong to and others do not"
                 )
+            shares = [*curve.fpr, *curve.tpr]
+            if not all(0 <= share <= 1 for share in shares) or 1.0 not in curve.tpr:
+                raise RecordError(
+                    f"not a run record: run.results[{i}].roc has a curve that does not run within "
+                    "the unit square to the true positive rate 1"
+                )
             if len(curve.fpr) != len(curve.tpr):
                 raise RecordError(
                     f"not a run record: run.results[{i}].roc has {len(curve.fpr)} false positive "

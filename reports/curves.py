@@ -179,7 +179,7 @@ def _charts(kind: _Kind, results: Sequence[Result], n_classes: int) -> list[Char
     found = {
         i: lines
         for i, result in enumerate(results)
-        if (lines := [kind.line(result, curve) for curve in result.roc if curve.fpr])
+        if (lines := [kind.line(result, curve) for curve in result.roc])
     }
     if not found:
         return []

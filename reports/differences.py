@@ -48,6 +48,37 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, differing).pvalue) if differing else 1.0
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for how many there are, so that one in many does not pass by chance.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+
+    Returns
+    -------
+    list of float
+        In the same order. Those below 0.05 are all right at once, but for one time in twenty.
+
+    Notes
+    -----
+    Holm, A simple sequentially rejective multiple test procedure (1979).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    import numpy as np
+
+    adjusted = np.empty(len(p_values))
+    floor = 0.0
+    for rank, i in enumerate(np.argsort(p_values, kind="stable")):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = floor
+    return [float(value) for value in adjusted]
+
+
 def sentence(pair: Comparison, n_test: int, titles: Mapping[str, str] | None = None) -> str:
     """Say what a comparison of two classifiers shows.
 

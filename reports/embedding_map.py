@@ -11,7 +11,7 @@ from reports.text import count, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.gallery import Gallery
+    from reports.gallery import Picture
     from reports.record import Prediction, Result, Run
 
 WIDTH, MARGIN = 1000, 14
@@ -68,7 +68,10 @@ class MapView:
 
 
 def embedding_map(
-    run: Run, results: Sequence[Result], predictions: Sequence[Prediction], gallery: Gallery
+    run: Run,
+    results: Sequence[Result] = (),
+    predictions: Sequence[Prediction] = (),
+    pictures: Sequence[Picture] = (),
 ) -> MapView | None:
     """Return the map of a run; None if it has none.
 
@@ -78,8 +81,8 @@ def embedding_map(
     results : sequence of Result
         The best first: its mistakes are marked.
     predictions : sequence of Prediction
-    gallery : Gallery
-        The pictures of the page.
+    pictures : sequence of Picture
+        Those of the page, in its order.
     """
     found = run.embedding_map
     if found is None or not found.points:
@@ -88,7 +91,7 @@ def embedding_map(
     mistaken = {
         row.path for row in predictions if row.classifier == best and row.true != row.predicted
     }
-    pictures = {picture.path: i for i, picture in enumerate([*gallery.mistaken, *gallery.others])}
+    places = {picture.path: i for i, picture in enumerate(pictures)}
     codes = {name: code for code, name in enumerate(run.data.classes)}
     marks = {
         name: Mark(
@@ -109,7 +112,7 @@ def embedding_map(
             mark=marks[point.label],
             wrong=point.path in mistaken,
             told=(
-                pictures.get(point.path, -1),
+                places.get(point.path, -1),
                 shown(point.path.replace("\\", "/").rpartition("/")[2]),
                 codes[point.label],
                 point.split,

@@ -65,6 +65,11 @@ class Gallery:
     n_by_all: int
     """Pictures that every classifier is wrong about."""
 
+    @property
+    def pictures(self) -> list[Picture]:
+        """All that are shown, mistaken ones first."""
+        return [*self.mistaken, *self.others]
+
     def to_json(self, classes: Sequence[str], classifiers: Sequence[str]) -> dict[str, Any]:
         """Return what the page's script needs; classes and classifiers by their positions."""
         codes = {name: code for code, name in enumerate(classes)}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.errors import RecordError
 from reports.record import RECORD_NAME, read
-from reports.tables import align, interval
+from reports.tables import align, interval, shortened
 from reports.text import NOTHING, count, figure, moment
-from reports.views import ranked
+from reports.views import exists, ranked
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reports.record import Result, Run
+
+NAME_WIDTH = 16
+"""Of a data set's name on the terminal."""
+RUNS = Path("runs")
+"""Where `python -m classify` makes the folders of runs."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ def entries(folder: Path) -> list[Entry]:
         If there is no such folder, or no run in it.
     """
     try:
-        inner = sorted(path for path in folder.iterdir() if (path / RECORD_NAME).exists())
+        inner = sorted(path for path in folder.iterdir() if exists(path / RECORD_NAME))
     except OSError as error:
         raise RecordError(
             f"cannot list {folder}: {error.strerror or error}; name the folder that your runs are "
@@ -69,7 +73,7 @@ def format_entries(found: list[Entry]) -> str:
         [
             entry.folder.name,
             moment(entry.run.created),
-            entry.run.data.name,
+            shortened(entry.run.data.name, NAME_WIDTH),
             entry.best.classifier if entry.best else NOTHING,
             count(sum(entry.run.data.test_counts)),
             figure(entry.best.accuracy) if entry.best else NOTHING,

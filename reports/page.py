@@ -69,7 +69,7 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         recipes=views.recipes(run),
         extractions=views.extractions(run),
         gallery=pictures,
-        map=embedding_map(run, results, predictions, pictures),
+        map=embedding_map(run, results, predictions, pictures.pictures),
         shapes=SHAPES,
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),

@@ -137,7 +137,7 @@ def reliability(results: Sequence[Result]) -> Chart | None:
     axes.set_ylim(0, 1.02)
     caption = "How sure the answers are, and how often they are right"
     description = "; ".join(f"{key.label}: expected calibration {key.value}" for key in legend)
-    return Chart(caption, svg(canvas, "reliability", caption, f"{description}."), legend)
+    return Chart(caption, svg(canvas, "reliability-all", caption, f"{description}."), legend)
 
 
 @house_style()

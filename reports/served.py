@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.embedding_map import SHAPES, embedding_map
-from reports.gallery import Gallery
 from reports.page import fill, script
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-def render_try(run: Run, result: Result, max_bytes: int) -> str:
+def render_try(run: Run, result: Result, max_bytes: int, *, has_places: bool) -> str:
     """Return the page that photographs are dropped on.
 
     Parameters
@@ -26,12 +25,14 @@ def render_try(run: Run, result: Result, max_bytes: int) -> str:
         The classifier of the run that answers.
     max_bytes : int
         Size up to which the server takes a photograph.
+    has_places : bool
+        Whether answers have a place on the run's map; the page has no map otherwise.
     """
     return fill(
         "serve.html.j2",
         run=run,
         result=result,
-        map=embedding_map(run, [], [], Gallery([], [], 0, 0, 0)),
+        map=embedding_map(run) if has_places else None,
         shapes=SHAPES,
         limits={"bytes": max_bytes, "megabytes": max_bytes // MIB},
         **script("serve.js"),
@@ -48,7 +49,9 @@ def render_api(schema: Mapping[str, Any], address: str) -> str:
     address : str
         Of the server, without a slash at its end.
     """
-    return fill("api.html.j2", schema=schema, address=address, kind=_kind)
+    schemas = schema["components"]["schemas"]
+    told = {name: about for name, about in schemas.items() if "Validation" not in name}
+    return fill("api.html.j2", schema=schema, told=told, address=address, kind=_kind)
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.comparison import groups, labels
-from reports.differences import SIGNIFICANT, mcnemar, probability
+from reports.differences import SIGNIFICANT, holm, mcnemar, probability
 from reports.text import count, percent
 from reports.thumbnails import embedded
 
@@ -46,19 +46,20 @@ class Sides:
     gained: list[Moved]
     """The first `SHOWN` pictures that were wrong and are right."""
     lost: list[Moved]
+    p_adjusted: float = 1.0
+    """Of McNemar's exact test, adjusted for how many such comparisons a page has (Holm)."""
 
     @property
     def sentence(self) -> str:
         """What moved, and whether it is more than chance."""
         before, after = (right / self.n_pictures for right in self.n_right)
-        p_value = mcnemar(self.n_lost, self.n_gained)
-        chance = "more than chance" if p_value < SIGNIFICANT else "may be chance"
+        chance = "more than chance" if self.p_adjusted < SIGNIFICANT else "may be chance"
         if not self.n_gained + self.n_lost:
             return f"the same pictures right, {percent(after)} of {count(self.n_pictures)}"
         return (
             f"{percent(before)} to {percent(after)} of the {count(self.n_pictures)} pictures of "
             f"both: {count(self.n_gained)} gained, {count(self.n_lost)} lost; "
-            f"{chance} ({probability(p_value)})"
+            f"{chance} ({probability(self.p_adjusted)})"
         )
 
 
@@ -98,7 +99,8 @@ def changed_sides(
             )
             if sides is not None:
                 found.append(sides)
-    return found
+    adjusted = holm([mcnemar(sides.n_lost, sides.n_gained) for sides in found])
+    return [replace(sides, p_adjusted=p) for sides, p in zip(found, adjusted, strict=True)]
 
 
 def _by_classifier(rows: Sequence[Prediction]) -> dict[str, dict[tuple[str, str], str]]:

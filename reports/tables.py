@@ -206,13 +206,13 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1)
             cell.ljust(width) if i < n_text else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        for row in ([_shortened(row[0], widths[0]), *row[1:]] for row in table)
+        for row in ([shortened(row[0], widths[0]), *row[1:]] for row in table)
     ]
     lines.insert(1, "-" * len(lines[0]))
     return "\n".join(lines)
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """Return `text` in `width` columns; the end is kept, where paths and names differ."""
     return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
 

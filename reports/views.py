@@ -220,7 +220,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
     names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, ODDITIES_NAME]
     names += [result.model for result in run.results if result.model]
-    present = [name for name in names if _exists(folder / name)]
+    present = [name for name in names if exists(folder / name)]
     return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]
 
 
@@ -229,7 +229,8 @@ def _cell(number: int, share: float, right: bool) -> Cell:
     return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", right)
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Tell whether there is such a file, as far as the system lets us see."""
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -44,8 +44,8 @@ def _guessing(data: Data) -> str | None:
 
 def _from_scratch(results: Sequence[Result]) -> str | None:
     best = results[0]
-    scratch = next((result for result in results if result.classifier == SCRATCH), None)
-    if scratch is None or scratch is best:
+    scratch = next((r for r in results if r.classifier.partition("@")[0] == SCRATCH), None)
+    if scratch is None or not scratch.accuracy < best.accuracy:
         return None
     points = 100 * (best.accuracy - scratch.accuracy)
     return (

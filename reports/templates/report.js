@@ -236,6 +236,7 @@ if (stored) {
   const form = document.querySelector("form.filters");
   for (const table of all("table.confusion")) confusion(table, pictures, classes, viewer);
   viewer.querySelector(".close").addEventListener("click", () => viewer.close());
+  viewer.addEventListener("click", (event) => event.target === viewer && viewer.close());
   const field = document.querySelector(".map .field");
   if (field) map(field, held("dots"), { ...stored, pictures });
   if (form) mistakes(form, mistaken);

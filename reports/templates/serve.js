@@ -8,12 +8,13 @@ const list = section.querySelector(".answers");
 const status = section.querySelector(".found");
 const drawing = document.querySelector(".map svg");
 const waiting = [];
-let answered = [];
-let [asking, number, failed, generation] = [0, 0, 0, 0];
+let [answered, refused] = [[], []];
+let [asking, number, generation] = [0, 0, 0];
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 
 function add(files) {
+  const cards = [];
   for (const file of files) {
     number += 1;
     const preview = element("img", { src: URL.createObjectURL(file), alt: "" });
@@ -22,9 +23,10 @@ function add(files) {
     const card = element("li", {}, element("div", { className: "picture" }, preview), element("div", {}, name, body));
     preview.addEventListener("error", () => preview.replaceWith(element("div", { className: "missing" }, "no preview")));
     if (drawing) name.prepend(element("b", {}, `${number} `));
-    list.prepend(card);
+    cards.push(card);
     waiting.push({ file, body, number, generation });
   }
+  list.prepend(...cards);
   section.hidden = !list.children.length;
   next();
 }
@@ -51,7 +53,7 @@ async function ask(file) {
   try {
     response = await fetch("/api/classify", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
   } catch {
-    throw new Error("The server does not answer; see whether it still runs in its terminal.");
+    throw new Error("It could not be sent: it cannot be read, or the server is gone; see whether it still runs in its terminal.");
   }
   const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
   if (!response.ok) throw new Error(answer.detail);
@@ -74,7 +76,9 @@ function tell(one, answer) {
   if (one.generation !== generation) return;
   answered.push([one.number, one.file.name, answer]);
   const parts = [element("p", { className: "label" }, element("b", {}, answer.label), ` ${percent(answer.probability)}`)];
-  if (answer.undecided) parts.push(element("p", { className: "problem" }, "Not sure enough for the precision that the run was asked for."));
+  if (answer.undecided) {
+    parts.unshift(element("p", { className: "problem" }, "Undecided: not sure enough for the precision that the run was asked for. Perhaps"));
+  }
   parts.push(element("ul", { className: "classes" }, ...answer.probabilities.slice(0, CLASSES_SHOWN).map(bar)));
   if (answer.neighbours.length) {
     parts.push(element("p", { className: "note" }, "Most like it in training, with the cosine of the embeddings:"));
@@ -86,7 +90,7 @@ function tell(one, answer) {
 
 function complain(one, message) {
   if (one.generation !== generation) return;
-  failed += 1;
+  refused.push([one.number, one.file.name, message]);
   one.body.replaceChildren(element("p", { className: "problem" }, message));
 }
 
@@ -106,8 +110,8 @@ function mark(label, { x, y }) {
 
 function count() {
   const left = waiting.length + asking;
-  const refused = failed ? `, ${failed} refused` : "";
-  status.textContent = left ? `${left} still to look at` : `${answered.length} answered${refused}`;
+  const others = refused.length ? `, ${refused.length} refused` : "";
+  status.textContent = left ? `${left} still to look at` : `${answered.length} answered${others}`;
 }
 
 /* As the toolkit's own tables: quoted, and nothing that a spreadsheet takes for a formula. */
@@ -118,11 +122,15 @@ function cell(value) {
 
 function table() {
   const classes = answered[0]?.[2].probabilities.map(({ label }) => label).sort() ?? [];
-  const rows = answered.toSorted((a, b) => a[0] - b[0]).map(([, name, answer]) => {
+  const rows = answered.map(([place, name, answer]) => {
     const shares = Object.fromEntries(answer.probabilities.map(({ label, probability }) => [label, probability]));
-    return [name, answer.label, answer.probability, ...classes.map((label) => shares[label])];
+    const doubt = answer.undecided ? "yes" : "";
+    return [place, name, answer.label, answer.probability, doubt, "", ...classes.map((label) => shares[label])];
   });
-  return [["picture", "class", "probability", ...classes.map((label) => `probability[${label}]`)], ...rows]
+  const problems = refused.map(([place, name, problem]) => [place, name, "", "", "", problem, ...classes.map(() => "")]);
+  const ordered = [...rows, ...problems].sort((a, b) => a[0] - b[0]).map((row) => row.slice(1));
+  const header = ["path", "class", "probability", "undecided", "problem", ...classes.map((label) => `probability[${label}]`)];
+  return [header, ...ordered]
     .map((row) => `${row.map(cell).join(",")}\n`)
     .join("");
 }
@@ -151,7 +159,7 @@ section.querySelector(".csv").addEventListener("click", () => {
 });
 section.querySelector(".clear").addEventListener("click", () => {
   generation += 1;
-  [answered, number, failed] = [[], 0, 0];
+  [answered, refused, number] = [[], [], 0];
   waiting.length = 0;
   for (const image of all(".picture img", list)) URL.revokeObjectURL(image.src);
   list.replaceChildren();

@@ -67,7 +67,7 @@ def test_a_run_folder_holds_tables_page_record_and_models(run: Path) -> None:
     """Everything that the run was for, in files."""
     assert sorted(path.name for path in run.iterdir()) == [
         "centroid.skops", "cnn.npz", "dense.npz", "logreg.skops", "metrics.csv", "nearest.skops",
-        "predictions.csv", "quarantine.csv", "report.html", "run.json", "svm.skops",
+        "pictures.csv", "predictions.csv", "quarantine.csv", "report.html", "run.json", "svm.skops",
     ]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from classify.comparing import compare, holm, mcnemar
+from classify.comparing import compare
+from reports.differences import holm, mcnemar
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 6), (3, 9), (12, 5), (40, 20)])

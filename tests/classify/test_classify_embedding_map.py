@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache import Store
+from cache import Store, upkeep
 from classify import embedding_map as module
 from classify.embedding_map import LEAST, POINTS, embedding_map, placed
 from extract.dataset import Dataset, Item
@@ -76,6 +76,41 @@ def test_places_are_kept_and_not_computed_again(
     fewer = replace(pictures, dataset=replace(pictures.dataset, items=pictures.dataset.items[:30]))
     assert embedding_map(fewer) != first
     assert placings == [30]
+
+
+def test_another_recipe_has_a_map_of_its_own(tmp_path: Path) -> None:
+    """The same pictures in one cache, seen by two bases, lie in different places."""
+    pictures = prepared(tmp_path, 20, 20)
+    first = embedding_map(pictures)
+    other = replace(pictures.base, recipe=replace(pictures.base.recipe, size=64))
+    digests = list(pictures.extraction.digests.values())
+    rows = np.random.default_rng(1).normal(size=(40, 1, 2, 16)).astype(np.float32)
+    other.store.append(other.recipe.fingerprint, other.recipe.canonical, digests, rows)
+    assert embedding_map(replace(pictures, base=other)) != first
+
+
+def test_maps_are_verified_and_cleared_with_the_embeddings(tmp_path: Path) -> None:
+    """What has rotted is told of; without embeddings there is nothing to keep a map of."""
+    pictures = prepared(tmp_path, 20, 20)
+    embedding_map(pictures)
+    (record,) = (tmp_path / "maps").glob("*.json")
+    record.write_bytes(record.read_bytes().replace(b"0.", b"9.", 1))
+    assert any(record.name in problem for problem in upkeep.verify(pictures.base.store).problems)
+    upkeep.verify(pictures.base.store, repair=True)
+    assert not record.exists()
+    embedding_map(pictures)
+    upkeep.clear(pictures.base.store)
+    assert not record.exists()
+
+
+def test_a_map_that_cannot_be_kept_is_drawn_all_the_same(
+    tmp_path: Path, notes: pytest.LogCaptureFixture
+) -> None:
+    """It is said that it will be drawn anew."""
+    pictures = prepared(tmp_path, 20, 20)
+    (tmp_path / "maps").write_text("in the way")
+    assert embedding_map(pictures) is not None
+    assert "drawn anew the next time" in notes.text
 
 
 def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:

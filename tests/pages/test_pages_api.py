@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -16,6 +16,7 @@ import requests
 
 from classify.predict import predict
 from extract.shapes import jpeg, picture
+from reports.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def ask(server: str, data: bytes, **headers: str) -> requests.Response:
+UPLOAD = "application/octet-stream"
+
+
+def ask(server: str, data: bytes, kind: str = UPLOAD) -> requests.Response:
+    headers = {"Content-Type": kind}
     return requests.post(f"{server}/api/classify", data=data, headers=headers, timeout=30)
+
+
+def connected(server: str) -> socket.socket:
+    where = urlsplit(server)
+    return socket.create_connection((where.hostname, where.port), timeout=10)
+
+
+def received(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def test_the_answer_is_that_of_predict(server: str, report: Path, tmp_path: Path) -> None:
@@ -52,11 +66,13 @@ def test_a_training_picture_is_its_own_nearest(server: str, report: Path) -> Non
     assert [one["similarity"] for one in found["neighbours"]] == sorted(
         (one["similarity"] for one in found["neighbours"]), reverse=True
     )
-    thumbnail = requests.get(server + near["thumbnail"], timeout=10)
-    assert thumbnail.headers["content-type"] == "image/jpeg"
-    assert thumbnail.content.startswith(b"\xff\xd8\xff")
-    assert 0 <= found["place"]["x"] <= 1
-    assert 0 <= found["place"]["y"] <= 1
+    image = requests.get(server + near["thumbnail"], timeout=10)
+    assert image.headers["content-type"] == "image/jpeg"
+    assert image.content == thumbnail(path, 128)
+    points = json.loads((report.parent / "run.json").read_text())["embedding_map"]["points"]
+    (own,) = (point for point in points if point["path"] == near["name"])
+    assert found["place"]["x"] == pytest.approx(own["x"], abs=0.02)
+    assert found["place"]["y"] == pytest.approx(own["y"], abs=0.02)
 
 
 def test_ten_at_a_time_are_answered_alike(server: str) -> None:
@@ -93,14 +109,60 @@ def test_an_upload_has_a_limit_announced_or_not(server: str) -> None:
     large = 33 * 2**20
     assert ask(server, bytes(large)).status_code == 413
 
-    def drops() -> object:
-        for _ in range(large // 2**20):
-            yield bytes(2**20)
-
-    # It may hang up while there is still much to send.
-    with contextlib.suppress(requests.ConnectionError):
-        assert ask(server, drops()).status_code == 413  # type: ignore[arg-type]
+    head = (
+        f"POST /api/classify HTTP/1.1\r\nHost: {urlsplit(server).netloc}\r\n"
+        f"Content-Type: {UPLOAD}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    with connected(server) as connection:
+        connection.sendall(head.encode())
+        for _ in range(33):  # and never an end
+            connection.sendall(b"100000\r\n" + bytes(2**20) + b"\r\n")
+        assert connection.recv(65536).split()[1] == b"413"
     assert ask(server, jpeg(picture("test", 0))).status_code == 200
+
+
+def test_a_client_that_goes_away_leaves_no_trace(server: str) -> None:
+    """The server goes on, and its terminal stays clean (the fixture looks at it)."""
+    head = (
+        f"POST /api/classify HTTP/1.1\r\nHost: {urlsplit(server).netloc}\r\n"
+        f"Content-Type: {UPLOAD}\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with connected(server) as connection:
+        connection.sendall(head.encode() + bytes(1000))
+    assert ask(server, jpeg(picture("test", 0))).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "image/jpeg"])
+def test_only_bytes_are_taken(server: str, kind: str) -> None:
+    """What a page of another site may send without asking is refused, and a form is told how."""
+    response = ask(server, jpeg(picture("test", 0)), kind)
+    assert response.status_code == 415
+    assert "the bytes of an image file as the body" in response.json()["detail"]
+
+
+def test_no_other_site_may_show_or_read_it(server: str) -> None:
+    """By the headers of every answer."""
+    for path in ("/", "/docs", "/openapi.json"):
+        headers = requests.get(server + path, timeout=10).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_a_training_picture_that_is_gone_is_told_of(server: str, report: Path) -> None:
+    """And one that there never was."""
+    path = next((report.parents[1] / "pictures" / "train" / "star").glob("*.png"))
+    near = ask(server, path.read_bytes()).json()["neighbours"][0]
+    hidden = path.rename(path.with_suffix(".hidden"))
+    try:
+        gone = requests.get(server + near["thumbnail"], timeout=10)
+    finally:
+        hidden.rename(path)
+    assert gone.status_code == 404
+    assert "no longer where it was" in gone.json()["detail"]
+    never = requests.get(f"{server}/api/training/{'0' * 64}/thumbnail", timeout=10)
+    assert never.status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -109,19 +171,18 @@ def test_an_upload_has_a_limit_announced_or_not(server: str) -> None:
         "/../run.json",
         "/%2e%2e/run.json",
         "/api/training/..%2f..%2frun.json/thumbnail",
-        "/api/training/-1/thumbnail",
-        "/api/training/99999999999999999999/thumbnail",
+        "/api/training/1/thumbnail",
         "/api/training//etc/passwd/thumbnail",
         "/static/style.css",
     ],
 )
 def test_no_request_names_a_file_of_the_server(server: str, path: str) -> None:
     """Training pictures have numbers; nothing else is given out."""
-    where = urlsplit(server)
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
-        request = f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n\r\n"
+    with connected(server) as connection:
+        host = urlsplit(server).netloc
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        answer = received(connection)
     assert answer.split()[1] in (b"404", b"422")
     assert b"schema" not in answer
     assert b"root:" not in answer
@@ -150,7 +211,7 @@ def test_the_schema_says_what_is_answered(server: str) -> None:
     found = ask(server, jpeg(picture("test", 0))).json()
     assert set(answer) == set(found)
     operation = schema["paths"]["/api/classify"]["post"]
-    assert set(operation["responses"]) == {"200", "413", "422"}
+    assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "503"}
     assert "application/octet-stream" in operation["requestBody"]["content"]
     page = requests.get(f"{server}/docs", timeout=10).text
     for words in ("POST /api/classify", "Answer", "list of TrainingPicture", "curl"):
@@ -178,6 +239,7 @@ def test_wrong_arguments_are_clear_messages(report: Path) -> None:
             (("run", "--port", port), "cannot listen on 127.0.0.1"),
             (("run", "--port", "99999"), "expected a number from 0 to 65535"),
             (("run", "--host", "no.such.host.invalid"), "cannot listen on"),
+            (("run", "--host", ".."), "cannot listen on"),
         ):
             done = serve(*arguments)
             assert done.returncode == 2, done.stderr

@@ -81,10 +81,10 @@ def test_several_are_answered_and_taken_away_as_csv(page: Any, photographs: list
         page.get_by_role("button", name="Take away as CSV").click()
     with download.value.path().open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header[:3] == ["picture", "class", "probability"]
+    assert header[:5] == ["path", "class", "probability", "undecided", "problem"]
     assert [row[0] for row in rows] == [f"{i}.png" for i in range(5)] + ["'" + HOSTILE]
-    assert [row[1] for row in rows] == cards.locator(".label b").all_inner_texts()[::-1]
-    assert all(sum(map(float, row[3:])) == pytest.approx(1) for row in rows)
+    assert [row[1] for row in rows] == cards.locator(".label b").all_inner_texts()
+    assert all(sum(map(float, row[5:])) == pytest.approx(1) for row in rows)
     page.get_by_role("button", name="Clear").click()
     assert cards.count() == page.locator(".map circle.new").count() == 0
     assert not page.locator("#answers").is_visible()
@@ -125,6 +125,12 @@ def test_broken_and_huge_files_are_friendly_messages(
     page.locator("input[type=file]").set_input_files([broken, huge, photographs[0]])
     expect(page.locator(".found")).to_have_text("1 answered, 2 refused")
     said = page.locator(".answers .problem").all_inner_texts()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Take away as CSV").click()
+    with download.value.path().open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == ["broken.jpg", "huge.png", "0.png"]
+    assert [row["problem"] for row in rows] == [*said, ""]
     assert any("cannot be used as a picture" in text for text in said)
     assert any("larger than 32 MB" in text for text in said)
     context.close()

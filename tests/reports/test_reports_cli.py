@@ -37,6 +37,19 @@ def test_a_run_is_rendered_from_its_record_alone(folder, capsys):
     assert report.read_bytes() == first
 
 
+def test_a_report_keeps_its_thumbnails_when_the_pictures_are_gone(folder, capsys, tmp_path):
+    """It stays as it is, and says why; without a report, one without thumbnails is made."""
+    assert main([str(folder)]) == 0
+    before = (folder / "report.html").read_bytes()
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    assert main([str(folder)]) == 0
+    assert (folder / "report.html").read_bytes() == before
+    assert "stays as it is" in capsys.readouterr().err
+    (folder / "report.html").unlink()
+    assert main([str(folder)]) == 0
+    assert b'src="data:image/jpeg' not in (folder / "report.html").read_bytes()
+
+
 def test_several_runs_are_compared(folder, capsys, tmp_path):
     """The comparison goes where --out says, links the reports, and a table is printed."""
     out = tmp_path / "side by side.html"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reports_samples import sample
@@ -62,6 +65,22 @@ def test_between_two_points_precision_does_not_run_straight():
     at = np.interp(0.75, tie.xs, tie.ys)
     assert at == pytest.approx(7.5 / (7.5 + 50))
     assert at < (1 + 10 / 110) / 2
+
+
+def test_only_a_curve_near_its_corner_is_enlarged():
+    """A classifier that is no better than chance has one chart."""
+    guessing = [replace(TWO[0], roc=[RocCurve("dogs", [0.0, 1.0], [0.0, 1.0], 0.5)])]
+    assert len(roc(guessing, 2)) == len(precision_recall(guessing, 2)) == 1
+
+
+def test_a_mean_roc_curve_begins_where_nothing_is_found():
+    """At (0, 0), even where the classes' own begin to rise at once."""
+    start = [RocCurve(curve.label, [0.0, 0.0, 1.0], [0.0, 1.0, 1.0], 1.0) for curve in SIX[0].roc]
+    (mean, *_) = roc([replace(SIX[0], roc=start)], 6)
+    (path,) = re.findall(r'<path d="([^"]+)"[^>]*stroke: var\(--series-0\)', mean.svg)
+    (x0, y0), (x1, y1) = re.findall(r"([\d.]+) ([\d.]+)", path)[:2]
+    assert x0 == x1
+    assert float(y0) > float(y1)
 
 
 def test_precision_recall_has_the_charts_of_roc():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from reports_samples import draw, sample
@@ -34,13 +35,13 @@ def shown(tmp_path):
     run = mapped(run, predictions, extra=3)
     results = views.ranked(run.results)
     pictures = gallery(run, results, predictions)
-    return run, predictions, pictures, embedding_map(run, results, predictions, pictures)
+    return run, predictions, pictures, embedding_map(run, results, predictions, pictures.pictures)
 
 
 def test_every_dot_has_its_own_picture(shown):
     """By path, whatever the order of gallery and map; one of training has none."""
     run, _, pictures, view = shown
-    listed = [*pictures.mistaken, *pictures.others]
+    listed = pictures.pictures
     assert len(view.dots) == 123
     for (picture, name, label, split), dot in zip(view.to_json(), view.dots, strict=True):
         assert run.data.classes[label] == dot.mark.label
@@ -74,9 +75,23 @@ def test_classes_differ_in_colour_and_shape():
     run, predictions = sample(classes, n_per_class=2, classifiers=("svm",))
     run = mapped(run, predictions)
     results = views.ranked(run.results)
-    view = embedding_map(run, results, predictions, gallery(run, results, predictions))
+    view = embedding_map(run, results, predictions, gallery(run, results, predictions).pictures)
     assert view is not None
     assert len({(mark.colour, mark.shape) for mark in view.legend}) == 32
+    for one, next_one in pairwise(view.legend):
+        assert one.colour != next_one.colour
+        assert one.shape != next_one.shape
+
+
+def test_pictures_on_the_map_are_the_first_to_have_thumbnails(monkeypatch):
+    """Where not all can have one: mistakes come before them, all others after."""
+    monkeypatch.setattr("reports.gallery.PICTURES_SHOWN", 20)
+    run, predictions = sample(["cats", "dogs"], n_per_class=50, classifiers=("svm",))
+    perfect = [replace(row, predicted=row.true) for row in predictions]
+    last = sorted(row.path for row in perfect)[-20:]
+    points = [MapPoint(path, "test", "dogs", 0.5, 0.5) for path in last]
+    run = replace(run, embedding_map=EmbeddingMap("t-SNE", points, 100))
+    assert [picture.path for picture in gallery(run, run.results, perfect).pictures] == last
 
 
 def test_the_page_draws_every_dot_and_a_run_without_a_map_has_no_section(shown):

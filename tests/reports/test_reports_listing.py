@@ -45,6 +45,16 @@ def test_the_latest_run_is_the_first_and_a_broken_one_is_told_of(runs, capsys):
     assert "b-old/report.html" not in html
 
 
+def test_the_table_is_at_most_100_columns_wide(runs, capsys):
+    """However long a data set is called."""
+    run = replace(RUN, data=replace(RUN.data, name="a long name " * 20))
+    (runs / "a-new" / "run.json").write_text(run.to_json(), encoding="utf-8")
+    assert main(["--list", str(runs)]) == 0
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert max(map(len, lines)) <= 100
+    assert lines[2].startswith("a-new")
+
+
 def test_without_a_folder_it_is_runs(runs, capsys, monkeypatch):
     """Which is where python -m classify writes."""
     monkeypatch.chdir(runs.parent)
@@ -59,6 +69,17 @@ def test_no_run_is_a_clear_message(tmp_path, capsys):
     assert main(["--list", str(tmp_path / "gone")]) == 2
     assert "cannot list" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "--out", "x.html"], ["--list", "runs", "--out", "x.html"]]
+)
+def test_an_out_that_has_no_use_is_refused(arguments, capsys):
+    """Only a comparison has a page of its own to put somewhere."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "--out is for" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["a-run", "--list", "runs"]])

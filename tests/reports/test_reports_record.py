@@ -65,6 +65,27 @@ def test_a_curve_with_a_point_missing_is_refused(raw):
         Run.from_json(json.dumps(raw))
 
 
+@pytest.mark.parametrize(
+    ("fpr", "tpr"),
+    [([], []), ([0.0], [0.0]), ([0.0, 0.0], [0.0, 0.0]), ([0.0, 1.0], [0.0, float("nan")]),
+     ([0.0, 2.0], [0.0, 1.0])],
+)  # fmt: skip
+def test_a_curve_that_leads_nowhere_is_refused(raw, fpr, tpr):
+    """It must run within the unit square, to where all are found."""
+    raw["results"][0]["roc"][0].update(fpr=fpr, tpr=tpr)
+    with pytest.raises(RecordError, match="within the unit square"):
+        Run.from_json(json.dumps(raw))
+
+
+def test_a_curve_of_a_class_that_all_pictures_have_is_refused(raw):
+    """There is nothing to tell it from."""
+    first = raw["results"][0]
+    for score in first["classes"]:
+        score["support"] = first["n_test"]
+    with pytest.raises(RecordError, match="others do not"):
+        Run.from_json(json.dumps(raw))
+
+
 @pytest.mark.parametrize("label", ["birds", ""])
 def test_a_curve_of_no_class_is_refused(raw, label):
     """A curve needs pictures of its class, and others: precision comes from their numbers."""

@@ -9,10 +9,13 @@ import pytest
 from reports_samples import sample
 
 from reports import Prediction, RecordError
+from reports.about_pictures import Picture
 from reports.tables import (
     format_results,
+    read_pictures,
     read_predictions,
     write_metrics,
+    write_pictures,
     write_predictions,
 )
 
@@ -137,3 +140,13 @@ def test_a_table_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "predictions.csv")
     with pytest.raises(RecordError, match="not a regular file"):
         read_predictions(tmp_path / "predictions.csv")
+
+
+def test_the_list_of_pictures_survives_any_name(tmp_path):
+    """What is written is read back, to the byte."""
+    pictures = [
+        Picture("=1+1/\udcff\n.png", 'c\\lass,"', "train", "0" * 64),
+        Picture("plain.jpg", "cats", "test", "f" * 64),
+    ]
+    write_pictures(pictures, tmp_path / "pictures.csv")
+    assert read_pictures(tmp_path / "pictures.csv") == pictures

@@ -27,6 +27,13 @@ def test_a_network_from_scratch_is_told_beside_a_better_one():
     )
 
 
+def test_with_several_bases_it_has_a_base_in_its_name():
+    """And is told all the same; one that is as good is not said to be worse."""
+    told = yardsticks(RUN, [scored("svm@vgg16", 0.98), scored("cnn@vgg16", 0.5)])
+    assert "48.0 points less" in told[1]
+    assert len(yardsticks(RUN, [scored("svm", 0.9), scored("cnn", 0.9)])) == 1
+
+
 @pytest.mark.parametrize("names", [["svm", "dense"], ["cnn", "svm"]])
 def test_no_network_from_scratch_or_none_better_than_it(names: list[str]):
     """Where there is none, or it is the best, nothing is made up."""
