@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,7 +20,14 @@ from extract.shapes import CLASSES, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+HOSTILE_CLASSES = (
+    b"<img src=x onerror=alert(1)>",
+    b'"><script>alert(2)<',
+    b"caf\xe9 \xe2\x80\xae=x",
+)
+"""The last one is not UTF-8, and turns the direction of writing round."""
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +67,12 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     yield from opened(browser, report.as_uri(), DESK, "light")
 
 
-@pytest.fixture(scope="session")
-def server(report: Path) -> Iterator[str]:
-    """Serve the run on a free port, and end the server by Ctrl-C."""
-    command = [sys.executable, "-m", "classify.serve", "run", "--cache", "cache"]
+def serving(home: Path, run: str, *arguments: str) -> Iterator[str]:
+    """Serve a run on a free port, yield its address, and end the server by Ctrl-C."""
+    command = [sys.executable, "-m", "classify.serve", run, "--cache", "cache", *arguments]
     server = subprocess.Popen(
         command,
-        cwd=report.parents[1],
+        cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,3 +84,35 @@ def server(report: Path) -> Iterator[str]:
     _, complaints = server.communicate(timeout=30)
     assert server.returncode == 130, complaints
     assert "Traceback" not in complaints
+
+
+@pytest.fixture(scope="session")
+def server(report: Path) -> Iterator[str]:
+    """Serve the run."""
+    yield from serving(report.parents[1], "run")
+
+
+@pytest.fixture(scope="session")
+def hostile(report: Path) -> Path:
+    """Return the report of a run whose classes and files are called by hostile names."""
+    home = report.parents[1]
+    for split, n_images in (("train", 10), ("test", 4)):
+        for label in HOSTILE_CLASSES:
+            folder = Path(os.fsdecode(os.fsencode(home / "hostile" / split) + b"/" + label))
+            folder.mkdir(parents=True)
+            for index in range(n_images):
+                path = folder / f"{index}<b onclick=alert(1)>&.png"
+                _, encoded = cv2.imencode(".png", picture(split, len(label) + index)[:, :, ::-1])
+                path.write_bytes(encoded.tobytes())
+    command = [sys.executable, "-m", "classify", "--data", "hostile", "--weights", "vgg16.npz",
+               "--size", "48", "--cache", "cache", "--clf", "centroid", "--audit",
+               "--out", "hostile-run"]  # fmt: skip
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return home / "hostile-run" / "report.html"
+
+
+@pytest.fixture(scope="session")
+def hostile_server(hostile: Path) -> Iterator[str]:
+    """Serve that run."""
+    yield from serving(hostile.parents[1], "hostile-run")
