@@ -113,17 +113,19 @@ def predict(
             if model.consumes == "images"
             else base.embeddings([done.digests[file] for file in usable])
         )
-        probabilities = told(model, result, X)
-        best = probabilities.argmax(axis=1)
-        for i, (file, code) in enumerate(zip(usable, best, strict=True)):
-            probability = float(probabilities[i, code])
-            answers[file] = Answer(
-                file,
-                str(model.classes_[code]),
-                probability,
-                undecided=undecided(result, probability),
-            )
+        answers |= _answers(model, result, usable, X)
     return [answers[file] for file in files]
+
+
+def _answers(
+    model: Classifier, result: Result, files: Sequence[Path], X: NDArray[Any]
+) -> dict[Path, Answer]:
+    found = {}
+    for file, row in zip(files, told(model, result, X), strict=True):
+        code, probability = int(row.argmax()), float(row.max())
+        label, doubt = str(model.classes_[code]), undecided(result, probability)
+        found[file] = Answer(file, label, probability, undecided=doubt)
+    return found
 
 
 def told(model: Classifier, result: Result, X: NDArray[Any]) -> NDArray[Any]:
@@ -195,24 +197,17 @@ def result_of(run: Run, folder: Path, name: str | None) -> Result:
     raise ModelError(f"{folder} holds no classifier {name!r}; it holds: {there}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m classify.predict`` and return its exit status."""
-    parser = argument_parser("python -m classify.predict", DESCRIPTION)
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
-    parser.add_argument(
-        "paths", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="pictures to classify"
-    )
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that puts a saved model to use."""
     parser.add_argument(
         "--clf",
         metavar="NAME",
         help="which classifier of the run (default: the best one in cross-validation)",
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
     parser.add_argument(
         "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
     )
     parser.add_argument("--cache", metavar="DIR", help="cache folder")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     parser.add_argument(
         "--max-pixels",
         type=int,
@@ -220,6 +215,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=MAX_PIXELS,
         help="width times height up to which an image is decoded",
     )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m classify.predict`` and return its exit status."""
+    parser = argument_parser("python -m classify.predict", DESCRIPTION)
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
+    parser.add_argument(
+        "paths", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="pictures to classify"
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
+    add_model_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
     return run_command(_predict, parser.parse_args(argv))
 

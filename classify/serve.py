@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from cache.console import ConsoleProgress, argument_parser
 from cache.console import run as run_command
 from classify.errors import ClassifierError
+from classify.predict import add_model_arguments
 from extract.errors import ImageError
-from extract.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,28 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argument_parser("python -m classify.serve", DESCRIPTION)
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
     parser.add_argument(
-        "--clf",
-        metavar="NAME",
-        help="which classifier of the run (default: the best one in cross-validation)",
-    )
-    parser.add_argument(
         "--host", default=HOST, help="address to listen on; any other than the default can be "
         "reached from other computers"
     )  # fmt: skip
     parser.add_argument(
         "--port", type=_port, default=0, metavar="N", help="port to listen on; 0 is a free one"
     )
-    parser.add_argument(
-        "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
-    )
-    parser.add_argument("--cache", metavar="DIR", help="cache folder")
-    parser.add_argument(
-        "--max-pixels",
-        type=int,
-        metavar="N",
-        default=MAX_PIXELS,
-        help="width times height up to which an image is decoded",
-    )
+    add_model_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print the address and nothing else")
     return run_command(_serve, parser.parse_args(argv))
 

@@ -24,7 +24,7 @@ from reports.thumbnails import thumbnail
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from classify.live import LiveModel
+    from classify.live import LiveModel, Told
 
 MAX_BYTES = 32 * 2**20
 """A larger upload is refused before it is read whole."""
@@ -105,15 +105,20 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
         redoc_url=None,
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    training = {picture.sha256: picture for picture in model.training}
-    workers, uploads = CapacityLimiter(default_workers()), asyncio.Semaphore(AT_ONCE)
-    people = render_try(model.run, model.result, MAX_BYTES, has_places=model.has_places)
 
     @app.middleware("http")
     async def careful(request: Request, answer: Any) -> Response:
         response: Response = await answer(request)
         response.headers.update(_HEADERS)
         return response
+
+    _add_pages(app, model, address)
+    _add_api(app, model)
+    return app
+
+
+def _add_pages(app: FastAPI, model: LiveModel, address: str) -> None:
+    people = render_try(model.run, model.result, MAX_BYTES, has_places=model.has_places)
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
@@ -122,6 +127,11 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(render_api(app.openapi(), address))
+
+
+def _add_api(app: FastAPI, model: LiveModel) -> None:
+    training = {picture.sha256: picture for picture in model.training}
+    workers, uploads = CapacityLimiter(default_workers()), asyncio.Semaphore(AT_ONCE)
 
     @app.post(
         "/api/classify",
@@ -154,25 +164,7 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
                 raise HTTPException(422, f"This cannot be used as a picture: {error}.") from error
             except ToolkitError as error:
                 raise HTTPException(503, f"{error}.") from error
-        return Answer(
-            label=shown(told.label),
-            probability=told.probability,
-            undecided=told.undecided,
-            probabilities=[
-                ClassProbability(shown(label), share) for label, share in told.probabilities.items()
-            ],
-            neighbours=[
-                TrainingPicture(
-                    name=shown(near.picture.path),
-                    label=shown(near.picture.label),
-                    similarity=near.similarity,
-                    thumbnail=f"/api/training/{near.picture.sha256}/thumbnail",
-                )
-                for near in told.neighbours
-            ],
-            place=Place(*told.place) if told.place else None,
-            seconds=told.seconds,
-        )
+        return _answer(told)
 
     @app.get(
         "/api/training/{sha256}/thumbnail",
@@ -194,7 +186,27 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
             raise HTTPException(404, "The training picture is no longer where it was.")
         return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
-    return app
+
+def _answer(told: Told) -> Answer:
+    return Answer(
+        label=shown(told.label),
+        probability=told.probability,
+        undecided=told.undecided,
+        probabilities=[
+            ClassProbability(shown(label), share) for label, share in told.probabilities.items()
+        ],
+        neighbours=[
+            TrainingPicture(
+                name=shown(near.picture.path),
+                label=shown(near.picture.label),
+                similarity=near.similarity,
+                thumbnail=f"/api/training/{near.picture.sha256}/thumbnail",
+            )
+            for near in told.neighbours
+        ],
+        place=Place(*told.place) if told.place else None,
+        seconds=told.seconds,
+    )
 
 
 async def _body(request: Request) -> bytes:

@@ -31,6 +31,7 @@ INSTALLING = (
     "pip install .",
     "pip install '.[fast]'",
     "pip install '.[serve]'",
+    "pip install '.[dask]'",
 )
 
 

@@ -25,3 +25,15 @@ def opened(
     yield page
     context.close()
     assert said == []
+
+
+def broken_rules(page: Any) -> list[tuple[str, list[Any]]]:
+    """Return the rules of accessibility that axe-core finds seriously broken, and where."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], [node["target"] for node in one["nodes"]][:5])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

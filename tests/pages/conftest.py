@@ -106,13 +106,13 @@ def hostile(report: Path) -> Path:
                 path.write_bytes(encoded.tobytes())
     command = [sys.executable, "-m", "classify", "--data", "hostile", "--weights", "vgg16.npz",
                "--size", "48", "--cache", "cache", "--clf", "centroid", "--audit",
-               "--out", "hostile-run"]  # fmt: skip
+               "--out", "hostile-out/run"]  # fmt: skip
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return home / "hostile-run" / "report.html"
+    return home / "hostile-out" / "run" / "report.html"
 
 
 @pytest.fixture(scope="session")
 def hostile_server(hostile: Path) -> Iterator[str]:
     """Serve that run."""
-    yield from serving(hostile.parents[1], "hostile-run")
+    yield from serving(hostile.parents[2], "hostile-out/run")

@@ -1,0 +1,210 @@
+"""How the cache and the Dask engine grow: up to a million embeddings, up to eight workers.
+
+The embeddings are 512 numbers each, drawn from a seed; the images do not exist. Every size is
+measured in a process of its own, so that its peak memory is its own. The workers are simulated by
+threads of Dask: each answers for 32 files after the time that the forward passes of a real one take
+(`SECONDS_PER_IMAGE`), asleep; so what is measured is all that the engine does besides: hashing,
+handing out, collecting, committing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from distributed import Client, LocalCluster
+
+from benchmarks import inputs
+from cache.store import SHARD_ROWS, Store, file_state
+from extract.decoders import Decoded
+from extract.loading import ahead
+from extract.pipeline import extract
+from extract.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from extract.pipeline import Loader
+
+SIZES = (10_000, 100_000, 1_000_000)
+CHANNELS = 512
+LOOKED_UP = 100_000
+RECIPE = Recipe(weights="0" * 64, preprocessing="torch", pooling="avg")
+WORKERS = (1, 2, 4, 8)
+SECONDS_PER_IMAGE = 0.06
+"""VGG16 in float32 on two cores: 16 images a second."""
+IMAGES_PER_WORKER = 640
+FILES_PER_TASK, TASKS_PER_THREAD = 32, 2
+
+
+def main() -> None:
+    """Measure, print and publish; with ``--size N``, one size alone, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
+    size = parser.parse_args().size
+    if size is not None:
+        print(json.dumps(store_of(size)))
+        return
+    found = {n: in_own_process(n) for n in SIZES}
+    inputs.publish("scale", [*growth(found), *efficiencies()])
+
+
+def in_own_process(n: int) -> dict[str, Any]:
+    """Measure one size, and tell it."""
+    command = [sys.executable, "-m", "benchmarks.scale", "--size", str(n)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    print(f"{n:,} embeddings: {found}", flush=True)
+    return found
+
+
+def digest(i: int) -> str:
+    """Return the name of image `i`."""
+    return hashlib.sha256(b"%d" % i).hexdigest()
+
+
+def store_of(n: int) -> dict[str, Any]:
+    """Fill a store with `n` embeddings, open it again, and look keys up."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = Store(folder)
+        started = time.perf_counter()
+        for start in range(0, n, SHARD_ROWS):
+            names = [digest(i) for i in range(start, min(start + SHARD_ROWS, n))]
+            rows = rng.random((len(names), CHANNELS), dtype=np.float32)
+            store.append(RECIPE.fingerprint, RECIPE.canonical, names, rows)
+        committed = time.perf_counter() - started
+        opened = [timed(lambda: Store(folder)) for _ in range(5)]
+        again = Store(folder)
+        keys = [digest(int(i)) for i in rng.integers(2 * n, size=LOOKED_UP)]  # half are not there
+        looked = [timed(lambda: again.missing(RECIPE.fingerprint, keys)) for _ in range(5)]
+        some = [digest(int(i)) for i in rng.integers(n, size=2000)]
+        read = timed(lambda: again.read(RECIPE.fingerprint, some))
+        return {
+            "commit": n / committed,
+            "index": (folder / "index.sqlite").stat().st_size / n,
+            "open": opened,
+            "look_up": [LOOKED_UP / seconds for seconds in looked],
+            "read": len(some) / read,
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+        }
+
+
+def timed(work: Any) -> float:
+    """Return the seconds that a call takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def growth(found: dict[int, dict[str, Any]]) -> list[inputs.Row]:
+    """Return the figures of every size, and how they grow from the least to the largest."""
+    rows = []
+    for n, one in found.items():
+        what = f"{n:,} embeddings of {CHANNELS}"
+        rows += [
+            inputs.Row(f"{what}: commit", [one["commit"]], "rows/s"),
+            inputs.Row(f"{what}: index", [one["index"]], "bytes/row"),
+            inputs.Row(f"{what}: open", [1000 * seconds for seconds in one["open"]], "ms"),
+            inputs.Row(f"{what}: look up", one["look_up"], "keys/s", ">= 100000"),
+            inputs.Row(f"{what}: read at random", [one["read"]], "rows/s"),
+            inputs.Row(f"{what}: peak memory", [one["peak"]], "MiB"),
+        ]
+    least, most = found[SIZES[0]], found[SIZES[-1]]
+    times = SIZES[-1] // SIZES[0]
+    rows += [
+        inputs.Row(f"index / index with {times} times fewer rows, per row",
+                   [most["index"] / least["index"]], "", "<= 1.1"),
+        inputs.Row(f"time to commit / with {times} times fewer rows, per row",
+                   [least["commit"] / most["commit"]], "", "<= 1.5"),
+        inputs.Row(f"time to look up a key / with {times} times fewer rows",
+                   [a / b for a, b in zip(least["look_up"], most["look_up"], strict=True)], "",
+                   "<= 2"),
+    ]  # fmt: skip
+    return rows
+
+
+def efficiencies() -> list[inputs.Row]:
+    """Return how near 1, 2, 4 and 8 workers come to as many times one worker's forward passes."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for n_workers in WORKERS:
+            paths = files(Path(name) / "images", n_workers * IMAGES_PER_WORKER)
+            cache = Path(name) / f"cache-{n_workers}"
+            cluster = LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, processes=False,
+                host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=40,
+            )  # fmt: skip
+            with cluster, Client(cluster) as client:
+                elsewhere = functools.partial(loading, client, n_workers)
+                seconds = timed(
+                    functools.partial(
+                        extract, paths, RECIPE, Store(cache), no_engine, elsewhere=elsewhere
+                    )
+                )
+            least = IMAGES_PER_WORKER * SECONDS_PER_IMAGE
+            print(f"{n_workers} workers: {seconds:.1f} s, {least:.1f} s at best", flush=True)
+            rows.append(
+                inputs.Row(f"efficiency of {n_workers} simulated workers", [least / seconds], "",
+                           ">= 0.9")
+            )  # fmt: skip
+    return rows
+
+
+def no_engine() -> Any:
+    """Fail: nothing is computed here."""
+    raise AssertionError("the workers compute")
+
+
+def files(folder: Path, n: int) -> list[Path]:
+    """Return `n` small files of different bytes, writing those that are not there."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{i:06}.jpg" for i in range(n)]
+    for i, path in enumerate(paths):
+        if not path.exists():
+            path.write_bytes(b"%d" % i)
+            os.utime(path, (1e9, 1e9))
+    return paths
+
+
+@contextlib.contextmanager
+def loading(client: Client, n_workers: int) -> Iterator[Loader]:
+    """Yield what loads from workers that sleep, as `extract.distributed.loading` does from real."""
+
+    def load(groups: Iterable[list[Path]]) -> Iterator[Any]:
+        paths = [group[0] for group in groups]
+        tasks = [paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)]
+        executor = client.get_executor(pure=False)
+        for answers in ahead(executor, asleep, tasks, TASKS_PER_THREAD * n_workers):
+            for path, decoded in answers:
+                yield file_state(path), decoded
+
+    yield load
+
+
+def asleep(paths: list[Path]) -> list[tuple[Path, Decoded]]:
+    """Take as long as a real worker over some files, and answer with made-up embeddings."""
+    time.sleep(len(paths) * SECONDS_PER_IMAGE)
+    answers = []
+    for path in paths:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        row = np.frombuffer(bytes.fromhex(found) * (CHANNELS // 8), dtype=np.uint32)
+        answers.append((path, Decoded(found, row.astype(np.float32))))
+    return answers
+
+
+if __name__ == "__main__":
+    main()
