@@ -170,6 +170,8 @@ def extraction(home: Path, cache: Path, address: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", "extract", "--data", str(table), "--size", "48",
          "--weights", str(home / "vgg16.npz"), "--cache", str(cache), "--dask", address],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background has them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 

@@ -77,6 +77,8 @@ def serving(home: Path, run: str, *arguments: str) -> Iterator[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A shell that runs the tests in the background has them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     address = server.stdout.readline().strip()  # type: ignore[union-attr]  # it is a pipe
     yield address.rstrip("/")
