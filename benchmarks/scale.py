@@ -89,7 +89,7 @@ def store_of(n: int) -> dict[str, Any]:
         committed = time.perf_counter() - started
         opened = [timed(lambda: Store(folder)) for _ in range(5)]
         again = Store(folder)
-        keys = [digest(int(i)) for i in rng.integers(2 * n, size=LOOKED_UP)]  # half are not there
+        keys = data_set(n)
         looked = [timed(lambda: again.missing(RECIPE.fingerprint, keys)) for _ in range(5)]
         some = [digest(int(i)) for i in rng.integers(n, size=2000)]
         read = timed(lambda: again.read(RECIPE.fingerprint, some))
@@ -97,10 +97,17 @@ def store_of(n: int) -> dict[str, Any]:
             "commit": n / committed,
             "index": (folder / "index.sqlite").stat().st_size / n,
             "open": opened,
-            "look_up": [LOOKED_UP / seconds for seconds in looked],
+            "look_up": [len(keys) / seconds for seconds in looked],
             "read": len(some) / read,
             "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
         }
+
+
+def data_set(n: int) -> list[str]:
+    """Return the keys of images that were put in one after the other, and of as many new ones."""
+    known = min(n, LOOKED_UP // 2)
+    start = (n - known) // 2
+    return [digest(i) for i in (*range(start, start + known), *range(n, n + known))]
 
 
 def timed(work: Any) -> float:
@@ -146,7 +153,7 @@ def efficiencies() -> list[inputs.Row]:
             cache = Path(name) / f"cache-{n_workers}"
             cluster = LocalCluster(
                 n_workers=n_workers, threads_per_worker=1, processes=False,
-                host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=40,
+                dashboard_address="127.0.0.1:0", silence_logs=40,
             )  # fmt: skip
             with cluster, Client(cluster) as client:
                 elsewhere = functools.partial(loading, client, n_workers)

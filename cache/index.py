@@ -132,7 +132,8 @@ class Index:
         found: dict[str, RowEntry] = {}
         shards: dict[int, ShardEntry] = {}
         with self._database.transaction() as connection:
-            for some in portions(digests):
+            # In the order of the table, whose pages are then each read once.
+            for some in portions(sorted(set(digests))):
                 rows = connection.execute(
                     f"""SELECT digest, shard, position, checksum FROM row
                     WHERE recipe = (SELECT id FROM recipe WHERE fingerprint = ?)
