@@ -23,6 +23,7 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 ORDER = (
     *("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense", "audit"),
     "finetune",
+    "scale",
 )
 """The benchmarks in the order in which they are run and shown."""
 
