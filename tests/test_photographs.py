@@ -219,7 +219,8 @@ def test_a_served_model_answers_within_a_second(
     photographs = sorted((lesson.photographs / "cats-test").iterdir())[:10]
 
     def ask(photograph: Path) -> requests.Response:
-        return requests.post(address, photograph.read_bytes(), timeout=30)
+        kind = {"Content-Type": "application/octet-stream"}
+        return requests.post(address, photograph.read_bytes(), headers=kind, timeout=30)
 
     try:
         started = time.perf_counter()
