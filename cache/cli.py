@@ -36,11 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("ls", _ls, "list recipes with their rows, bytes and times, and what else is kept"),
         ("verify", _verify, "read every byte and compare it with what was committed"),
         ("prune", _prune, "make room: delete the embeddings that were used least recently"),
-        (
-            "clear",
-            _clear,
-            "delete embeddings and maps, or --data, --weights or --models",
-        ),
+        ("clear", _clear, "delete embeddings and maps, or --data, --weights or --models"),
     ):
         command = commands.add_parser(
             name, help=words, description=words[0].upper() + words[1:] + ".", allow_abbrev=False

@@ -152,8 +152,7 @@ def _classify(args: argparse.Namespace) -> None:
         print(f"try it  python -m classify.predict {name} IMAGE")
         print(f"        python -m classify.serve {name}")
         if len(result.results) > 1:
-            best = default_result(result).classifier
-            print(f"        {best} answers, the best in cross-validation; --clf names another")
+            print(f"        {default_result(result).classifier} answers; --clf names another")
 
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:

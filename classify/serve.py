@@ -119,20 +119,14 @@ def _listening(host: str, port: int) -> socket.socket:
     ClassifierError
         If the address cannot be had.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen()
+        return socket.create_server((host, port), family=family)
     except (OSError, UnicodeError) as error:
         raise ClassifierError(
             f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
             "leave --port out for a free one"
         ) from error
-    return listener
 
 
 if __name__ == "__main__":

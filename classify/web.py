@@ -221,18 +221,12 @@ async def _body(request: Request) -> bytes:
 
 
 async def _read(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "")
-    parts: list[bytes] = []
-    size = int(announced) if announced.isdecimal() else 0
-    if size <= MAX_BYTES:
-        size = 0
-        async for part in request.stream():
-            parts.append(part)
-            size += len(part)
-            if size > MAX_BYTES:
-                break
-    if size > MAX_BYTES:
-        raise HTTPException(
-            413, f"This is larger than {MAX_BYTES // 2**20} MB; send a smaller one."
-        )
-    return b"".join(parts)
+    too_large = HTTPException(413, f"This is larger than {MAX_BYTES >> 20} MB; send a smaller one.")
+    if int(request.headers.get("content-length", 0)) > MAX_BYTES:
+        raise too_large
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > MAX_BYTES:
+            raise too_large
+    return bytes(data)

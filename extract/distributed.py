@@ -13,6 +13,7 @@ import functools
 import hashlib
 import logging
 import threading
+import weakref
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,8 +168,9 @@ def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
                 for path, decoded in answers:
                     if decoded.digest is None and path.exists():
                         raise ClusterError(
-                            f"a worker cannot read {path}, which is there for this process; "
-                            "pictures must lie where all workers find them under the same path"
+                            f"a worker cannot read {path}, which is there for this process "
+                            f"({decoded.reason}); pictures must lie where all workers find "
+                            "them under the same path"
                         )
                     yield states.pop(path), decoded
 
@@ -260,7 +262,11 @@ def _loaded(job: Job) -> _Bench:
         )
     cache = job.cache if Path(job.cache).is_dir() else None
     base = FrozenBase.again(job.base, cache=cache, engine=job.engine)
-    return _Bench(base.make_engine(), Decoders(base.recipe.size, job.max_pixels), threading.Lock())
+    decoders = Decoders(base.recipe.size, job.max_pixels)
+    bench = _Bench(base.make_engine(), decoders, threading.Lock())
+    # When another job has taken its place, and no thread works at it any more.
+    weakref.finalize(bench, decoders.__exit__)
+    return bench
 
 
 @functools.cache
