@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("extract", "classify", "classify.predict", "cache", "reports")
+COMMANDS = ("extract", "classify", "classify.predict", "classify.serve", "cache", "reports")
 
 
 def python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -40,6 +40,7 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     done = python("-X", "importtime", "-m", command, "--help")
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     heavy = {"tensorflow", "keras", "sklearn", "cv2", "pandas", "matplotlib", "scipy", "jinja2"}
+    heavy |= {"distributed", "fastapi"}
     assert imported & heavy == set()
 
 

@@ -172,7 +172,7 @@ def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> Non
     assert mean == pytest.approx(np.mean([float(row["probability"]) for row in rows]))
 
 
-def test_what_was_found_out_survives_a_later_failure(home: Path) -> None:
+def test_what_was_found_out_survives_a_later_failure(home: Path, run: Path) -> None:
     """One that cannot be trained ends the run, with the others' results reported."""
     wanted = ("--clf", "centroid,finetune", "--unfreeze", "block9", "--out", "partly")
     done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
@@ -182,6 +182,9 @@ def test_what_was_found_out_survives_a_later_failure(home: Path) -> None:
     record = json.loads((home / "partly" / "run.json").read_text())
     assert [result["classifier"] for result in record["results"]] == ["centroid"]
     assert (home / "partly" / "report.html").exists()
+    pictures = rows_of(home / "partly" / "pictures.csv")
+    assert pictures == rows_of(run / "pictures.csv")
+    assert {row["split"] for row in pictures} == {"train", "test"}
 
 
 def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from distributed import LocalCluster
 
 from extract.backbone import construct
+from extract.distributed import Job, _loaded, code_digest, embed
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.shapes import picture
@@ -141,6 +142,19 @@ def test_a_worker_without_the_weights_is_refused(
     (tmp_path / "gone.npz").unlink()
     with pytest.raises(ClusterError, match=r"worker tcp://.*gone\.npz"):
         here.extract(paths(home), dask=workers.scheduler_address)
+
+
+def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Path) -> None:
+    """A process that works for many clients, one after the other, does not fill up with them."""
+    here = base(home, tmp_path)
+    some, decoders = paths(home)[:2], []
+    for max_pixels in (50_000_000, 40_000_000):
+        job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, code_digest())
+        assert all(decoded.image is not None for _, decoded in embed(job, some))
+        decoders.append(_loaded(job).decoders)
+    earlier, latest = decoders
+    assert earlier._closed
+    assert not latest._closed
 
 
 @pytest.mark.parametrize(
