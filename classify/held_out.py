@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from cache.console import silent
 from classify.base import encode_labels
+from classify.parallel import each, in_this_process
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,12 +52,30 @@ def held_out_proba(
     classes, codes = encode_labels(labels)
     folds = min(FOLDS, int(np.bincount(codes).min()))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
+    splits = list(splitter.split(codes, codes))
+    told = [_told(progress, fold, folds) for fold in range(1, folds + 1)]
+    tasks = [
+        (clone(fixed), samples, labels, split, one) for split, one in zip(splits, told, strict=True)
+    ]
     probabilities = np.empty((len(codes), len(classes)))
-    for fold, (train, held_out) in enumerate(splitter.split(codes, codes), 1):
-
-        def told(stage: str, done: int, total: int, fold: int = fold) -> None:
-            progress(f"{stage}, fold {fold} of {folds}", done, total)
-
-        model = clone(fixed).fit(samples[train], labels[train], progress=told)
-        probabilities[held_out] = model.predict_proba(samples[held_out])
+    for (_, held_out), found in zip(splits, each(_of_one_fold, tasks), strict=True):
+        probabilities[held_out] = found
     return probabilities
+
+
+def _of_one_fold(
+    estimator: Classifier,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    split: tuple[NDArray[np.intp], NDArray[np.intp]],
+    progress: Progress,
+) -> NDArray[Any]:
+    train, held_out = split
+    return estimator.fit(X[train], y[train], progress=progress).predict_proba(X[held_out])
+
+
+def _told(progress: Progress, fold: int, folds: int) -> Progress:
+    """Tell which fold it is, if it is trained in this process."""
+    if not in_this_process():
+        return silent
+    return lambda stage, done, total: progress(f"{stage}, fold {fold} of {folds}", done, total)

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from cache.console import silent
 from classify.base import encode_labels
+from classify.parallel import each
 from reports.record import LearningCurve
 
 if TYPE_CHECKING:
@@ -89,20 +90,36 @@ def learning_curve(
     numbers = sizes(min(map(len, of_class)))
     stage = f"{name}: learning curve"
     progress(stage, 0, len(numbers) * draws)
-    accuracies: list[list[float]] = []
-    for number in numbers:
-        found = []
-        for draw in range(draws):
-            chosen = np.concatenate([rng.choice(rows, number, replace=False) for rows in of_class])
-            model = make(seed + draw).fit(X[chosen], y[chosen])
-            found.append(float((model.predict(test[0]) == test[1]).mean()))
-            progress(stage, len(accuracies) * draws + draw + 1, len(numbers) * draws)
-        accuracies.append(found)
+    draws_of_all = [
+        (
+            make(seed + draw),
+            np.concatenate([rng.choice(rows, number, replace=False) for rows in of_class]),
+        )
+        for number in numbers
+        for draw in range(draws)
+    ]
+    found = []
+    tasks = [(model, X, y, chosen, *test) for model, chosen in draws_of_all]
+    for accuracy in each(_accuracy, tasks):
+        found.append(accuracy)
+        progress(stage, len(found), len(tasks))
+    accuracies = [found[i : i + draws] for i in range(0, len(found), draws)]
     of_means = gain(numbers, accuracies)
-    gains = [gain(numbers, [[found[draw]] for found in accuracies]) for draw in range(draws)]
-    known = [found for found in (of_means, *gains) if found is not None]
+    gains = [gain(numbers, [[some[draw]] for some in accuracies]) for draw in range(draws)]
+    known = [one for one in (of_means, *gains) if one is not None]
     gain_range = [min(known), max(known)] if known else None
     return LearningCurve(name, numbers, accuracies, of_means, gain_range)
+
+
+def _accuracy(
+    model: Classifier,
+    X: NDArray[np.float32],
+    y: NDArray[np.str_],
+    chosen: NDArray[np.intp],
+    unseen: NDArray[np.float32],
+    truth: NDArray[np.str_],
+) -> float:
+    return float((model.fit(X[chosen], y[chosen]).predict(unseen) == truth).mean())
 
 
 def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:

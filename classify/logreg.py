@@ -118,9 +118,16 @@ class LogReg(Classifier):
         with _threads(features):
             Z, to_features, self.scale_ = _coordinates(features)
             solutions: dict[float, NDArray[np.float64]] = {}
-            score = partial(_out_of_fold, Z, self.scale_, codes, weights[codes], values, solutions)
+            score = partial(
+                _out_of_fold,
+                scale=self.scale_,
+                codes=codes,
+                sample_weight=weights[codes],
+                values=values,
+                solutions=solutions,
+            )
             outcome = cross_validate(
-                [Trail([{"C": value} for value in values], score)],
+                [Trail([{"C": value} for value in values], score, Z)],
                 codes,
                 folds=self.folds,
                 seed=self.random_state,
@@ -131,9 +138,11 @@ class LogReg(Classifier):
             self.search_: Search = outcome.record
             self.held_out_proba_: NDArray[np.float64] = softmax(outcome.scores, axis=1)
             self.C_: float = outcome.chosen["C"]
-            # The solution for all samples is near the mean of those that leave a fold out.
             problem = Problems.of(Z, self.scale_, codes, weights[codes][np.newaxis])
-            coef, _ = problem.minimise(solutions[self.C_], self.C_, PRECISION)
+            # The solution for all samples is near the mean of those that leave a fold out, which
+            # is here unless the folds were trained elsewhere.
+            start = solutions.get(self.C_, problem.start())
+            coef, _ = problem.minimise(start, self.C_, PRECISION)
         self.coef_ = to_features(coef[:-1, 0].T)
         mean = features.mean(axis=0, dtype=np.float64)
         self.intercept_: NDArray[np.float64] = coef[-1, 0] - self.coef_ @ mean
@@ -163,12 +172,13 @@ def _threads(X: NDArray[np.float32]) -> threadpool_limits:
 
 def _out_of_fold(
     Z: NDArray[Any],
+    splits: Sequence[Split],
+    *,
     scale: float,
     codes: NDArray[np.int64],
     sample_weight: NDArray[np.float64],
     values: Sequence[float],
     solutions: dict[float, NDArray[np.float64]],
-    splits: Sequence[Split],
 ) -> Generator[NDArray[np.float64]]:
     """Yield the class scores of all samples, each by the fold that it is held out from.
 

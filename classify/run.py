@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cache.console import Progress, silent
@@ -15,6 +16,7 @@ from classify import registry
 from classify.embedding_map import embedding_map
 from classify.errors import ClassifierError
 from classify.output import RunFolder
+from classify.parallel import spread
 from classify.surroundings import machine, versions
 from classify.trial import Features, Trial, Wishes
 from extract.dataset import counts
@@ -25,6 +27,8 @@ from reports.about_pictures import Picture
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from extract.dataset import Dataset, Split
     from extract.options import Options
@@ -135,16 +139,17 @@ def _find_out(
     """Try every classifier on every base, audit the pictures, map them; add it all to `found`."""
     for prepared, one in zip(bases, options.for_each_backbone(), strict=True):
         features = Features(prepared, one, progress)
-        for name in names:
-            on_images = registry.kind(name).consumes == "images"
-            if on_images and prepared is not bases[0]:
-                continue
-            several = len(bases) > 1 and not on_images
-            trial = Trial(name, features, wishes, several=several, progress=progress)
-            result, rows = trial.judge(folder)
-            found.results.append(result)
-            found.predictions += rows
-            found.curves += trial.learning_curve()
+        with spread(options.dask, partial(_in_common, names, features)):
+            for name in names:
+                on_images = registry.kind(name).consumes == "images"
+                if on_images and prepared is not bases[0]:
+                    continue
+                several = len(bases) > 1 and not on_images
+                trial = Trial(name, features, wishes, several=several, progress=progress)
+                result, rows = trial.judge(folder)
+                found.results.append(result)
+                found.predictions += rows
+                found.curves += trial.learning_curve()
         if features.lower is not None:
             below = _described(features.lower, one)
             layer = features.lower.base.recipe.layer
@@ -163,6 +168,13 @@ def _find_out(
             progress=progress,
         )
     found.embedding_map = embedding_map(bases[0], seed=options.seed, progress=progress)
+
+
+def _in_common(names: Sequence[str], features: Features) -> list[np.ndarray]:
+    """Return the arrays that several of the classifiers are fed."""
+    if not any(registry.kind(name).consumes == "embeddings" for name in names):
+        return []
+    return [features.embeddings("train"), features.embeddings("test")]
 
 
 def check(dataset: Dataset) -> None:

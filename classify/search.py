@@ -12,10 +12,11 @@ from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold
 
 from classify.errors import ClassifierError
+from classify.parallel import each, in_this_process
 from reports.record import Search, SearchPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,13 +50,17 @@ class Trail:
     points : sequence of dict
         Parameters, each with a ``C``.
     score : callable
-        Given the folds, yields for one point after another the class scores of every sample,
-        float64 ``(n_samples, n_classes)``, by a model that has not seen it. It may be closed
-        before the last.
+        Given the samples and the folds, yields for one point after another the class scores of
+        every sample that is held out in one of the folds (the others' are not looked at), float64
+        ``(n_samples, n_classes)``, by a model that has not seen it. It may be closed before the
+        last.
+    samples : object
+        What is trained on; large.
     """
 
     points: Sequence[dict[str, Any]]
-    score: Callable[[Sequence[Split]], Generator[NDArray[np.float64]]]
+    score: Callable[[Any, Sequence[Split]], Generator[NDArray[np.float64]]]
+    samples: Any
 
 
 @dataclass(frozen=True)
@@ -174,9 +179,9 @@ def cross_validate(
     total, passed = sum(len(trail.points) for trail in trails), 0
     progress(stage, 0, total)
     tried: list[tuple[float, SearchPoint, NDArray[np.float64]]] = []
-    for trail in trails:
+    for trail, scoring in zip(trails, _scored(trails, splits, len(codes)), strict=True):
         least, in_vain = np.inf, 0
-        with closing(trail.score(splits)) as scored:
+        with closing(scoring) as scored:
             for done, (point, scores) in enumerate(zip(trail.points, scored, strict=True), 1):
                 found = loss(scores, codes)
                 # Rounded, so that differences that mean nothing do not decide for a larger C.
@@ -199,6 +204,42 @@ def cross_validate(
         chosen_by="log loss",
     )
     return Outcome(record, dict(best.params), scores)
+
+
+def _scored(
+    trails: Sequence[Trail], splits: Sequence[Split], n_samples: int
+) -> Iterator[Generator[NDArray[np.float64]]]:
+    """Return the scores of each trail: all folds together here, or each fold as a task elsewhere.
+
+    A task goes its trail to the end; it cannot know that another fold has no patience left.
+    """
+    if in_this_process():
+        for trail in trails:
+            yield trail.score(trail.samples, splits)
+        return
+    tasks = [(trail.score, trail.samples, split) for trail in trails for split in splits]
+    shared = {id(trail.samples): trail.samples for trail in trails}
+    held_out_scores = each(_of_one_fold, tasks, shared=list(shared.values()))
+    for _ in trails:
+        yield _joined([next(held_out_scores) for _ in splits], splits, n_samples)
+
+
+def _of_one_fold(
+    score: Callable[[Any, Sequence[Split]], Generator[NDArray[np.float64]]],
+    samples: Any,
+    split: Split,
+) -> list[NDArray[np.float64]]:
+    return [scores[split[1]] for scores in score(samples, [split])]
+
+
+def _joined(
+    folds: Sequence[Sequence[NDArray[np.float64]]], splits: Sequence[Split], n_samples: int
+) -> Generator[NDArray[np.float64]]:
+    for parts in zip(*folds, strict=True):
+        scores = np.empty((n_samples, parts[0].shape[1]))
+        for (_, held_out), part in zip(splits, parts, strict=True):
+            scores[held_out] = part
+        yield scores
 
 
 def _judged(

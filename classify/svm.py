@@ -121,7 +121,10 @@ class SVM(Classifier):
             [
                 Trail(
                     [{"kernel": name, "C": value} for value in values],
-                    partial(_out_of_fold, gram, codes, weights, name, values),
+                    partial(
+                        _out_of_fold, codes=codes, class_weights=weights, name=name, values=values
+                    ),
+                    gram,
                 )
                 for name in kernels
             ],
@@ -188,11 +191,12 @@ def _kernels(name: str) -> tuple[Kernel, ...]:
 
 def _out_of_fold(
     gram: Gram,
+    splits: Sequence[Split],
+    *,
     codes: NDArray[np.int64],
     class_weights: NDArray[np.float64],
     name: Kernel,
     values: Sequence[float],
-    splits: Sequence[Split],
 ) -> Generator[NDArray[np.float64]]:
     """Yield the class scores of all samples, each by the fold that it is held out from."""
     n_classes = int(codes.max()) + 1
@@ -201,7 +205,7 @@ def _out_of_fold(
     # The folds take a core each; a BLAS that took all cores for each of them would only wait.
     with (
         threadpool_limits(1, user_api="blas"),
-        joblib.Parallel(n_jobs=workers, prefer="threads") as parallel,
+        joblib.Parallel(n_jobs=workers, require="sharedmem") as parallel,
     ):
         for _ in values:
             scores = np.empty((len(codes), n_classes))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from cache.console import silent
 from classify import registry
 from classify.errors import ModelError
+from classify.parallel import each, in_this_process
 from extract.dataset import counts
 from extract.loading import load_images
 from extract.prepare import embedded_otherwise
@@ -104,14 +106,21 @@ class Features:
 
     def __call__(self, estimator: Classifier, split: Split) -> np.ndarray:
         """Return what a classifier consumes, of all images of a split."""
+        if estimator.consumes == "embeddings":
+            return self.embeddings(split)
         key = (estimator.consumes, split)
         if key not in self._kept:
             self._kept[key] = self._read(estimator, split)
         return self._kept[key]
 
+    def embeddings(self, split: Split) -> np.ndarray:
+        """Return the embeddings of a split, which most classifiers consume."""
+        key = ("embeddings", split)
+        if key not in self._kept:
+            self._kept[key] = self.prepared.embeddings(split)
+        return self._kept[key]
+
     def _read(self, estimator: Classifier, split: Split) -> np.ndarray:
-        if estimator.consumes == "embeddings":
-            return self.prepared.embeddings(split)
         if estimator.consumes == "activations":
             lower = self._up_to(estimator.cut.layer)
             if split == "train" and estimator.mirror:
@@ -257,12 +266,22 @@ class Trial:
         """Return the accuracies with one seed after the other, of which the first has answered."""
         truth = np.array(self._prepared.labels("test"))
         accuracies = [float((first == truth).mean())]
-        for seed in range(self._seed + 1, self._seed + self._wishes.repeats):
-            estimator = self._make(seed)
-            labels = self._prepared.labels("train")
-            estimator.fit(self._X(estimator, "train"), labels, progress=self._progress)
-            predicted = estimator.predict(self._X(estimator, "test"))
-            accuracies.append(float((predicted == truth).mean()))
+        others = [self._make(self._seed + more) for more in range(1, self._wishes.repeats)]
+        told = self._progress if in_this_process() else silent
+        tasks = [
+            (
+                estimator,
+                self._X(estimator, "train"),
+                self._prepared.labels("train"),
+                self._X(estimator, "test"),
+                truth,
+                told,
+            )
+            for estimator in others
+        ]
+        for accuracy in each(_accuracy, tasks):
+            accuracies.append(accuracy)
+            self._progress(f"{self.name}: repeats", len(accuracies), self._wishes.repeats)
         return accuracies if len(accuracies) > 1 else []
 
     def _sureness(
@@ -351,3 +370,15 @@ class Trial:
             f"the classes count the same in training, although {most} has {max(found):,} images "
             f"and {least} {min(found):,} (--class-weight none counts images instead)"
         ]
+
+
+def _accuracy(
+    estimator: Classifier,
+    X: np.ndarray,
+    labels: Sequence[str],
+    unseen: np.ndarray,
+    truth: np.ndarray,
+    progress: Progress,
+) -> float:
+    predicted = estimator.fit(X, labels, progress=progress).predict(unseen)
+    return float((predicted == truth).mean())

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 FILES_PER_TASK = 32
 TASKS_PER_THREAD = 2
 """So many tasks are known to the scheduler for each thread that computes, and no more."""
+_GO_ON = "what was committed stays, and the same command goes on from there"
+_OTHER_CODE = (
+    "it has another version of frozen-features than the process that asks; install the same one on "
+    "all of them"
+)
 _LOCAL = "local:"
 _SECONDS_TO_CONNECT = 20
 
@@ -152,7 +157,11 @@ def loading(address: str, base: FrozenBase, max_pixels: int) -> Iterator[Loader]
 
 
 def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
-    job = Job(base.to_dict(), str(base.store.folder), base.engine, max_pixels, code_digest())
+    fields, weights = base.to_dict(), Path(base.weights.source)
+    if weights.is_file():
+        fields["weights_source"] = str(weights.absolute())
+    cache = str(base.store.folder.absolute())
+    job = Job(fields, cache, base.engine, max_pixels, code_digest())
     threads = sum(client.nthreads().values())
 
     def load(groups: Iterable[list[Path]]) -> Iterator[tuple[FileState | None, Decoded]]:
@@ -163,7 +172,7 @@ def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
             _tasks((group[0] for group in groups), states),
             TASKS_PER_THREAD * threads,
         )
-        with contextlib.closing(tasks), _explained(client):
+        with contextlib.closing(tasks), explained(client, _GO_ON):
             for answers in tasks:
                 for path, decoded in answers:
                     if decoded.digest is None and path.exists():
@@ -193,12 +202,23 @@ def _tasks(
 
 
 @contextlib.contextmanager
-def _explained(client: Any) -> Iterator[None]:
-    """Turn what Dask raises when machines are gone into an error that says what to do."""
+def explained(client: Any, go_on: str) -> Iterator[None]:
+    """Turn what Dask raises when machines are gone into an error that says what to do.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    go_on : str
+        What became of the work, and what to do next.
+
+    Raises
+    ------
+    ClusterError
+        In place of theirs.
+    """
     from distributed import KilledWorker
     from distributed.comm.core import CommClosedError
 
-    go_on = "what was committed stays, and the same command goes on from there"
     try:
         yield
     except KilledWorker as error:
@@ -206,12 +226,23 @@ def _explained(client: Any) -> Iterator[None]:
             f"a task has ended several workers, perhaps for want of memory; {go_on} ({error})"
         ) from error
     except (CancelledError, CommClosedError) as error:
-        raise ClusterError(f"the scheduler {client.scheduler.address} is gone; {go_on}") from error
-    except ModuleNotFoundError as error:
         raise ClusterError(
-            f"a worker lacks the module {error.name}; install frozen-features with the same extras "
-            "on every worker"
+            f"the scheduler {client.scheduler.address} is gone, or all workers that had the data; "
+            f"{go_on}"
         ) from error
+    except ModuleNotFoundError as error:
+        raise ClusterError(_lacks(f"the module {error.name}")) from error
+    except RuntimeError as error:
+        if "deserialization" not in str(error):
+            raise
+        raise ClusterError(_lacks(f"what the tasks need ({error.__cause__ or error})")) from error
+
+
+def _lacks(what: str) -> str:
+    return (
+        f"the scheduler or a worker lacks {what}; install frozen-features with the same extras on "
+        "all of them, and modules of your own"
+    )
 
 
 def embed(job: Job, paths: list[Path]) -> list[tuple[Path, Decoded]]:
@@ -256,10 +287,7 @@ def _bench(job: Job) -> _Bench:
 @functools.lru_cache(maxsize=1)
 def _loaded(job: Job) -> _Bench:
     if job.code != code_digest():
-        raise ClusterError(
-            "it has another version of frozen-features than the process that asks; install the "
-            "same one on all of them"
-        )
+        raise ClusterError(_OTHER_CODE)
     cache = job.cache if Path(job.cache).is_dir() else None
     base = FrozenBase.again(job.base, cache=cache, engine=job.engine)
     decoders = Decoders(base.recipe.size, job.max_pixels)
@@ -269,14 +297,31 @@ def _loaded(job: Job) -> _Bench:
     return bench
 
 
+def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
+    """Make sure that all workers have the same source files as this process.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    packages : tuple of str
+        Which of this project's packages matter.
+
+    Raises
+    ------
+    ClusterError
+        If one has other files; it names the worker.
+    """
+    for address, digest in client.run(code_digest, packages).items():
+        if digest != code_digest(packages):
+            raise ClusterError(f"worker {address}: {_OTHER_CODE}")
+
+
 @functools.cache
-def code_digest() -> str:
-    """Return the SHA-256 over the source files that decide what an embedding is."""
+def code_digest(packages: tuple[str, ...] = ("cache", "extract")) -> str:
+    """Return the SHA-256 over source files, by default those that decide what an embedding is."""
     root = Path(__file__).parents[1]
     found = hashlib.sha256()
-    for path in sorted(
-        file for name in ("cache", "extract") for file in (root / name).rglob("*.py")
-    ):
+    for path in sorted(file for name in packages for file in (root / name).rglob("*.py")):
         found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()
 

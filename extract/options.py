@@ -66,7 +66,8 @@ class Options:
     max_pixels : int
         Width times height up to which an image is decoded; a larger one is set aside.
     dask : str or None
-        The Dask cluster that computes, see `extract.distributed.cluster`; None is this process.
+        The Dask cluster that computes and trains, see `extract.distributed.cluster`; None is this
+        process.
     cache : str or None
         The cache folder; None is the environment's or the user's.
     mirror : str or None
@@ -188,8 +189,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="let the workers of a Dask cluster compute: tcp://HOST:PORT of its scheduler, or "
-        "local:N for N processes on this machine",
+        help="let the workers of a Dask cluster compute (and train, in classify): tcp://HOST:PORT "
+        "of its scheduler, or local:N for N processes on this machine",
     )
     work.add_argument(
         "--max-pixels",

@@ -16,11 +16,11 @@ EQUAL = functools.partial(log_loss, class_weights=np.ones(2))
 def search(points, scores, codes=CODES, folds=5, progress=silent):
     """Search one trail, whose points have these class scores of every sample."""
 
-    def score(_):
+    def score(*_):
         yield from scores
 
     return cross_validate(
-        [Trail(points, score)],
+        [Trail(points, score, None)],
         codes,
         folds=folds,
         seed=0,
@@ -64,11 +64,11 @@ def test_the_point_of_least_log_loss_is_chosen():
 def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # noqa: N802 - as above
     """Ties go to the strongest regularisation, and then to the order of the trails."""
 
-    def score(_):
+    def score(*_):
         yield from [votes(CODES)] * 2
 
     trails = [
-        Trail([{"kernel": kernel, "C": C} for C in (least, 10.0)], score)
+        Trail([{"kernel": kernel, "C": C} for C in (least, 10.0)], score, None)
         for kernel, least in (("late", 5.0), ("linear", 1.0), ("rbf", 1.0))
     ]
     outcome = cross_validate(trails, CODES, folds=5, seed=0, progress=silent, stage="", loss=EQUAL)
@@ -79,14 +79,20 @@ def test_the_deviation_is_that_of_the_folds_accuracies():
     """Mean and standard deviation are over the folds, each judged by the samples it leaves out."""
     heard = []
 
-    def score(splits):
+    def score(_, splits):
         heard.extend(splits)
         scores = votes(CODES)
         scores[splits[0][1]] *= -1
         yield scores
 
     outcome = cross_validate(
-        [Trail([{"C": 1.0}], score)], CODES, folds=5, seed=0, progress=silent, stage="", loss=EQUAL
+        [Trail([{"C": 1.0}], score, None)],
+        CODES,
+        folds=5,
+        seed=0,
+        progress=silent,
+        stage="",
+        loss=EQUAL,
     )
     (point,) = outcome.record.points
     assert point.mean == pytest.approx(0.8)
@@ -121,14 +127,14 @@ def test_with_many_samples_a_trail_ends_past_its_best(caplog, monkeypatch):
     points = [{"C": float(C)} for C in range(1, 9)]
     trained = []
 
-    def score(_):
+    def score(*_):
         for sureness in (0.1, 0.3, 0.2, 1.0, 0.9, 0.9, 0.9, 2.0):
             trained.append(sureness)
             yield sureness * votes(CODES)
 
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = cross_validate(
-            [Trail(points, score)] * 2,
+            [Trail(points, score, None)] * 2,
             CODES,
             folds=5,
             seed=0,

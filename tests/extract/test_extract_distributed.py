@@ -22,7 +22,6 @@ from extract.frozen import FrozenBase
 from extract.shapes import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -42,19 +41,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "pictures" / "050.png").write_bytes(same[:500])
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     return home
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[LocalCluster]:
-    """Two workers of one thread each, whom a nanny starts again when they are killed."""
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
-        yield cluster
 
 
 def base(home: Path, cache: Path) -> FrozenBase:
