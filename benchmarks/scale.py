@@ -27,7 +27,8 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from benchmarks import inputs
-from cache.store import SHARD_ROWS, Store, file_state
+from cache.places import file_state
+from cache.store import SHARD_ROWS, Store
 from extract.decoders import Decoded
 from extract.loading import ahead
 from extract.pipeline import extract

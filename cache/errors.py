@@ -6,6 +6,7 @@
     ├── CacheError (OSError)
     │   ├── CorruptCacheError
     │   └── CacheSchemaError
+    ├── AddressError (OSError)
     ├── DataError (ValueError)            extract.errors
     │   ├── ImageError
     │   └── ArchiveError
@@ -47,6 +48,10 @@ class CorruptCacheError(CacheError):
 
 class CacheSchemaError(CacheError):
     """The cache was written by a version of the toolkit with another layout."""
+
+
+class AddressError(ToolkitError, OSError):
+    """An address cannot be taken, or what is there does not answer."""
 
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:

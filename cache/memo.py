@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache.database import marks, portions, seal
+from cache.places import FileState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,15 +22,6 @@ CREATE TABLE memo (
     seal BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What a file's status says of its content: as long as it stays, so does the content."""
-
-    size: int
-    mtime_ns: int
-    inode: int
 
 
 class Memo:

@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +20,13 @@ from cache.database import Database
 from cache.errors import CacheError, CorruptCacheError
 from cache.index import MEND, Index, RecipeEntry, ShardEntry, checksum
 from cache.locks import Lease
-from cache.memo import FileState, Memo
+from cache.memo import Memo
+from cache.places import FileState, file_states, place, sort_key
 from cache.shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -183,8 +184,8 @@ class Store:
         remembered: dict[Path, str] = {}
         for start in range(0, len(paths), _RECALLED_TOGETHER):
             some = paths[start : start + _RECALLED_TOGETHER]
-            keys = {path: os.fsencode(path.absolute()) for path in some}
-            states = {key: file_state(path) for path, key in keys.items()}
+            keys = {path: sort_key(path) for path in some}
+            states = dict(zip(keys.values(), file_states(some), strict=True))
             found = self.memo.recall({key: state for key, state in states.items() if state})
             remembered |= {path: found[key] for path, key in keys.items() if key in found}
         return remembered
@@ -201,7 +202,7 @@ class Store:
         settled_ns = (time.time() - _SECONDS_UNTIL_SETTLED) * 1e9
         self.memo.remember(
             {
-                os.fsencode(path.absolute()): (state, digest)
+                sort_key(path): (state, digest)
                 for path, (state, digest) in digests.items()
                 if state.mtime_ns < settled_ns
             }
@@ -210,7 +211,7 @@ class Store:
     def path_of(self, digest: str) -> Path | None:
         """Return a file that has this SHA-256 still, as far as its status tells; None if none."""
         for name in self.memo.paths(digest):
-            path = Path(os.fsdecode(name))
+            path = place(os.fsdecode(name))
             if self.digests([path]).get(path) == digest:
                 return path
         return None
@@ -218,12 +219,3 @@ class Store:
     def recipes(self) -> list[RecipeEntry]:
         """Return what there is of each recipe, the latest computed last."""
         return self.index.recipes()
-
-
-def file_state(path: Path) -> FileState | None:
-    """Return the status that a file's remembered digest hangs on; None if there is no file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return FileState(status.st_size, status.st_mtime_ns, status.st_ino)

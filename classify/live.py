@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from classify.similar import Similar
 from extract.decoders import Decoders
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images import MAX_PIXELS
+from extract.images import MAX_PIXELS, check_size
 from reports import record, tables
 
 if TYPE_CHECKING:
@@ -168,10 +167,8 @@ class LiveModel:
         )
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:
-        with tempfile.TemporaryDirectory(prefix="frozen-features-") as folder:
-            path = Path(folder, "picture")
-            path.write_bytes(data)
-            decoded = self._decoders(path)
+        check_size(len(data))
+        decoded = self._decoders(data)
         if decoded.image is None:
             raise ImageError(decoded.reason)
         return decoded.image

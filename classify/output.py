@@ -113,7 +113,7 @@ class RunFolder:
         if run.audit is not None:
             tables.write_audit(run.audit, self.path)
         disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
-        page.write(run, predictions, self.path / page.REPORT_NAME)
+        page.write(run, predictions, self.path / page.REPORT_NAME, fetch=True)
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a run that came to nothing."""

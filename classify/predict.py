@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cache.cells import encode_text, write_csv
 from cache.console import ConsoleProgress, Progress, argument_parser, silent
 from cache.console import run as run_command
+from cache.places import place
 from classify.errors import ModelError
 from extract.images import MAX_PIXELS
 from reports.text import shown
@@ -221,9 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m classify.predict`` and return its exit status."""
     parser = argument_parser("python -m classify.predict", DESCRIPTION)
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
-    parser.add_argument(
-        "paths", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="pictures to classify"
-    )
+    parser.add_argument("paths", metavar="IMAGE|FOLDER", nargs="+", help="pictures to classify")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)
@@ -235,7 +234,7 @@ def _predict(args: argparse.Namespace) -> None:
     with ConsoleProgress(args.quiet) as progress:
         answers = predict(
             args.run,
-            args.paths,
+            [place(path) for path in args.paths],
             classifier=args.clf,
             weights=args.weights,
             cache=args.cache,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -15,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from cache.errors import ToolkitError
+from cache.places import place
 from extract.errors import ImageError
 from extract.loading import default_workers
 from reports.served import render_api, render_try
@@ -180,7 +180,7 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
         """Return a training picture in small, by the SHA-256 of its bytes."""
         if sha256 not in training:
             raise HTTPException(404, "There is no such training picture.")
-        path = Path(model.run.data.root, training[sha256].path)
+        path = place(model.run.data.root, training[sha256].path)
         image = await to_thread.run_sync(thumbnail, path, 128, limiter=workers)
         if image is None:
             raise HTTPException(404, "The training picture is no longer where it was.")

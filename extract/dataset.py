@@ -7,7 +7,8 @@ Layouts of a folder, tried in this order:
 - ``CLASS/``: one folder per class, no split;
 - Kaggle's file names, ``CLASS.NUMBER.jpg``, in the folder itself or in its ``train/``; no split.
 
-Or a CSV file with the columns ``path,label`` and, if it likes, ``split``.
+Or a CSV file with the columns ``path,label`` and, if it likes, ``split``. Any of it may be at an
+address that fsspec knows, and so may a single picture of a CSV file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import logging
 import math
 import os
@@ -22,13 +24,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
+from cache.errors import AddressError
+from cache.places import is_address, is_remote, place, read_remote, relative, sort_key
 from extract.errors import DataError
+from extract.folders import Folder, folder_at
 from extract.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 Split = Literal["train", "test"]
 
@@ -37,6 +42,7 @@ logger = logging.getLogger(__name__)
 _TEST_FOLDERS = ("test", "val", "valid", "validation")
 _LESSON_FOLDER = re.compile(r"(?P<label>.+)-(?P<split>train|test)", re.DOTALL)
 _KAGGLE_NAME = re.compile(r"(?P<label>[^.]+)\.\d+\.[^.]+", re.DOTALL)
+_MAX_BYTES_OF_CSV = 2**30
 _SPLIT_WORDS: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -89,7 +95,7 @@ class Dataset:
 
     def relative(self, path: Path) -> str:
         """Return an image's path below `root`, or its full path if it lies elsewhere."""
-        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+        return relative(path, self.root)
 
     def with_hashed_split(self, digests: Sequence[str], test_size: float, seed: int) -> Dataset:
         """Put a share of every class into a test split, by the images' content.
@@ -146,7 +152,7 @@ def read(path: Path, name: str | None = None) -> Dataset:
     Parameters
     ----------
     path : Path
-        A folder in one of the module's layouts, or a ``.csv`` file.
+        A folder in one of the module's layouts, or a ``.csv`` file; or the address of one.
     name : str, optional
         What to call the data set; the folder's or file's name by default.
 
@@ -159,65 +165,53 @@ def read(path: Path, name: str | None = None) -> Dataset:
     DataError
         If there is nothing there, or no layout fits what is there.
     """
-    path = Path(path).absolute()
-    if path.is_file() and path.suffix.lower() == ".csv":
+    if not is_remote(path):
+        path = Path(path).absolute()
+    if path.suffix.lower() == ".csv" and (is_remote(path) or path.is_file()):
         items, root = _read_csv(path), path.parent
-    elif path.is_dir():
-        root = _descend(path)
-        items = _read_folder(root)
-        _note_what_is_passed_over(root)
+    elif is_remote(path) or path.is_dir():
+        folder = _descend(folder_at(path))
+        items, root = _read_folder(folder), folder.path
+        _note_what_is_passed_over(folder)
     else:
         raise DataError(f"{path}: expected a folder of images or a .csv file, found neither")
-    items = sorted(items, key=lambda item: os.fsencode(item.path))
+    items = sorted(items, key=lambda item: sort_key(item.path))
     return Dataset(name or path.stem, root, tuple(items))
 
 
 def images_in(path: Path) -> list[Path]:
-    """Return a file itself, or the image files below a folder in the order of their names.
+    """Return a file or address itself, or the image files below a folder, sorted by name.
 
     Raises
     ------
     DataError
         If there is nothing there, or the folder holds no image file.
     """
-    if path.is_dir():
-        found = sorted(find_images(path), key=os.fsencode)
+    if not is_remote(path) and path.is_dir():
+        found = sorted(Folder(path).images(), key=os.fsencode)
         if not found:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise DataError(f"{path} holds no image: no file below it ends in {kinds}")
         return found
-    if not os.path.lexists(path):
+    if not is_remote(path) and not os.path.lexists(path):
         raise DataError(f"there is no file or folder {path}")
     return [path]
 
 
-def find_images(folder: Path) -> Iterator[Path]:
-    """Yield the files below `folder` whose names say that they are images, in no given order.
-
-    Hidden files and folders are passed over; links to folders are not followed.
-    """
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in files:
-            if not file.startswith(".") and Path(file).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(parent, file)
-
-
-def _read_folder(folder: Path) -> list[Item]:
+def _read_folder(folder: Folder) -> list[Item]:
     for reader in (_read_lesson, _read_split_folders, _read_kaggle, _read_class_folders):
         items = reader(folder)
         if items is not None:
             return items
-    found = sorted(entry.name for entry in folder.iterdir())[:5]
     raise DataError(
-        f"{folder} is in no layout that tells labels: expected a folder per class, CLASS-train and "
-        f"CLASS-test folders, train/CLASS and test/CLASS, or files named CLASS.NUMBER.jpg; found "
-        f"{', '.join(found) or 'an empty folder'}"
+        f"{folder.path} is in no layout that tells labels: expected a folder per class, "
+        "CLASS-train and CLASS-test folders, train/CLASS and test/CLASS, or files named "
+        f"CLASS.NUMBER.jpg; found {', '.join(folder.names()[:5]) or 'an empty folder'}"
     )
 
 
-def _read_lesson(folder: Path) -> list[Item] | None:
-    matches = [(sub, _LESSON_FOLDER.fullmatch(sub.name)) for sub in _subfolders(folder)]
+def _read_lesson(folder: Folder) -> list[Item] | None:
+    matches = [(sub, _LESSON_FOLDER.fullmatch(sub.name)) for sub in folder.subfolders()]
     if not any(match for _, match in matches):
         return None
     items = []
@@ -228,63 +222,57 @@ def _read_lesson(folder: Path) -> list[Item] | None:
     return items
 
 
-def _read_split_folders(folder: Path) -> list[Item] | None:
-    names = {sub.name.lower(): sub for sub in _subfolders(folder)}
+def _read_split_folders(folder: Folder) -> list[Item] | None:
+    names = {sub.name.lower(): sub for sub in folder.subfolders()}
     train = names.get("train")
-    if train is None or not _subfolders(train):
+    if train is None or not train.subfolders():
         return None
     items = _read_class_folders(train, "train") or []
     for name in _TEST_FOLDERS:
-        if name in names and _subfolders(names[name]):
+        if name in names and names[name].subfolders():
             items += _read_class_folders(names[name], "test") or []
             break
     return items
 
 
-def _read_class_folders(folder: Path, split: Split | None = None) -> list[Item] | None:
-    subfolders = _subfolders(folder)
+def _read_class_folders(folder: Folder, split: Split | None = None) -> list[Item] | None:
+    subfolders = folder.subfolders()
     if not subfolders:
         return None
     return [item for sub in subfolders for item in _label(sub, sub.name, split)]
 
 
-def _read_kaggle(folder: Path) -> list[Item] | None:
-    if (folder / "train").is_dir():
-        folder = folder / "train"
+def _read_kaggle(folder: Folder) -> list[Item] | None:
+    folder = next((sub for sub in folder.subfolders() if sub.name == "train"), folder)
     items = []
-    for entry in folder.iterdir():
-        match = _KAGGLE_NAME.fullmatch(entry.name)
-        if match and entry.suffix.lower() in IMAGE_SUFFIXES:
-            items.append(Item(entry, match["label"], None))
+    for path in folder.files():
+        match = _KAGGLE_NAME.fullmatch(path.name)
+        if match and path.suffix.lower() in IMAGE_SUFFIXES:
+            items.append(Item(path, match["label"], None))
     return items or None
 
 
-def _descend(folder: Path) -> Path:
+def _descend(folder: Folder) -> Folder:
     """Step into folders that hold one folder and nothing else, as unpacked archives often do."""
     while True:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__"))]
-        if len(entries) != 1 or not entries[0].is_dir():
+        names = [name for name in folder.names() if not name.startswith((".", "__"))]
+        subfolders = folder.subfolders()
+        if len(names) != 1 or len(subfolders) != 1:
             return folder
-        only = entries[0]
+        (only,) = subfolders
         if only.name.lower() == "train" or _LESSON_FOLDER.fullmatch(only.name):
             return folder
-        if not _subfolders(only) and _read_kaggle(only) is None:
+        if not only.subfolders() and _read_kaggle(only) is None:
             return folder
         folder = only
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return [
-        sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith((".", "__"))
-    ]
-
-
-def _label(folder: Path, label: str, split: Split | None) -> list[Item]:
-    items = [Item(path, label, split) for path in find_images(folder)]
+def _label(folder: Folder, label: str, split: Split | None) -> list[Item]:
+    items = [Item(path, label, split) for path in folder.images()]
     if not items:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise DataError(
-            f"class {label!r} has a folder without images: {folder} holds no file ending in "
+            f"class {label!r} has a folder without images: {folder.path} holds no file ending in "
             f"{kinds}; add images or remove the folder"
         )
     return items
@@ -292,7 +280,7 @@ def _label(folder: Path, label: str, split: Split | None) -> list[Item]:
 
 def _read_csv(path: Path) -> list[Item]:
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        with _opened(path) as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
             if "path" not in columns or "label" not in columns:
@@ -301,6 +289,8 @@ def _read_csv(path: Path) -> list[Item]:
                     f"between, found {','.join(columns) or 'an empty file'}"
                 )
             items = [_csv_item(path, reader.line_num, row) for row in reader]
+    except AddressError:
+        raise
     except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}") from error
     if any(item.split for item in items):
@@ -315,6 +305,15 @@ def _read_csv(path: Path) -> list[Item]:
     return _without_repeats(path, items)
 
 
+def _opened(path: Path) -> TextIO:
+    if not is_remote(path):
+        return path.open(newline="", encoding="utf-8-sig", errors="surrogateescape")
+    data = read_remote(path, _MAX_BYTES_OF_CSV)
+    if len(data) > _MAX_BYTES_OF_CSV:
+        raise DataError(f"{path} is larger than {_MAX_BYTES_OF_CSV // 2**20} MiB")
+    return io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline="")
+
+
 def _csv_item(path: Path, line: int, row: dict[str, str | None]) -> Item:
     name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
     word = (row.get("split") or "").strip().lower()
@@ -324,30 +323,28 @@ def _csv_item(path: Path, line: int, row: dict[str, str | None]) -> Item:
         raise DataError(
             f"{path}, line {line}: split is {word!r}; expected one of {', '.join(_SPLIT_WORDS)}"
         )
-    image = path.parent / name
-    if not os.path.lexists(image):
+    image = place(name) if is_address(name) else path.parent / name
+    if not is_remote(image) and not os.path.lexists(image):
         raise DataError(
             f"{path}, line {line}: there is no file {image}; paths are relative to the CSV file"
         )
     return Item(image, label, _SPLIT_WORDS[word] if word else None)
 
 
-def _note_what_is_passed_over(folder: Path) -> None:
+def _note_what_is_passed_over(folder: Folder) -> None:
     """Say which kinds of files are not looked at: a telephone's .heic may be half of the data."""
     kinds = Counter(
-        Path(file).suffix.lower() or "no suffix"
-        for parent, folders, files in os.walk(folder)
-        for file in files
-        if not Path(parent, file).relative_to(folder).as_posix().startswith((".", "__"))
-        and not file.startswith(".")
-        and Path(file).suffix.lower() not in IMAGE_SUFFIXES
+        path.suffix.lower() or "no suffix"
+        for path in folder.walk()
+        if path.suffix.lower() not in IMAGE_SUFFIXES
+        and not relative(path, folder.path).startswith("__")
     )
     if kinds:
         listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
         logger.info(
             "%d files in %s were not looked at (%s); images end in %s",
             kinds.total(),
-            folder,
+            folder.path,
             listed,
             ", ".join(sorted(IMAGE_SUFFIXES)),
         )

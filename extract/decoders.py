@@ -1,8 +1,8 @@
 """Decoding in processes of their own: a decoder that dies or hangs loses one image, not the run.
 
 The processes are plain Python interpreters that import what decoding needs and nothing else: no
-TensorFlow, and not the user's program. A path goes in, a digest and then pixels or a reason come
-out; nothing is pickled either way, so that a decoder taken over by an image gains nothing here.
+TensorFlow, and not the user's program. A path or bytes go in, a digest and then pixels or a reason
+come out; nothing is pickled either way, so a decoder taken over by an image gains nothing here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cache.errors import ToolkitError
+from cache.places import is_remote
 from extract.errors import ImageError
 from extract.images import MAX_PIXELS, decode, read_bytes
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 SECONDS_TO_DECODE = 10.0
 """A decoder that takes longer over one image is ended, and the image is lost."""
+
+_PATH, _BYTES = b"p", b"b"
+"""What is asked of a decoder begins with one of these."""
 
 _SECONDS_TO_READ = 60.0
 _SECONDS_TO_START = 120.0
@@ -100,17 +104,29 @@ class Decoders:
             while self._idle:
                 self._idle.pop().end()
 
-    def __call__(self, path: Path) -> Decoded:
-        """Read and decode a file; to be called from any number of threads.
+    def __call__(self, picture: Path | bytes) -> Decoded:
+        """Read and decode a picture; to be called from any number of threads.
+
+        Parameters
+        ----------
+        picture : Path or bytes
+            A file, which its decoder reads; an address, which this process does; or what is in it.
 
         Raises
         ------
         DecoderError
             If no decoder can be started.
+        AddressError
+            If an address does not answer.
         """
+        if not isinstance(picture, bytes) and is_remote(picture):
+            try:
+                picture = read_bytes(picture)
+            except ImageError as error:
+                return Decoded(reason=str(error))
         for attempt in (1, 2):
             decoder = self._take()
-            decoded = decoder(path)
+            decoded = decoder(picture)
             self._give_back(decoder)
             # One that died before it had even read the file (killed to free memory, say) did not
             # die of the image.
@@ -163,10 +179,13 @@ class _Decoder:
             found = (problem or b"").decode(errors="replace") or self._death()
             raise DecoderError(f"cannot start a process that decodes images: {found}")
 
-    def __call__(self, path: Path) -> Decoded:
+    def __call__(self, picture: Path | bytes) -> Decoded:
         digest = None
         try:
-            self._line.send_bytes(os.fsencode(path.absolute()))
+            if isinstance(picture, bytes):
+                self._line.send_bytes(_BYTES + picture)
+            else:
+                self._line.send_bytes(_PATH + os.fsencode(picture.absolute()))
             answer = self._receive(_SECONDS_TO_READ)
             if answer[:1] == b"+":
                 digest = answer[1:].decode("ascii")
@@ -278,11 +297,13 @@ def _prepare(max_pixels: int) -> int:
 
 
 def _answer(connection: Connection, complaints: int, size: int, max_pixels: int) -> None:
-    path = Path(os.fsdecode(connection.recv_bytes()))
+    asked = connection.recv_bytes()
     # Should nobody be left to end a decoder that hangs, the system does.
     signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS_TO_DECODE)
     try:
-        data = read_bytes(path)
+        data = asked[1:]
+        if asked[:1] == _PATH:
+            data = read_bytes(Path(os.fsdecode(data)))
         connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
         _read(complaints)
         answer = b"+" + decode(data, size, max_pixels).tobytes()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache.errors import ToolkitError
-from cache.store import file_state
+from cache.places import file_state, is_remote
 from extract.decoders import Decoded, Decoders
 from extract.errors import ClusterError, EngineError
 from extract.frozen import FrozenBase
@@ -31,7 +31,7 @@ from extract.loading import ahead
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from cache.memo import FileState
+    from cache.places import FileState
     from extract.pipeline import Loader
 
 FILES_PER_TASK = 32
@@ -174,14 +174,14 @@ def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
         )
         with contextlib.closing(tasks), explained(client, _GO_ON):
             for answers in tasks:
-                for path, decoded in answers:
+                for path, state, decoded in answers:
                     if decoded.digest is None and path.exists():
                         raise ClusterError(
                             f"a worker cannot read {path}, which is there for this process "
                             f"({decoded.reason}); pictures must lie where all workers find "
                             "them under the same path"
                         )
-                    yield states.pop(path), decoded
+                    yield states.pop(path, state), decoded
 
     return load
 
@@ -189,10 +189,11 @@ def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
 def _tasks(
     paths: Iterable[Path], states: dict[Path, FileState | None]
 ) -> Generator[list[Path], None, None]:
-    """Divide files into tasks, noting the status that each has before it is read."""
+    """Divide pictures into tasks, noting the status that each file has before it is read."""
     task: list[Path] = []
     for path in paths:
-        states[path] = file_state(path)
+        if not is_remote(path):
+            states[path] = file_state(path)
         task.append(path)
         if len(task) == FILES_PER_TASK:
             yield task
@@ -245,8 +246,13 @@ def _lacks(what: str) -> str:
     )
 
 
-def embed(job: Job, paths: list[Path]) -> list[tuple[Path, Decoded]]:
+def embed(job: Job, paths: list[Path]) -> list[tuple[Path, FileState | None, Decoded]]:
     """Decode and embed files; this runs on a worker.
+
+    Returns
+    -------
+    list of (Path, FileState or None, Decoded)
+        The status is that of an address: of a file, another machine may see another.
 
     Raises
     ------
@@ -255,6 +261,7 @@ def embed(job: Job, paths: list[Path]) -> list[tuple[Path, Decoded]]:
     """
     try:
         bench = _bench(job)
+        states = [file_state(path) if is_remote(path) else None for path in paths]
         decoded = [bench.decoders(path) for path in paths]
         images = {i: one.image for i, one in enumerate(decoded) if one.image is not None}
         if images:
@@ -264,7 +271,7 @@ def embed(job: Job, paths: list[Path]) -> list[tuple[Path, Decoded]]:
                 decoded[i] = Decoded(decoded[i].digest, row)
     except ToolkitError as error:
         raise ClusterError(f"worker {_own_address()}: {error}") from None
-    return list(zip(paths, decoded, strict=True))
+    return list(zip(paths, states, decoded, strict=True))
 
 
 @dataclass(frozen=True)

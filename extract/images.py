@@ -15,6 +15,8 @@ import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from cache.errors import AddressError
+from cache.places import is_remote, read_remote
 from extract.errors import ImageError
 
 if TYPE_CHECKING:
@@ -58,7 +60,11 @@ def read_bytes(path: Path) -> bytes:
     ImageError
         If it is not a regular file (a FIFO would wait for ever), is empty, is larger than
         `MAX_BYTES`, changes meanwhile, or cannot be read.
+    AddressError
+        If it is an address that does not answer.
     """
+    if is_remote(path):
+        return _read_remote(path)
     try:
         # Before it is opened: opening alone makes some devices do something.
         _check_status(path.stat())
@@ -71,6 +77,19 @@ def read_bytes(path: Path) -> bytes:
         raise ImageError(f"cannot be read: {error.strerror or error}") from error
     if len(data) != size:
         raise ImageError("its size changed while it was being read; run again")
+    return data
+
+
+def _read_remote(path: Path) -> bytes:
+    try:
+        data = read_remote(path, MAX_BYTES)
+    except OSError as error:
+        if isinstance(error, AddressError):
+            raise
+        gone = isinstance(error, FileNotFoundError)
+        reason = "there is no such file" if gone else error.strerror or error
+        raise ImageError(f"cannot be read: {reason}") from error
+    check_size(len(data))
     return data
 
 
@@ -155,11 +174,21 @@ def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 def _check_status(status: os.stat_result) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("not a regular file")
-    if status.st_size > MAX_BYTES:
-        raise ImageError(f"larger than {MAX_BYTES // 2**20} MiB")
-    if not status.st_size:
-        raise ImageError("empty file")
+    check_size(status.st_size)
     return status.st_size
+
+
+def check_size(size: int) -> None:
+    """Refuse a file of no bytes, or of more than `MAX_BYTES`.
+
+    Raises
+    ------
+    ImageError
+    """
+    if size > MAX_BYTES:
+        raise ImageError(f"larger than {MAX_BYTES // 2**20} MiB")
+    if not size:
+        raise ImageError("empty file")
 
 
 def sides(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:

@@ -30,7 +30,8 @@ class Options:
     Parameters
     ----------
     data : str
-        ``auto``, a named data set, a folder, a CSV or zip file, or the URL of a zip file.
+        ``auto``, a named data set, a folder, a CSV or zip file, the URL of a zip file, or the
+        address of a folder or CSV file; see `extract.sources.locate`.
     labels : str or None
         A CSV file whose labels are put over those of the data; see `extract.corrections`.
     preset : str
@@ -145,7 +146,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         default=default.data,
         help="auto, dogs-vs-cats, shapes, a folder, a .csv file with path,label[,split], a .zip "
-        "file or the URL of one; auto takes data/ if it holds images, else dogs-vs-cats, else "
+        "file or the URL of one, or the address of a folder or .csv file (s3://bucket/pictures, "
+        "https://host/pictures/); auto takes data/ if it holds images, else dogs-vs-cats, else "
         "(if that cannot be reached) shapes",
     )
     data.add_argument(

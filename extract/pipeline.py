@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache.console import Progress, silent
-from cache.store import SHARD_ROWS, file_state
+from cache.errors import AddressError
+from cache.places import file_state, is_remote
+from cache.store import SHARD_ROWS
 from extract.decoders import Decoders
 from extract.errors import ImageError
 from extract.images import MAX_PIXELS, read_bytes
 from extract.loading import BATCH_SIZE, ahead, default_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from cache.memo import FileState
+    from cache.places import FileState
     from cache.store import Store
     from extract.decoders import Decoded
     from extract.engines import Engine
@@ -109,16 +111,14 @@ def extract(
     ------
     DecoderError
         If the processes that decode cannot be started.
+    AddressError
+        If the server of an address does not answer; what was committed until then stays.
     KeyboardInterrupt
         After Ctrl-C, with a message; everything computed until then has been committed.
     """
     started = time.monotonic()
-    digests, quarantine = hash_images(paths, store, workers=workers, progress=progress)
-    missing = set(store.missing(recipe.fingerprint, list(digests.values())))
-    todo: dict[str, list[Path]] = {}
-    for path, digest in digests.items():
-        if digest in missing:
-            todo.setdefault(digest, []).append(path)
+    digests, quarantine = hash_images(paths, store, fetch=False, workers=workers, progress=progress)
+    todo = _todo(paths, digests, quarantine, store.missing(recipe.fingerprint, [*digests.values()]))
     computed: set[str] = set()
     if todo:
         if elsewhere is not None:
@@ -146,6 +146,27 @@ def extract(
     )
 
 
+def _todo(
+    paths: Sequence[Path],
+    digests: Mapping[Path, str],
+    quarantine: Mapping[Path, str],
+    missing: Iterable[str],
+) -> dict[str, list[Path]]:
+    """Return the files to compute from, by digest.
+
+    What has to be fetched is hashed when it is decoded, so that it is fetched once. Until then its
+    address stands for its digest, as if the file had changed.
+    """
+    todo: dict[str, list[Path]] = {digest: [] for digest in missing}
+    for path in paths:
+        if path in digests:
+            if digests[path] in todo:
+                todo[digests[path]].append(path)
+        elif path not in quarantine:
+            todo[str(path)] = [path]
+    return todo
+
+
 def _decoding(pool: ThreadPoolExecutor, decoders: Decoders, n_ahead: int) -> Loader:
     def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
         return file_state(paths[0]), decoders(paths[0])
@@ -168,7 +189,7 @@ class _Run:
         The files that could not be decoded, each with its reason.
     changed : dict from Path to str
         The files that were found to hold other bytes than they had been hashed from (or than were
-        remembered), each with its digest now.
+        remembered, or that had not been hashed yet), each with its digest now.
     """
 
     def __init__(
@@ -181,6 +202,7 @@ class _Run:
     ) -> None:
         self._recipe, self._store, self._batch_size = recipe, store, batch_size
         self._make_engine, self._progress = make_engine, progress
+        self._seen: dict[Path, tuple[FileState, str]] = {}
         self.computed: set[str] = set()
         self.quarantine: dict[Path, str] = {}
         self.changed: dict[Path, str] = {}
@@ -202,9 +224,13 @@ class _Run:
                 self._forward()
                 self._hand_over(committer)
                 self._settle()
-            except KeyboardInterrupt:
+                self._remember()
+            except (KeyboardInterrupt, AddressError) as ended:
                 self._hand_over(committer)
                 self._settle()
+                self._remember()
+                if isinstance(ended, AddressError):
+                    raise
                 raise KeyboardInterrupt(
                     f"stopped: {self._n_committed} embeddings computed and kept, "
                     f"{total - self._n_committed} left; the same command goes on from there"
@@ -246,7 +272,14 @@ class _Run:
     def _note_change(self, path: Path, state: FileState | None, digest: str) -> None:
         self.changed[path] = digest
         if state is not None:
-            self._store.remember({path: (state, digest)})
+            self._seen[path] = (state, digest)
+            if len(self._seen) == _REMEMBERED_TOGETHER:
+                self._remember()
+
+    def _remember(self) -> None:
+        if self._seen:
+            self._store.remember(self._seen)
+            self._seen = {}
 
     def _is_new(self, digest: str, expected: str) -> bool:
         """Return whether an image has no embedding yet; a changed file may be one that has."""
@@ -292,7 +325,12 @@ class _Run:
 
 
 def hash_images(
-    paths: Sequence[Path], store: Store, *, workers: int | None = None, progress: Progress = silent
+    paths: Sequence[Path],
+    store: Store,
+    *,
+    fetch: bool = True,
+    workers: int | None = None,
+    progress: Progress = silent,
 ) -> tuple[dict[Path, str], dict[Path, str]]:
     """Take the SHA-256 of every image file, or recall it where the file has not changed.
 
@@ -302,6 +340,8 @@ def hash_images(
         Image files.
     store : Store
         What it remembers is used, and added to.
+    fetch : bool
+        Whether addresses are read too; without, only what is remembered of them is returned.
     workers : int, optional
         Threads that read; one per core by default.
     progress : Progress
@@ -313,9 +353,14 @@ def hash_images(
         Of every readable file, in the order of `paths`.
     quarantine : dict from Path to str
         The other files, each with its reason.
+
+    Raises
+    ------
+    AddressError
+        If the server of an address does not answer.
     """
     remembered = store.digests(paths)
-    unknown = [path for path in paths if path not in remembered]
+    unknown = [path for path in paths if path not in remembered and (fetch or not is_remote(path))]
     quarantine: dict[Path, str] = {}
     fresh: dict[Path, tuple[FileState, str]] = {}
 

@@ -22,12 +22,13 @@ from cache import disk
 from cache.console import Progress, silent
 from cache.errors import CacheError, ToolkitError, did_you_mean
 from cache.locks import locked
+from cache.places import is_address, place
 from extract import shapes
 from extract.archive import check as check_archive
 from extract.archive import unpack
-from extract.dataset import find_images
 from extract.download import UnreachableError, fetch, git_blob_id, sha256
 from extract.errors import ArchiveError, DataError, DownloadError
+from extract.folders import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +53,8 @@ _UNPACKED = re.compile(r"[\w.-]*-[0-9a-f]{12}")
 """Names of the folders that `_from_zip` makes."""
 
 _EXPECTED = (
-    f"expected {', '.join(WORDS)}, a folder, a .csv file, a .zip file, or the http(s) URL of a "
-    "zip file"
+    f"expected {', '.join(WORDS)}, a folder, a .csv file, a .zip file, the http(s) URL of a zip "
+    "file, or the address of a folder or .csv file as s3://bucket/pictures or https://host/pictures/"
 )
 
 
@@ -89,6 +90,8 @@ def locate(
         - ``dogs-vs-cats``: the lesson's 3,000 photographs, downloaded.
         - ``shapes``: the set that is drawn by `extract.shapes`.
         - A folder, a ``.csv`` or ``.zip`` file, or the URL of a zip file.
+        - The address of a folder or ``.csv`` file that fsspec knows, see `cache.places.SCHEMES`;
+          a folder on the web ends in a slash.
     cache : Path
         The cache folder.
     mirror : str, optional
@@ -119,8 +122,8 @@ def locate(
         return _dogs_vs_cats(store, mirror, progress)
     if data == "shapes":
         return _shapes(store, progress)
-    if "://" in data:
-        return _from_url(data, store, progress)
+    if is_address(data):
+        return _from_address(data, store, progress)
     try:
         return _from_path(data, store, progress)
     except ToolkitError:
@@ -143,7 +146,7 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
 
 
 def _auto(store: Path, mirror: str | None, progress: Progress) -> Source:
-    if any(find_images(AUTO_FOLDER)):
+    if any(Folder(AUTO_FOLDER).images()):
         return Source(AUTO_FOLDER.resolve().name, AUTO_FOLDER, "the folder data/")
     try:
         return _dogs_vs_cats(store, mirror, progress)
@@ -225,10 +228,19 @@ def _from_zip(archive: Path, name: str, store: Path, progress: Progress) -> Sour
     return Source(name, folder, f"unpacked from {archive.name}")
 
 
-def _from_url(url: str, store: Path, progress: Progress) -> Source:
-    if not url.lower().startswith(("http://", "https://")):
+def _from_address(url: str, store: Path, progress: Progress) -> Source:
+    """Fetch a zip file of the web; anything else is looked at where it is."""
+    path = re.split("[?#]", url)[0]
+    name = re.sub(r"\.(zip|csv)$", "", PurePosixPath(unquote(path.partition("://")[2])).name)
+    on_the_web = url.lower().startswith(("http://", "https://"))
+    if path.lower().endswith(".zip") and not on_the_web:
         raise DataError(f"cannot take {url} as data: {_EXPECTED}")
-    name = _plain(PurePosixPath(unquote(re.split("[?#]", url)[0])).stem)
+    if on_the_web and not path.lower().endswith(("/", ".csv")):
+        return _from_url(url, _plain(name), store, progress)
+    return Source(name or "pictures", place(url), "looked at where it is, and not copied")
+
+
+def _from_url(url: str, name: str, store: Path, progress: Progress) -> Source:
     record = store / f"url-{_short_hash(url)}.json"
     folder = _remembered(record)
     if folder is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cache.console import argument_parser
 from cache.console import run as run_command
+from cache.places import is_address
 from reports.listing import RUNS
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def _render(args: argparse.Namespace) -> None:
         path = folder / page.REPORT_NAME
         if path.exists() and not Path(run.data.root).is_dir():
             logger.warning(
-                "the pictures are no longer at %s: %s stays as it is, with their thumbnails; "
-                "rename it to have one without them",
+                "the pictures are %s %s: %s stays as it is, with their thumbnails; rename it to "
+                "have one without them",
+                "fetched by classify only, from" if is_address(run.data.root) else "no longer at",
                 run.data.root,
                 path,
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.text import percent, shown
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from reports.record import Prediction, Result, Run
 
+_AT_ONCE = 8
 PICTURES_SHOWN = 1_000
 """At most so many, mistaken ones first, so that the page stays small."""
 LARGE, LARGE_SIZE, SMALL_SIZE = 400, 128, 96
@@ -92,7 +94,9 @@ class Gallery:
         }
 
 
-def gallery(run: Run, results: Sequence[Result], predictions: Sequence[Prediction]) -> Gallery:
+def gallery(
+    run: Run, results: Sequence[Result], predictions: Sequence[Prediction], *, fetch: bool = False
+) -> Gallery:
     """Return the pictures of a run, mistaken ones sorted by the confidence of the worst mistake.
 
     Parameters
@@ -103,6 +107,8 @@ def gallery(run: Run, results: Sequence[Result], predictions: Sequence[Predictio
         In the order in which the page shows them.
     predictions : sequence of Prediction
         Those of other classifiers are left out.
+    fetch : bool
+        See `reports.thumbnails.embedded`.
     """
     places = {result.classifier: i for i, result in enumerate(results)}
     verdicts: dict[str, list[Verdict]] = {}
@@ -125,14 +131,18 @@ def gallery(run: Run, results: Sequence[Result], predictions: Sequence[Predictio
 
     def picture(path: str, size: int) -> Picture:
         found = sorted(verdicts[path], key=lambda v: v.classifier)
-        return Picture(path, truths[path], found, embedded(Path(run.data.root, path), size))
+        image = embedded(run.data.root, path, size, fetch=fetch)
+        return Picture(path, truths[path], found, image)
 
+    sizes = itertools.chain(itertools.repeat(LARGE_SIZE, LARGE), itertools.repeat(SMALL_SIZE))
+    left = max(0, PICTURES_SHOWN - len(mistaken))
+    # Several at once, for those that are fetched.
+    with ThreadPoolExecutor(_AT_ONCE, "thumbnail") as pool:
+        shown = list(pool.map(picture, mistaken[:PICTURES_SHOWN], sizes))
+        right = list(pool.map(picture, others[:left], itertools.repeat(SMALL_SIZE)))
     return Gallery(
-        [
-            picture(path, LARGE_SIZE if rank < LARGE else SMALL_SIZE)
-            for rank, path in enumerate(mistaken[:PICTURES_SHOWN])
-        ],
-        [picture(path, SMALL_SIZE) for path in others[: max(0, PICTURES_SHOWN - len(mistaken))]],
+        shown,
+        right,
         n_pictures=len(verdicts),
         n_mistaken=len(mistaken),
         n_by_all=sum(all(v.wrong for v in verdicts[path]) for path in mistaken),

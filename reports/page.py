@@ -34,7 +34,9 @@ REPORT_NAME = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> str:
+def render(
+    run: Run, predictions: Sequence[Prediction], folder: Path | None, *, fetch: bool = False
+) -> str:
     """Return the report of a run as one HTML document.
 
     Parameters
@@ -46,10 +48,12 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         For the gallery of mistakes; may be empty.
     folder : pathlib.Path or None
         The run's folder, in which the page will lie: it links the files found there.
+    fetch : bool
+        Whether pictures at an address are shown too; see `reports.thumbnails.embedded`.
     """
     results = views.ranked(run.results)
     classes = run.data.classes
-    pictures = gallery(run, results, predictions)
+    pictures = gallery(run, results, predictions, fetch=fetch)
     return fill(
         "report.html.j2",
         run=run,
@@ -65,7 +69,7 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
         findings=views.findings_by_title(run, results),
         learning=plots.learning(run, results),
         reliability=plots.reliability(results),
-        wrong_data=wrong_data(run),
+        wrong_data=wrong_data(run, fetch=fetch),
         recipes=views.recipes(run),
         extractions=views.extractions(run),
         gallery=pictures,
@@ -77,15 +81,17 @@ def render(run: Run, predictions: Sequence[Prediction], folder: Path | None) -> 
     )
 
 
-def write(run: Run, predictions: Sequence[Prediction], path: Path) -> None:
+def write(run: Run, predictions: Sequence[Prediction], path: Path, *, fetch: bool = False) -> None:
     """Write the report of a run to `path`, linking the files of the run that lie beside it.
+
+    Pictures at an address are shown only with `fetch`; see `reports.thumbnails.embedded`.
 
     Raises
     ------
     RecordError
         If the file cannot be written.
     """
-    save(render(run, predictions, path.parent), path)
+    save(render(run, predictions, path.parent, fetch=fetch), path)
 
 
 def render_comparison(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.comparison import groups, labels
@@ -13,6 +12,7 @@ from reports.thumbnails import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from reports.record import Prediction, Run
 
@@ -126,7 +126,7 @@ def _between(
 
     def moved(keys: Sequence[tuple[str, str]], wrong: dict[tuple[str, str], str]) -> list[Moved]:
         return [
-            Moved(path, true, wrong[path, true], embedded(Path(root, path), 96))
+            Moved(path, true, wrong[path, true], embedded(root, path, 96, fetch=False))
             for path, true in keys[:SHOWN]
         ]
 

@@ -8,6 +8,9 @@ import stat
 import warnings
 from typing import TYPE_CHECKING
 
+from cache.errors import AddressError
+from cache.places import is_address, is_remote, place, read_remote
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,7 +28,7 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
     Parameters
     ----------
     path : pathlib.Path
-        A picture file of a format that OpenCV reads.
+        A picture file of a format that OpenCV reads, or its address.
     size : int
         Longest side in pixels; a smaller picture stays as it is.
 
@@ -39,14 +42,11 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
     import numpy as np
 
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= MAX_BYTES:
-            return None
-        data = path.read_bytes()
-        if not _has_sensible_size(data):
+        data = _read(path)
+        if not 0 < len(data) <= MAX_BYTES or not _has_sensible_size(data):
             return None
         encoded = np.frombuffer(data, dtype=np.uint8)
-        image = cv2.imdecode(encoded, _flag(status.st_size))
+        image = cv2.imdecode(encoded, _flag(len(data)))
         if image is None:
             return None
         height, width = image.shape[:2]
@@ -60,9 +60,41 @@ def thumbnail(path: Path, size: int = SIZE) -> bytes | None:
     return small.tobytes() if done else None
 
 
-def embedded(path: Path, size: int) -> str | None:
-    """Return the thumbnail in Base64, as a page holds it, or None as `thumbnail` does."""
-    image = thumbnail(path, size)
+def _read(path: Path) -> bytes:
+    """Return what is in a file; nothing, if it is too large or no regular file."""
+    if is_remote(path):
+        return read_remote(path, MAX_BYTES, attempts=1)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+        return b""
+    return path.read_bytes()
+
+
+def embedded(root: str, path: str, size: int, *, fetch: bool) -> str | None:
+    """Return a picture's thumbnail in Base64, as a page holds it.
+
+    Parameters
+    ----------
+    root, path : str
+        See `reports.record.Data.root`.
+    size : int
+        See `thumbnail`.
+    fetch : bool
+        Whether a picture at an address is fetched. A record that comes from somebody else must not
+        make whoever looks at it ask servers of that person's choice.
+
+    Returns
+    -------
+    str or None
+        As from `thumbnail`.
+    """
+    if not fetch and (is_address(root) or is_address(path)):
+        return None
+    try:
+        picture = place(root, path)
+    except AddressError:
+        return None
+    image = thumbnail(picture, size)
     return base64.b64encode(image).decode("ascii") if image else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reports.findings import audited
@@ -47,14 +47,17 @@ class WrongData:
     kinds: list[Kind]
 
 
-def wrong_data(run: Run) -> WrongData | None:
-    """Return what an audit has found, or None if there was none."""
-    audit, root = run.audit, run.data.root
+def wrong_data(run: Run, *, fetch: bool = False) -> WrongData | None:
+    """Return what an audit has found, or None if there was none.
+
+    Pictures at an address are shown only with `fetch`; see `reports.thumbnails.embedded`.
+    """
+    audit = run.audit
     if audit is None:
         return None
+    found = partial(_found, run.data.root, fetch)
     leaks = [
-        _found(
-            root,
+        found(
             [leak.test, leak.train],
             "the same file" if leak.exact else f"cosine {leak.cosine:.2f}",
             "test and training",
@@ -62,8 +65,7 @@ def wrong_data(run: Run) -> WrongData | None:
         for leak in audit.leaks[:SHOWN]
     ]
     copies = [
-        _found(
-            root,
+        found(
             [copy.path, copy.of],
             "the same file"
             if copy.label == copy.of_label
@@ -73,8 +75,7 @@ def wrong_data(run: Run) -> WrongData | None:
         for copy in audit.copies[:SHOWN]
     ]
     suspects = [
-        _found(
-            root,
+        found(
             [suspect.path],
             f"{suspect.label}? Rather {suspect.likely}",
             f"{percent(suspect.probability)} for the label it has, in {suspect.split}",
@@ -82,7 +83,7 @@ def wrong_data(run: Run) -> WrongData | None:
         for suspect in audit.suspects[:SHOWN]
     ]
     oddities = [
-        _found(root, [odd.path], odd.reason, f"labelled {odd.label}, in {odd.split}")
+        found([odd.path], odd.reason, f"labelled {odd.label}, in {odd.split}")
         for odd in audit.oddities[:SHOWN]
     ]
     return WrongData(
@@ -119,6 +120,6 @@ def wrong_data(run: Run) -> WrongData | None:
     )
 
 
-def _found(root: str, paths: list[str], said: str, beside: str) -> Found:
-    images = [embedded(Path(root, path), THUMBNAIL_SIZE) for path in paths]
+def _found(root: str, fetch: bool, paths: list[str], said: str, beside: str) -> Found:
+    images = [embedded(root, path, THUMBNAIL_SIZE, fetch=fetch) for path in paths]
     return Found(paths, images, said, beside)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.server
 import json
 import os
 import re
@@ -10,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +35,7 @@ INSTALLING = (
     "pip install '.[fast]'",
     "pip install '.[serve]'",
     "pip install '.[dask]'",
+    "pip install '.[remote]'",
 )
 
 
@@ -100,6 +104,16 @@ def test_readme_has_the_blocks_that_are_run_here() -> None:
     assert find("vgg16").name in README
 
 
+@contextlib.contextmanager
+def web(folder: Path) -> Iterator[str]:
+    """Serve a folder to this machine, and yield the address."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
 def run_blocks(home: Path, document: str, cwd: Path) -> None:
     for kind, block in blocks_of(document):
         if kind == "python":
@@ -110,7 +124,9 @@ def run_blocks(home: Path, document: str, cwd: Path) -> None:
                 continue  # the server and what asks it have a test of their own
             if line.startswith("python -m reports") and "another-run" in line:
                 shutil.copytree(cwd / "my-run", cwd / "another-run")
-            out = run(home, *shlex.split(line), cwd=cwd)
+            with web(cwd) as address:
+                words = shlex.split(line.replace("https://host/", address))
+                out = run(home, *words, cwd=cwd)
             if line.startswith("python -m classify.predict") and "--csv" not in line:
                 assert len(out.splitlines()) == len(list((home / "new-pictures").iterdir()))
 

@@ -13,7 +13,7 @@ import pytest
 
 from cache import CorruptCacheError, Store
 from cache.cli import main
-from cache.memo import FileState
+from cache.places import FileState
 from cache.upkeep import verify
 
 if TYPE_CHECKING:

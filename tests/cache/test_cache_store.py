@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cache import CacheError, CacheSchemaError, CorruptCacheError, Store
-from cache.store import file_state
+from cache.places import file_state
 from cache.upkeep import clear, verify
 
 CANONICAL = {

@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 import pytest
 from distributed import LocalCluster
+from file_server import serving
 
+from cache.places import place
 from extract.backbone import construct
 from extract.distributed import Job, _loaded, code_digest, embed
 from extract.errors import ClusterError
@@ -89,6 +91,21 @@ def test_the_cache_is_the_same_byte_for_byte(
     assert (again.cached, again.computed) == (done.computed, 0)
 
 
+def test_pictures_at_addresses_are_fetched_by_the_workers(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """The same embeddings; what the server says of the pictures is remembered here."""
+    digests = base(home, tmp_path).extract(paths(home)[:40]).digests
+    with serving(home / "pictures") as server:
+        there = [place(f"{server.url}/{path.name}") for path in paths(home)[:40]]
+        other = base(home, tmp_path / "other")
+        done = other.extract(there, dask=workers.scheduler_address)
+        assert list(done.digests.values()) == list(digests.values())
+        assert done.computed == 40
+        again = other.extract(there, dask="tcp://127.0.0.1:1")  # nobody is asked
+        assert again.cached == 40
+
+
 def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
     """Return the process id of a worker; one that is being started again has none for a while."""
     deadline = time.monotonic() + 60
@@ -146,7 +163,7 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
     some, decoders = paths(home)[:2], []
     for max_pixels in (50_000_000, 40_000_000):
         job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, code_digest())
-        assert all(decoded.image is not None for _, decoded in embed(job, some))
+        assert all(decoded.image is not None for *_, decoded in embed(job, some))
         decoders.append(_loaded(job).decoders)
     earlier, latest = decoders
     assert earlier._closed

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from cache import CacheError, Store
-from cache.store import file_state
+from cache.places import file_state
 from extract.decoders import DecoderError
 from extract.errors import ImageError
 from extract.loading import load_images

@@ -36,7 +36,7 @@ from reports_samples import sample  # type: ignore[import-not-found]  # by the p
 from cache import kept
 from cache.cli import main as cache_command
 from cache.errors import CacheError, CacheSchemaError
-from cache.memo import FileState
+from cache.places import FileState
 from cache.store import Store
 from classify.errors import ModelError
 from classify.output import RunFolder
