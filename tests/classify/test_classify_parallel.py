@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import distributed
 import numpy as np
 import pytest
 from classify_commands import python
+from dask_processes import cluster_of_processes
 from sklearn.ensemble import RandomForestClassifier
 
 from classify.centroid import Centroid
@@ -30,7 +27,7 @@ from extract.backbone import construct
 from extract.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from distributed import LocalCluster
 
@@ -187,24 +184,6 @@ def test_what_a_worker_does_not_know_is_a_clear_error(tmp_path: Path) -> None:
         spread(address, list),
     ):
         list(each(total, [(np.ones(10), i) for i in range(10)]))
-
-
-@contextlib.contextmanager
-def cluster_of_processes(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start a scheduler and a worker as a user does; yield the former's address and process."""
-    dask, known = str(Path(sys.executable).with_name("dask")), folder / "scheduler.json"
-    at = ["--scheduler-file", str(known), "--host", "127.0.0.1", "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    with contextlib.ExitStack() as stack:
-        processes = []
-        for command in (["scheduler", "--port", "0"], ["worker", "--nthreads", "2", "--no-nanny"]):
-            process = stack.enter_context(subprocess.Popen([dask, *command, *at], **quiet))
-            stack.callback(process.kill)
-            processes.append(process)
-            while not known.exists():
-                assert process.poll() is None
-                time.sleep(0.05)
-        yield json.loads(known.read_text())["address"], processes[0]
 
 
 def test_a_worker_with_other_code_is_refused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -13,18 +12,27 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-from distributed import LocalCluster
+from dask_processes import cluster_of_processes
 from file_server import serving
 
 from cache.places import place
 from extract.backbone import construct
-from extract.distributed import Job, _loaded, code_digest, embed
+from extract.distributed import (
+    FILES_PER_TASK,
+    TASKS_PER_THREAD,
+    Job,
+    _loaded,
+    code_digest,
+    embed,
+)
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.shapes import picture
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from distributed import LocalCluster
 
 pytestmark = pytest.mark.slow
 
@@ -225,25 +233,42 @@ def test_a_client_that_is_killed_twice_goes_on_where_it_was(
     assert rows(home, tmp_path) == N_PICTURES - 2  # two of the pictures are one
 
 
-def test_a_scheduler_that_is_gone_is_told_of_and_nothing_is_lost(
-    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+def test_a_scheduler_that_is_restarted_loses_nothing(
+    home: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The next run, with a scheduler that was started again, goes on."""
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    ) as mortal:  # fmt: skip
-        process = extraction(home, tmp_path, mortal.scheduler_address)
-        wait_for_shards(tmp_path, 1, process)
-    _, complaints = process.communicate(timeout=120)
+    """That it is gone is told; the same command, once it is there again, computes only the rest."""
+    with cluster_of_processes(tmp_path) as (address, scheduler):
+        process = extraction(home, tmp_path / "cache", address)
+        wait_for_shards(tmp_path / "cache", 1, process)
+        scheduler.kill()
+        _, complaints = process.communicate(timeout=120)
     assert process.returncode == 2, complaints
     assert "the same command goes on from there" in complaints
     assert "Traceback" not in complaints
-    kept = shards(tmp_path)
-    assert kept
-    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
-    assert done.cached >= 64
-    assert kept.items() <= shards(tmp_path).items()
+    kept = shards(tmp_path / "cache")
+    there = rows(home, tmp_path / "cache")
+    assert there >= 64
+    with cluster_of_processes(tmp_path, int(address.rpartition(":")[2])) as (again, _):
+        assert again == address
+        done = base(home, tmp_path / "cache").extract(paths(home), dask=again)
+    assert done.cached >= there
+    assert done.cached + done.computed == N_PICTURES - 1
+    assert rows(home, tmp_path / "cache") == N_PICTURES - 2  # two of the pictures are one
+    assert kept.items() <= shards(tmp_path / "cache").items()
+
+
+def test_the_scheduler_never_holds_more_than_a_few_tasks(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """However many pictures there are, so many as keep the workers busy."""
+    held: list[int] = []
+
+    def watch(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings" and 0 < done < total:
+            held.append(sum(key.startswith("embed") for key in workers.scheduler.tasks))
+
+    base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=watch)
+    assert 0 < max(held) <= 2 * TASKS_PER_THREAD + 1 < N_PICTURES / FILES_PER_TASK
 
 
 def test_ctrl_c_keeps_what_is_there(home: Path, workers: LocalCluster, tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""A Dask cluster of processes, started as a user starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def cluster_of_processes(
+    folder: Path, port: int = 0
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start a scheduler and a worker of two threads; yield the former's address and process."""
+    dask, known = str(Path(sys.executable).with_name("dask")), folder / "scheduler.json"
+    known.unlink(missing_ok=True)
+    at = ["--scheduler-file", str(known), "--host", "127.0.0.1", "--no-dashboard"]
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for command in (
+            ["scheduler", "--port", str(port)],
+            ["worker", "--nthreads", "2", "--no-nanny"],
+        ):
+            process = subprocess.Popen(
+                [dask, *command, *at], cwd=folder,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            processes.append(process)
+            while not known.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+        yield json.loads(known.read_text())["address"], processes[0]
