@@ -185,7 +185,7 @@ class Store:
         for start in range(0, len(paths), _RECALLED_TOGETHER):
             some = paths[start : start + _RECALLED_TOGETHER]
             keys = {path: sort_key(path) for path in some}
-            states = dict(zip(keys.values(), file_states(some), strict=True))
+            states = dict(zip(keys.values(), file_states(list(keys)), strict=True))
             found = self.memo.recall({key: state for key, state in states.items() if state})
             remembered |= {path: found[key] for path, key in keys.items() if key in found}
         return remembered

@@ -158,7 +158,7 @@ def _todo(
     address stands for its digest, as if the file had changed.
     """
     todo: dict[str, list[Path]] = {digest: [] for digest in missing}
-    for path in paths:
+    for path in dict.fromkeys(paths):
         if path in digests:
             if digests[path] in todo:
                 todo[digests[path]].append(path)

@@ -137,6 +137,15 @@ def test_a_table_may_name_addresses_and_be_at_one(
     )  # fmt: skip
 
 
+def test_a_table_at_an_address_may_not_be_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of it would be another data set."""
+    table = b"path,label\n" + b"a.png,cats\n" * 100
+    fsspec.filesystem("memory").pipe("/bucket/table.csv", table)
+    monkeypatch.setattr(dataset, "_MAX_BYTES_OF_CSV", len(table) - 1)
+    with pytest.raises(DataError, match="is larger than"):
+        dataset.read(place("memory://bucket/table.csv"))
+
+
 def test_embeddings_are_those_of_the_files(
     store: Store, tmp_path: Path, pictures: Path, web: Server
 ) -> None:

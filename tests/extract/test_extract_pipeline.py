@@ -133,6 +133,15 @@ def test_copies_are_computed_once(store: Store, tmp_path: Path) -> None:
     assert done.digests[paths[2]] == done.digests[tmp_path / "d" / "copy.png"]
 
 
+def test_a_path_that_is_named_twice_is_one_image(store: Store, tmp_path: Path) -> None:
+    """Whether its embedding is there or not."""
+    paths = draw(tmp_path / "images", 0, 3)
+    for computed in (3, 0):
+        done = extract([*paths, paths[1], paths[1]], RECIPE, store, StubEngine)
+        assert list(done.digests) == paths
+        assert (done.computed, done.cached) == (computed, 3 - computed)
+
+
 def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: Path) -> None:
     """Text, an empty file, a FIFO and a dangling link stop nothing and touch no other row."""
     paths = draw(tmp_path / "d", 0, 40)
