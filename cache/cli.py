@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
-import math
 import reprlib
 import shutil
 import sys
@@ -13,13 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cache import disk, upkeep
-from cache.console import ConsoleProgress, argument_parser, run
+from cache.console import ConsoleProgress, argument_parser, quantity, run, size
 from cache.errors import CacheError, CorruptCacheError
 from cache.location import ENVIRONMENT_VARIABLE, cache_folder
 from cache.recompute import recompute
 from cache.store import Store
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
@@ -105,7 +103,7 @@ def _which_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--recipe", metavar="FINGERPRINT", help="of this recipe (first digits do)")
     command.add_argument(
-        "--max-size", type=_bytes, metavar="SIZE", help="until no more is left: 500MB, 2GB"
+        "--max-size", type=size, metavar="SIZE", help="until no more is left: 500MB, 2GB"
     )
 
 
@@ -264,19 +262,4 @@ def _when(seconds: float) -> str:
 
 
 def _seconds(text: str) -> float:
-    return _number(text, {"h": 3600, "d": 86400, "w": 7 * 86400}, "an age like 12h, 30d or 8w")
-
-
-def _bytes(text: str) -> int:
-    units = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "b": 1}
-    return int(_number(text, units, "a size like 500MB or 2GB"))
-
-
-def _number(text: str, units: dict[str, int], expected: str) -> float:
-    for unit, factor in units.items():
-        if text.lower().endswith(unit):
-            with contextlib.suppress(ValueError):
-                number = float(text[: -len(unit)])
-                if 0 <= number < math.inf:
-                    return number * factor
-    raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+    return quantity(text, {"h": 3600, "d": 86400, "w": 7 * 86400}, "an age like 12h, 30d or 8w")

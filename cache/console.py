@@ -7,7 +7,9 @@ long work to a `Progress` callback; this module turns these into what a person r
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import math
 import os
 import sys
 import time
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from cache.errors import ToolkitError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rich.progress import Progress as RichBar
     from rich.progress import TaskID
@@ -199,3 +201,43 @@ def _show_notes(quiet: bool) -> None:
 
 def _say(message: str) -> None:
     print(" ".join(message.split()), file=sys.stderr)  # noqa: T201 - the console
+
+
+def size(text: str) -> int:
+    """Read a number of bytes, for argparse.
+
+    Examples
+    --------
+    >>> size("500MB"), size("2GiB"), size("1.5kB"), size("4096")
+    (500000000, 2147483648, 1500, 4096)
+    """
+    # The longest first: what ends in kib ends in b, and everything in nothing.
+    units = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+    units |= {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "b": 1, "": 1}
+    return int(quantity(text, units, "a size like 500MB, 2GiB or a number of bytes"))
+
+
+def quantity(text: str, units: Mapping[str, int], expected: str) -> float:
+    """Read a number with one of several units behind it, for argparse.
+
+    Parameters
+    ----------
+    text : str
+        Of a user; the unit may be in capitals.
+    units : mapping from str to int
+        What a number is multiplied with; the first unit that `text` ends in counts.
+    expected : str
+        What the message says should have been given.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is nothing of the kind.
+    """
+    for unit, factor in units.items():
+        if text.lower().endswith(unit):
+            with contextlib.suppress(ValueError):
+                number = float(text[: len(text) - len(unit)])
+                if 0 <= number < math.inf:
+                    return number * factor
+    raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")

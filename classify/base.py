@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cache.console import silent
 from classify.errors import ClassifierError
@@ -69,6 +69,26 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         check_classification_targets(labels)
         self.classes_, codes = encode_labels(labels, at_least)
         return features, codes
+
+
+class Linear(Classifier):
+    """A classifier whose decision values are linear in the features.
+
+    Attributes
+    ----------
+    coef_ : ndarray of float32, shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of float64, shape (1,) or (n_classes,)
+    """
+
+    coef_: NDArray[np.float32]
+    intercept_: NDArray[np.float64]
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the decision values, ``(n_samples,)`` for two classes, else one a class."""
+        check_is_fitted(self)
+        features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        scores: NDArray[np.float64] = features @ self.coef_.T + self.intercept_
+        return scores[:, 0] if len(self.classes_) == 2 else scores
 
 
 def class_weights(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.console import ConsoleProgress, argument_parser
+from cache.console import ConsoleProgress, argument_parser, size
 from cache.console import run as run_command
 from classify import registry
 from extract.options import add_arguments, options_from, positive, share
@@ -100,6 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "threshold is chosen on the training split",
     )
     training.add_argument(
+        "--memory-limit",
+        type=size,
+        metavar="SIZE",
+        help="of the embeddings of a split, as 4GB: of more, logreg and svm (then linear) are "
+        "trained in one pass over those on disk (default: half of this machine's memory, no limit "
+        "where the system cannot say how much that is)",
+    )
+    training.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<time>-<clf>)"
     )
     add_arguments(parser)
@@ -130,6 +138,7 @@ def _classify(args: argparse.Namespace) -> None:
                 calibrate=args.calibrate,
                 learning_curve=args.learning_curve,
                 audit=args.audit,
+                memory_limit=args.memory_limit,
             ),
             out=args.out,
             command=args.command,

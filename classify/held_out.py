@@ -30,7 +30,8 @@ def held_out_proba(
     ----------
     estimator : Classifier
         Trained on `X` and `y`. One that has chosen its parameters by cross-validation has the
-        answer already; another is trained anew in each of five folds.
+        answer already, as has one that was trained in one pass: for the samples that it has held
+        out, its `held_out_`, alone. Another is trained anew in each of five folds.
     X, y
         What it was trained on.
     progress : Progress

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from cache.console import silent
-from classify.base import Classifier, ClassWeight
+from classify.base import ClassWeight, Linear
 from classify.descent import Problems
 from classify.errors import ClassifierError
 from classify.gram import Gram, unit_scale
@@ -41,7 +40,7 @@ PRECISION = 1e-4
 NEGLIGIBLE = 1e-6
 
 
-class LogReg(Classifier):
+class LogReg(Linear):
     """Logistic regression whose C is chosen by cross-validation.
 
     It has the solution of scikit-learn's `LogisticRegression` (L2 penalty).
@@ -145,15 +144,8 @@ class LogReg(Classifier):
             coef, _ = problem.minimise(start, self.C_, PRECISION)
         self.coef_ = to_features(coef[:-1, 0].T)
         mean = features.mean(axis=0, dtype=np.float64)
-        self.intercept_: NDArray[np.float64] = coef[-1, 0] - self.coef_ @ mean
+        self.intercept_ = coef[-1, 0] - self.coef_ @ mean
         return self
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the log odds, ``(n_samples,)`` for two classes, else one a class."""
-        check_is_fitted(self)
-        features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        scores: NDArray[np.float64] = features @ self.coef_.T + self.intercept_
-        return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of every class, float64 ``(n_samples, n_classes)``."""

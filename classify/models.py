@@ -35,6 +35,8 @@ ESTIMATORS = (
     "classify.foreign.Foreign",
     "classify.logreg.LogReg",
     "classify.nearest.Nearest",
+    "classify.streamed.StreamedLogReg",
+    "classify.streamed.StreamedSVM",
     "classify.svm.SVM",
 )
 TRUSTED = (*ESTIMATORS, "reports.record.Search", "reports.record.SearchPoint")

@@ -24,6 +24,11 @@ CLASSIFIERS: dict[str, str] = {
     "cnn": "classify.cnn:ScratchCNN",
     "finetune": "classify.finetune:FineTune",
 }
+IN_ONE_PASS: dict[str, str] = {
+    "logreg": "classify.streamed:StreamedLogReg",
+    "svm": "classify.streamed:StreamedSVM",
+}
+"""What stands in for a classifier where the embeddings are not to be in memory."""
 LONG = "finetune"
 """What takes minutes and a cache of its own, and is trained only if it is named."""
 
@@ -61,8 +66,8 @@ def names(spec: str) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def classifier(name: str) -> type[Classifier]:
-    """Return the class of the classifier `name`.
+def classifier(name: str, *, in_one_pass: bool = False) -> type[Classifier]:
+    """Return the class of the classifier `name`, or of what stands in for it `IN_ONE_PASS`.
 
     Raises
     ------
@@ -71,14 +76,14 @@ def classifier(name: str) -> type[Classifier]:
     """
     if name not in CLASSIFIERS:
         raise _unknown(name)
-    module, _, attribute = CLASSIFIERS[name].partition(":")
+    module, _, attribute = (IN_ONE_PASS if in_one_pass else CLASSIFIERS)[name].partition(":")
     found: type[Classifier] = getattr(importlib.import_module(module), attribute)
     return found
 
 
-def parameters(name: str) -> set[str]:
+def parameters(name: str, *, in_one_pass: bool = False) -> set[str]:
     """Return the names of a classifier's parameters."""
-    return set(classifier(name)().get_params())
+    return set(classifier(name, in_one_pass=in_one_pass)().get_params())
 
 
 def kind(name: str) -> type[Classifier]:
@@ -92,7 +97,7 @@ def kind(name: str) -> type[Classifier]:
     return type(make(name, seed=0)) if ":" in name else classifier(name)
 
 
-def make(name: str, *, seed: int, **options: Any) -> Classifier:
+def make(name: str, *, seed: int, in_one_pass: bool = False, **options: Any) -> Classifier:
     """Return an untrained classifier.
 
     Parameters
@@ -100,6 +105,8 @@ def make(name: str, *, seed: int, **options: Any) -> Classifier:
     name : str
     seed : int
         Its `random_state`, if it has one.
+    in_one_pass : bool
+        Whether it is the one that stands in for it `IN_ONE_PASS`.
     **options
         Parameters of its class.
 
@@ -113,8 +120,8 @@ def make(name: str, *, seed: int, **options: Any) -> Classifier:
         from classify.foreign import given
 
         return given(name, seed)
-    found = classifier(name)
-    known = parameters(name)
+    found = classifier(name, in_one_pass=in_one_pass)
+    known = parameters(name, in_one_pass=in_one_pass)
     for option in options:
         if option not in known:
             raise ClassifierError(

@@ -15,10 +15,12 @@ from cache.errors import ToolkitError
 from classify import registry
 from classify.embedding_map import embedding_map
 from classify.errors import ClassifierError
+from classify.features import Features
 from classify.output import RunFolder
 from classify.parallel import spread
-from classify.surroundings import machine, versions
-from classify.trial import Features, Trial, Wishes
+from classify.rows import RowsOnDisk
+from classify.surroundings import machine, memory_limit, versions
+from classify.trial import Trial, Wishes
 from extract.dataset import counts
 from extract.prepare import find_dataset, prepare
 from reports import record
@@ -137,8 +139,8 @@ def _find_out(
     progress: Progress,
 ) -> None:
     """Try every classifier on every base, audit the pictures, map them; add it all to `found`."""
-    for prepared, one in zip(bases, options.for_each_backbone(), strict=True):
-        features = Features(prepared, one, progress)
+    for features in _fed(names, bases, options, wishes, progress):
+        prepared, one = features.prepared, features.options
         with spread(options.dask, partial(_in_common, names, features)):
             for name in names:
                 on_images = registry.kind(name).consumes == "images"
@@ -170,11 +172,30 @@ def _find_out(
     found.embedding_map = embedding_map(bases[0], seed=options.seed, progress=progress)
 
 
+def _fed(
+    names: Sequence[str],
+    bases: Sequence[Prepared],
+    options: Options,
+    wishes: Wishes,
+    progress: Progress,
+) -> list[Features]:
+    """Return what the classifiers are fed of every base, if it may be in memory where it must."""
+    limit = memory_limit() if wishes.memory_limit is None else wishes.memory_limit
+    fed = [
+        Features(prepared, one, progress, limit)
+        for prepared, one in zip(bases, options.for_each_backbone(), strict=True)
+    ]
+    for features in fed:
+        features.require_memory(names, audit=wishes.audit and features is fed[0])
+    return fed
+
+
 def _in_common(names: Sequence[str], features: Features) -> list[np.ndarray]:
     """Return the arrays that several of the classifiers are fed."""
     if not any(registry.kind(name).consumes == "embeddings" for name in names):
         return []
-    return [features.embeddings("train"), features.embeddings("test")]
+    found = (features.embeddings("train"), features.embeddings("test"))
+    return [rows for rows in found if not isinstance(rows, RowsOnDisk)]
 
 
 def check(dataset: Dataset) -> None:

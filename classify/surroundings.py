@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from importlib import metadata
@@ -51,6 +52,12 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def memory_limit() -> float:
+    """Return half of the memory of this machine in bytes; no limit if the system cannot say."""
+    there = memory_gib()
+    return math.inf if there is None else there * 2**30 / 2
 
 
 def memory_gib() -> float | None:

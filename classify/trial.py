@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,9 +14,8 @@ from cache.console import silent
 from classify import registry
 from classify.errors import ModelError
 from classify.parallel import each, in_this_process
+from classify.rows import RowsOnDisk, probabilities_of
 from extract.dataset import counts
-from extract.loading import load_images
-from extract.prepare import embedded_otherwise
 from reports import record
 
 if TYPE_CHECKING:
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
     from cache.console import Progress
     from classify.base import Classifier
+    from classify.features import Features
     from classify.output import RunFolder
     from extract.dataset import Split
-    from extract.options import Options
-    from extract.prepare import Prepared
 
 _SPLITS: tuple[Split, ...] = ("train", "test")
 UNBALANCED = 1.5
@@ -60,6 +59,8 @@ class Wishes:
         Whether those that are trained on embeddings are also trained on fewer images.
     audit : bool
         Whether wrong data are looked for, see `classify.audit`.
+    memory_limit : float or None
+        Bytes that the embeddings of a split may take in memory; None is half of the machine's.
     """
 
     kernel: str = "auto"
@@ -72,6 +73,7 @@ class Wishes:
     calibrate: bool = False
     learning_curve: bool = False
     audit: bool = False
+    memory_limit: float | None = None
 
     def without_effect(self, names: Sequence[str]) -> list[str]:
         """Return the options that were set, but that none of these classifiers has.
@@ -87,62 +89,6 @@ class Wishes:
             for name in ("kernel", "class_weight", "learning_rate", "unfreeze", "mirror")
             if getattr(self, name) != getattr(Wishes, name) and name not in known
         ]
-
-
-@dataclass
-class Features:
-    """What the classifiers are fed, each kind read once and only if one asks for it."""
-
-    prepared: Prepared
-    options: Options
-    progress: Progress
-    _kept: dict[tuple[str, Split], np.ndarray] = field(default_factory=dict)
-    _lower: dict[bool, Prepared] = field(default_factory=dict)
-
-    @property
-    def lower(self) -> Prepared | None:
-        """The base up to the layer that it was cut at, if it was."""
-        return self._lower.get(False)
-
-    def __call__(self, estimator: Classifier, split: Split) -> np.ndarray:
-        """Return what a classifier consumes, of all images of a split."""
-        if estimator.consumes == "embeddings":
-            return self.embeddings(split)
-        key = (estimator.consumes, split)
-        if key not in self._kept:
-            self._kept[key] = self._read(estimator, split)
-        return self._kept[key]
-
-    def embeddings(self, split: Split) -> np.ndarray:
-        """Return the embeddings of a split, which most classifiers consume."""
-        key = ("embeddings", split)
-        if key not in self._kept:
-            self._kept[key] = self.prepared.embeddings(split)
-        return self._kept[key]
-
-    def _read(self, estimator: Classifier, split: Split) -> np.ndarray:
-        if estimator.consumes == "activations":
-            lower = self._up_to(estimator.cut.layer)
-            if split == "train" and estimator.mirror:
-                mirrored = self._up_to(estimator.cut.layer, mirrored=True)
-                return np.hstack([lower.embeddings(split), mirrored.embeddings(split)])
-            return lower.embeddings(split)
-        return load_images(
-            self.prepared.paths(split),
-            self.prepared.base.recipe.size,
-            workers=self.options.workers,
-            max_pixels=self.options.max_pixels,
-            progress=self.progress,
-        )
-
-    def _up_to(self, layer: str, *, mirrored: bool = False) -> Prepared:
-        """Put the output of a layer further down into the cache too."""
-        if mirrored not in self._lower:
-            options = dataclasses.replace(
-                self.options, layer=layer, pool="none", flip=False, mirrored=mirrored
-            )
-            self._lower[mirrored] = embedded_otherwise(self.prepared, options, self.progress)
-        return self._lower[mirrored]
 
 
 class Trial:
@@ -173,6 +119,7 @@ class Trial:
         self._several, self._progress = several, progress
         self._prepared, self._seed = features.prepared, features.options.seed
         self._backbone = features.prepared.base.recipe.backbone
+        self._in_one_pass = name in registry.IN_ONE_PASS and features.exceeds("train")
         self.name = f"{name}@{self._backbone}" if several else name
 
     def judge(self, folder: RunFolder) -> tuple[record.Result, list[record.Prediction]]:
@@ -185,7 +132,7 @@ class Trial:
         clock = time.monotonic()
         estimator.fit(X, labels, progress=self._progress)
         fitted = time.monotonic()
-        probabilities = estimator.predict_proba(unseen)
+        probabilities = probabilities_of(estimator, unseen)
         predicted = time.monotonic()
         repeats = self._repeated(estimator.classes_[probabilities.argmax(axis=1)])
         probabilities, sureness = self._sureness(estimator, probabilities)
@@ -218,16 +165,22 @@ class Trial:
 
     def learning_curve(self) -> list[record.LearningCurve]:
         """Return the curve, if it was wished for and can be had in a short time."""
-        if not self._wishes.learning_curve or self._make(0).consumes != "embeddings":
+        estimator = self._make(0)
+        if not self._wishes.learning_curve or estimator.consumes != "embeddings":
             return []
         from classify.learning import learning_curve
 
-        train, test = (
-            (self._X(self._make(0), split), np.array(self._prepared.labels(split)))
-            for split in _SPLITS
-        )
+        train, test = (self._X(estimator, split) for split in _SPLITS)
+        if isinstance(train, RowsOnDisk) or isinstance(test, RowsOnDisk):
+            return []
+        labels = (np.array(self._prepared.labels(split)) for split in _SPLITS)
         curve = learning_curve(
-            self.name, self._make, train, test, seed=self._seed, progress=self._progress
+            self.name,
+            self._make,
+            (train, next(labels)),
+            (test, next(labels)),
+            seed=self._seed,
+            progress=self._progress,
         )
         return [curve]
 
@@ -240,7 +193,7 @@ class Trial:
     def _make(self, seed: int) -> Classifier:
         if ":" in self._kind:
             return registry.make(self._kind, seed=seed)
-        known = registry.parameters(self._kind)
+        known = registry.parameters(self._kind, in_one_pass=self._in_one_pass)
         wishes = {name: getattr(self._wishes, name) for name in ("kernel", "class_weight")}
         if self._wishes.learning_rate is not None:
             wishes["learning_rate"] = list(self._wishes.learning_rate)
@@ -256,11 +209,17 @@ class Trial:
         return registry.make(
             self._kind,
             seed=seed,
+            in_one_pass=self._in_one_pass,
             **{name: value for name, value in wishes.items() if name in known},
         )
 
-    def _X(self, estimator: Classifier, split: Split) -> np.ndarray:  # noqa: N802 - scikit-learn's
+    def _X(self, estimator: Classifier, split: Split) -> Any:  # noqa: N802 - scikit-learn's
+        """Return an array, or `RowsOnDisk`: for training only to what is trained in one pass."""
         return self._features(estimator, split)
+
+    def _on_disk(self, estimator: Classifier) -> bool:
+        """Tell whether any of what a classifier is fed stays on disk."""
+        return any(isinstance(self._X(estimator, split), RowsOnDisk) for split in _SPLITS)
 
     def _repeated(self, first: np.ndarray) -> list[float]:
         """Return the accuracies with one seed after the other, of which the first has answered."""
@@ -279,7 +238,9 @@ class Trial:
             )
             for estimator in others
         ]
-        for accuracy in each(_accuracy, tasks):
+        # Rows on this disk are not sent to other machines.
+        here = any(self._on_disk(estimator) for estimator in others)
+        for accuracy in starmap(_accuracy, tasks) if here else each(_accuracy, tasks):
             accuracies.append(accuracy)
             self._progress(f"{self.name}: repeats", len(accuracies), self._wishes.repeats)
         return accuracies if len(accuracies) > 1 else []
@@ -317,6 +278,7 @@ class Trial:
         held_out = held_out_proba(
             estimator, self._X(estimator, "train"), labels, progress=self._progress
         )
+        train = train[getattr(estimator, "held_out_", slice(None))]
         if wishes.calibrate:
             sigmoids = fit_sigmoids(held_out, train)
             held_out = calibrated(held_out, sigmoids)
@@ -358,6 +320,21 @@ class Trial:
         ]
 
     def _notes(self, estimator: Classifier) -> list[str]:
+        return [*self._notes_on_memory(estimator), *self._notes_on_weights(estimator)]
+
+    def _notes_on_memory(self, estimator: Classifier) -> list[str]:
+        """Say what was done otherwise, or not at all, because the embeddings stayed on disk."""
+        notes = []
+        if self._in_one_pass:
+            excess = self._features.excess(self._features.on_disk("train").nbytes)
+            notes.append(f"trained in one pass over embeddings on disk: {excess}")
+            if self._kind == "svm" and self._wishes.kernel == "rbf":
+                notes.append("its kernel is linear: one pass is not enough for another")
+        if self._wishes.learning_curve and self._on_disk(estimator):
+            notes.append("no learning curve: each of its draws needs the embeddings in memory")
+        return notes
+
+    def _notes_on_weights(self, estimator: Classifier) -> list[str]:
         """Say that the classes were weighted, where that makes a difference."""
         classes = self._prepared.dataset.classes
         found = counts(self._prepared.dataset.items, classes, "train")
@@ -374,11 +351,12 @@ class Trial:
 
 def _accuracy(
     estimator: Classifier,
-    X: np.ndarray,
+    X: Any,
     labels: Sequence[str],
-    unseen: np.ndarray,
+    unseen: np.ndarray | RowsOnDisk,
     truth: np.ndarray,
     progress: Progress,
 ) -> float:
-    predicted = estimator.fit(X, labels, progress=progress).predict(unseen)
+    estimator.fit(X, labels, progress=progress)
+    predicted = estimator.classes_[probabilities_of(estimator, unseen).argmax(axis=1)]
     return float((predicted == truth).mean())

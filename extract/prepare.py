@@ -62,6 +62,10 @@ class Prepared:
         """Return the class names of one split's images, in the same order."""
         return [item.label for item in self.dataset.items if item.split == split]
 
+    def digests(self, split: Split) -> list[str]:
+        """Return the SHA-256 of one split's files, in the same order."""
+        return [self.extraction.digests[path] for path in self.paths(split)]
+
     def embeddings(self, split: Split) -> np.ndarray:
         """Read one split's embeddings, in the same order.
 
@@ -70,7 +74,7 @@ class Prepared:
         numpy.ndarray of float32, shape (n_samples, n_features)
             Flattened in C order: height, width, channel.
         """
-        return self.base.embeddings([self.extraction.digests[path] for path in self.paths(split)])
+        return self.base.embeddings(self.digests(split))
 
     @property
     def fingerprint(self) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MANY_FOLDS = 20
 """With more of them, each image is a fold of its own."""
-SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate"}
+SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate", "alpha": "alpha"}
 """Parameters that a search may be drawn over, and what the axis calls them."""
 
 
