@@ -110,14 +110,14 @@ class Features:
                 f"the embeddings of the {len(train):,} training images do not fit in memory: "
                 f"{self.excess(train.nbytes)}, and {listed(whole)} {verb} all of them at once; "
                 f"take --clf {' or '.join(registry.IN_ONE_PASS)}, which go over them on disk, "
-                f"{self._advice}"
+                f"or {self._advice}"
             )
         total = train.nbytes + self.on_disk("test").nbytes
         if audit and total > self.limit:
             raise ClassifierError(
                 f"the embeddings of all images do not fit in memory: {self.excess(total)}, and "
                 "--audit needs all of them at once; leave it out, "
-                f"{self._advice}"
+                f"or take {self._advice}"
             )
 
     def excess(self, n_bytes: int) -> str:
@@ -126,8 +126,8 @@ class Features:
 
     @property
     def _advice(self) -> str:
-        pooling = "or --pool avg, " if self.prepared.base.recipe.pooling == "none" else ""
-        return f"{pooling}or a higher --memory-limit"
+        pooling = "--pool avg or " if self.prepared.base.recipe.pooling == "none" else ""
+        return f"{pooling}a higher --memory-limit"
 
     def _read(self, estimator: Classifier, split: Split) -> np.ndarray:
         if estimator.consumes == "activations":

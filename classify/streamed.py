@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+import joblib
 import numpy as np
+from numpy.random import RandomState
 from scipy.special import softmax
 from sklearn.linear_model import SGDClassifier
 from sklearn.utils import check_random_state
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from cache.console import Progress
 
 ALPHAS: tuple[float, ...] = tuple(10.0**exponent for exponent in range(-6, -1))
+STEPS = 3
+"""How often a row is trained on while it is in memory."""
 HELD_OUT, SHARE = 4000, 0.1
 """Rows that are held out of the training: this share of each class, but together no more."""
 
@@ -124,25 +128,26 @@ class Streamed(Linear):
         rng = check_random_state(self.random_state)
         self.held_out_ = _held_out(codes, rng)
         order = rng.permutation(np.setdiff1d(np.arange(len(codes)), self.held_out_))
-        models = [
-            SGDClassifier(loss=self.loss, alpha=alpha, average=True, shuffle=False, random_state=0)
-            for alpha in alphas
-        ]
+        seeds = rng.randint(2**31, size=len(alphas))
+        models = {
+            alpha: SGDClassifier(loss=self.loss, alpha=alpha, average=True, random_state=draws)
+            for alpha, draws in zip(alphas, map(RandomState, seeds), strict=True)
+        }
         done = 0
-        for some, batch in batches(rows, order):
-            if not done:
-                self.scale_ = unit_scale(batch)
-            batch *= np.float32(self.scale_)
-            for model in models:
-                model.partial_fit(
-                    batch,
-                    codes[some],
-                    classes=np.arange(len(self.classes_)),
-                    sample_weight=weights[codes[some]],
+        workers = min(len(models), joblib.cpu_count())
+        with joblib.Parallel(n_jobs=workers, require="sharedmem") as parallel:
+            for some, batch in batches(rows, order):
+                if not done:
+                    self.scale_ = unit_scale(batch)
+                batch *= np.float32(self.scale_)
+                found = codes[some]
+                parallel(
+                    joblib.delayed(_go_over)(model, batch, found, weights)
+                    for model in models.values()
                 )
-            done += len(some)
-            progress(f"{self.title}: training", done, len(order))
-        self._choose(rows, codes, weights, dict(zip(alphas, models, strict=True)))
+                done += len(some)
+                progress(f"{self.title}: training", done, len(order))
+        self._choose(rows, codes, weights, models)
         return self
 
     def _rows(
@@ -227,6 +232,19 @@ def _alphas(alpha: float | Sequence[float] | None) -> list[float]:
             "have it chosen on a part of the training samples"
         )
     return values
+
+
+def _go_over(
+    model: SGDClassifier,
+    batch: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> None:
+    """Train on every row of a batch `STEPS` times, in another order each time."""
+    for _ in range(STEPS):
+        model.partial_fit(
+            batch, codes, classes=np.arange(len(weights)), sample_weight=weights[codes]
+        )
 
 
 def _held_out(codes: NDArray[np.int64], rng: np.random.RandomState) -> NDArray[np.intp]:
