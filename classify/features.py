@@ -157,9 +157,10 @@ class Features:
 def _size(n_bytes: float) -> str:
     """Write a size as a person reads it.
 
-    >>> _size(33 * 2**30), _size(10e6)
-    ('33.0 GiB', '9.5 MiB')
+    >>> _size(33 * 2**30), _size(10e6), _size(50_000)
+    ('33.0 GiB', '9.5 MiB', '48.8 KiB')
     """
-    if n_bytes >= 2**30:
-        return f"{n_bytes / 2**30:,.1f} GiB"
-    return f"{n_bytes / 2**20:,.1f} MiB"
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:,.1f} {unit}"
+    return f"{n_bytes / 2**10:,.1f} KiB"

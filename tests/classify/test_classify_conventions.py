@@ -6,6 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from classify.centroid import Centroid
 from classify.logreg import LogReg
 from classify.nearest import Nearest
+from classify.streamed import StreamedLogReg, StreamedSVM
 from classify.svm import SVM
 
 FLOAT32 = {
@@ -16,7 +17,7 @@ FLOAT32 = {
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [SVM(), LogReg(), Nearest(), Centroid()],
+    [SVM(), LogReg(), Nearest(), Centroid(), StreamedLogReg(), StreamedSVM()],
     expected_failed_checks=lambda estimator: {} if isinstance(estimator, LogReg) else FLOAT32,
 )
 def test_scikit_learns_conventions_are_kept(estimator, check):
