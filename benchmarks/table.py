@@ -22,8 +22,7 @@ README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 ORDER = (
     *("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense", "audit"),
-    "finetune",
-    "scale",
+    *("finetune", "scale", "streamed"),
 )
 """The benchmarks in the order in which they are run and shown."""
 

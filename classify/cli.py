@@ -70,6 +70,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="for finetune: whether it is trained on mirror images too, at twice the cache",
     )
     training.add_argument(
+        "--memory-limit",
+        type=size,
+        metavar="SIZE",
+        help="of the embeddings of a split, as 4GB: of more, logreg and svm (then linear) are "
+        "trained in one pass over those on disk (default: half of this machine's memory, no limit "
+        "where the system cannot say how much that is)",
+    )
+    training.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<time>-<clf>)"
+    )
+    _add_finding_out(training)
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    args.command = ["python", "-m", "classify", *(sys.argv[1:] if argv is None else argv)]
+    return run_command(_classify, args)
+
+
+def _add_finding_out(training: argparse._ArgumentGroup) -> None:
+    """Add what else is found out about the classifiers."""
+    training.add_argument(
         "--repeats",
         type=positive,
         metavar="N",
@@ -99,21 +119,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="answer only where it is sure enough for this share of right answers, as 0.99; the "
         "threshold is chosen on the training split",
     )
-    training.add_argument(
-        "--memory-limit",
-        type=size,
-        metavar="SIZE",
-        help="of the embeddings of a split, as 4GB: of more, logreg and svm (then linear) are "
-        "trained in one pass over those on disk (default: half of this machine's memory, no limit "
-        "where the system cannot say how much that is)",
-    )
-    training.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<time>-<clf>)"
-    )
-    add_arguments(parser)
-    args = parser.parse_args(argv)
-    args.command = ["python", "-m", "classify", *(sys.argv[1:] if argv is None else argv)]
-    return run_command(_classify, args)
 
 
 def _classify(args: argparse.Namespace) -> None:

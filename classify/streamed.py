@@ -71,18 +71,22 @@ class Streamed(Linear):
 
     Notes
     -----
-    In memory are a batch of rows, the scores of those held out (also read in batches, once, after
-    the training), and the coefficients of every `alpha`, whatever the number of rows.
+    In memory are a batch of rows, the scores of those held out (which are read in batches too,
+    once, after the training), and the coefficients of every alpha; however many rows there are, of
+    each there is but its place in the order.
 
-    Rows that lie on disk lie there class by class; so they are read in a random order, without
-    which the last class would be the answer to everything.
+    Rows lie on disk class by class, so they are read in a random order, without which the last
+    class would be the answer to everything. Each batch is gone over `STEPS` times while it is in
+    memory, which brings the coefficients nearer to where many passes would end and reads nothing
+    twice (as in Choi et al., Faster neural network training with data echoing, 2019).
 
-    The schedule is scikit-learn's `optimal`. On the training split of the lesson's photographs
-    (2,000 of VGG16, three folds, scaled as here), its best alpha has a cross-validated accuracy of
-    0.969 and a log loss of 0.082 (hinge: 0.969, 0.090), a constant rate's best of four 0.968 and
-    0.084 (hinge: 0.969, 0.084). Centring the features, which helps methods of many passes, changed
-    these by 0.001 and 0.002. Above an alpha of 0.01 all of it got worse; below 1e-5 it got worse
-    slowly.
+    This was settled on the training split of the lesson's photographs alone (2,000 embeddings of
+    VGG16), by two times five folds. The least log loss and the best accuracy over the alphas were
+    0.078 and 0.970 (hinge: 0.079, 0.970) with one step a row, 0.074 and 0.970 (0.073, 0.973) with
+    three, 0.074 and 0.971 (0.073, 0.971) with ten. Averaging that begins after a quarter or half of
+    the steps was no better, nor were centred features or a constant rate. With alpha chosen on
+    the rows held out, over three times five folds, the accuracy is 0.970 (hinge: 0.967); that of
+    `LogReg` is 0.972 and that of `SVM` 0.971.
 
     References
     ----------

@@ -1,0 +1,110 @@
+"""Training in one pass over rows on disk: rows a second, peak memory, and the photographs.
+
+The rows are drawn from a seed, half of each class, class by class; the images do not exist. Every
+size is measured in a process of its own, so that its peak memory is its own. The photographs are
+the lesson's, with a memory limit that their embeddings exceed: what accuracy one pass costs is the
+difference to the same classifiers in the results of `benchmarks.results`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import commands, inputs
+from benchmarks.scale import digest
+from cache.store import SHARD_ROWS
+from classify.rows import RowsOnDisk
+from classify.streamed import StreamedLogReg
+from extract.frozen import FrozenBase
+
+SIZES = ((1_000_000, "avg"), (100_000, "none"))
+APART = 0.1
+"""Distance of the class means in every feature, which vary by 0.29."""
+LIMIT = "10MB"
+
+
+def main() -> None:
+    """Measure, print and publish; with ``--size N POOLING``, one size alone, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--cache", metavar="DIR", help="keep the photographs' embeddings here")
+    args = parser.parse_args()
+    if args.size is not None:
+        print(json.dumps(one_pass(int(args.size[0]), args.size[1])))
+        return
+    rows = photographs(args.cache)
+    for n, pooling in SIZES:
+        found = in_own_process(n, pooling)
+        what = f"{n:,} embeddings of {found['features']:,}, logreg in one pass"
+        rows += [
+            inputs.Row(f"{what}: trained on", [n / found["seconds"]], "rows/s"),
+            inputs.Row(f"{what}: peak memory", [found["peak"]], "MiB"),
+        ]
+    inputs.publish("streamed", rows)
+
+
+def photographs(cache: str | None) -> list[inputs.Row]:
+    """Return the test accuracies on the lesson's photographs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        done = commands.run(
+            "classify", "--data", inputs.photographs(folder), "--weights", inputs.weights(),
+            "--cache", cache or str(folder / "cache"), "--clf", "logreg,svm",
+            "--memory-limit", LIMIT, "--out", str(folder / "run"),
+        )  # fmt: skip
+    return [
+        inputs.Row(
+            f"test accuracy of `{result['classifier']}`, `--memory-limit {LIMIT}`",
+            [result["accuracy"]],
+        )
+        for result in done.summary["results"]
+    ]
+
+
+def in_own_process(n: int, pooling: str) -> dict[str, Any]:
+    """Measure one size, and tell it."""
+    command = [sys.executable, "-m", "benchmarks.streamed", "--size", str(n), pooling]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    print(f"{n:,} embeddings, pooling {pooling}: {found}", flush=True)
+    return found
+
+
+def one_pass(n: int, pooling: str) -> dict[str, Any]:
+    """Fill a store with `n` embeddings, and train on all of them."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) >= n // 2
+    with tempfile.TemporaryDirectory() as name:
+        base = FrozenBase.choose(weights=inputs.weights(), pooling=pooling, cache=name)
+        recipe = base.recipe
+        shape = (512,) if pooling == "avg" else (4, 4, 512)
+        names = [digest(i) for i in range(n)]
+        for start in range(0, n, SHARD_ROWS):
+            some = slice(start, start + SHARD_ROWS)
+            rows = rng.random((len(names[some]), *shape), dtype=np.float32)
+            rows[labels[some]] += np.float32(APART)
+            base.store.append(recipe.fingerprint, recipe.canonical, names[some], rows)
+        on_disk = RowsOnDisk(base, names)
+        started = time.perf_counter()
+        model = StreamedLogReg().fit(on_disk, labels)
+        return {
+            "features": on_disk.shape[1],
+            "seconds": time.perf_counter() - started,
+            "gib": on_disk.nbytes / 2**30,
+            "chosen": model.search_.chosen,
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+        }
+
+
+if __name__ == "__main__":
+    main()
