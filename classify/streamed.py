@@ -132,13 +132,10 @@ class Streamed(Linear):
         rng = check_random_state(self.random_state)
         self.held_out_ = _held_out(codes, rng)
         order = rng.permutation(np.setdiff1d(np.arange(len(codes)), self.held_out_))
-        seeds = rng.randint(2**31, size=len(alphas))
-        models = {
-            alpha: SGDClassifier(loss=self.loss, alpha=alpha, average=True, random_state=draws)
-            for alpha, draws in zip(alphas, map(RandomState, seeds), strict=True)
-        }
+        models = self._untrained(alphas, rng)
         done = 0
-        workers = min(len(models), joblib.cpu_count())
+        # Of more than two classes, each model has threads of its own.
+        workers = joblib.cpu_count() if len(self.classes_) == 2 else 1
         with joblib.Parallel(n_jobs=workers, require="sharedmem") as parallel:
             for some, batch in batches(rows, order):
                 if not done:
@@ -153,6 +150,21 @@ class Streamed(Linear):
                 progress(f"{self.title}: training", done, len(order))
         self._choose(rows, codes, weights, models)
         return self
+
+    def _untrained(
+        self, alphas: Sequence[float], rng: np.random.RandomState
+    ) -> dict[float, SGDClassifier]:
+        seeds = rng.randint(2**31, size=len(alphas))
+        return {
+            alpha: SGDClassifier(
+                loss=self.loss,
+                alpha=alpha,
+                average=True,
+                n_jobs=joblib.cpu_count(),
+                random_state=RandomState(seed),
+            )
+            for alpha, seed in zip(alphas, seeds, strict=True)
+        }
 
     def _rows(
         self, X: ArrayLike | RowsOnDisk, y: ArrayLike
@@ -244,11 +256,14 @@ def _go_over(
     codes: NDArray[np.int64],
     weights: NDArray[np.float64],
 ) -> None:
-    """Train on every row of a batch `STEPS` times, in another order each time."""
+    """Train on every row of a batch `STEPS` times, in another order each time.
+
+    What a row counts is the length of its step: that of a rare class would leap beyond everything
+    if it were longer than usual, so the others' are shorter.
+    """
+    counts = (weights / weights.max())[codes]
     for _ in range(STEPS):
-        model.partial_fit(
-            batch, codes, classes=np.arange(len(weights)), sample_weight=weights[codes]
-        )
+        model.partial_fit(batch, codes, classes=np.arange(len(weights)), sample_weight=counts)
 
 
 def _held_out(codes: NDArray[np.int64], rng: np.random.RandomState) -> NDArray[np.intp]:

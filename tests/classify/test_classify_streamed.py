@@ -68,9 +68,11 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(rows, "BATCH_BYTES", 50 * 64 * 4)
 
 
+@pytest.mark.filterwarnings("error:.*sklearn.utils.parallel")
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize(
-    ("kind", "in_memory"), [(StreamedLogReg, LogReg()), (StreamedSVM, SVM(kernel="linear"))]
+    ("kind", "in_memory"),
+    [(StreamedLogReg, LogReg(C=[0.1, 1, 10])), (StreamedSVM, SVM(C=[0.1, 1], kernel="linear"))],
 )
 def test_it_is_about_as_accurate_as_what_has_all_in_memory(
     kind, in_memory, n_classes, tmp_path, small_batches
@@ -170,6 +172,17 @@ def test_a_rare_class_counts_as_much_as_the_others(kind):
         for weight in ("balanced", None)
     ]
     assert recalls[0] > recalls[1] + 0.1
+
+
+@BOTH
+def test_a_very_rare_class_does_not_throw_the_training_off(kind):
+    """With 20 images of one class among 20,000, it is as good as what has all in memory."""
+    X, y = blobs(2, n_samples=40_000, noise=1.2)
+    unseen, truth = blobs(2, noise=1.2, seed=1)
+    kept = (y == "ant") | (np.arange(40_000) % 1000 == 0)
+    in_memory = LogReg(C=[0.1, 1, 10]).fit(X[kept], y[kept])
+    found = kind().fit(X[kept], y[kept])
+    assert found.score(unseen, truth) > in_memory.score(unseen, truth) - 0.05
 
 
 @BOTH
