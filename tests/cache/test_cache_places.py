@@ -135,4 +135,4 @@ def test_who_has_files_only_never_imports_fsspec() -> None:
         "import sys; from cache.places import place, file_state; file_state(place('/tmp'));"
         "assert not {'fsspec', 'upath'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
