@@ -91,7 +91,8 @@ class Gram:
             raise ClassifierError(
                 f"the inner products of all pairs of {len(X):,} training images take "
                 f"{needed:,.0f} GiB, and this machine has {there:,.0f}; take --clf logreg, dense "
-                "or centroid, or fewer training images"
+                "or centroid, or fewer training images, or have a linear SVM trained in one pass: "
+                f"with a --memory-limit below {X.nbytes // 2**20:,}MB"
             )
         scale = unit_scale(X)
         products = X @ X.T
