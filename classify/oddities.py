@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from classify.neighbours import nearest
 from extract.errors import ImageError
 from extract.images import MAX_PIXELS, read_bytes, sides
+from extract.loading import readers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,12 +84,13 @@ def tiny(paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> list[tuple[int,
     list of tuple
         Position, and width and height as the file's header has them.
     """
-    found = []
-    for i, path in enumerate(paths):
+
+    def read(path: Path) -> tuple[int, int]:
         try:
-            width, height = sides(read_bytes(path), max_pixels) or (TINY, TINY)
+            return sides(read_bytes(path), max_pixels) or (TINY, TINY)
         except ImageError:  # it is gone by now, which is for others to say
-            continue
-        if min(width, height) < TINY:
-            found.append((i, (width, height)))
-    return found
+            return TINY, TINY
+
+    with ThreadPoolExecutor(readers(paths), "header") as pool:
+        found = enumerate(pool.map(read, paths))
+        return [(i, both) for i, both in found if min(both) < TINY]

@@ -83,9 +83,12 @@ class Decoders:
         Side of the decoded images in pixels.
     max_pixels : int
         Width times height up to which an image is accepted.
+    at_most : int, optional
+        Decoders at a time, where more threads call because they mostly wait for what they fetch.
     """
 
-    def __init__(self, size: int, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, size: int, max_pixels: int = MAX_PIXELS, at_most: int | None = None) -> None:
+        self._places = threading.BoundedSemaphore(at_most) if at_most else contextlib.nullcontext()
         self._size, self._max_pixels = size, max_pixels
         self._lock = threading.Lock()
         self._all: set[_Decoder] = set()
@@ -124,14 +127,15 @@ class Decoders:
                 picture = read_bytes(picture)
             except ImageError as error:
                 return Decoded(reason=str(error))
-        for attempt in (1, 2):
-            decoder = self._take()
-            decoded = decoder(picture)
-            self._give_back(decoder)
-            # One that died before it had even read the file (killed to free memory, say) did not
-            # die of the image.
-            if decoder.alive or decoded.digest or decoder.hung or attempt == 2:
-                break
+        with self._places:
+            for attempt in (1, 2):
+                decoder = self._take()
+                decoded = decoder(picture)
+                self._give_back(decoder)
+                # One that died before it had even read the file (killed to free memory, say) did
+                # not die of the image.
+                if decoder.alive or decoded.digest or decoder.hung or attempt == 2:
+                    break
         return decoded
 
     def _give_back(self, decoder: _Decoder) -> None:

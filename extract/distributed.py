@@ -14,7 +14,7 @@ import hashlib
 import logging
 import threading
 import weakref
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache.errors import ToolkitError
-from cache.places import file_state, is_remote
+from cache.places import file_state, file_states, is_remote
 from extract.decoders import Decoded, Decoders
 from extract.errors import ClusterError, EngineError
 from extract.frozen import FrozenBase
-from extract.loading import ahead
+from extract.loading import FETCHED_AT_ONCE, ahead, default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -261,8 +261,13 @@ def embed(job: Job, paths: list[Path]) -> list[tuple[Path, FileState | None, Dec
     """
     try:
         bench = _bench(job)
-        states = [file_state(path) if is_remote(path) else None for path in paths]
-        decoded = [bench.decoders(path) for path in paths]
+        if any(map(is_remote, paths)):
+            states = file_states(paths)
+            with ThreadPoolExecutor(FETCHED_AT_ONCE, "fetch") as pool:
+                decoded = list(pool.map(bench.decoders, paths))
+        else:
+            states = [None] * len(paths)
+            decoded = [bench.decoders(path) for path in paths]
         images = {i: one.image for i, one in enumerate(decoded) if one.image is not None}
         if images:
             with bench.one_at_a_time:
@@ -297,7 +302,7 @@ def _loaded(job: Job) -> _Bench:
         raise ClusterError(_OTHER_CODE)
     cache = job.cache if Path(job.cache).is_dir() else None
     base = FrozenBase.again(job.base, cache=cache, engine=job.engine)
-    decoders = Decoders(base.recipe.size, job.max_pixels)
+    decoders = Decoders(base.recipe.size, job.max_pixels, default_workers())
     bench = _Bench(base.make_engine(), decoders, threading.Lock())
     # When another job has taken its place, and no thread works at it any more.
     weakref.finalize(bench, decoders.__exit__)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from cache.console import Progress, silent
+from cache.places import is_remote
 from extract.decoders import Decoders
 from extract.errors import ImageError
 from extract.images import MAX_PIXELS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from extract.decoders import Decoded
 
 BATCH_SIZE = 32
+FETCHED_AT_ONCE = 8
+"""Pictures at addresses, for each process that decodes."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -120,8 +123,8 @@ def _decode(
     paths: Sequence[Path], size: int, workers: int | None, max_pixels: int
 ) -> Generator[Decoded, None, None]:
     with (
-        ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
-        Decoders(size, max_pixels) as decoders,
+        ThreadPoolExecutor(readers(paths, workers), "decode") as pool,
+        Decoders(size, max_pixels, workers or default_workers()) as decoders,
     ):
         yield from ahead(pool, decoders, paths, 2 * BATCH_SIZE)
 
@@ -141,6 +144,15 @@ def ahead(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def readers(paths: Iterable[Path], workers: int | None = None) -> int:
+    """Return how many threads read pictures: one for each worker, but more where they are fetched.
+
+    A thread that fetches mostly waits for an answer; decoding is left to as many as there are
+    workers.
+    """
+    return (workers or default_workers()) * (FETCHED_AT_ONCE if any(map(is_remote, paths)) else 1)
 
 
 def default_workers() -> int:

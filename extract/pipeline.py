@@ -22,7 +22,7 @@ from cache.store import SHARD_ROWS
 from extract.decoders import Decoders
 from extract.errors import ImageError
 from extract.images import MAX_PIXELS, read_bytes
-from extract.loading import BATCH_SIZE, ahead, default_workers
+from extract.loading import BATCH_SIZE, ahead, default_workers, readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -128,8 +128,8 @@ def extract(
         else:
             run = _Run(recipe, store, make_engine, batch_size, progress)
             with (
-                ThreadPoolExecutor(workers or default_workers(), "decode") as pool,
-                Decoders(recipe.size, max_pixels) as decoders,
+                ThreadPoolExecutor(readers(paths, workers), "decode") as pool,
+                Decoders(recipe.size, max_pixels, workers or default_workers()) as decoders,
             ):
                 run.compute(todo, _decoding(pool, decoders, 2 * batch_size))
         computed = run.computed
@@ -371,7 +371,7 @@ def hash_images(
         except ImageError as error:
             return path, state, error
 
-    with ThreadPoolExecutor(workers or default_workers(), "hash") as pool:
+    with ThreadPoolExecutor(readers(unknown, workers), "hash") as pool:
         for done, (path, state, found) in enumerate(ahead(pool, digest, unknown, 64), 1):
             if isinstance(found, ImageError):
                 quarantine[path] = str(found)

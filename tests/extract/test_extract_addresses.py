@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.server
 import shutil
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,9 +21,9 @@ from test_extract_pipeline import RECIPE, StubEngine, no_engine
 from cache import Store, places
 from cache.errors import AddressError
 from cache.places import place
-from extract import dataset
+from extract import dataset, decoders
 from extract.errors import DataError
-from extract.loading import load_images
+from extract.loading import FETCHED_AT_ONCE, load_images
 from extract.pipeline import extract, hash_images
 from extract.sources import locate
 
@@ -205,6 +207,47 @@ def test_each_picture_is_fetched_once_and_then_never_again(store: Store, web: Se
         assert bodies == ["/pictures/cats/c%200.png"]
     finally:
         handler.do_GET = real
+
+
+def test_many_are_fetched_at_once_but_few_decoders_are_started(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server takes its time for each answer; whoever waits for it needs no process."""
+    for i in range(60):
+        draw(tmp_path / "data" / f"{i:02}.png", i)
+    lock = threading.Lock()
+    waiting, most, started = 0, 0, []
+
+    class Slow(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            nonlocal waiting, most
+            with lock:
+                waiting += 1
+                most = max(most, waiting)
+            time.sleep(0.05)
+            with lock:
+                waiting -= 1
+            super().do_GET()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    real = decoders._start
+
+    def noting(*args: int) -> Any:
+        started.append(1)
+        return real(*args)
+
+    monkeypatch.setattr(decoders, "_start", noting)
+    handler = functools.partial(Slow, directory=str(tmp_path / "data"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        paths = [place(f"http://127.0.0.1:{server.server_port}/{i:02}.png") for i in range(60)]
+        assert extract(paths, RECIPE, store, StubEngine, workers=2).computed == 60
+        assert load_images(paths, 32, workers=2).shape == (60, 32, 32, 3)
+        server.shutdown()
+    assert 8 <= most <= 2 * FETCHED_AT_ONCE
+    assert 2 <= len(started) <= 4  # two each time
 
 
 def test_int8_can_be_calibrated_on_addresses(store: Store, pictures: Path) -> None:
