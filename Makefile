@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := cache classify extract reports
-BENCHMARKS := extract precision results lesson csearch large memory dense audit finetune scale streamed
+BENCHMARKS := extract precision results lesson csearch large memory dense audit finetune scale streamed addresses
 
 # What was not byte-compiled at installing is so at its first import, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE

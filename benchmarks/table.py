@@ -22,7 +22,7 @@ README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 ORDER = (
     *("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense", "audit"),
-    *("finetune", "scale", "streamed"),
+    *("finetune", "scale", "streamed", "addresses"),
 )
 """The benchmarks in the order in which they are run and shown."""
 

@@ -114,6 +114,15 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
         assert again.cached == 40
 
 
+def test_four_workers_give_the_same_cache_too(
+    home: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Started for this one extraction, and gone after it."""
+    done = base(home, tmp_path).extract(paths(home), dask="local:4")
+    assert done.computed == N_PICTURES - 1
+    assert shards(tmp_path) == alone
+
+
 def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
     """Return the process id of a worker; one that is being started again has none for a while."""
     deadline = time.monotonic() + 60
