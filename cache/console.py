@@ -208,12 +208,13 @@ def size(text: str) -> int:
 
     Examples
     --------
-    >>> size("500MB"), size("2GiB"), size("1.5kB"), size("4096")
-    (500000000, 2147483648, 1500, 4096)
+    >>> size("500MB"), size("2GiB"), size("1.5kB"), size("4G"), size("4096")
+    (500000000, 2147483648, 1500, 4000000000, 4096)
     """
     # The longest first: what ends in kib ends in b, and everything in nothing.
     units = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-    units |= {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "b": 1, "": 1}
+    units |= {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "b": 1}
+    units |= {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "": 1}
     return int(quantity(text, units, "a size like 500MB, 2GiB or a number of bytes"))
 
 

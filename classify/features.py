@@ -83,13 +83,15 @@ class Features:
         """Tell whether the embeddings of a split are more than the limit."""
         return self.on_disk(split).nbytes > self.limit
 
-    def require_memory(self, names: Sequence[str], *, audit: bool) -> None:
+    def require_memory(self, names: Sequence[str], *, kernel: str, audit: bool) -> None:
         """Make sure that what must be in memory as a whole is not more than the limit.
 
         Parameters
         ----------
         names : sequence of str
             Classifiers, see `classify.registry`.
+        kernel : str
+            The SVM's: in one pass it can only be linear.
         audit : bool
             Whether all embeddings of both splits are looked through, see `classify.audit`.
 
@@ -103,6 +105,8 @@ class Features:
             for name in names
             if name not in registry.IN_ONE_PASS and registry.kind(name).consumes == "embeddings"
         ]
+        if kernel == "rbf" and "svm" in names:
+            whole.append("svm --kernel rbf")
         train = self.on_disk("train")
         if whole and train.nbytes > self.limit:
             verb = "needs" if len(whole) == 1 else "need"

@@ -222,7 +222,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m classify.predict`` and return its exit status."""
     parser = argument_parser("python -m classify.predict", DESCRIPTION)
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
-    parser.add_argument("paths", metavar="IMAGE|FOLDER", nargs="+", help="pictures to classify")
+    parser.add_argument(
+        "paths", metavar="IMAGE|FOLDER", nargs="+", help="pictures to classify, or their addresses"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)

@@ -186,7 +186,9 @@ def _fed(
         for prepared, one in zip(bases, options.for_each_backbone(), strict=True)
     ]
     for features in fed:
-        features.require_memory(names, audit=wishes.audit and features is fed[0])
+        features.require_memory(
+            names, kernel=wishes.kernel, audit=wishes.audit and features is fed[0]
+        )
     return fed
 
 

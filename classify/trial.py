@@ -328,12 +328,10 @@ class Trial:
         if self._in_one_pass:
             excess = self._features.excess(self._features.on_disk("train").nbytes)
             notes.append(f"trained in one pass over embeddings on disk: {excess}")
-            if self._kind == "svm" and self._wishes.kernel == "rbf":
-                notes.append("its kernel is linear: one pass is not enough for another")
             if self._wishes.calibrate or self._wishes.target_precision is not None:
                 notes.append(
-                    f"its probabilities were judged on the {len(estimator.held_out_):,} training "
-                    "images that it was not trained on"
+                    f"probabilities were judged on the {len(estimator.held_out_):,} training "
+                    "images that were left out of the training for it"
                 )
         if self._wishes.learning_curve and self._on_disk(estimator):
             notes.append("no learning curve: each of its draws needs the embeddings in memory")

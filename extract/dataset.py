@@ -292,7 +292,9 @@ def _read_csv(path: Path) -> list[Item]:
     except AddressError:
         raise
     except (OSError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as CSV: {error}") from error
+        gone = is_remote(path) and isinstance(error, FileNotFoundError)
+        reason = "there is no such file" if gone else error
+        raise DataError(f"{path} cannot be read as CSV: {reason}") from error
     if any(item.split for item in items):
         for item in items:
             if item.split is None:

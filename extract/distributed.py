@@ -8,14 +8,17 @@ those of a lost client. It trusts whoever can reach it: a cluster belongs on a n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import hashlib
 import logging
+import signal
 import threading
 import weakref
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from cache.places import FileState
     from extract.pipeline import Loader
 
+logger = logging.getLogger(__name__)
+
 FILES_PER_TASK = 32
 TASKS_PER_THREAD = 2
 """So many tasks are known to the scheduler for each thread that computes, and no more."""
@@ -43,7 +48,7 @@ _OTHER_CODE = (
     "all of them"
 )
 _LOCAL = "local:"
-_SECONDS_TO_CONNECT = 20
+_SECONDS_TO_CONNECT = 10
 
 
 @dataclass(frozen=True)
@@ -99,15 +104,22 @@ def cluster(address: str) -> Iterator[Any]:
         if address.startswith(_LOCAL):
             where = stack.enter_context(_local(address.removeprefix(_LOCAL)))
         try:
+            if where is address:
+                logger.info("connecting to the Dask scheduler at %s", address)
+                # A client that finds nobody takes long to give up, and complains once more after.
+                asyncio.run(_knock(address))
             client = stack.enter_context(
                 distributed.Client(where, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
             )
             client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
-                f"no Dask scheduler with a worker at {address}: {error}; start them with dask "
-                "scheduler and dask worker, or take --dask local:2"
+                f"no Dask scheduler with a worker at {address}: {error}; expected tcp://HOST:PORT "
+                "of one that was started with dask scheduler, and a dask worker, or local:N for N "
+                "processes on this machine"
             ) from error
+        threads = client.nthreads().values()
+        logger.info("Dask at %s: %d workers, %d threads", address, len(threads), sum(threads))
         yield client
 
 
@@ -121,16 +133,61 @@ def _dask() -> Any:
     return distributed
 
 
-def _local(n_workers: str) -> Any:
-    if not n_workers.isdecimal() or not int(n_workers):
-        raise ClusterError(f"expected local:N with a number of workers, found local:{n_workers}")
-    return _dask().LocalCluster(
-        n_workers=int(n_workers),
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=40,
-    )
+async def _knock(address: str) -> None:
+    """Connect to a scheduler once.
+
+    Raises
+    ------
+    OSError, TimeoutError, ValueError
+        If there is none, or it is no address of one.
+    """
+    from distributed.comm import core
+
+    connect: Any = core.connect
+    comm = await connect(address, timeout=_SECONDS_TO_CONNECT)
+    await comm.close()
+
+
+@contextlib.contextmanager
+def _local(n_workers: str) -> Iterator[Any]:
+    most = max(16, 4 * default_workers())
+    if not n_workers.isdecimal() or not 1 <= int(n_workers) <= most:
+        raise ClusterError(
+            f"expected local:N with a number of workers from 1 to {most}, found local:{n_workers}"
+        )
+    with contextlib.ExitStack() as stack:
+        with _without_ctrl_c():
+            started = _dask().LocalCluster(
+                n_workers=int(n_workers),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(started)
+        yield started
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Put Ctrl-C off until the end, and keep it for good from all processes that are started.
+
+    On a terminal it goes to every process. This one then ends the others, which would only
+    complain.
+    """
+    pressed: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(1)) if here else None
+    resource_tracker.ensure_running()  # which would let the signal in again when it is started
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if here:
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -93,7 +93,12 @@ class Listing(Folder):
             if not names:
                 path.fs.ls(path.path)  # which says why, where `find` does not
         except Exception as error:
-            raise DataError(f"{path} cannot be listed: {error}") from error
+            reason = (
+                "there is nothing, or nobody answers"
+                if isinstance(error, FileNotFoundError)
+                else error
+            )
+            raise DataError(f"{path} cannot be listed: {reason}") from error
         top: dict[str, Any] = {}
         root = path.fs._strip_protocol(path.path).rstrip("/")
         for name in names:

@@ -259,7 +259,14 @@ def _remembered(record: Path) -> Path | None:
 
 def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
     archive = record.with_suffix(".zip")
-    fetch(url, archive, verify=check_archive, progress=progress)
+    try:
+        fetch(url, archive, verify=check_archive, progress=progress)
+    except UnreachableError:
+        raise
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}; expected a zip file, or an address that ends in .csv or, of a folder, in /"
+        ) from error
     folder = _from_zip(archive, name, record.parent, progress).path
     _write_json(record, {"url": url, "sha256": sha256(archive), "folder": folder.name})
     archive.unlink()

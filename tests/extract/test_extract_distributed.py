@@ -194,6 +194,9 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
         ("nonsense", "no Dask scheduler with a worker"),
         ("local:none", "expected local:N"),
         ("local:0", "expected local:N"),
+        ("local:2000000", "from 1 to"),
+        ("tcp://127.0.0.1", "missing port number"),
+        ("http://127.0.0.1:80", "unknown address scheme"),
     ],
 )
 def test_a_wrong_address_is_a_clear_message(
@@ -205,7 +208,7 @@ def test_a_wrong_address_is_a_clear_message(
         base(home, tmp_path).extract(paths(home), dask=address)
 
 
-def extraction(home: Path, cache: Path, address: str) -> subprocess.Popen[str]:
+def extraction(home: Path, cache: Path, address: str, **options: Any) -> subprocess.Popen[str]:
     """Start `python -m extract` on the pictures as a process of its own."""
     table = home / "table.csv"
     rows = [f"pictures/{path.name},{'ab'[i % 2]}" for i, path in enumerate(paths(home))]
@@ -215,7 +218,7 @@ def extraction(home: Path, cache: Path, address: str) -> subprocess.Popen[str]:
          "--weights", str(home / "vgg16.npz"), "--cache", str(cache), "--dask", address],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         # A shell that runs the tests in the background has them ignore SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options,
     )  # fmt: skip
 
 
@@ -278,6 +281,33 @@ def test_the_scheduler_never_holds_more_than_a_few_tasks(
 
     base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=watch)
     assert 0 < max(held) <= 2 * TASKS_PER_THREAD + 1 < N_PICTURES / FILES_PER_TASK
+
+
+def test_ctrl_c_on_a_terminal_reaches_no_worker(home: Path, tmp_path: Path) -> None:
+    """It goes to all processes there; only this one has something to say, and none is left."""
+    process = extraction(home, tmp_path, "local:2", start_new_session=True)
+    said = iter(process.stderr.readline, "")  # type: ignore[union-attr]  # it is a pipe
+    assert any("Dask at local:2: 2 workers, 2 threads" in line for line in said)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130, complaints
+    assert complaints.strip().splitlines()[-1].startswith("stopped: ")
+    assert "Traceback" not in complaints
+    assert "distributed" not in complaints
+    deadline = time.monotonic() + 30
+    while is_there(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_there(process.pid)
+
+
+def is_there(group: int) -> bool:
+    """Return whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_ctrl_c_keeps_what_is_there(home: Path, workers: LocalCluster, tmp_path: Path) -> None:
