@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import joblib
 from joblib.parallel import get_active_backend
 
-from extract.distributed import cluster, explained, require_same_code
+from extract.cluster import cluster, explained, require_same_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ def spread(address: str | None, shared: Callable[[], Sequence[Any]]) -> Iterator
     Parameters
     ----------
     address : str or None
-        See `extract.distributed.cluster`; with None nothing changes.
+        See `extract.cluster.cluster`; with None nothing changes.
     shared : callable
         Returns the arrays that many trainings have in common: every worker gets them once.
 

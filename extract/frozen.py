@@ -222,7 +222,7 @@ class FrozenBase:
     ) -> Extraction:
         """Put the embedding of every image into the store; see `extract.pipeline.extract`.
 
-        With `dask`, the workers of that cluster compute; see `extract.distributed.cluster`.
+        With `dask`, the workers of that cluster compute; see `extract.cluster.cluster`.
         """
         elsewhere = None
         if dask is not None:

@@ -67,7 +67,7 @@ class Options:
     max_pixels : int
         Width times height up to which an image is decoded; a larger one is set aside.
     dask : str or None
-        The Dask cluster that computes and trains, see `extract.distributed.cluster`; None is this
+        The Dask cluster that computes and trains, see `extract.cluster.cluster`; None is this
         process.
     cache : str or None
         The cache folder; None is the environment's or the user's.

@@ -190,7 +190,7 @@ def test_a_worker_with_other_code_is_refused(
     workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its name, before anything is trained."""
-    monkeypatch.setattr("extract.distributed.code_digest", lambda _: str(os.getpid()))
+    monkeypatch.setattr("extract.cluster.code_digest", lambda _: str(os.getpid()))
     with (
         pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"),
         spread(workers.scheduler_address, list),

@@ -203,7 +203,7 @@ def test_a_wrong_address_is_a_clear_message(
     home: Path, address: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Soon, and with what to do."""
-    monkeypatch.setattr("extract.distributed._SECONDS_TO_CONNECT", 2)
+    monkeypatch.setattr("extract.cluster._SECONDS_TO_CONNECT", 2)
     with pytest.raises(ClusterError, match=words):
         base(home, tmp_path).extract(paths(home), dask=address)
 
