@@ -55,9 +55,10 @@ def held_out_proba(
     splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
     splits = list(splitter.split(codes, codes))
     told = [_told(progress, fold, folds) for fold in range(1, folds + 1)]
-    tasks = [
+    # One after the other, so that a model that has answered is not kept.
+    tasks = (
         (clone(fixed), samples, labels, split, one) for split, one in zip(splits, told, strict=True)
-    ]
+    )
     probabilities = np.empty((len(codes), len(classes)))
     for (_, held_out), found in zip(splits, each(_of_one_fold, tasks), strict=True):
         probabilities[held_out] = found

@@ -90,19 +90,22 @@ def learning_curve(
     numbers = sizes(min(map(len, of_class)))
     stage = f"{name}: learning curve"
     progress(stage, 0, len(numbers) * draws)
-    draws_of_all = [
+    # One after the other, so that a model that has been judged is not kept.
+    tasks = (
         (
             make(seed + draw),
+            X,
+            y,
             np.concatenate([rng.choice(rows, number, replace=False) for rows in of_class]),
+            *test,
         )
         for number in numbers
         for draw in range(draws)
-    ]
+    )
     found = []
-    tasks = [(model, X, y, chosen, *test) for model, chosen in draws_of_all]
     for accuracy in each(_accuracy, tasks):
         found.append(accuracy)
-        progress(stage, len(found), len(tasks))
+        progress(stage, len(found), len(numbers) * draws)
     accuracies = [found[i : i + draws] for i in range(0, len(found), draws)]
     of_means = gain(numbers, accuracies)
     gains = [gain(numbers, [[some[draw]] for some in accuracies]) for draw in range(draws)]

@@ -225,21 +225,16 @@ class Trial:
         """Return the accuracies with one seed after the other, of which the first has answered."""
         truth = np.array(self._prepared.labels("test"))
         accuracies = [float((first == truth).mean())]
-        others = [self._make(self._seed + more) for more in range(1, self._wishes.repeats)]
         told = self._progress if in_this_process() else silent
-        tasks = [
-            (
-                estimator,
-                self._X(estimator, "train"),
-                self._prepared.labels("train"),
-                self._X(estimator, "test"),
-                truth,
-                told,
-            )
-            for estimator in others
-        ]
+        labels = self._prepared.labels("train")
+        X, unseen = (self._X(self._make(self._seed), split) for split in _SPLITS)
+        # One after the other, so that a model that has been judged is not kept.
+        tasks = (
+            (self._make(self._seed + more), X, labels, unseen, truth, told)
+            for more in range(1, self._wishes.repeats)
+        )
         # Rows on this disk are not sent to other machines.
-        here = any(self._on_disk(estimator) for estimator in others)
+        here = isinstance(X, RowsOnDisk) or isinstance(unseen, RowsOnDisk)
         for accuracy in starmap(_accuracy, tasks) if here else each(_accuracy, tasks):
             accuracies.append(accuracy)
             self._progress(f"{self.name}: repeats", len(accuracies), self._wishes.repeats)

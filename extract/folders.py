@@ -88,8 +88,9 @@ class Listing(Folder):
         DataError
             If it does not answer, or there is nothing.
         """
+        on_the_web = path.protocol in ("http", "https")
         try:
-            names = path.fs.find(path.path)
+            names = list(_walk(path.fs, path.path)) if on_the_web else path.fs.find(path.path)
             if not names:
                 path.fs.ls(path.path)  # which says why, where `find` does not
         except Exception as error:
@@ -105,8 +106,11 @@ class Listing(Folder):
             inside = top
             *parents, last = PurePosixPath(name.removeprefix(root).lstrip("/")).parts or ("",)
             for parent in parents:
-                inside = inside.setdefault(parent, {})
-            inside[last] = None
+                # A store may have a name that is the folder of others; the folder counts.
+                if inside.get(parent) is None:
+                    inside[parent] = {}
+                inside = inside[parent]
+            inside.setdefault(last, None)
         if not top:
             raise DataError(f"there is no file below {path}")
         return cls._made(path, top)
@@ -146,6 +150,18 @@ class Listing(Folder):
                 yield from entry.walk()
             else:
                 yield entry
+
+
+def _walk(fs: Any, folder: str) -> Iterator[str]:
+    """Yield the names of all files below a folder of a web server.
+
+    `find` would pass over a folder that does not answer.
+    """
+    for entry in fs.ls(folder, detail=True):
+        if entry["type"] != "directory":
+            yield entry["name"]
+        elif entry["name"].rstrip("/") != folder.rstrip("/"):
+            yield from _walk(fs, entry["name"])
 
 
 def folder_at(path: Path) -> Folder:

@@ -1,5 +1,8 @@
 """Learning curves."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -87,3 +90,21 @@ def test_sizes_end_with_the_smallest_class():
     """No class is asked for more images than it has."""
     assert sizes(20) == [5, 10, 20]
     assert sizes(2) == [2]
+
+
+def test_models_that_have_been_judged_are_not_kept():
+    """Forty of an SVM's would take as much memory as the embeddings, forty times."""
+    alive = weakref.WeakSet()
+    most = []
+
+    def make(_):
+        model = Centroid()
+        alive.add(model)
+        gc.collect()
+        most.append(len(alive))
+        return model
+
+    X = np.eye(2, dtype=np.float32)[[0, 1] * 20]
+    learning_curve("centroid", make, (X, np.array(["a", "b"] * 20)), (X, np.array(["a", "b"] * 20)))
+    assert len(most) == 15
+    assert max(most) <= 3
