@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cache.console import silent
 from classify.errors import ClassifierError
+from classify.gram import exact_products
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -87,7 +88,7 @@ class Linear(Classifier):
         """Return the decision values, ``(n_samples,)`` for two classes, else one a class."""
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        scores: NDArray[np.float64] = features @ self.coef_.T + self.intercept_
+        scores = exact_products(features, self.coef_) + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
 

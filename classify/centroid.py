@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cache.console import silent
 from classify.base import Classifier
+from classify.gram import exact_products
 from classify.neighbours import unit_rows
 from classify.temperature import temperature
 
@@ -79,6 +80,6 @@ class Centroid(Classifier):
         """Return the probability of every class, float64 ``(n_samples, n_classes)``."""
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        cosines = (unit_rows(features) @ self.centroids_.T).astype(np.float64)
+        cosines = exact_products(unit_rows(features), self.centroids_)
         probabilities: NDArray[np.float64] = softmax(self.temperature_ * cosines, axis=1)
         return probabilities

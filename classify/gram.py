@@ -9,7 +9,7 @@ every fold of a parameter search.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,8 @@ KERNELS: tuple[Kernel, ...] = ("linear", "rbf")
 
 # Rows that are worked on together: a MB or so of them, which stay in the processor's cache.
 BLOCK = 16
+# Columns that are converted to float64 together.
+COLUMNS = 1024
 
 
 def unit_scale(X: NDArray[np.float32]) -> float:
@@ -50,10 +52,39 @@ def unit_scale(X: NDArray[np.float32]) -> float:
     return float(mean_square**-0.5)
 
 
-def squared_norms(X: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the squared Euclidean norm of every row."""
-    squares: NDArray[np.float32] = np.einsum("ij,ij->i", X, X)
+def squared_norms(X: NDArray[np.float32], dtype: type[Any] = np.float32) -> NDArray[Any]:
+    """Return the squared Euclidean norm of every row, summed in `dtype`."""
+    squares: NDArray[Any] = np.einsum("ij,ij->i", X, X, dtype=dtype)
     return squares
+
+
+def exact_products(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the inner products of the rows of `X` and `Y`, summed in float64.
+
+    BLAS adds up in an order that depends on the shape of `X`. In float32 the seventh digit of a
+    prediction would therefore depend on the other samples of its batch, and on the processor.
+
+    Parameters
+    ----------
+    X : ndarray of float, shape (n, n_features)
+    Y : ndarray of float, shape (m, n_features)
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+
+    Examples
+    --------
+    >>> X = np.array([[1, 2], [3, 4]], dtype=np.float32)
+    >>> exact_products(X, X[:1]).tolist()
+    [[5.0], [11.0]]
+    """
+    products = np.zeros((len(X), len(Y)))
+    # Some columns at a time, so that neither array is in memory a second time as a whole.
+    for start in range(0, X.shape[1], COLUMNS):
+        columns = slice(start, start + COLUMNS)
+        products += X[:, columns].astype(np.float64) @ Y[:, columns].T.astype(np.float64)
+    return products
 
 
 @dataclass(frozen=True)
@@ -130,12 +161,12 @@ class Gram:
 
 def kernel(
     name: Kernel,
-    products: NDArray[np.float32],
-    row_squares: NDArray[np.float32],
-    column_squares: NDArray[np.float32],
+    products: NDArray[Any],
+    row_squares: NDArray[Any],
+    column_squares: NDArray[Any],
     gamma: float,
-) -> NDArray[np.float32]:
-    """Return a kernel from inner products and squared norms.
+) -> NDArray[Any]:
+    """Return a kernel from inner products and squared norms, in the dtype of `products`.
 
     ``linear`` is the inner product itself, ``rbf`` is ``exp(-gamma * squared distance)``. The
     array `products` is used up.
@@ -149,6 +180,6 @@ def kernel(
         distances += column_squares
         # Rounding can leave the distance of a row to itself just below zero.
         np.maximum(distances, 0.0, out=distances)
-        distances *= np.float32(-gamma)
+        distances *= distances.dtype.type(-gamma)
         np.exp(distances, out=distances)
     return products

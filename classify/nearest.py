@@ -128,7 +128,7 @@ class Nearest(Classifier):
         """Return the probability of every class, float64 ``(n_samples, n_classes)``."""
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        found, _ = nearest(unit_rows(features), self.samples_, self.k_)
+        found, _ = nearest(unit_rows(features), self.samples_, self.k_, exact=True)
         return self._shares(found)
 
     def _values(self, n_samples: int) -> list[int]:

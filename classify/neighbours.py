@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from classify.gram import exact_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +23,9 @@ def unit_rows(X: NDArray[np.float32]) -> NDArray[np.float32]:
     >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]], dtype=np.float32)).round(1).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    norms = np.sqrt(np.einsum("ij,ij->i", X, X))
+    norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
     norms[norms == 0] = 1.0
-    scaled: NDArray[np.float32] = X / norms[:, None]
+    scaled: NDArray[np.float32] = X / norms[:, None].astype(np.float32)
     return scaled
 
 
@@ -33,6 +35,7 @@ def nearest(
     n_neighbours: int,
     *,
     leave_out: NDArray[np.intp] | None = None,
+    exact: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Find for every row the most similar rows of another array.
 
@@ -46,6 +49,8 @@ def nearest(
         How many, at most `m`.
     leave_out : ndarray of int, shape (n,), optional
         For every row a position in `among` that is passed over: its own.
+    exact : bool
+        Sum in float64, so that the neighbours of a row do not depend on the other rows.
 
     Returns
     -------
@@ -58,7 +63,12 @@ def nearest(
     cosines = np.empty((len(rows), n_neighbours), dtype=np.float32)
     for start in range(0, len(rows), BLOCK):
         stop = min(start + BLOCK, len(rows))
-        block = rows[start:stop] @ among.T
+        block: NDArray[Any]
+        if exact:
+            # Rounded, so that equal rows are equally near whatever the order of the sum.
+            block = exact_products(rows[start:stop], among).round(12)
+        else:
+            block = rows[start:stop] @ among.T
         if leave_out is not None:
             block[np.arange(stop - start), leave_out[start:stop]] = -1.0
         some = np.argpartition(-block, n_neighbours - 1, axis=1)[:, :n_neighbours]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from cache.console import silent
 from classify.base import Classifier, ClassWeight, encode_labels
@@ -120,8 +120,9 @@ class Network(Classifier):
         self._check_parameters()
         samples = self.check_samples(X, reset=True)
         check_consistent_length(samples, y)
-        check_classification_targets(y)
-        classes, codes = encode_labels(y)
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        classes, codes = encode_labels(labels)
         weights = self._class_weights(classes, codes)
         rates = [float(rate) for rate in np.atleast_1d(self.learning_rate)]
         self.sweep_: list[Sweep] = []

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from cache.console import silent
 from classify.base import Classifier, ClassWeight
 from classify.errors import ClassifierError
-from classify.gram import KERNELS, Gram, Kernel, kernel, squared_norms
+from classify.gram import KERNELS, Gram, Kernel, exact_products, kernel, squared_norms
 from classify.search import Split, Trail, c_grid, class_scores, cross_validate
 from classify.temperature import temperature, tempered_loss
 from classify.working_set import Duel, Machine
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from cache.console import Progress
     from reports.record import Search
+
+# Samples whose kernel with all support vectors is in memory at a time.
+ROWS = 512
 
 
 class SVM(Classifier):
@@ -161,17 +164,16 @@ class SVM(Classifier):
         """
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        factor = np.float32(self.scale_**2)
-        products = features @ self.support_vectors_.T
-        products *= factor
-        between = kernel(
-            self.kernel_,
-            products,
-            squared_norms(features) * factor,
-            squared_norms(self.support_vectors_) * factor,
-            self.gamma_,
-        )
-        return _decision(between @ self.dual_coef_ + self.intercept_, len(self.classes_))
+        vectors = self.support_vectors_
+        vector_squares = self.scale_**2 * squared_norms(vectors, np.float64)
+        pairwise = np.empty((len(features), len(self.intercept_)))
+        for start in range(0, len(features), ROWS):
+            rows = features[start : start + ROWS]
+            products = self.scale_**2 * exact_products(rows, vectors)
+            row_squares = self.scale_**2 * squared_norms(rows, np.float64)
+            between = kernel(self.kernel_, products, row_squares, vector_squares, self.gamma_)
+            pairwise[start : start + ROWS] = between @ self.dual_coef_ + self.intercept_
+        return _decision(pairwise, len(self.classes_))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of every class, float64 ``(n_samples, n_classes)``."""
