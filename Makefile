@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := cache classify extract reports
+PACKAGES := cache classify extract reports toolkit
 BENCHMARKS := extract precision results lesson csearch large memory dense audit finetune scale streamed addresses
 
 # What was not byte-compiled at installing is so at its first import, whatever the shell says.

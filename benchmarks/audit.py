@@ -16,16 +16,16 @@ import cv2
 import numpy as np
 
 from benchmarks import inputs
-from cache.cells import write_csv
-from classify.audit import audit
+from classify.audit.audit import audit
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
+from toolkit.csv_cells import write_csv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from extract.dataset import Dataset
-    from reports.about_pictures import Audit
+    from extract.datasets.dataset import Dataset
+    from reports.picture_records import Audit
 
 N_PLANTED = 40
 FIRST = 80

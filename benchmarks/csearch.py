@@ -16,9 +16,9 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
 from benchmarks import inputs
-from classify.gram import unit_scale
-from classify.search import C_GRID
-from classify.svm import SVM
+from classify.estimators.search import C_GRID
+from classify.estimators.solvers.gram import unit_scale
+from classify.estimators.svm import SVM
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
 

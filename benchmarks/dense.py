@@ -14,8 +14,8 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from benchmarks import inputs
-from classify.dense import DenseHead
-from classify.networks import Network
+from classify.networks.dense import DenseHead
+from classify.networks.network import Network
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
 

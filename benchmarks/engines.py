@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import inputs
-from extract.backbone import construct, find
+from extract.backbones.catalog import construct, find
+from extract.backbones.weights import Weights, identity, resolve
 from extract.engines.int8 import quantise
+from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
 from extract.engines.tensorflow import graph
-from extract.kept_models import KeptModels
-from extract.loading import load_images
+from extract.images.loading import load_images
 from extract.options import Options
 from extract.prepare import find_dataset
 from extract.recipe import Recipe
-from extract.weights import Weights, identity, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def makers(
     recipe: Recipe, weights: Weights, images: NDArray[np.uint8], folder: Path
 ) -> dict[str, Callable[[], Run]]:
     """Return what makes each engine; int8 is calibrated on `images`."""
-    models = KeptModels(folder / "models")
+    models = ModelStore(folder / "models")
     int8 = dataclasses.replace(recipe, precision="int8")
 
     def tensorflow() -> Run:

@@ -20,11 +20,12 @@ import numpy as np
 
 from benchmarks import inputs
 from cache import Store, cache_folder
-from extract import backbone, engines
+from extract import engines
+from extract.backbones import catalog
 from extract.engines.tensorflow import build
 from extract.errors import EngineError
 from extract.frozen import FrozenBase
-from extract.loading import BATCH_SIZE, load_images
+from extract.images.loading import BATCH_SIZE, load_images
 from extract.options import Options
 from extract.pipeline import extract, hash_images
 from extract.prepare import find_dataset
@@ -104,7 +105,7 @@ def measure(folder: Path, n_images: int, rounds: int) -> None:
 def predict(base: FrozenBase, images: NDArray[np.uint8]) -> Callable[[], float]:
     """Return what times `keras.Model.predict` on preprocessed images, in seconds."""
     model = build(base.recipe, base.weights)
-    pixels = backbone.preprocess(images.astype(np.float32), base.recipe.preprocessing)
+    pixels = catalog.preprocess(images.astype(np.float32), base.recipe.preprocessing)
     pixels = np.asarray(pixels)
     model.predict(pixels[:BATCH_SIZE], verbose=0)  # traces the graph
 

@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import inputs
-from classify.dense import HIDDEN_UNITS
-from extract import backbone
-from extract.cuts import find_cut, upper_part
+from classify.networks.dense import HIDDEN_UNITS
+from extract.backbones import catalog
+from extract.backbones.cuts import find_cut, upper_part
+from extract.backbones.weights import load_base
 from extract.frozen import FrozenBase
-from extract.loading import load_images
+from extract.images.loading import load_images
+from extract.libraries import import_keras
 from extract.options import Options
 from extract.prepare import find_dataset
-from extract.quietly import import_keras
-from extract.weights import load_base
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from extract.cuts import Cut
+    from extract.backbones.cuts import Cut
 
 UNFREEZE = "block5_conv3"
 SIZE = 150
@@ -57,7 +57,7 @@ def main() -> None:
         done = base.extract(paths)
         activations = base.embeddings([done.digests[path] for path in paths])
         pixels = np.asarray(
-            backbone.preprocess(
+            catalog.preprocess(
                 load_images(paths, SIZE).astype(np.float32), base.recipe.preprocessing
             )
         )

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classify.surroundings import machine
+from classify.environment import machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

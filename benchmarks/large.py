@@ -29,13 +29,13 @@ from sklearn.svm import SVC
 
 from benchmarks import inputs
 from cache.store import SHARD_ROWS
-from classify import models
+from classify import persistence
 from extract.frozen import FrozenBase
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
 
 if TYPE_CHECKING:
-    from extract.dataset import Split
+    from extract.datasets.dataset import Split
     from extract.prepare import Prepared
 
 N_ROWS = {"train": 20_000, "test": 5_000}
@@ -163,7 +163,7 @@ def agreement(out: Path, common: tuple[str, ...]) -> list[inputs.Row]:
     prepared = prepare(find_dataset(options), options)
     X, y = prepared.embeddings("train"), np.array(prepared.labels("train"))
     unseen = prepared.embeddings("test")
-    svm, logreg = (models.load(out / f"{name}.skops") for name in ("svm", "logreg"))
+    svm, logreg = (persistence.load(out / f"{name}.skops") for name in ("svm", "logreg"))
     raw_C = svm.C_ * svm.scale_**2 if svm.kernel_ == "linear" else svm.C_
     pairs = {
         "LogReg and LogisticRegression": (

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import commands, inputs
-from extract import backbone
-from extract.loading import load_images
+from extract.backbones import catalog
+from extract.backbones.weights import load_base, resolve
+from extract.images.loading import load_images
+from extract.libraries import import_keras
 from extract.options import Options
 from extract.prepare import find_dataset
-from extract.quietly import import_keras
-from extract.weights import load_base, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def lesson_epoch(folder: Path, data: str) -> Callable[[], float]:
     dataset = find_dataset(Options(data=data, cache=str(folder / "lesson")))
     train = [item for item in dataset.items if item.split == "train"]
     pixels = load_images([item.path for item in train], 150).astype(np.float32)
-    pixels = np.asarray(backbone.preprocess(pixels, "notebook"))
+    pixels = np.asarray(catalog.preprocess(pixels, "notebook"))
     y = np.array([dataset.classes.index(item.label) for item in train])
     base = load_base("vgg16", 150, resolve(inputs.weights(), "vgg16", cache=folder / "lesson"))
     model = keras.Sequential(

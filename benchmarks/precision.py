@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks import inputs
 from classify import registry
-from classify.comparing import mcnemar
+from classify.evaluation.comparison import mcnemar
 from extract.frozen import FrozenBase
 from extract.options import Options
 from extract.prepare import find_dataset

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import inputs
-from reports.yardsticks import LESSON_ACCURACIES
+from reports.wording.baselines import LESSON_ACCURACIES
 
 PROMISED = {"dense": ">= 0.960", "logreg": ">= 0.970", "svm": ">= 0.970"}
 PROMISED_OF_BEST = {"logreg": ">= 0.985", "svm": ">= 0.985"}

@@ -27,12 +27,12 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from benchmarks import inputs
-from cache.places import file_state
 from cache.store import SHARD_ROWS, Store
-from extract.decoders import Decoded
-from extract.loading import ahead
+from extract.images.decoder_pool import Decoded
+from extract.images.loading import ahead
 from extract.pipeline import extract
 from extract.recipe import Recipe
+from toolkit.addresses import file_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -190,7 +190,7 @@ def files(folder: Path, n: int) -> list[Path]:
 
 @contextlib.contextmanager
 def loading(client: Client, n_workers: int) -> Iterator[Loader]:
-    """Yield what loads from workers that sleep, as `extract.distributed.loading` does from real."""
+    """Yield a loader on workers that sleep; `extract.cluster.extraction.loading` has real ones."""
 
     def load(groups: Iterable[list[Path]]) -> Iterator[Any]:
         paths = [group[0] for group in groups]

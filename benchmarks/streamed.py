@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks import commands, inputs
 from benchmarks.scale import digest
 from cache.store import SHARD_ROWS
-from classify.rows import RowsOnDisk
-from classify.streamed import StreamedLogReg
+from classify.estimators.rows import RowsOnDisk
+from classify.estimators.streamed import StreamedLogReg
 from extract.frozen import FrozenBase
 
 SIZES = ((1_000_000, "avg"), (100_000, "none"))

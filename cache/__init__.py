@@ -1,6 +1,6 @@
 """Embeddings on disk: immutable shards, one SQLite index, nothing computed twice."""
 
-from cache.errors import CacheError, CacheSchemaError, CorruptCacheError, ToolkitError
+from cache.errors import CacheError, CacheSchemaError, CorruptCacheError
 from cache.location import cache_folder
 from cache.store import Store
 
@@ -9,6 +9,5 @@ __all__ = [
     "CacheSchemaError",
     "CorruptCacheError",
     "Store",
-    "ToolkitError",
     "cache_folder",
 ]

@@ -9,12 +9,14 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cache import disk, upkeep
-from cache.console import ConsoleProgress, argument_parser, quantity, run, size
+from cache import disk
 from cache.errors import CacheError, CorruptCacheError
 from cache.location import ENVIRONMENT_VARIABLE, cache_folder
-from cache.recompute import recompute
+from cache.maintenance import upkeep
+from cache.maintenance.recompute import recompute
 from cache.store import Store
+from toolkit.console import argument_parser, quantity, run, size
+from toolkit.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     import argparse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cache.database import marks, portions, seal
-from cache.places import FileState
+from toolkit.addresses import FileState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

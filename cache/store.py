@@ -21,8 +21,8 @@ from cache.errors import CacheError, CorruptCacheError
 from cache.index import MEND, Index, RecipeEntry, ShardEntry, checksum
 from cache.locks import Lease
 from cache.memo import Memo
-from cache.places import FileState, file_states, place, sort_key
 from cache.shards import Shards
+from toolkit.addresses import FileState, file_states, place, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

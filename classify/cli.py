@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.console import ConsoleProgress, argument_parser, size
-from cache.console import run as run_command
 from classify import registry
 from extract.options import add_arguments, options_from, positive, share
+from toolkit.console import argument_parser, size
+from toolkit.console import run as run_command
+from toolkit.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,16 +124,16 @@ def _add_finding_out(training: argparse._ArgumentGroup) -> None:
 
 def _classify(args: argparse.Namespace) -> None:
     names = registry.names(args.clf)
+    from classify.experiment.run import run
+    from classify.experiment.trial import TrainingSettings
     from classify.predict import default_result
-    from classify.run import run
-    from classify.trial import Wishes
     from reports.tables import format_results, remarks
 
     with ConsoleProgress(args.quiet) as progress:
         folder, result = run(
             names,
             options_from(args),
-            wishes=Wishes(
+            settings=TrainingSettings(
                 kernel=args.kernel,
                 class_weight=None if args.class_weight == "none" else "balanced",
                 learning_rate=args.learning_rate,

@@ -1,6 +1,6 @@
-"""What can go wrong when classifiers are trained, kept and used; the tree is in `cache.errors`."""
+"""Errors of training, saving and using classifiers; the tree is in `toolkit.errors`."""
 
-from cache.errors import ToolkitError
+from toolkit.errors import ToolkitError
 
 
 class ClassifierError(ToolkitError, ValueError):

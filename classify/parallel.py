@@ -1,7 +1,7 @@
 """Trainings that do not depend on each other: one after the other here, or at once on a cluster.
 
-What is to be trained goes through joblib, whose backend for Dask does the rest: outside of `spread`
-(or of a `joblib.parallel_config` of the user's own) everything stays in this process.
+Everything goes through joblib. Outside of `dask_backend` (or of a `joblib.parallel_config` of the
+user's own) it stays in this process.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import joblib
 from joblib.parallel import get_active_backend
 
-from extract.cluster import cluster, explained, require_same_code
+from extract.cluster.connection import cluster, explained, require_same_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 R = TypeVar("R")
 
-_PACKAGES = ("cache", "classify", "extract", "reports")
+_PACKAGES = ("toolkit", "cache", "classify", "extract", "reports")
 
 
 @contextlib.contextmanager
-def spread(address: str | None, shared: Callable[[], Sequence[Any]]) -> Iterator[None]:
+def dask_backend(address: str | None, shared: Callable[[], Sequence[Any]]) -> Iterator[None]:
     """Let the workers of a Dask cluster train what is trained inside.
 
     Parameters
     ----------
     address : str or None
-        See `extract.cluster.cluster`; with None nothing changes.
+        See `extract.cluster.connection.cluster`; with None nothing changes.
     shared : callable
         Returns the arrays that many trainings have in common: every worker gets them once.
 
@@ -88,7 +88,7 @@ def each(
     calls : iterable of sequence
         Its arguments.
     shared : sequence
-        Large arguments that several calls have in common, if they are not among those of `spread`.
+        Large arguments that several calls have in common and that `dask_backend` does not share.
 
     Examples
     --------

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.cells import encode_text, write_csv
-from cache.console import ConsoleProgress, Progress, argument_parser, silent
-from cache.console import run as run_command
-from cache.places import place
 from classify.errors import ModelError
-from extract.images import MAX_PIXELS
-from reports.text import shown
+from extract.images.decoding import MAX_PIXELS
+from reports.wording.text import shown
+from toolkit.addresses import place
+from toolkit.console import argument_parser
+from toolkit.console import run as run_command
+from toolkit.csv_cells import encode_text, write_csv
+from toolkit.progress import ConsoleProgress, Progress, silent
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from classify.base import Classifier
+    from classify.estimators.base import Classifier
     from reports.record import Result, Run, SearchPoint
 
 logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
@@ -85,15 +86,15 @@ def predict(
     ToolkitError
         If the run, the weights, the cache or a path cannot be used.
     """
-    from classify import models
-    from extract.dataset import images_in
+    from classify import persistence
+    from extract.datasets.dataset import images_in
     from extract.frozen import FrozenBase
-    from extract.loading import load_images
+    from extract.images.loading import load_images
     from reports import record
 
     run = record.read(run_folder)
     result = result_of(run, run_folder, classifier)
-    model = models.load(run_folder / Path(str(result.model)).name, result.model_sha256)
+    model = persistence.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     files = [file for path in paths for file in images_in(path)]
     logger.info(
         "%s: %s, accuracy in the run %.3f", result.classifier, result.title, result.accuracy
@@ -144,7 +145,7 @@ def told(model: Classifier, result: Result, X: NDArray[Any]) -> NDArray[Any]:
     -------
     ndarray of float, shape (n_samples, n_classes)
     """
-    from classify.calibration import calibrated
+    from classify.evaluation.calibration import calibrated
 
     probabilities: NDArray[Any] = model.predict_proba(X)
     return calibrated(probabilities, result.sigmoids) if result.sigmoids else probabilities

@@ -9,24 +9,24 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cache.errors import did_you_mean
 from classify.errors import ClassifierError
+from toolkit.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from classify.base import Classifier
+    from classify.estimators.base import Classifier
 
 CLASSIFIERS: dict[str, str] = {
-    "dense": "classify.dense:DenseHead",
-    "logreg": "classify.logreg:LogReg",
-    "svm": "classify.svm:SVM",
-    "nearest": "classify.nearest:Nearest",
-    "centroid": "classify.centroid:Centroid",
-    "cnn": "classify.cnn:ScratchCNN",
-    "finetune": "classify.finetune:FineTune",
+    "dense": "classify.networks.dense:DenseHead",
+    "logreg": "classify.estimators.logreg:LogReg",
+    "svm": "classify.estimators.svm:SVM",
+    "nearest": "classify.estimators.nearest:Nearest",
+    "centroid": "classify.estimators.centroid:Centroid",
+    "cnn": "classify.networks.cnn:ScratchCNN",
+    "finetune": "classify.networks.finetune:FineTune",
 }
 IN_ONE_PASS: dict[str, str] = {
-    "logreg": "classify.streamed:StreamedLogReg",
-    "svm": "classify.streamed:StreamedSVM",
+    "logreg": "classify.estimators.streamed:StreamedLogReg",
+    "svm": "classify.estimators.streamed:StreamedSVM",
 }
 """What stands in for a classifier where the embeddings are not to be in memory."""
 LONG = "finetune"
@@ -117,9 +117,9 @@ def make(name: str, *, seed: int, in_one_pass: bool = False, **options: Any) -> 
         user's own takes none.
     """
     if ":" in name:
-        from classify.foreign import given
+        from classify.estimators.wrapped import wrap_estimator
 
-        return given(name, seed)
+        return wrap_estimator(name, seed)
     found = classifier(name, in_one_pass=in_one_pass)
     known = parameters(name, in_one_pass=in_one_pass)
     for option in options:

@@ -10,11 +10,12 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache.console import ConsoleProgress, argument_parser
-from cache.console import run as run_command
 from classify.errors import ClassifierError
 from classify.predict import add_model_arguments
 from extract.errors import ImageError
+from toolkit.console import argument_parser
+from toolkit.console import run as run_command
+from toolkit.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,14 +68,14 @@ def _serve(args: argparse.Namespace) -> None:
     try:
         import uvicorn
 
-        from classify.web import application
+        from classify.serving.application import application
     except ImportError as error:
         raise ClassifierError(
             f"the server is an extra that is not installed ({error.name}); "
             "pip install 'frozen-features[serve]', or in a checkout pip install '.[serve]'"
         ) from error
-    from classify.live import LiveModel
-    from extract import shapes
+    from classify.serving.live_model import LiveModel
+    from extract.datasets import shapes
 
     with _listening(args.host, args.port) as listener:
         with ConsoleProgress(args.quiet) as progress:

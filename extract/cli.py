@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from cache.console import ConsoleProgress, argument_parser, run
 from extract.options import add_arguments, options_from
+from toolkit.console import argument_parser, run
+from toolkit.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     import argparse
@@ -82,7 +83,7 @@ def _say_what_is_next(prepared: Prepared) -> None:
 
 def _list_backbones(args: argparse.Namespace) -> None:
     from cache.location import cache_folder
-    from extract.listing import listed, table
+    from extract.backbones.listing import listed, table
 
     backbones = listed(cache_folder(args.cache))
     if args.json:

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images import MAX_PIXELS
+from extract.images.decoding import MAX_PIXELS
 from extract.pipeline import hash_images
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     Parameters
     ----------
     backbone : str, default "vgg16"
-        A network of `keras.applications`, see `extract.backbone.find`.
+        A network of `keras.applications`, see `extract.backbones.catalog.find`.
     size : int or {"default", "native"}, default "default"
         Side in pixels of the square that images are resized to: what the backbone was trained on,
         or (default) for VGG16 the lesson's 150.

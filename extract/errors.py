@@ -1,6 +1,6 @@
-"""What can go wrong between a data set's name and its embeddings; the tree is in `cache.errors`."""
+"""Errors between a data set's name and its embeddings; the tree is in `toolkit.errors`."""
 
-from cache.errors import ToolkitError
+from toolkit.errors import ToolkitError
 
 
 class DataError(ToolkitError, ValueError):

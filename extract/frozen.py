@@ -7,18 +7,18 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cache.console import Progress, silent
 from cache.location import cache_folder
 from cache.store import Store
 from extract import engines
-from extract import weights as pretrained
-from extract.backbone import find
+from extract.backbones import weights as pretrained
+from extract.backbones.catalog import find
+from extract.engines.model_store import ModelStore
 from extract.errors import RecipeError, WeightsError
-from extract.images import MAX_PIXELS
-from extract.kept_models import KeptModels
-from extract.loading import BATCH_SIZE, usable_images
-from extract.pipeline import Extraction, extract
+from extract.images.decoding import MAX_PIXELS
+from extract.images.loading import BATCH_SIZE, usable_images
+from extract.pipeline import ExtractionResult, extract
 from extract.recipe import Recipe, recipe_for
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from extract.backbones.weights import Weights
     from extract.engines import Engine
-    from extract.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ class FrozenBase:
         return cls(recipe, found, Store(folder), engine)
 
     @property
-    def models(self) -> KeptModels:
+    def models(self) -> ModelStore:
         """The converted and quantised networks in the cache."""
-        return KeptModels(self.store.folder / "models")
+        return ModelStore(self.store.folder / "models")
 
     @property
     def needs_calibration(self) -> bool:
@@ -219,14 +219,14 @@ class FrozenBase:
         max_pixels: int = MAX_PIXELS,
         dask: str | None = None,
         progress: Progress = silent,
-    ) -> Extraction:
+    ) -> ExtractionResult:
         """Put the embedding of every image into the store; see `extract.pipeline.extract`.
 
-        With `dask`, the workers of that cluster compute; see `extract.cluster.cluster`.
+        With `dask`, the workers of that cluster compute; see `extract.cluster.connection.cluster`.
         """
         elsewhere = None
         if dask is not None:
-            from extract.distributed import loading
+            from extract.cluster.extraction import loading
 
             elsewhere = functools.partial(loading, dask, self, max_pixels)
         return extract(
@@ -247,7 +247,7 @@ class FrozenBase:
         Parameters
         ----------
         digests : sequence of str, length n_samples
-            From `Extraction.digests`.
+            From `ExtractionResult.digests`.
 
         Returns
         -------

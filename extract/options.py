@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cache.location import ENVIRONMENT_VARIABLE
-from extract.backbone import find
+from extract.backbones.catalog import find
 from extract.engines import ENGINES
 from extract.errors import RecipeError
-from extract.images import MAX_PIXELS
+from extract.images.decoding import MAX_PIXELS
 from extract.recipe import PRECISIONS
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -31,14 +31,14 @@ class Options:
     ----------
     data : str
         ``auto``, a named data set, a folder, a CSV or zip file, the URL of a zip file, or the
-        address of a folder or CSV file; see `extract.sources.locate`.
+        address of a folder or CSV file; see `extract.datasets.sources.locate`.
     labels : str or None
-        A CSV file whose labels are put over those of the data; see `extract.corrections`.
+        A CSV file whose labels are put over those of the data; see `extract.datasets.corrections`.
     preset : str
         The key of `PRESETS` that the user began with; what it sets are the fields below.
     backbone : str
-        Any network of `keras.applications`, see `extract.backbone.find`; or several, separated by
-        commas.
+        Any network of `keras.applications`, see `extract.backbones.catalog.find`; or several,
+        separated by commas.
     size : int or {"default", "native"}
         Side in pixels of the square that images are resized to: what the backbone was trained on,
         or (default) for VGG16 the lesson's 150.
@@ -67,8 +67,8 @@ class Options:
     max_pixels : int
         Width times height up to which an image is decoded; a larger one is set aside.
     dask : str or None
-        The Dask cluster that computes and trains, see `extract.cluster.cluster`; None is this
-        process.
+        The Dask cluster that computes and trains, see `extract.cluster.connection.cluster`; None
+        is this process.
     cache : str or None
         The cache folder; None is the environment's or the user's.
     mirror : str or None

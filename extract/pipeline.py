@@ -1,8 +1,8 @@
 """Images -> embeddings: reading, decoding, the forward pass and the commit, overlapped.
 
-Decoding runs ahead in processes (see `extract.decoders`), the forward pass in the calling thread,
-the commit behind it in a thread of its own. What runs ahead is bounded, so memory does not grow
-with the number of images.
+Decoding runs ahead in processes (see `extract.images.decoder_pool`), the forward pass in the
+calling thread, the commit behind it in a thread of its own. What runs ahead is bounded, so memory
+does not grow with the number of images.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache.console import Progress, silent
-from cache.errors import AddressError
-from cache.places import file_state, is_remote
 from cache.store import SHARD_ROWS
-from extract.decoders import Decoders
 from extract.errors import ImageError
-from extract.images import MAX_PIXELS, read_bytes
-from extract.loading import BATCH_SIZE, ahead, default_workers, readers
+from extract.images.decoder_pool import DecoderPool
+from extract.images.decoding import MAX_PIXELS, read_bytes
+from extract.images.loading import BATCH_SIZE, ahead, default_workers, readers
+from toolkit.addresses import file_state, is_remote
+from toolkit.errors import AddressError
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from cache.places import FileState
     from cache.store import Store
-    from extract.decoders import Decoded
     from extract.engines import Engine
+    from extract.images.decoder_pool import Decoded
     from extract.recipe import Recipe
+    from toolkit.addresses import FileState
 
     Loader = Callable[[Iterable[list[Path]]], Iterator[tuple[FileState | None, Decoded]]]
     """Of groups of files of the same bytes: the first one's status, and what became of it."""
@@ -42,7 +42,7 @@ _REMEMBERED_TOGETHER = 1000
 
 
 @dataclass(frozen=True)
-class Extraction:
+class ExtractionResult:
     """What became of a list of image files.
 
     Parameters
@@ -77,7 +77,7 @@ def extract(
     max_pixels: int = MAX_PIXELS,
     elsewhere: Callable[[], AbstractContextManager[Loader]] | None = None,
     progress: Progress = silent,
-) -> Extraction:
+) -> ExtractionResult:
     """Put the embedding of every image into the store, computing those that are not there.
 
     Parameters
@@ -99,13 +99,13 @@ def extract(
         not what is computed: an embedding that is there is used, whatever the image's size.
     elsewhere : callable, optional
         Called like `make_engine`, and in its place: what it opens loads embeddings instead of
-        decoded images. See `extract.distributed.loading`.
+        decoded images. See `extract.cluster.extraction.loading`.
     progress : Progress
         Told of the stages "hashing images" and "computing embeddings".
 
     Returns
     -------
-    Extraction
+    ExtractionResult
 
     Raises
     ------
@@ -129,7 +129,7 @@ def extract(
             run = _Run(recipe, store, make_engine, batch_size, progress)
             with (
                 ThreadPoolExecutor(readers(paths, workers), "decode") as pool,
-                Decoders(recipe.size, max_pixels, workers or default_workers()) as decoders,
+                DecoderPool(recipe.size, max_pixels, workers or default_workers()) as decoders,
             ):
                 run.compute(todo, _decoding(pool, decoders, 2 * batch_size))
         computed = run.computed
@@ -137,7 +137,7 @@ def extract(
         digests |= run.changed
         digests = {path: found for path, found in digests.items() if path not in quarantine}
     n_computed = sum(digest in computed for digest in digests.values())
-    return Extraction(
+    return ExtractionResult(
         digests,
         quarantine,
         cached=len(digests) - n_computed,
@@ -167,7 +167,7 @@ def _todo(
     return todo
 
 
-def _decoding(pool: ThreadPoolExecutor, decoders: Decoders, n_ahead: int) -> Loader:
+def _decoding(pool: ThreadPoolExecutor, decoders: DecoderPool, n_ahead: int) -> Loader:
     def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
         return file_state(paths[0]), decoders(paths[0])
 

@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.cells import write_quarantine
-from cache.console import Progress, silent
 from cache.errors import CacheError
 from cache.location import cache_folder
-from extract import dataset as datasets
-from extract import sources
-from extract.corrections import relabelled
+from extract.datasets import dataset as datasets
+from extract.datasets import sources
+from extract.datasets.corrections import relabelled
 from extract.errors import DataError
 from extract.frozen import FrozenBase
 from extract.pipeline import hash_images
+from toolkit.csv_cells import write_quarantine
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
 
-    from extract.dataset import Dataset, Item, Split
+    from extract.datasets.dataset import Dataset, Item, Split
     from extract.options import Options
-    from extract.pipeline import Extraction
+    from extract.pipeline import ExtractionResult
 
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Prepared:
         The usable images, each with a split.
     base : FrozenBase
         What turned them into embeddings, and keeps these.
-    extraction : Extraction
+    extraction : ExtractionResult
         Digests, quarantined files and counts.
     quarantine_csv : Path or None
         List of the quarantined files; None if there are none.
@@ -51,7 +51,7 @@ class Prepared:
 
     dataset: Dataset
     base: FrozenBase
-    extraction: Extraction
+    extraction: ExtractionResult
     quarantine_csv: Path | None
 
     def paths(self, split: Split) -> list[Path]:
@@ -188,7 +188,9 @@ def copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, It
     return [(item, first) for item, first in pairs if first is not item]
 
 
-def _embed(dataset: Dataset, options: Options, progress: Progress) -> tuple[FrozenBase, Extraction]:
+def _embed(
+    dataset: Dataset, options: Options, progress: Progress
+) -> tuple[FrozenBase, ExtractionResult]:
     """Choose the base, calibrate it if need be, and extract."""
     base = FrozenBase.choose(
         options.backbone,
@@ -239,7 +241,7 @@ def _calibrate(
     )
 
 
-def _without_quarantined(dataset: Dataset, done: Extraction) -> Dataset:
+def _without_quarantined(dataset: Dataset, done: ExtractionResult) -> Dataset:
     usable = tuple(item for item in dataset.items if item.path in done.digests)
     left = dataclasses.replace(dataset, items=usable)
     for label in dataset.classes:
@@ -252,7 +254,7 @@ def _without_quarantined(dataset: Dataset, done: Extraction) -> Dataset:
     return left
 
 
-def _note_contradictions(dataset: Dataset, done: Extraction) -> None:
+def _note_contradictions(dataset: Dataset, done: ExtractionResult) -> None:
     """Say that a picture stands in two classes: no classifier can be right about both."""
     twice = {
         first.path: other.path

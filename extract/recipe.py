@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from extract.backbone import PREPROCESSINGS, find
+from extract.backbones.catalog import PREPROCESSINGS, find
 from extract.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from extract.weights import Weights
+    from extract.backbones.weights import Weights
 
 SCHEMA = 1
 """Raised whenever the same recipe begins to give other numbers."""
@@ -45,7 +45,7 @@ class Recipe:
     preprocessing : {"caffe", "tf", "torch", "identity", "notebook"}
         What the pixels go through before the first convolution.
     backbone : str
-        A key of `extract.backbone.BACKBONES`.
+        A key of `extract.backbones.catalog.BACKBONES`.
     layer : str or None
         Name of the layer whose output is the embedding; None for the base's last.
     size : int

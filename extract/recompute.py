@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache.console import Progress, silent
 from extract.frozen import FrozenBase
-from extract.loading import load_images
+from extract.images.loading import load_images
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

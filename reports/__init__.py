@@ -4,8 +4,8 @@ from reports.errors import RecordError
 from reports.record import (
     ClassScore,
     Data,
-    Extraction,
-    Prediction,
+    ExtractionSummary,
+    PredictionRow,
     Quarantined,
     Result,
     RocCurve,
@@ -18,8 +18,8 @@ from reports.record import (
 __all__ = [
     "ClassScore",
     "Data",
-    "Extraction",
-    "Prediction",
+    "ExtractionSummary",
+    "PredictionRow",
     "Quarantined",
     "RecordError",
     "Result",

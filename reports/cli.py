@@ -6,16 +6,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache.console import argument_parser
-from cache.console import run as run_command
-from cache.places import is_address
 from reports.listing import RUNS
+from toolkit.addresses import is_address
+from toolkit.console import argument_parser
+from toolkit.console import run as run_command
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from reports.record import Prediction
+    from reports.record import PredictionRow
 
 COMPARISON_NAME, INDEX_NAME = "comparison.html", "index.html"
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status (see `cache.console.run`)."""
+    """Run the command line and return its exit status (see `toolkit.console.run`)."""
     parser = argument_parser(
         "python -m reports",
         "Render the report of each run again from its run.json and predictions.csv. With several "
@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from reports import page
     from reports.listing import entries, format_entries
+    from reports.pages import page
 
     found = entries(args.list)
     path = args.list / INDEX_NAME
@@ -75,10 +75,11 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from reports import page, record
-    from reports.comparison import format_comparison
-    from reports.sides import changed_sides
-    from reports.text import shown
+    from reports import record
+    from reports.pages import page
+    from reports.pages.changed_pictures import changed_sides
+    from reports.pages.comparison import format_comparison
+    from reports.wording.text import shown
 
     folders = [path.parent if path.is_file() else path for path in args.runs]
     # All the records before the first page: a mistyped name changes nothing on disk.
@@ -108,7 +109,7 @@ def _render(args: argparse.Namespace) -> None:
                 print(shown(f"{one.title}, {one.second} against {one.first}: {one.sentence}"))
 
 
-def _predictions(folder: Path) -> list[Prediction]:
+def _predictions(folder: Path) -> list[PredictionRow]:
     from reports.tables import PREDICTIONS_NAME, read_predictions
 
     path = folder / PREDICTIONS_NAME
@@ -119,6 +120,6 @@ def _predictions(folder: Path) -> list[Prediction]:
 
 
 def _print_path(path: Path) -> None:
-    from reports.text import shown
+    from reports.wording.text import shown
 
     print(shown(str(path)))

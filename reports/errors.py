@@ -1,6 +1,6 @@
-"""What can go wrong when a run is read or rendered; the tree is in `cache.errors`."""
+"""What can go wrong when a run is read or rendered; the tree is in `toolkit.errors`."""
 
-from cache.errors import ToolkitError
+from toolkit.errors import ToolkitError
 
 
 class RecordError(ToolkitError, ValueError):

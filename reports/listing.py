@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.errors import RecordError
+from reports.pages.views import exists, ranked
 from reports.record import RECORD_NAME, read
 from reports.tables import align, interval, shortened
-from reports.text import NOTHING, count, figure, moment
-from reports.views import exists, ranked
+from reports.wording.text import NOTHING, count, figure, moment
 
 if TYPE_CHECKING:
     from reports.record import Result, Run

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reports.about_pictures import Audit, EmbeddingMap  # noqa: TC001 - `build` reads the types
 from reports.consistency import check_lengths
 from reports.errors import RecordError
-from reports.typed import build
+from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - `build` reads the types
+from reports.validation import build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +157,7 @@ class Result:
     uncalibrated: Reliability | None = None
     """Where the probabilities were calibrated: what they were before."""
     sigmoids: list[list[float]] = field(default_factory=list)
-    """What calibrates the model's probabilities; see `classify.calibration`."""
+    """What calibrates the model's probabilities; see `classify.evaluation.calibration`."""
     backbone: str | None = None
     """Whose embeddings it was trained on, where several are compared: one of `Run.bases`."""
 
@@ -192,7 +192,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Extraction:
+class ExtractionSummary:
     """What the extraction before the training did."""
 
     images: int
@@ -208,7 +208,7 @@ class Base:
 
     backbone: str
     recipe: dict[str, Any]
-    extraction: Extraction
+    extraction: ExtractionSummary
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictionRow:
     """What one classifier says of one picture of the test split: a row of `predictions.csv`."""
 
     classifier: str
@@ -243,7 +243,7 @@ class Run:
     data: Data
     recipe: dict[str, Any]
     """The recipe's fields, with `fingerprint` and `weights_source` (a word or a file)."""
-    extraction: Extraction
+    extraction: ExtractionSummary
     results: list[Result]
     versions: dict[str, str]
     machine: dict[str, Any]

@@ -1,6 +1,6 @@
 """The tables of a run: CSV files for other programs, aligned text for a terminal.
 
-How text stands in the CSV files is told in `cache.cells`.
+How text stands in the CSV files is told in `toolkit.csv_cells`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import csv
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from cache.cells import decode_text, encode_text, write_csv
-from reports.about_pictures import Picture
-from reports.differences import of_the_best, sentence
 from reports.errors import RecordError
-from reports.findings import audited, findings
-from reports.record import Prediction
-from reports.text import duration, figure, shown
+from reports.picture_records import PictureRecord
+from reports.record import PredictionRow
+from reports.wording.differences import of_the_best, sentence
+from reports.wording.findings import audited, findings
+from reports.wording.text import duration, figure, shown
+from toolkit.csv_cells import decode_text, encode_text, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from reports.about_pictures import Audit
+    from reports.picture_records import Audit
     from reports.record import ClassScore, Result, Run
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def write_metrics(run: Run, path: Path) -> None:
     _write(path, columns, (_metrics_row(result, run.data.classes) for result in run.results))
 
 
-def write_predictions(rows: Iterable[Prediction], path: Path) -> None:
+def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
     """Write `predictions.csv`: one row per picture and classifier.
 
     Raises
@@ -69,7 +69,7 @@ def write_predictions(rows: Iterable[Prediction], path: Path) -> None:
     _write(path, PREDICTION_COLUMNS, cells)
 
 
-def write_pictures(pictures: Iterable[Picture], path: Path) -> None:
+def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
     """Write `pictures.csv`: which picture was in which split, and the SHA-256 of its bytes.
 
     Raises
@@ -116,7 +116,7 @@ def write_audit(audit: Audit, folder: Path) -> None:
         _write(folder / name, header, (list(map(encode_text, row)) for row in rows))
 
 
-def read_predictions(path: Path) -> list[Prediction]:
+def read_predictions(path: Path) -> list[PredictionRow]:
     """Read back what `write_predictions` wrote.
 
     Raises
@@ -127,7 +127,7 @@ def read_predictions(path: Path) -> list[Prediction]:
     return _read(path, PREDICTION_COLUMNS, _prediction)
 
 
-def read_pictures(path: Path) -> list[Picture]:
+def read_pictures(path: Path) -> list[PictureRecord]:
     """Read back what `write_pictures` wrote.
 
     Raises
@@ -135,7 +135,7 @@ def read_pictures(path: Path) -> list[Picture]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    return _read(path, PICTURE_COLUMNS, lambda cells, _: Picture(*map(decode_text, cells)))
+    return _read(path, PICTURE_COLUMNS, lambda cells, _: PictureRecord(*map(decode_text, cells)))
 
 
 def format_results(run: Run) -> str:
@@ -232,7 +232,7 @@ def _metrics_row(result: Result, classes: Sequence[str]) -> list[str]:
     return cells
 
 
-def _prediction(cells: Sequence[str], where: str) -> Prediction:
+def _prediction(cells: Sequence[str], where: str) -> PredictionRow:
     try:
         probability = float(cells[4])
     except ValueError:
@@ -243,7 +243,7 @@ def _prediction(cells: Sequence[str], where: str) -> Prediction:
             "run python -m classify again"
         )
     classifier, picture, true, predicted = map(decode_text, cells[:4])
-    return Prediction(classifier, picture, true, predicted, probability)
+    return PredictionRow(classifier, picture, true, predicted, probability)
 
 
 def _read(path: Path, columns: Sequence[str], made: Callable[[Sequence[str], str], T]) -> list[T]:

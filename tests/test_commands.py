@@ -73,7 +73,7 @@ def test_a_wrong_value_is_not_taken_for_a_wrong_option() -> None:
 def test_a_note_is_said_once() -> None:
     """However many classifiers come upon the same thing."""
     code = (
-        "import logging, sys; from argparse import Namespace; from cache.console import run\n"
+        "import logging, sys; from argparse import Namespace; from toolkit.console import run\n"
         "def command(args):\n"
         "    for note in ('one', 'other', 'one'):\n"
         "        logging.getLogger('classify').info('the %s note', note)\n"
@@ -86,7 +86,7 @@ def test_a_note_is_said_once() -> None:
 def test_a_fault_of_ours_is_status_1_with_its_traceback(tmp_path: Path) -> None:
     """What nobody foresaw is not dressed up as the user's mistake."""
     code = (
-        "import sys; from argparse import Namespace; from cache.console import run\n"
+        "import sys; from argparse import Namespace; from toolkit.console import run\n"
         "def broken(args): raise ZeroDivisionError\n"
         "sys.exit(run(broken, Namespace()))"
     )
@@ -98,7 +98,7 @@ def test_a_fault_of_ours_is_status_1_with_its_traceback(tmp_path: Path) -> None:
 def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
     """`python -m cache ls | head -1` ends quietly."""
     code = (
-        "import sys; from argparse import Namespace; from cache.console import run\n"
+        "import sys; from argparse import Namespace; from toolkit.console import run\n"
         "def talkative(args):\n    for _ in range(100000): print('a line')\n"
         "sys.exit(run(talkative, Namespace()))"
     )

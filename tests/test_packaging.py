@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import setuptools
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -56,7 +57,10 @@ def test_listed_packages_are_the_folders_with_code(pyproject: dict[str, Any]) ->
         for file in folder.rglob("__init__.py")
     }
     tools = pyproject["tool"]
-    assert set(tools["setuptools"]["packages"]) == folders
+    found = setuptools.find_packages(
+        str(ROOT), include=tools["setuptools"]["packages"]["find"]["include"]
+    )
+    assert set(found) == folders
     folders = {name for name in folders if "." not in name}  # with what is in them
     assert set(tools["mypy"]["packages"]) == folders
     assert set(tools["importlinter"]["root_packages"]) == folders

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import cv2
 import pytest
 
-from extract.backbone import find
-from extract.shapes import CLASSES, picture
-from extract.weights import TORCHVISION_VGG16, resolve
+from extract.backbones.catalog import find
+from extract.backbones.weights import TORCHVISION_VGG16, resolve
+from extract.datasets.shapes import CLASSES, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from extract.errors import EngineError
 if TYPE_CHECKING:
     import numpy as np
 
-    from extract.kept_models import KeptModels
+    from extract.backbones.weights import Weights
+    from extract.engines.model_store import ModelStore
     from extract.recipe import Recipe
-    from extract.weights import Weights
 
 ENGINES = ("auto", "tensorflow", "openvino")
 
@@ -77,7 +77,7 @@ def choose(precision: str, engine: str = "auto") -> str:
     return engine
 
 
-def make(recipe: Recipe, weights: Weights, models: KeptModels, engine: str = "auto") -> Engine:
+def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "auto") -> Engine:
     """Make the engine that computes a recipe; this takes seconds.
 
     Parameters
@@ -86,7 +86,7 @@ def make(recipe: Recipe, weights: Weights, models: KeptModels, engine: str = "au
         What to compute.
     weights : Weights
         The weights that `recipe.weights` identifies.
-    models : KeptModels
+    models : ModelStore
         Where converted and quantised networks are kept.
     engine : {"auto", "tensorflow", "openvino"}
         See `choose`.
@@ -107,7 +107,7 @@ def make(recipe: Recipe, weights: Weights, models: KeptModels, engine: str = "au
         made = OpenVINOEngine.of(recipe, weights, models)
     else:
         from extract.engines.tensorflow import KerasEngine, TensorFlowEngine
-        from extract.quietly import import_keras
+        from extract.libraries import import_keras
 
         own = import_keras().backend.backend() == "tensorflow"
         made = (TensorFlowEngine if own else KerasEngine)(recipe, weights)

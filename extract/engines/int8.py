@@ -10,16 +10,16 @@ import contextlib
 import io
 from typing import TYPE_CHECKING, Any
 
-from cache.console import Progress, silent
 from extract.engines.openvino import converted, pack, unpack
-from extract.quietly import import_nncf
+from extract.libraries import import_nncf
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from extract.kept_models import KeptModels
+    from extract.backbones.weights import Weights
+    from extract.engines.model_store import ModelStore
     from extract.recipe import Recipe
-    from extract.weights import Weights
 
 CALIBRATION_IMAGES = 64
 """Twice as many change the embeddings less than quantising does; see `benchmarks/precision.py`."""
@@ -28,7 +28,7 @@ CALIBRATION_IMAGES = 64
 def quantise(
     recipe: Recipe,
     weights: Weights,
-    models: KeptModels,
+    models: ModelStore,
     images: np.ndarray,
     progress: Progress = silent,
 ) -> bytes:
@@ -40,7 +40,7 @@ def quantise(
         Says which network.
     weights : Weights
         The weights that `recipe.weights` identifies.
-    models : KeptModels
+    models : ModelStore
         Where the network in float32 is kept.
     images : numpy.ndarray of uint8, shape (n, size, size, 3)
         RGB, as the images that will be embedded.

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extract.backbone import find
+from extract.backbones.catalog import find
 from extract.engines.vgg import written_down
 from extract.errors import EngineError
-from extract.quietly import import_openvino
+from extract.libraries import import_openvino
 
 if TYPE_CHECKING:
-    from extract.kept_models import KeptModels
+    from extract.backbones.weights import Weights
+    from extract.engines.model_store import ModelStore
     from extract.recipe import Recipe
-    from extract.weights import Weights
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class OpenVINOEngine:
         self._shape = tuple(compiled.output().shape)[1:]
 
     @classmethod
-    def of(cls, recipe: Recipe, weights: Weights, models: KeptModels) -> OpenVINOEngine:
+    def of(cls, recipe: Recipe, weights: Weights, models: ModelStore) -> OpenVINOEngine:
         """Make the engine of a recipe, converting its network if that was not done before.
 
         Raises
@@ -99,7 +99,7 @@ def _take(request: Any, embedding: np.ndarray) -> None:
     embedding[...] = request.get_output_tensor().data[0]
 
 
-def converted(recipe: Recipe, weights: Weights, models: KeptModels) -> str:
+def converted(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
     """Return the SHA-256 of a recipe's network for OpenVINO in float32, converting it if need be.
 
     Parameters
@@ -108,7 +108,7 @@ def converted(recipe: Recipe, weights: Weights, models: KeptModels) -> str:
         Of any precision: int8 is calibrated on the network in float32.
     weights : Weights
         The weights that `recipe.weights` identifies.
-    models : KeptModels
+    models : ModelStore
         Where it is kept.
     """
     plain = dataclasses.replace(recipe, precision="float32", quantised=None)

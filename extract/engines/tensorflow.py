@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from extract import backbone
+from extract.backbones import catalog
+from extract.backbones.weights import load_base
 from extract.errors import EngineError, RecipeError
-from extract.weights import load_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from extract.backbones.weights import Weights
     from extract.recipe import Recipe
-    from extract.weights import Weights
 
 
 class TensorFlowEngine:
@@ -46,7 +46,7 @@ class TensorFlowEngine:
     """
 
     def __init__(self, recipe: Recipe, weights: Weights) -> None:
-        from extract.quietly import import_tensorflow
+        from extract.libraries import import_tensorflow
 
         tf = import_tensorflow()
         if recipe.precision != "float32" and not tf.config.list_physical_devices("GPU"):
@@ -79,7 +79,7 @@ class KerasEngine:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
-        pixels = backbone.preprocess(images.astype("float32"), self._preprocessing)
+        pixels = catalog.preprocess(images.astype("float32"), self._preprocessing)
         embeddings: np.ndarray = self._model.predict_on_batch(pixels)
         return embeddings.astype("float32")
 
@@ -102,7 +102,7 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
     EngineError
         If Keras has another backend.
     """
-    from extract.quietly import import_keras, import_tensorflow
+    from extract.libraries import import_keras, import_tensorflow
 
     tf, backend = import_tensorflow(), import_keras().backend.backend()
     if backend != "tensorflow":
@@ -113,7 +113,7 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
     model = build(recipe, weights)
 
     def forward(images: Any) -> Any:
-        pixels = backbone.preprocess(tf.cast(images, tf.float32), recipe.preprocessing)
+        pixels = catalog.preprocess(tf.cast(images, tf.float32), recipe.preprocessing)
         return tf.cast(model(pixels, training=False), tf.float32)
 
     shape = (None, recipe.size, recipe.size, 3)
@@ -126,7 +126,7 @@ def _in_groups(forward: Any, size: int) -> Any:
     How a kernel splits its sums, and so how it rounds them, follows from the size of the batch. So
     images go through in groups of one size, the last one filled up with black images.
     """
-    from extract.quietly import import_tensorflow
+    from extract.libraries import import_tensorflow
 
     tf = import_tensorflow()
     signature = forward.input_signature
@@ -178,7 +178,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
     WeightsError
         If the weights do not fit the backbone.
     """
-    from extract.quietly import import_keras
+    from extract.libraries import import_keras
 
     keras = import_keras()
     with _computing_in(recipe.precision):
@@ -197,7 +197,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
                 "max": keras.layers.GlobalMaxPooling2D,
             }[recipe.pooling]
             output = pooling()(output)
-    model = keras.Model(base.input, output, name=backbone.find(recipe.backbone).family)
+    model = keras.Model(base.input, output, name=catalog.find(recipe.backbone).family)
     model.trainable = False
     return model
 
@@ -205,7 +205,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
 @contextlib.contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
     """Let the layers that are made compute in float16 or bfloat16, if that is the precision."""
-    from extract.quietly import import_keras
+    from extract.libraries import import_keras
 
     config = import_keras().config
     policy = config.dtype_policy()

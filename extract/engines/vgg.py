@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extract import weight_files
-from extract.quietly import import_openvino
-from extract.weights import identity
+from extract.backbones import weight_files
+from extract.backbones.weights import identity
+from extract.libraries import import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from extract.backbones.weights import Weights
     from extract.recipe import Recipe
-    from extract.weights import Weights
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions before each halving."""

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from chromium import CHROMIUM, DESK, opened
 
-from extract.backbone import construct
-from extract.quietly import import_keras
-from extract.shapes import CLASSES, picture
+from extract.backbones.catalog import construct
+from extract.datasets.shapes import CLASSES, picture
+from extract.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import cv2
 from chromium import CHROMIUM
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from extract.shapes import picture
+from extract.datasets.shapes import picture
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WINDOW = {"width": 1280, "height": 860}

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from classify.predict import predict
-from extract.shapes import jpeg, picture
-from reports.thumbnails import thumbnail
+from extract.datasets.shapes import jpeg, picture
+from reports.pages.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 import requests
 from chromium import CHROMIUM, DESK, opened
 
-from extract.shapes import jpeg, picture
+from extract.datasets.shapes import jpeg, picture
 
 if TYPE_CHECKING:
     from pathlib import Path

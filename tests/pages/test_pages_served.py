@@ -10,7 +10,7 @@ import cv2
 import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
 
-from extract.shapes import CLASSES, picture
+from extract.datasets.shapes import CLASSES, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

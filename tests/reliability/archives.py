@@ -23,19 +23,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "extract")]
+sys.path.insert(0, str(ROOT))
 
-from misbehaving import serving  # noqa: E402 - found by the path above
-
-from cache.errors import ToolkitError  # noqa: E402 - found by the path above
-from extract import archive as archives  # noqa: E402 - found by the path above
-from extract.archive import check, unpack  # noqa: E402 - found by the path above
-from extract.sources import locate  # noqa: E402 - found by the path above
+from extract.datasets import archive as archives  # noqa: E402 - found by the path above
+from extract.datasets.archive import check, unpack  # noqa: E402 - found by the path above
+from extract.datasets.sources import locate  # noqa: E402 - found by the path above
+from tests.extract.misbehaving import serving  # noqa: E402 - found by the path above
+from toolkit.errors import ToolkitError  # noqa: E402 - found by the path above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from misbehaving import Server
+    from tests.extract.misbehaving import Server
 
 SEED = 21
 GOOD = {"pets/cat/1.jpg": b"one", "pets/dog/2.jpg": b"two" * 50, "pets/dog/3.jpg": b"three"}

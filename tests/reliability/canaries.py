@@ -22,8 +22,8 @@ import joblib
 import numpy as np
 import skops.io
 
-from classify import models
-from classify.logreg import LogReg
+from classify import persistence
+from classify.estimators.logreg import LogReg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +166,7 @@ FORGED: dict[str, Callable[[Any], Any]] = {
     ),
     "constructor": lambda old: _node("ConstructorFromReduceNode", "os", "system", old),
     "estimator": lambda old: _node("ObjectNode", "sklearn.svm._classes", "SVC", old),
-    "ours in ours": lambda old: _node("ObjectNode", "classify.logreg", "LogReg", old),
+    "ours in ours": lambda old: _node("ObjectNode", "classify.estimators.logreg", "LogReg", old),
     "reduce": lambda old: _node("ReduceNode", "os", "system", old, reduce={"args": old}),
     "no loader": lambda old: _node("NoSuchNode", "os", "system", old),
     "nothing": lambda _: None,
@@ -217,7 +217,7 @@ def claimed(*shape: int) -> bytes:
 def network(**changed: Any) -> bytes:
     """Return a dense head's file whose description is changed."""
     about = {
-        "format": models.FORMAT,
+        "format": persistence.FORMAT,
         "classifier": "dense",
         "params": {},
         "classes": CLASSES,

@@ -29,10 +29,10 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402 - the path above comes first
 
-from cache.errors import ToolkitError  # noqa: E402 - the path above comes first
 from cache.location import cache_folder  # noqa: E402 - the path above comes first
+from cache.maintenance.upkeep import verify  # noqa: E402 - the path above comes first
 from cache.store import SHARD_ROWS, Store  # noqa: E402 - the path above comes first
-from cache.upkeep import verify  # noqa: E402 - the path above comes first
+from toolkit.errors import ToolkitError  # noqa: E402 - the path above comes first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import common
 
-from cache import upkeep
 from cache.cli import main as cache_command
-from cache.console import run as run_command
 from cache.errors import CorruptCacheError
+from cache.maintenance import upkeep
 from cache.store import Store
+from toolkit.console import run as run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "extract")]
+sys.path.insert(0, str(ROOT))
 
-from misbehaving import (  # noqa: E402 - found by the path above
+from extract.datasets import (  # noqa: E402 - found by the path above
+    download,
+    pace,
+)
+from extract.datasets.download import fetch  # noqa: E402 - found by the path above
+from extract.errors import DownloadError  # noqa: E402 - found by the path above
+from tests.extract.misbehaving import (  # noqa: E402 - found by the path above
     CONTENT,
     Fault,
     Handler,
@@ -34,10 +40,6 @@ from misbehaving import (  # noqa: E402 - found by the path above
     serving,
     status,
 )
-
-from extract import download, pace  # noqa: E402 - found by the path above
-from extract.download import fetch  # noqa: E402 - found by the path above
-from extract.errors import DownloadError  # noqa: E402 - found by the path above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,22 +24,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reports"), str(ROOT / "tests" / "extract")]
+sys.path.insert(0, str(ROOT))
 
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path above
 from hypothesis import strategies as st  # noqa: E402 - the path above comes first
-from pictures import moving, saved  # noqa: E402 - the path above comes first
-from reports_samples import sample  # noqa: E402 - the path above comes first
 
-from cache.errors import ToolkitError  # noqa: E402 - the path above comes first
 from classify.predict import default_result  # noqa: E402 - the path above comes first
-from extract import dataset, images  # noqa: E402 - the path above comes first
+from extract.datasets import dataset  # noqa: E402 - the path above comes first
 from extract.errors import DataError, ImageError, RecipeError  # noqa: E402 - the path above
+from extract.images import decoding  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
-from reports import page, tables  # noqa: E402 - the path above comes first
-from reports.comparison import format_comparison  # noqa: E402 - the path above comes first
+from reports import tables  # noqa: E402 - the path above comes first
 from reports.errors import RecordError  # noqa: E402 - the path above comes first
+from reports.pages import page  # noqa: E402 - the path above comes first
+from reports.pages.comparison import format_comparison  # noqa: E402 - the path above comes first
 from reports.record import Run  # noqa: E402 - the path above comes first
+from tests.extract.pictures import moving, saved  # noqa: E402 - the path above comes first
+from tests.reports.samples import sample  # noqa: E402 - the path above comes first
+from toolkit.errors import ToolkitError  # noqa: E402 - the path above comes first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,7 +172,7 @@ class Readers:
     def image(self, data: bytes) -> None:
         """Check an image's header, and decode it."""
         with contextlib.suppress(ImageError):
-            assert images.decode(data, 32).shape == (32, 32, 3)
+            assert decoding.decode(data, 32).shape == (32, 32, 3)
 
 
 def targets(readers: Readers) -> dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None]]]:

@@ -35,8 +35,8 @@ from hypothesis.stateful import (  # noqa: E402 - the path above comes first
     run_state_machine_as_test,
 )
 
-from cache import upkeep  # noqa: E402 - the path above comes first
 from cache.errors import CacheError, CorruptCacheError  # noqa: E402 - the path above comes first
+from cache.maintenance import upkeep  # noqa: E402 - the path above comes first
 from cache.store import Store  # noqa: E402 - the path above comes first
 
 SEED = 23

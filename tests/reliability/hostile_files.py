@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "extract"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cv2
 import numpy as np
-from pictures import (
+from PIL import Image, ImageOps
+
+from tests.extract.pictures import (
     chunk,
     huge,
     moving,
@@ -29,7 +31,6 @@ from pictures import (
     with_segment,
     with_tags,
 )
-from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     import random

@@ -2,7 +2,7 @@
 
 Every file goes through the real pipeline, with an engine whose embedding is the image itself, so
 that one wrong pixel shows. In the first run one decoder takes good and hostile files in turn; then
-the order is drawn. Decoders are killed with SIGSEGV while they decode. With ``--full`` every
+the order is drawn. DecoderPool are killed with SIGSEGV while they decode. With ``--full`` every
 hostile file also has a run of its own, and 3,000 files changed at random follow.
 """
 
@@ -27,21 +27,23 @@ import cv2
 import numpy as np
 from common import SEED, conclude, say, scratch_folder, wants_full
 from hostile_files import REFUSED, SCAN_BOMB, Hostile, hostile_files, mutated
-from pictures import saved
 from PIL import Image
 
-from cache.cells import decode_text, write_quarantine
 from cache.location import cache_folder
 from cache.store import Store
-from extract import dataset, decoders, pipeline
+from extract import pipeline
+from extract.datasets import dataset
+from extract.images import decoder_pool
 from extract.pipeline import extract
 from extract.recipe import Recipe
+from tests.extract.pictures import saved
+from toolkit.csv_cells import decode_text, write_quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from extract.decoders import Decoded
-    from extract.pipeline import Extraction
+    from extract.images.decoder_pool import Decoded
+    from extract.pipeline import ExtractionResult
 
 SIZE = 32
 RECIPE = Recipe(weights="0" * 64, preprocessing="torch", size=SIZE)
@@ -110,7 +112,7 @@ class Trial:
         """Return every hostile file right after its good one."""
         return [path for pair in zip(self.good, self.hostile, strict=True) for path in pair]
 
-    def run(self, what: str, paths: Sequence[Path], workers: int) -> Extraction | None:
+    def run(self, what: str, paths: Sequence[Path], workers: int) -> ExtractionResult | None:
         """Extract, and hold what comes of it against what must."""
         say(f"{len(paths)} files, {what}")
         times: dict[Path, float] = {}
@@ -160,7 +162,7 @@ class Trial:
 
     def _embed(
         self, paths: Sequence[Path], workers: int
-    ) -> tuple[Extraction, dict[Path, np.ndarray]]:
+    ) -> tuple[ExtractionResult, dict[Path, np.ndarray]]:
         with tempfile.TemporaryDirectory(dir=self.folder) as cache:
             store = Store(cache_folder(cache))
             done = extract(paths, RECIPE, store, lambda: _pixels, workers=workers)
@@ -182,7 +184,7 @@ class Trial:
             if difference > 3:
                 self.broken.append(f"{hostile.what}: other pixels, by {difference:g}")
 
-    def _check_quarantine(self, done: Extraction) -> None:
+    def _check_quarantine(self, done: ExtractionResult) -> None:
         listed = self.folder / "quarantine.csv"
         write_quarantine(listed, ((str(path), why) for path, why in done.quarantine.items()))
         with listed.open(encoding="utf-8", newline="") as file:
@@ -206,18 +208,18 @@ def _pixels(images: np.ndarray) -> np.ndarray:
 def _timed(times: dict[Path, float]) -> Iterator[None]:
     """Note how long each file takes its decoder."""
 
-    class Timed(decoders.Decoders):
+    class Timed(decoder_pool.DecoderPool):
         def __call__(self, path: Path) -> Decoded:
             started = time.monotonic()
             decoded = super().__call__(path)
             times[path] = time.monotonic() - started
             return decoded
 
-    pipeline.Decoders = Timed
+    pipeline.DecoderPool = Timed
     try:
         yield
     finally:
-        pipeline.Decoders = decoders.Decoders
+        pipeline.DecoderPool = decoder_pool.DecoderPool
 
 
 def _kill_when_large(killed: list[int], over: threading.Event) -> None:

@@ -24,8 +24,8 @@ import common
 from common import FINGERPRINT, digest
 
 from cache.location import cache_folder
+from cache.maintenance.upkeep import prune, verify
 from cache.store import Store
-from cache.upkeep import prune, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reports"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import cv2  # noqa: E402 - the path above comes first
 import numpy as np  # noqa: E402 - the path above comes first
@@ -40,15 +40,16 @@ from canaries import (  # noqa: E402 - the path above comes first
     trained,
     zipped,
 )
-from reports_samples import sample  # noqa: E402 - the path above comes first
 
-from cache.cells import decode_text, write_quarantine  # noqa: E402 - the path above comes first
 from cache.store import Store  # noqa: E402 - the path above comes first
 from classify import predict  # noqa: E402 - the path above comes first
-from extract import weights as pretrained  # noqa: E402 - the path above comes first
+from extract.backbones import weights as pretrained  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
-from reports import page, tables  # noqa: E402 - the path above comes first
+from reports import tables  # noqa: E402 - the path above comes first
+from reports.pages import page  # noqa: E402 - the path above comes first
 from reports.record import RECORD_NAME, Run  # noqa: E402 - the path above comes first
+from tests.reports.samples import sample  # noqa: E402 - the path above comes first
+from toolkit.csv_cells import decode_text, write_quarantine  # noqa: E402 - the path above comes first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -269,7 +270,7 @@ def in_the_cache(place: Place) -> Iterator[Given]:
 
 
 def sealed(**fields: object) -> bytes:
-    """Return a record with the digest that `cache.kept` gives it."""
+    """Return a record with the digest that `cache.checksums` gives it."""
     seal = hashlib.sha256(json.dumps(fields, sort_keys=True).encode("ascii")).hexdigest()
     return json.dumps({**fields, "seal": seal}).encode()
 
@@ -368,7 +369,7 @@ def escapes() -> Iterator[str]:
             yield "classify.predict prints control characters"
 
 
-def _run(names: list[str]) -> tuple[Run, list[tables.Prediction]]:
+def _run(names: list[str]) -> tuple[Run, list[tables.PredictionRow]]:
     run, predictions = sample(names, n_per_class=4, classifiers=("logreg", "svm"))
     predictions = [
         dataclasses.replace(row, path=f"{names[i % len(names)]}{i}.jpg")

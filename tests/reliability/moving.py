@@ -79,7 +79,7 @@ class Moving:
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3)).astype(np.uint8))
         code = (
-            "import sys, numpy; from extract.backbone import construct; "
+            "import sys, numpy; from extract.backbones.catalog import construct; "
             "numpy.savez(sys.argv[1], *construct('vgg16', 32).get_weights())"
         )
         command = [sys.executable, "-c", code, str(self.weights)]

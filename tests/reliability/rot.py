@@ -27,21 +27,18 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent))
 
 import common
-
-sys.path.insert(0, str(common.ROOT / "tests" / "reports"))
-
 import numpy as np
-from reports_samples import sample  # type: ignore[import-not-found]  # by the path above
 
-from cache import kept
+from cache import checksums
 from cache.cli import main as cache_command
 from cache.errors import CacheError, CacheSchemaError
-from cache.places import FileState
 from cache.store import Store
 from classify.errors import ModelError
-from classify.output import RunFolder
+from classify.experiment.run_folder import RunFolder
 from classify.predict import predict
 from reports.record import RECORD_NAME, Run
+from tests.reports.samples import sample
+from toolkit.addresses import FileState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,13 +76,13 @@ class Cache:
         weights.mkdir()
         np.savez(weights / "vgg16-torchvision.npz", np.random.default_rng(0).normal(size=9999))
         data = (weights / "vgg16-torchvision.npz").read_bytes()
-        kept.write_record(
+        checksums.write_record(
             weights / "vgg16-torchvision.json",
             identity="0" * 64,
             file="vgg16-torchvision.npz",
             sha256=hashlib.sha256(data).hexdigest(),
         )
-        kept.write_record(weights / "resnet50-imagenet.json", identity="1" * 64)
+        checksums.write_record(weights / "resnet50-imagenet.json", identity="1" * 64)
         self.records = read_records(folder)
 
     def files(self, kind: str) -> list[Path]:

@@ -1,0 +1,1 @@
+"""Verify, repair, prune and recompute what the cache holds."""

@@ -1,0 +1,1 @@
+"""Wrong data: duplicates, label errors, outliers; and the map of the embeddings."""

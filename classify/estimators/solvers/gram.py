@@ -1,0 +1,185 @@
+"""The Gram matrix: all inner products of a training set, from which every C and kernel follows.
+
+With far more features than images (8,192 against 2,000 for VGG16), whatever a linear or a kernel
+machine computes lies in the span of the images, so that the ``(n, n)`` matrix of their inner
+products says all there is to know. It costs one product, and then serves every kernel, every C and
+every fold of a parameter search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from classify.environment import memory_gib
+from classify.errors import ClassifierError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Kernel = Literal["linear", "rbf"]
+KERNELS: tuple[Kernel, ...] = ("linear", "rbf")
+
+# Rows that are worked on together: a MB or so of them, which stay in the processor's cache.
+BLOCK = 16
+# Columns that are converted to float64 together.
+COLUMNS = 1024
+
+
+def unit_scale(X: NDArray[np.float32]) -> float:
+    """Return the factor that makes the mean squared norm of the rows of `X` one.
+
+    One grid of C then fits every backbone, whatever the size and number of its features.
+
+    Raises
+    ------
+    ClassifierError
+        If all features are zero, or so large that their squares overflow.
+
+    Examples
+    --------
+    >>> unit_scale(np.array([[3.0, 4.0], [0.0, 5.0]], dtype=np.float32))
+    0.2
+    """
+    mean_square = float(squared_norms(X).mean(dtype=np.float64))
+    if not 0.0 < mean_square < np.inf:
+        raise ClassifierError(
+            f"the features cannot be scaled: their mean squared norm is {mean_square}, expected "
+            "numbers that are neither all zero nor beyond float32; check the backbone's weights"
+        )
+    return float(mean_square**-0.5)
+
+
+def squared_norms(X: NDArray[np.float32], dtype: type[Any] = np.float32) -> NDArray[Any]:
+    """Return the squared Euclidean norm of every row, summed in `dtype`."""
+    squares: NDArray[Any] = np.einsum("ij,ij->i", X, X, dtype=dtype)
+    return squares
+
+
+def exact_products(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the inner products of the rows of `X` and `Y`, summed in float64.
+
+    BLAS adds up in an order that depends on the shape of `X`. In float32 the seventh digit of a
+    prediction would therefore depend on the other samples of its batch, and on the processor.
+
+    Parameters
+    ----------
+    X : ndarray of float, shape (n, n_features)
+    Y : ndarray of float, shape (m, n_features)
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+
+    Examples
+    --------
+    >>> X = np.array([[1, 2], [3, 4]], dtype=np.float32)
+    >>> exact_products(X, X[:1]).tolist()
+    [[5.0], [11.0]]
+    """
+    products = np.zeros((len(X), len(Y)))
+    # Some columns at a time, so that neither array is in memory a second time as a whole.
+    for start in range(0, X.shape[1], COLUMNS):
+        columns = slice(start, start + COLUMNS)
+        products += X[:, columns].astype(np.float64) @ Y[:, columns].T.astype(np.float64)
+    return products
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Inner products of the rows of ``scale * X``, with what the kernels need besides.
+
+    Attributes
+    ----------
+    products : ndarray of float32, shape (n, n)
+    squares : ndarray of float32, shape (n,)
+        Its diagonal, whose mean is 1.
+    scale : float
+    row_means : ndarray of float64, shape (n,)
+        Mean over the features of each row of ``scale * X``.
+    n_features : int
+    """
+
+    products: NDArray[np.float32]
+    squares: NDArray[np.float32]
+    scale: float
+    row_means: NDArray[np.float64]
+    n_features: int
+
+    @classmethod
+    def of(cls, X: NDArray[np.float32]) -> Gram:
+        """Compute the Gram matrix of `X`, float32 ``(n, n_features)``.
+
+        Raises
+        ------
+        ClassifierError
+            If this machine has not as much memory as the matrix takes.
+        """
+        needed, there = 4 * len(X) ** 2 / 2**30, memory_gib()
+        if there is not None and needed > there:
+            raise ClassifierError(
+                f"the inner products of all pairs of {len(X):,} training images take "
+                f"{needed:,.0f} GiB, and this machine has {there:,.0f}; take --clf logreg, dense "
+                "or centroid, or fewer training images, or have a linear SVM trained in one pass: "
+                f"with a --memory-limit below {X.nbytes // 2**20:,}MB"
+            )
+        scale = unit_scale(X)
+        products = X @ X.T
+        products *= np.float32(scale**2)
+        row_means = scale * X.mean(axis=1, dtype=np.float64)
+        return cls(products, products.diagonal().copy(), scale, row_means, X.shape[1])
+
+    def gamma(self, rows: NDArray[np.intp]) -> float:
+        """Return scikit-learn's ``gamma="scale"``, ``1 / (n_features * X[rows].var())``."""
+        mean_square = self.squares[rows].mean(dtype=np.float64) / self.n_features
+        variance = float(mean_square - self.row_means[rows].mean() ** 2)
+        return 1.0 / (self.n_features * variance) if variance > 0 else 1.0
+
+    def kernel(
+        self, name: Kernel, rows: NDArray[np.intp], columns: NDArray[np.intp], gamma: float
+    ) -> NDArray[np.float32]:
+        """Return the kernel between the rows `rows` and the rows `columns`."""
+        products = self.products[np.ix_(rows, columns)]
+        return kernel(name, products, self.squares[rows], self.squares[columns], gamma)
+
+    def combine(
+        self, name: Kernel, weights: NDArray[np.float64], rows: NDArray[np.intp], gamma: float
+    ) -> NDArray[np.float64]:
+        """Return the sum of the kernel's rows `rows`, each times its weight; float64 ``(n,)``.
+
+        The kernel between `rows` and everything is never there as a whole.
+        """
+        total = np.zeros(len(self.squares))
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            block = kernel(name, self.products[some], self.squares[some], self.squares, gamma)
+            total += weights[start : start + BLOCK] @ block.astype(np.float64)
+        return total
+
+
+def kernel(
+    name: Kernel,
+    products: NDArray[Any],
+    row_squares: NDArray[Any],
+    column_squares: NDArray[Any],
+    gamma: float,
+) -> NDArray[Any]:
+    """Return a kernel from inner products and squared norms, in the dtype of `products`.
+
+    ``linear`` is the inner product itself, ``rbf`` is ``exp(-gamma * squared distance)``. The
+    array `products` is used up.
+    """
+    if name == "linear":
+        return products
+    for start in range(0, len(products), BLOCK):
+        distances = products[start : start + BLOCK]
+        distances *= -2.0
+        distances += row_squares[start : start + BLOCK, None]
+        distances += column_squares
+        # Rounding can leave the distance of a row to itself just below zero.
+        np.maximum(distances, 0.0, out=distances)
+        distances *= distances.dtype.type(-gamma)
+        np.exp(distances, out=distances)
+    return products

@@ -1,0 +1,1 @@
+"""How good a classifier is, how certain that is, and what would help."""

@@ -1,0 +1,1 @@
+"""One run: every requested classifier trained, judged and recorded."""

@@ -1,0 +1,122 @@
+"""The folder of a run: made first, filled as classifiers finish, its record and page last."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cache import disk
+from classify.errors import ClassifierError, ModelError
+from reports import record, tables
+from reports.listing import RUNS
+from reports.pages import page
+from toolkit.csv_cells import write_quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from classify.estimators.base import Classifier
+    from reports.picture_records import PictureRecord
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where one run's files go.
+
+    Parameters
+    ----------
+    path : Path
+        An existing folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, out: Path | None, name: str) -> RunFolder:
+        """Make the folder of a run.
+
+        Parameters
+        ----------
+        out : Path or None
+            The folder that the user named; it may exist, but not hold files. None is a new folder
+            ``runs/<time>-<name>``.
+        name : str
+            What the run is of.
+
+        Raises
+        ------
+        ClassifierError
+            If the folder cannot be made, or would be written over.
+        """
+        try:
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                if any(out.iterdir()):
+                    raise ClassifierError(
+                        f"{out} is not empty, and nothing is written over; give --out a folder "
+                        "that is new or empty"
+                    )
+                return cls(out)
+            moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+            for again in itertools.count(2):
+                path = RUNS / f"{moment}-{name}"
+                try:
+                    path.mkdir(parents=True)
+                except FileExistsError:
+                    moment = f"{moment.split('.')[0]}.{again}"
+                else:
+                    return cls(path)
+        except OSError as error:
+            where = out or RUNS
+            raise ClassifierError(
+                f"cannot write to {where}: {error.strerror or error}; name another folder with "
+                "--out"
+            ) from error
+        raise AssertionError("unreachable")
+
+    def save_model(self, estimator: Classifier, name: str) -> tuple[str, str]:
+        """Save a trained classifier; return its file's name and the SHA-256 of its bytes.
+
+        Raises
+        ------
+        ModelError
+            If it could not be loaded again, for what it holds; then there is no file.
+        """
+        from classify import persistence
+
+        file = persistence.save(estimator, self.path, name)
+        try:
+            persistence.check(self.path / file)
+        except ModelError:
+            (self.path / file).unlink()
+            raise
+        return file, persistence.sha256(self.path / file)
+
+    def write(
+        self,
+        run: record.Run,
+        predictions: Sequence[record.PredictionRow],
+        pictures: Sequence[PictureRecord],
+    ) -> None:
+        """Write the tables, the record, and the page, which can be made again from these."""
+        tables.write_metrics(run, self.path / tables.METRICS_NAME)
+        tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
+        tables.write_pictures(pictures, self.path / tables.PICTURES_NAME)
+        if run.quarantine:
+            write_quarantine(
+                self.path / tables.QUARANTINE_NAME,
+                ((item.path, item.reason) for item in run.quarantine),
+            )
+        if run.audit is not None:
+            tables.write_audit(run.audit, self.path)
+        disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
+        page.write(run, predictions, self.path / page.REPORT_NAME, fetch=True)
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a run that came to nothing."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()

@@ -1,0 +1,360 @@
+"""One classifier of a run: trained on the training split, judged on the test split."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from classify import registry
+from classify.errors import ModelError
+from classify.estimators.rows import RowsOnDisk, probabilities_of
+from classify.parallel import each, in_this_process
+from extract.datasets.dataset import counts
+from reports import record
+from toolkit.progress import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from classify.estimators.base import Classifier
+    from classify.experiment.features import Features
+    from classify.experiment.run_folder import RunFolder
+    from extract.datasets.dataset import Split
+    from toolkit.progress import Progress
+
+_SPLITS: tuple[Split, ...] = ("train", "test")
+UNBALANCED = 1.5
+"""From so many times as many images of a class as of another, it is said how they count."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the classifiers of a run are trained, and what is found out about them.
+
+    Parameters
+    ----------
+    kernel : {"auto", "linear", "rbf"}
+        The SVM's.
+    class_weight : {"balanced", None}
+        Whether all classes count the same in training, or all images.
+    learning_rate : tuple of float or None
+        The networks'; of several, the best is chosen on a part of the training images. None is each
+        network's own.
+    unfreeze : str
+        For finetune: the first layer of the base that is trained, or how many of the last.
+    mirror : bool
+        For finetune: whether it is trained on mirror images too.
+    repeats : int
+        How often each is trained, with one seed after the other; the first is reported.
+    target_precision : float or None
+        Share of right answers that a threshold is chosen for, on the training images.
+    calibrate : bool
+        Whether probabilities are calibrated, on the training images.
+    learning_curve : bool
+        Whether those that are trained on embeddings are also trained on fewer images.
+    audit : bool
+        Whether wrong data are looked for, see `classify.audit.audit`.
+    memory_limit : float or None
+        Bytes that the embeddings of a split may take in memory; None is half of the machine's.
+    """
+
+    kernel: str = "auto"
+    class_weight: Literal["balanced"] | None = "balanced"
+    learning_rate: tuple[float, ...] | None = None
+    unfreeze: str = "1"
+    mirror: bool = False
+    repeats: int = 1
+    target_precision: float | None = None
+    calibrate: bool = False
+    learning_curve: bool = False
+    audit: bool = False
+    memory_limit: float | None = None
+
+    def without_effect(self, names: Sequence[str]) -> list[str]:
+        """Return the options that were set, but that none of these classifiers has.
+
+        Parameters
+        ----------
+        names : sequence of str
+            See `classify.registry`.
+        """
+        known = {name for one in names if ":" not in one for name in registry.parameters(one)}
+        return [
+            f"--{'augment' if name == 'mirror' else name.replace('_', '-')}"
+            for name in ("kernel", "class_weight", "learning_rate", "unfreeze", "mirror")
+            if getattr(self, name) != getattr(TrainingSettings, name) and name not in known
+        ]
+
+
+class Trial:
+    """A classifier, what it is fed, and what is wished of it.
+
+    Parameters
+    ----------
+    name : str
+        The classifier's, see `classify.registry`.
+    features : Features
+    settings : TrainingSettings
+    several : bool
+        Whether the same classifier is tried on several frozen bases: names then say which one.
+    progress : Progress
+        Told of every stage.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        features: Features,
+        settings: TrainingSettings,
+        *,
+        several: bool,
+        progress: Progress,
+    ) -> None:
+        self._kind, self._features, self._wishes = name, features, settings
+        self._several, self._progress = several, progress
+        self._prepared, self._seed = features.prepared, features.options.seed
+        self._backbone = features.prepared.base.recipe.backbone
+        self._in_one_pass = name in registry.IN_ONE_PASS and features.exceeds("train")
+        self.name = f"{name}@{self._backbone}" if several else name
+
+    def judge(self, folder: RunFolder) -> tuple[record.Result, list[record.PredictionRow]]:
+        """Train, save the model into the folder of the run, and judge it on the test split."""
+        from classify.evaluation.metrics import evaluate
+
+        estimator = self._make(self._seed)
+        X, labels = self._X(estimator, "train"), self._prepared.labels("train")
+        unseen, truth = self._X(estimator, "test"), self._prepared.labels("test")
+        clock = time.monotonic()
+        estimator.fit(X, labels, progress=self._progress)
+        fitted = time.monotonic()
+        probabilities = probabilities_of(estimator, unseen)
+        predicted = time.monotonic()
+        repeats = self._repeated(estimator.classes_[probabilities.argmax(axis=1)])
+        probabilities, sureness = self._sureness(estimator, probabilities)
+        result = evaluate(
+            self.name,
+            estimator,
+            truth,
+            probabilities,
+            fit_seconds=fitted - clock,
+            predict_seconds=predicted - fitted,
+        )
+        file: str | None = None
+        sha256: str | None = None
+        try:
+            file, sha256 = folder.save_model(estimator, self.name.replace(":", "-"))
+        except ModelError as error:
+            sureness["notes"].append(
+                f"its model was not saved, because nothing would load it: {error}"
+            )
+        result = dataclasses.replace(
+            result,
+            title=f"{result.title} ({self._backbone})" if self._several else result.title,
+            backbone=self._base_of(estimator),
+            model=file,
+            model_sha256=sha256,
+            repeats=repeats,
+            **sureness,
+        )
+        return result, self._predictions(estimator, probabilities)
+
+    def learning_curve(self) -> list[record.LearningCurve]:
+        """Return the curve, if it was wished for and can be had in a short time."""
+        estimator = self._make(0)
+        if not self._wishes.learning_curve or estimator.consumes != "embeddings":
+            return []
+        from classify.evaluation.learning_curve import learning_curve
+
+        train, test = (self._X(estimator, split) for split in _SPLITS)
+        if isinstance(train, RowsOnDisk) or isinstance(test, RowsOnDisk):
+            return []
+        labels = (np.array(self._prepared.labels(split)) for split in _SPLITS)
+        curve = learning_curve(
+            self.name,
+            self._make,
+            (train, next(labels)),
+            (test, next(labels)),
+            seed=self._seed,
+            progress=self._progress,
+        )
+        return [curve]
+
+    def _base_of(self, estimator: Classifier) -> str | None:
+        """Return the name of the base in the record, if it has to be named."""
+        if estimator.consumes == "activations":
+            return f"{self._backbone} up to {estimator.cut.layer}"
+        return self._backbone if self._several else None
+
+    def _make(self, seed: int) -> Classifier:
+        if ":" in self._kind:
+            return registry.make(self._kind, seed=seed)
+        known = registry.parameters(self._kind, in_one_pass=self._in_one_pass)
+        settings = {name: getattr(self._wishes, name) for name in ("kernel", "class_weight")}
+        if self._wishes.learning_rate is not None:
+            settings["learning_rate"] = list(self._wishes.learning_rate)
+        recipe, options = self._prepared.base.recipe, self._features.options
+        settings |= {
+            "unfreeze": self._wishes.unfreeze,
+            "mirror": self._wishes.mirror,
+            "backbone": recipe.backbone,
+            "size": recipe.size,
+            "weights": options.weights,
+            "cache": options.cache,
+        }
+        return registry.make(
+            self._kind,
+            seed=seed,
+            in_one_pass=self._in_one_pass,
+            **{name: value for name, value in settings.items() if name in known},
+        )
+
+    def _X(self, estimator: Classifier, split: Split) -> Any:  # noqa: N802 - scikit-learn's
+        """Return an array, or `RowsOnDisk`: for training only to what is trained in one pass."""
+        return self._features(estimator, split)
+
+    def _on_disk(self, estimator: Classifier) -> bool:
+        """Tell whether any of what a classifier is fed stays on disk."""
+        return any(isinstance(self._X(estimator, split), RowsOnDisk) for split in _SPLITS)
+
+    def _repeated(self, first: np.ndarray) -> list[float]:
+        """Return the accuracies with one seed after the other, of which the first has answered."""
+        truth = np.array(self._prepared.labels("test"))
+        accuracies = [float((first == truth).mean())]
+        told = self._progress if in_this_process() else silent
+        labels = self._prepared.labels("train")
+        X, unseen = (self._X(self._make(self._seed), split) for split in _SPLITS)
+        # One after the other, so that a model that has been judged is not kept.
+        tasks = (
+            (self._make(self._seed + more), X, labels, unseen, truth, told)
+            for more in range(1, self._wishes.repeats)
+        )
+        # Rows on this disk are not sent to other machines.
+        here = isinstance(X, RowsOnDisk) or isinstance(unseen, RowsOnDisk)
+        for accuracy in starmap(_accuracy, tasks) if here else each(_accuracy, tasks):
+            accuracies.append(accuracy)
+            self._progress(f"{self.name}: repeats", len(accuracies), self._wishes.repeats)
+        return accuracies if len(accuracies) > 1 else []
+
+    def _sureness(
+        self, estimator: Classifier, probabilities: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Calibrate and choose a threshold, if that is wished for.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_test, n_classes)
+            Calibrated, or as they were.
+        fields : dict
+            What the result tells of them.
+        """
+        from classify.evaluation.calibration import calibrated, fit_sigmoids, reliability
+        from classify.evaluation.metrics import codes_of
+
+        settings, notes = self._wishes, self._notes(estimator)
+        test = codes_of(self._prepared.labels("test"), estimator.classes_)
+        fields: dict[str, Any] = {"reliability": reliability(probabilities, test), "notes": notes}
+        if not settings.calibrate and settings.target_precision is None:
+            return probabilities, fields
+        if estimator.consumes != "embeddings":
+            notes.append(
+                "neither calibrated nor given a threshold: its cross-validation would take as long "
+                "as five runs"
+            )
+            return probabilities, fields
+        from classify.evaluation.held_out import held_out_proba
+
+        labels = self._prepared.labels("train")
+        train = codes_of(labels, estimator.classes_)
+        held_out = held_out_proba(
+            estimator, self._X(estimator, "train"), labels, progress=self._progress
+        )
+        train = train[getattr(estimator, "held_out_", slice(None))]
+        if settings.calibrate:
+            sigmoids = fit_sigmoids(held_out, train)
+            held_out = calibrated(held_out, sigmoids)
+            probabilities = calibrated(probabilities, sigmoids)
+            fields |= {
+                "sigmoids": sigmoids,
+                "uncalibrated": fields["reliability"],
+                "reliability": reliability(probabilities, test),
+            }
+        if settings.target_precision is not None:
+            from classify.evaluation.threshold import decided, threshold_for
+
+            target = settings.target_precision
+            threshold = threshold_for(held_out, train, target)
+            if threshold is None:
+                notes.append(
+                    f"no threshold makes {target:.1%} of the answers on the training images right: "
+                    "not even the surest answers are"
+                )
+            else:
+                fields["threshold"] = decided(probabilities, test, threshold, target)
+        return probabilities, fields
+
+    def _predictions(
+        self, estimator: Classifier, probabilities: np.ndarray
+    ) -> list[record.PredictionRow]:
+        prepared, best = self._prepared, probabilities.argmax(axis=1)
+        return [
+            record.PredictionRow(
+                self.name,
+                prepared.dataset.relative(path),
+                label,
+                str(estimator.classes_[code]),
+                float(probabilities[i, code]),
+            )
+            for i, (path, label, code) in enumerate(
+                zip(prepared.paths("test"), prepared.labels("test"), best, strict=True)
+            )
+        ]
+
+    def _notes(self, estimator: Classifier) -> list[str]:
+        return [*self._notes_on_memory(estimator), *self._notes_on_weights(estimator)]
+
+    def _notes_on_memory(self, estimator: Classifier) -> list[str]:
+        """Say what was done otherwise, or not at all, because the embeddings stayed on disk."""
+        notes = []
+        if self._in_one_pass:
+            excess = self._features.excess(self._features.on_disk("train").nbytes)
+            notes.append(f"trained in one pass over embeddings on disk: {excess}")
+            if self._wishes.calibrate or self._wishes.target_precision is not None:
+                notes.append(
+                    f"probabilities were judged on the {len(estimator.held_out_):,} training "
+                    "images that were left out of the training for it"
+                )
+        if self._wishes.learning_curve and self._on_disk(estimator):
+            notes.append("no learning curve: each of its draws needs the embeddings in memory")
+        return notes
+
+    def _notes_on_weights(self, estimator: Classifier) -> list[str]:
+        """Say that the classes were weighted, where that makes a difference."""
+        classes = self._prepared.dataset.classes
+        found = counts(self._prepared.dataset.items, classes, "train")
+        if estimator.get_params().get("class_weight") != "balanced":
+            return []
+        if max(found) < UNBALANCED * min(found):
+            return []
+        most, least = (classes[found.index(extreme(found))] for extreme in (max, min))
+        return [
+            f"the classes count the same in training, although {most} has {max(found):,} images "
+            f"and {least} {min(found):,} (--class-weight none counts images instead)"
+        ]
+
+
+def _accuracy(
+    estimator: Classifier,
+    X: Any,
+    labels: Sequence[str],
+    unseen: np.ndarray | RowsOnDisk,
+    truth: np.ndarray,
+    progress: Progress,
+) -> float:
+    estimator.fit(X, labels, progress=progress)
+    predicted = estimator.classes_[probabilities_of(estimator, unseen).argmax(axis=1)]
+    return float((predicted == truth).mean())

@@ -1,0 +1,1 @@
+"""A saved model kept ready, and the web application that serves it."""

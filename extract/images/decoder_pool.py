@@ -1,0 +1,329 @@
+"""Decoding in processes of their own: a decoder that dies or hangs loses one image, not the run.
+
+The processes are plain Python interpreters that import what decoding needs and nothing else: no
+TensorFlow, and not the user's program. A path or bytes go in, a digest and then pixels or a reason
+come out; nothing is pickled either way, so a decoder taken over by an image gains nothing here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from extract.errors import ImageError
+from extract.images.decoding import MAX_PIXELS, decode, read_bytes
+from toolkit.addresses import is_remote
+from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    import numpy as np
+
+SECONDS_TO_DECODE = 10.0
+"""A decoder that takes longer over one image is ended, and the image is lost."""
+
+_PATH, _BYTES = b"p", b"b"
+"""What is asked of a decoder begins with one of these."""
+
+_SECONDS_TO_READ = 60.0
+_SECONDS_TO_START = 120.0
+_SECONDS_PER_SLICE = 0.5
+
+_BASE_BYTES, _BYTES_PER_PIXEL = 2 * 2**30, 40
+"""Memory of a decoder beyond what it starts with; some 4 GB by default."""
+
+_COMMAND = (
+    "import sys; sys.path[:] = sys.argv[4:]; "
+    "from extract.images.decoder_pool import work; work(*map(int, sys.argv[1:4]))"
+)
+
+
+class DecoderError(ToolkitError, OSError):
+    """The processes that decode images cannot be started."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What became of one file.
+
+    Parameters
+    ----------
+    digest : str or None
+        SHA-256 of the bytes that were read; None if they could not be read.
+    image : numpy.ndarray of uint8, shape (size, size, 3), or None
+        RGB; None if the file cannot be used. Where another machine has computed, the embedding.
+    reason : str
+        Why it cannot be used.
+    """
+
+    digest: str | None = None
+    image: np.ndarray | None = None
+    reason: str = ""
+
+
+class DecoderPool:
+    """Processes that read and decode image files, each one at a time.
+
+    A decoder is started when an image comes and all others are busy, so there are as many as
+    threads that call. Used as a context manager; at its end every decoder is gone. Should this
+    process be killed, the decoders notice that nobody listens, and end.
+
+    Parameters
+    ----------
+    size : int
+        Side of the decoded images in pixels.
+    max_pixels : int
+        Width times height up to which an image is accepted.
+    at_most : int, optional
+        DecoderPool at a time, where more threads call because they mostly wait for what they fetch.
+    """
+
+    def __init__(self, size: int, max_pixels: int = MAX_PIXELS, at_most: int | None = None) -> None:
+        self._places = threading.BoundedSemaphore(at_most) if at_most else contextlib.nullcontext()
+        self._size, self._max_pixels = size, max_pixels
+        self._lock = threading.Lock()
+        self._all: set[_Decoder] = set()
+        self._idle: list[_Decoder] = []
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End all decoders at once, also those at work: their callers get a reason."""
+        with self._lock:
+            self._closed = True
+            for decoder in self._all:
+                decoder.process.kill()
+            while self._idle:
+                self._idle.pop().end()
+
+    def __call__(self, picture: Path | bytes) -> Decoded:
+        """Read and decode a picture; to be called from any number of threads.
+
+        Parameters
+        ----------
+        picture : Path or bytes
+            A file, which its decoder reads; an address, which this process does; or what is in it.
+
+        Raises
+        ------
+        DecoderError
+            If no decoder can be started.
+        AddressError
+            If an address does not answer.
+        """
+        if not isinstance(picture, bytes) and is_remote(picture):
+            try:
+                picture = read_bytes(picture)
+            except ImageError as error:
+                return Decoded(reason=str(error))
+        with self._places:
+            for attempt in (1, 2):
+                decoder = self._take()
+                decoded = decoder(picture)
+                self._give_back(decoder)
+                # One that died before it had even read the file (killed to free memory, say) did
+                # not die of the image.
+                if decoder.alive or decoded.digest or decoder.hung or attempt == 2:
+                    break
+        return decoded
+
+    def _give_back(self, decoder: _Decoder) -> None:
+        with self._lock:
+            if decoder.alive and not self._closed:
+                self._idle.append(decoder)
+                return
+            self._all.discard(decoder)
+        decoder.end()
+
+    def _take(self) -> _Decoder:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            closed = self._closed
+        if not closed:
+            decoder = _Decoder(self._size, self._max_pixels)
+            with self._lock:
+                if not self._closed:
+                    self._all.add(decoder)
+                    return decoder
+            decoder.end()
+        raise DecoderError("decoding has been stopped")
+
+
+class _Decoder:
+    """One process, and the line to it."""
+
+    def __init__(self, size: int, max_pixels: int) -> None:
+        from multiprocessing import Pipe
+
+        self._size = size
+        self.alive, self.hung = True, False
+        try:
+            self._line, theirs = Pipe()
+            with theirs:
+                self.process = _start(theirs.fileno(), size, max_pixels)
+        except OSError as error:
+            raise DecoderError(f"cannot start a process that decodes images: {error}") from error
+        problem: bytes | None = None
+        with contextlib.suppress(EOFError, OSError, TimeoutError):
+            problem = self._receive(_SECONDS_TO_START)
+        if problem != b"":
+            self.end()
+            found = (problem or b"").decode(errors="replace") or self._death()
+            raise DecoderError(f"cannot start a process that decodes images: {found}")
+
+    def __call__(self, picture: Path | bytes) -> Decoded:
+        digest = None
+        try:
+            if isinstance(picture, bytes):
+                self._line.send_bytes(_BYTES + picture)
+            else:
+                self._line.send_bytes(_PATH + os.fsencode(picture.absolute()))
+            answer = self._receive(_SECONDS_TO_READ)
+            if answer[:1] == b"+":
+                digest = answer[1:].decode("ascii")
+                answer = self._receive(SECONDS_TO_DECODE)
+                if answer[:1] == b"+":
+                    return Decoded(digest, image=_pixels(answer, self._size))
+            return Decoded(digest, reason=answer[1:].decode())
+        except TimeoutError:
+            self.hung = True
+            self.end()
+            what, seconds = ("decode", SECONDS_TO_DECODE) if digest else ("read", _SECONDS_TO_READ)
+            return Decoded(digest, reason=f"took longer than {seconds:g} s to {what}")
+        except (EOFError, OSError):
+            self.end()
+            return Decoded(digest, reason=f"the decoder {self._death()}")
+
+    def end(self) -> None:
+        """Make sure that the process is gone, and that nothing of it is left."""
+        self.alive = False
+        self.process.kill()
+        # What waits for a dead network folder does not even heed that.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        self._line.close()
+
+    def _receive(self, seconds: float) -> bytes:
+        # Slice by slice: of the time that this process was stopped (Ctrl-Z), one counts.
+        for _ in range(max(1, round(seconds / _SECONDS_PER_SLICE))):
+            if self._line.poll(_SECONDS_PER_SLICE):
+                return self._line.recv_bytes(3 * self._size**2 + 2**16)
+        raise TimeoutError
+
+    def _death(self) -> str:
+        status = self.process.returncode or 0
+        if status < 0:
+            return f"died: {signal.strsignal(-status) or f'signal {-status}'}"
+        return f"ended with status {status}"
+
+
+def _start(line: int, size: int, max_pixels: int) -> subprocess.Popen[bytes]:
+    package = str(Path(__file__).parents[2])
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(  # noqa: S603 - this interpreter, with this module
+        [sys.executable, "-c", _COMMAND, str(line), str(size), str(max_pixels), package, *sys.path],
+        stdin=quiet,
+        stdout=quiet,
+        stderr=quiet,
+        pass_fds=[line],
+        # Ctrl-C on a terminal is for this process alone, which then ends the decoders.
+        process_group=0,
+        env=os.environ
+        | {
+            # OpenCV's own guard, in case that its parser sees another size than the header check.
+            "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
+            "OPENCV_LOG_LEVEL": "SILENT",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+    )
+
+
+def _pixels(answer: bytes, size: int) -> np.ndarray:
+    import numpy as np
+
+    return np.frombuffer(answer, np.uint8, offset=1).reshape(size, size, 3)
+
+
+def work(line: int, size: int, max_pixels: int) -> None:
+    """Be a decoder: answer every path that comes until nobody is there any more.
+
+    Parameters
+    ----------
+    line : int
+        File descriptor of the connection.
+    size, max_pixels : int
+        See `DecoderPool`.
+    """
+    from multiprocessing.connection import Connection
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Connection(line) as connection, contextlib.suppress(EOFError, OSError):
+        try:
+            complaints = _prepare(max_pixels)
+        except ImportError as error:
+            connection.send_bytes(str(error).encode() or b"?")
+            return
+        connection.send_bytes(b"")
+        while True:
+            _answer(connection, complaints, size, max_pixels)
+
+
+def _prepare(max_pixels: int) -> int:
+    """Import the libraries, limit this process, and return what its standard error is read from."""
+    import resource
+
+    import cv2  # noqa: F401 - here, so that the first image is not charged with it
+    from PIL import Image
+
+    Image.preinit()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, ValueError):  # not on every system
+        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+        limit = pages * resource.getpagesize() + _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    os.dup2(writing, 2)
+    return reading
+
+
+def _answer(connection: Connection, complaints: int, size: int, max_pixels: int) -> None:
+    asked = connection.recv_bytes()
+    # Should nobody be left to end a decoder that hangs, the system does.
+    signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS_TO_DECODE)
+    try:
+        data = asked[1:]
+        if asked[:1] == _PATH:
+            data = read_bytes(Path(os.fsdecode(data)))
+        connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
+        _read(complaints)
+        answer = b"+" + decode(data, size, max_pixels).tobytes()
+        # A JPEG may have its end and yet lack data: libjpeg fills in grey and only mutters.
+        if b"premature end" in _read(complaints):
+            raise ImageError("damaged JPEG: a part of the picture is missing")
+    except ImageError as error:
+        answer = b"-" + str(error).encode("utf-8", "replace")
+    except MemoryError:
+        answer = b"-not enough memory to decode it"
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    connection.send_bytes(answer)
+
+
+def _read(complaints: int) -> bytes:
+    """Return what has been written to standard error since the last time."""
+    with contextlib.suppress(BlockingIOError):
+        return os.read(complaints, 2**16)
+    return b""

@@ -1,0 +1,162 @@
+"""Decoding many images, in order, some way ahead of whoever wants them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from extract.errors import ImageError
+from extract.images.decoder_pool import DecoderPool
+from extract.images.decoding import MAX_PIXELS
+from toolkit.addresses import is_remote
+from toolkit.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from pathlib import Path
+
+    from extract.images.decoder_pool import Decoded
+
+BATCH_SIZE = 32
+FETCHED_AT_ONCE = 8
+"""Pictures at addresses, for each process that decodes."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def load_images(
+    paths: Sequence[Path],
+    size: int,
+    *,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Decode images into one array, for classifiers that look at pixels.
+
+    Parameters
+    ----------
+    paths : sequence of Path, length n
+        Image files, all of them usable.
+    size : int
+        Side in pixels.
+    workers : int, optional
+        Processes that read and decode; one per core by default.
+    max_pixels : int
+        Width times height up to which an image is decoded.
+    progress : Progress
+        Told of the stage "decoding images".
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (n, size, size, 3)
+        RGB.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be used after all; the message names it.
+    DecoderError
+        If the processes that decode cannot be started.
+    """
+    images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+    with contextlib.closing(_decode(paths, size, workers, max_pixels)) as all_decoded:
+        for i, decoded in enumerate(all_decoded):
+            if decoded.image is None:
+                raise ImageError(f"{paths[i]}: {decoded.reason}")
+            images[i] = decoded.image
+            progress("decoding images", i + 1, len(paths))
+    return images
+
+
+def usable_images(
+    paths: Sequence[Path],
+    size: int,
+    most: int,
+    *,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Decode the first usable images into one array, passing over those that cannot be used.
+
+    Parameters
+    ----------
+    paths, size, workers, max_pixels, progress
+        As for `load_images`.
+    most : int
+        How many images are wanted.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (n, size, size, 3)
+        RGB; n is `most` or less.
+
+    Raises
+    ------
+    ImageError
+        If there is none.
+    DecoderError
+        If the processes that decode cannot be started.
+    """
+    images: list[np.ndarray] = []
+    wanted = min(most, len(paths))
+    with contextlib.closing(_decode(paths, size, workers, max_pixels)) as all_decoded:
+        for decoded in all_decoded:
+            if decoded.image is not None:
+                images.append(decoded.image)
+                progress("decoding images", len(images), wanted)
+            if len(images) == most:
+                break
+    if not images:
+        raise ImageError(f"none of {len(paths):,} images can be used")
+    return np.stack(images)
+
+
+def _decode(
+    paths: Sequence[Path], size: int, workers: int | None, max_pixels: int
+) -> Generator[Decoded, None, None]:
+    with (
+        ThreadPoolExecutor(readers(paths, workers), "decode") as pool,
+        DecoderPool(size, max_pixels, workers or default_workers()) as decoders,
+    ):
+        yield from ahead(pool, decoders, paths, 2 * BATCH_SIZE)
+
+
+def ahead(
+    pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], n_ahead: int
+) -> Generator[R, None, None]:
+    """Map in the pool, in order, with at most `n_ahead` results waiting."""
+    rest = iter(items)
+    waiting = deque(pool.submit(function, item) for item in itertools.islice(rest, n_ahead))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            for item in itertools.islice(rest, 1):
+                waiting.append(pool.submit(function, item))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def readers(paths: Iterable[Path], workers: int | None = None) -> int:
+    """Return how many threads read pictures: one for each worker, but more where they are fetched.
+
+    A thread that fetches mostly waits for an answer; decoding is left to as many as there are
+    workers.
+    """
+    return (workers or default_workers()) * (FETCHED_AT_ONCE if any(map(is_remote, paths)) else 1)
+
+
+def default_workers() -> int:
+    """Return the number of cores that this process may use."""
+    import joblib
+
+    return int(joblib.cpu_count())

@@ -1,0 +1,183 @@
+"""Charts as inline SVG, drawn by matplotlib's object interface.
+
+Names never enter matplotlib: the page writes the legends in HTML, where they wrap and are escaped.
+Colours are stand-ins that become the page's CSS variables, so that one drawing serves light and
+dark, and fonts are the page's. The same record gives the same text, byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reports.wording.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from xml.etree.ElementTree import Element
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+N_COLOURS = 8
+DASHES: tuple[tuple[float, ...], ...] = ((), (7, 3), (2, 2.5), (8, 3, 2, 3))
+WIDTH, HEIGHT = 440, 310
+MUTED, LINE = "#020202", "#030303"
+_VARIABLES = {MUTED: "var(--muted)", LINE: "var(--line)"}
+_VARIABLES |= {f"#0400{i:02x}": f"var(--series-{i})" for i in range(N_COLOURS)}
+_SETTINGS: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "frozen-features",
+    "text.parse_math": False,
+    "lines.scale_dashes": False,
+    "font.size": 12,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.pad": 6,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One line of a legend: its colour is `--series-COLOUR`, its dashes `DASHES[dash]`."""
+
+    label: str
+    value: str
+    colour: int
+    dash: int
+
+    @property
+    def dasharray(self) -> str:
+        """The dashes as an SVG attribute."""
+        return " ".join(map(str, DASHES[self.dash]))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """An `<svg>` element, the caption above it and the legend below it."""
+
+    caption: str
+    svg: str
+    legend: list[Key]
+
+
+def style(index: int) -> tuple[int, int]:
+    """Return colour and dash of the series `index`: pairs repeat after 32 series."""
+    return index % N_COLOURS, (index + index // N_COLOURS) % len(DASHES)
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw with our settings, whatever the user's own matplotlib settings are."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield
+
+
+def blank(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    """Return an empty figure with one pair of axes."""
+    from matplotlib.figure import Figure
+
+    canvas = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72, layout="constrained")
+    axes = canvas.add_subplot()
+    axes.set_xlabel(shown(xlabel))
+    axes.set_ylabel(shown(ylabel))
+    return canvas, axes
+
+
+def ink(index: int) -> str:
+    """Return the stand-in for the page's colour `--series-INDEX`."""
+    return f"#0400{index:02x}"
+
+
+def plot(
+    axes: Axes,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    colour: int,
+    dash: int,
+    *,
+    marker: bool = False,
+    faint: bool = False,
+) -> None:
+    """Draw a line in the page's colour `colour`, with the dashes `DASHES[dash]`."""
+    (line,) = axes.plot(
+        xs,
+        ys,
+        color=ink(colour),
+        linewidth=1 if faint else 2,
+        alpha=0.4 if faint else 1,
+        marker="o" if marker else None,
+        markersize=4,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+    )
+    if DASHES[dash]:
+        line.set_dashes(DASHES[dash])
+
+
+def svg(canvas: Figure, name: str, title: str, description: str) -> str:
+    """Return the drawing as an `<svg>` element to put into a page under the unique `name`."""
+    import xml.etree.ElementTree as ET
+
+    buffer = io.StringIO()
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    canvas.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    root = ET.fromstring(buffer.getvalue())  # noqa: S314 - what matplotlib has just written
+    for element in root.iter():
+        _adapt(element, f"{name}-")
+    for child in root.findall("metadata"):
+        root.remove(child)
+    root.attrib = {
+        "viewBox": root.attrib["viewBox"],
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-desc",
+    }
+    for position, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ET.Element(tag, {"id": f"{name}-{tag}"})
+        element.text = shown(text)
+        root.insert(position, element)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _adapt(element: Element, prefix: str) -> None:
+    """Take namespaces off, put `prefix` before ids, and the page's colours and fonts in place."""
+    element.tag = _local(element.tag)
+    attributes = list(element.attrib.items())
+    element.attrib.clear()
+    for name, value in attributes:
+        if name == "id":
+            value = prefix + value
+        elif _local(name) == "href":
+            value = value.replace("#", f"#{prefix}", 1)
+        else:
+            value = value.replace("url(#", f"url(#{prefix}")
+            # matplotlib writes the shorthand or the single properties, as its version has it.
+            value = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value)
+            value = re.sub(r"font-family: [^;]*(; |$)", "", value)
+            for stand_in, variable in _VARIABLES.items():
+                value = value.replace(stand_in, variable)
+        element.set(_local(name), value)
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]

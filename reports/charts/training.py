@@ -1,0 +1,236 @@
+"""Charts of how a run's classifiers were trained, chosen and may be trusted."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from reports.charts.svg import (
+    MUTED,
+    N_COLOURS,
+    Chart,
+    Key,
+    blank,
+    house_style,
+    ink,
+    plot,
+    style,
+    svg,
+)
+from reports.wording.text import count, figure, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from reports.record import Result, Run, Search, SearchPoint
+
+MANY_FOLDS = 20
+"""With more of them, each image is a fold of its own."""
+SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate", "alpha": "alpha"}
+"""Parameters that a search may be drawn over, and what the axis calls them."""
+
+
+@house_style()
+def training(results: Sequence[Result]) -> list[Chart]:
+    """Draw loss and accuracy over the epochs, each with one line per network.
+
+    Validation values, where a history has them, are dashed.
+    """
+    charts = []
+    for metric in ("loss", "accuracy"):
+        lines: list[tuple[Key, list[float]]] = []
+        for i, result in enumerate(results):
+            colour, _ = style(i)
+            for name, dash, suffix in ((metric, 0, ""), (f"val_{metric}", 1, ", validation")):
+                values = result.history.get(name, [])
+                if values:
+                    key = Key(result.title + suffix, f"last {figure(values[-1])}", colour, dash)
+                    lines.append((key, values))
+        if lines:
+            caption = f"{metric.capitalize()} on the training split"
+            charts.append(_epochs_chart(f"training-{metric}", caption, metric.capitalize(), lines))
+    return charts
+
+
+@house_style()
+def sweeps(results: Sequence[Result]) -> list[Chart]:
+    """Draw the log loss over the epochs for every learning rate that was tried, for each network.
+
+    It is that of the part which was not trained on.
+    """
+    charts = []
+    for i, result in enumerate(results):
+        lines = [
+            (Key(f"learning rate {sweep.learning_rate:g}", f"last {figure(values[-1])}", *style(j)),
+             values)
+            for j, sweep in enumerate(result.sweep)
+            if (values := sweep.history.get("val_loss", []))
+        ]  # fmt: skip
+        if lines:
+            caption = f"{result.title}: log loss on a validation part"
+            charts.append(_epochs_chart(f"sweep-{i}", caption, "Log loss", lines))
+    return charts
+
+
+@house_style()
+def search(result: Result, index: int) -> Chart | None:
+    """Draw a search: mean and standard deviation over the folds, a line per kernel.
+
+    Returns None if the result has no search, or it was not over one of `SEARCHED`.
+    """
+    if result.search is None:
+        return None
+    searched = next((name for name in SEARCHED if _split(result.search.chosen, name)[0]), "C")
+    groups: dict[str, list[tuple[float, SearchPoint]]] = {}
+    for point in result.search.points:
+        c, rest = _split(point.params, searched)
+        if c is not None and math.isfinite(point.mean):
+            groups.setdefault(rest, []).append((c, point))
+    if not groups:
+        return None
+    chosen_c, chosen_rest = _split(result.search.chosen, searched)
+    canvas, axes = blank(f"{SEARCHED[searched]} (log scale)", result.search.scoring.capitalize())
+    axes.set_xscale("log")
+    legend = []
+    for i, (rest, points) in enumerate(sorted(groups.items())):
+        points.sort(key=lambda item: item[0])
+        colour, dash = style(i) if len(groups) > 1 else (index % N_COLOURS, 0)
+        means = [point.mean for _, point in points]
+        stds = [point.std if math.isfinite(point.std) else 0.0 for _, point in points]
+        xs = [c for c, _ in points]
+        axes.fill_between(
+            xs,
+            [m - s for m, s in zip(means, stds, strict=True)],
+            [min(m + s, 1.0) for m, s in zip(means, stds, strict=True)],
+            color=ink(colour),
+            alpha=0.14,
+            linewidth=0,
+        )
+        plot(axes, xs, means, colour, dash, marker=True)
+        for c, point in points:
+            if (c, rest) == (chosen_c, chosen_rest):
+                axes.plot([c], [point.mean], "o", ms=12, mfc="none", mec=ink(colour), mew=1.6)
+        legend.append(Key(rest or result.title, f"best {figure(max(means))}", colour, dash))
+    _ticks_at(axes, sorted({c for points in groups.values() for c, _ in points}))
+    description = (
+        f"Mean {result.search.scoring} {_judged(result.search)} against {SEARCHED[searched]}: "
+        + "; ".join(f"{key.label}: {key.value}" for key in legend)
+        + f". The circle is the point chosen, by {result.search.chosen_by}."
+    )
+    caption = (
+        f"{result.title}: {result.search.scoring} {_judged(result.search)}; "
+        f"chosen by {result.search.chosen_by}"
+    )
+    return Chart(caption, svg(canvas, f"search-{index}", caption, description), legend)
+
+
+@house_style()
+def reliability(results: Sequence[Result]) -> Chart | None:
+    """Draw how often answers are right against how sure they are; the diagonal is as it should be.
+
+    Returns None if no result knows it.
+    """
+    shown = [(i, r.title, r.reliability) for i, r in enumerate(results) if r.reliability]
+    if not shown:
+        return None
+    canvas, axes = blank("Mean probability of the answers", "Share of them that are right")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 3))
+    legend = []
+    for i, title, found in shown:
+        colour, dash = style(i)
+        plot(axes, found.probabilities, found.accuracies, colour, dash, marker=True)
+        legend.append(Key(title, f"error {figure(found.error)}", colour, dash))
+    least = min((p for *_, found in shown for p in found.probabilities), default=0.5)
+    axes.set_xlim(min(0.5, least - 0.02), 1)
+    axes.set_ylim(0, 1.02)
+    caption = "How sure the answers are, and how often they are right"
+    description = "; ".join(f"{key.label}: expected calibration {key.value}" for key in legend)
+    return Chart(caption, svg(canvas, "reliability-all", caption, f"{description}."), legend)
+
+
+@house_style()
+def learning(run: Run, results: Sequence[Result]) -> Chart | None:
+    """Draw accuracy against training images per class: the mean, and from least to best draw.
+
+    Returns None if there is no curve.
+    """
+    ranks = {result.classifier: i for i, result in enumerate(results)}
+    titles = {result.classifier: result.title for result in results}
+    if not run.learning_curves:
+        return None
+    canvas, axes = blank("Training images per class (log scale)", "Accuracy on the test split")
+    axes.set_xscale("log")
+    legend = []
+    for curve in run.learning_curves:
+        colour, dash = style(ranks.get(curve.classifier, 0))
+        xs, means = [float(n) for n in curve.sizes], [fmean(found) for found in curve.accuracies]
+        lows, highs = ([edge(found) for found in curve.accuracies] for edge in (min, max))
+        axes.fill_between(xs, lows, highs, color=ink(colour), alpha=0.14, linewidth=0)
+        plot(axes, xs, means, colour, dash, marker=True)
+        title = titles.get(curve.classifier, curve.classifier)
+        legend.append(Key(title, f"{percent(means[-1])} with all", colour, dash))
+    _ticks_at(axes, sorted({float(n) for curve in run.learning_curves for n in curve.sizes}))
+    caption = "Accuracy with fewer training images"
+    description = "; ".join(
+        f"{key.label}: {percent(fmean(curve.accuracies[0]))} with {count(curve.sizes[0])} per class"
+        f", {key.value}"
+        for key, curve in zip(legend, run.learning_curves, strict=True)
+    )
+    return Chart(caption, svg(canvas, "learning", caption, f"{description}."), legend)
+
+
+def _epochs_chart(
+    name: str, caption: str, axis: str, lines: Sequence[tuple[Key, list[float]]]
+) -> Chart:
+    from matplotlib.ticker import MaxNLocator
+
+    canvas, axes = blank("Epoch", axis)
+    for key, values in lines:
+        epochs = [float(epoch) for epoch in range(1, len(values) + 1)]
+        plot(axes, epochs, values, key.colour, key.dash, marker=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if axis != "Accuracy":
+        axes.set_ylim(bottom=0)
+    legend = [key for key, _ in lines]
+    description = "; ".join(
+        f"{key.label}: {figure(values[0])} after epoch 1, {figure(values[-1])} after epoch "
+        f"{len(values)}"
+        for key, values in lines
+    )
+    return Chart(caption, svg(canvas, name, caption, f"{description}."), legend)
+
+
+def _judged(search: Search) -> str:
+    """Say by what a search has judged its points."""
+    if search.folds == 1:
+        return "on a validation part"
+    if search.folds > MANY_FOLDS:
+        return "of images that are each left out in turn"
+    return f"over {search.folds} folds"
+
+
+def _split(params: dict[str, Any], searched: str) -> tuple[float | None, str]:
+    """Return a parameter and, in words, the others of one point of a grid.
+
+    A pipeline's names (`svc__C`) count by their last part.
+    """
+    found, kernel, rest = None, None, []
+    for name, value in sorted(params.items()):
+        short = name.rpartition("__")[2]
+        if short == searched and isinstance(value, int | float) and value > 0:
+            found = float(value)
+        elif short == "kernel":
+            kernel = str(value)
+        else:
+            rest.append(f"{short} {value}")
+    return found, ", ".join([f"{kernel} kernel", *rest] if kernel else rest)
+
+
+def _ticks_at(axes: Axes, values: Sequence[float]) -> None:
+    """Put a tick at each of the values that were tried, or at a few of very many."""
+    values = values[:: math.ceil(len(values) / 9)]
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.set_xticks([], minor=True)

@@ -1,0 +1,237 @@
+"""What the report page shows of a run, made ready: every figure of the template comes from here."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from reports.charts import training
+from reports.record import RECORD_NAME
+from reports.tables import (
+    COPIES_NAME,
+    LEAKS_NAME,
+    METRICS_NAME,
+    ODDITIES_NAME,
+    PICTURES_NAME,
+    PREDICTIONS_NAME,
+    QUARANTINE_NAME,
+    SUSPECTS_NAME,
+)
+from reports.wording.baselines import yardsticks
+from reports.wording.differences import equals
+from reports.wording.findings import findings
+from reports.wording.text import NOTHING, count, listed, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from reports.charts.svg import Chart
+    from reports.record import ClassScore, ExtractionSummary, Result, Run
+
+QUARANTINE_SHOWN = 200
+AXIS_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+"""From tick to tick, of three."""
+
+FEW_CLASSES, MANY_CLASSES = 8, 20
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis for accuracies, with room for every interval."""
+
+    low: float
+    high: float
+
+    @property
+    def ticks(self) -> list[float]:
+        """Both ends and the middle."""
+        return [self.low, (self.low + self.high) / 2, self.high]
+
+    def place(self, value: float) -> str:
+        """Return where `value` lies on the axis, as a CSS percentage."""
+        share = (value - self.low) / (self.high - self.low) if math.isfinite(value) else 0.0
+        return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The one sentence that the page is opened for, and what must be said beside it."""
+
+    title: str
+    share: str
+    n_test: int
+    low: str
+    high: str
+    remarks: list[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix; `tint` is how strongly it is coloured, in percent."""
+
+    count: int
+    share: float
+    tint: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A confusion matrix, row by row, and the scores of each class."""
+
+    result: Result
+    size: str
+    rows: list[tuple[str, list[Cell]]]
+    mixed_up: list[tuple[str, str, int]]
+    """The most frequent mistakes: true class, predicted class, how often."""
+    scores: list[ClassScore]
+
+
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """Return the results, the best first: by accuracy, then by log loss."""
+
+    def key(result: Result) -> tuple[float, float]:
+        loss = result.log_loss if math.isfinite(result.log_loss) else math.inf
+        return (-result.accuracy if math.isfinite(result.accuracy) else math.inf, loss)
+
+    return sorted(results, key=key)
+
+
+def axis(results: Iterable[Result]) -> Axis:
+    """Return the shortest axis with round ticks on which every interval of the results fits."""
+    results = list(results)
+    lows = [r.accuracy_low for r in results if math.isfinite(r.accuracy_low)]
+    highs = [r.accuracy_high for r in results if math.isfinite(r.accuracy_high)]
+    low, high = min(lows, default=0.0), max(highs, default=1.0)
+    for step in AXIS_STEPS:
+        end = min(math.ceil(high / step - 1e-9) * step, 1.0)
+        if end - 2 * step <= low:
+            return Axis(max(end - 2 * step, 0.0), max(2 * step, end))
+    return Axis(0.0, 1.0)
+
+
+def answer(run: Run, results: Sequence[Result]) -> Answer | None:
+    """Return the answer of the run, or None if no classifier was tried."""
+    if not results:
+        return None
+    best = results[0]
+    remarks = []
+    said = equals(run, best, results)
+    rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
+    if said:
+        remarks.append(said)
+    elif rivals:
+        theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
+        remarks.append(
+            f"Its interval overlaps with {theirs} of {listed(rivals)}: "
+            f"the order of {these} may be chance."
+        )
+    remarks += yardsticks(run, results)
+    return Answer(
+        title=best.title,
+        share=percent(best.accuracy),
+        n_test=best.n_test,
+        low=percent(best.accuracy_low),
+        high=percent(best.accuracy_high),
+        remarks=remarks,
+    )
+
+
+def confusion(result: Result, classes: Sequence[str]) -> Confusion:
+    """Return a confusion matrix with each row's shares of its true class."""
+    rows = []
+    for i, counts in enumerate(result.confusion):
+        total = sum(counts) or 1
+        cells = [_cell(n, n / total, i == j) for j, n in enumerate(counts)]
+        rows.append((classes[i], cells))
+    pairs = [
+        (classes[i], classes[j], n)
+        for i, counts in enumerate(result.confusion)
+        for j, n in enumerate(counts)
+        if i != j and n
+    ]
+    pairs.sort(key=lambda pair: -pair[2])
+    few, many = len(classes) <= FEW_CLASSES, len(classes) > MANY_CLASSES
+    size = "few" if few else "many" if many else "some"
+    mixed_up = pairs[:3] if len(classes) > 2 else []
+    return Confusion(result, size, rows, mixed_up, result.classes)
+
+
+def findings_by_title(run: Run, results: Sequence[Result]) -> list[tuple[str, list[str]]]:
+    """Return what was found out about each classifier besides its accuracy, by its title."""
+    found = findings(run)
+    by_title = [
+        (result.title, [text for name, text in found if name == result.classifier])
+        for result in results
+    ]
+    return [(title, texts) for title, texts in by_title if texts]
+
+
+def recipes(run: Run) -> list[tuple[str, dict[str, Any]]]:
+    """Return a heading and the recipe for every frozen base of a run."""
+    if not run.bases:
+        return [("Recipe of the embeddings", run.recipe)]
+    return [(f"Recipe of the embeddings, {base.backbone}", base.recipe) for base in run.bases]
+
+
+def extractions(run: Run) -> list[tuple[str, ExtractionSummary]]:
+    """Return what was extracted, in words, and how, for every frozen base of a run."""
+    if not run.bases:
+        return [("The embeddings", run.extraction)]
+    return [(f"The embeddings by {base.backbone}", base.extraction) for base in run.bases]
+
+
+def searches(results: Sequence[Result]) -> list[Chart]:
+    """Return the curves of the parameter searches."""
+    charts = [training.search(result, i) for i, result in enumerate(results)]
+    return [chart for chart in charts if chart is not None]
+
+
+def facts(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a record's free fields as names and texts."""
+    return [
+        (name.replace("_", " ").replace(" gib", ", GiB"), fact(v)) for name, v in values.items()
+    ]
+
+
+def fact(value: Any) -> str:
+    """Return one free field as text: as it stands, as a number that can be read, or as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
+    """Return name and relative address of the run's files that lie in `folder`."""
+    if folder is None:
+        return []
+    names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
+    names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, ODDITIES_NAME]
+    names += [result.model for result in run.results if result.model]
+    present = [name for name in names if exists(folder / name)]
+    return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]
+
+
+def _cell(number: int, share: float, right: bool) -> Cell:
+    # The square root lets a handful of mistakes among hundreds be seen at all.
+    return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", right)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is such a file, as far as the system lets us see."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,167 @@
+"""Repair keeps what is good: rows of a bad shard, records of a bad index."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cache import CorruptCacheError, Store
+from cache.cli import main
+from cache.maintenance.upkeep import verify
+from toolkit.addresses import FileState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CANONICAL = json.dumps({"backbone": "one"})
+F = hashlib.sha256(CANONICAL.encode()).hexdigest()
+ROWS = np.arange(3 * 40, dtype=np.float32).reshape(3, 40)
+DIGESTS = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(3)]
+STATE = FileState(1, 10**18, 2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = Store(tmp_path)
+    store.append(F, CANONICAL, DIGESTS, ROWS)
+    store.memo.remember({b"/a.jpg": (STATE, DIGESTS[0])})
+    return tmp_path
+
+
+def repair(folder: Path) -> int:
+    return main(["verify", "--repair", "--quiet", "--cache", str(folder)])
+
+
+def change(path: Path, old: bytes, new: bytes) -> None:
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    path.write_bytes(data.replace(old, new))
+
+
+def test_good_rows_of_a_bad_shard_stay(folder: Path) -> None:
+    """Only the row with the flipped bit is computed again."""
+    (path,) = (folder / "shards").glob("*.npy")
+    change(path, ROWS[1].tobytes(), (ROWS[1] + 1).tobytes())
+    assert repair(folder) == 0
+    store = Store(folder)
+    assert store.missing(F, DIGESTS) == [DIGESTS[1]]
+    assert np.array_equal(store.read(F, [DIGESTS[0], DIGESTS[2]]), ROWS[[0, 2]])
+    assert verify(store).problems == []
+    assert not path.exists()
+
+
+def test_a_bad_header_costs_no_row(folder: Path) -> None:
+    """The rows are whole, so the shard is written as it was."""
+    (path,) = (folder / "shards").glob("*.npy")
+    change(path, b"NUMPY", b"NUMPX")
+    assert repair(folder) == 0
+    store = Store(folder)
+    assert np.array_equal(store.read(F, DIGESTS), ROWS)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+
+
+def test_rows_before_the_cut_stay(folder: Path) -> None:
+    """Of a file that was cut off, what is left of whole rows is kept."""
+    (path,) = (folder / "shards").glob("*.npy")
+    path.write_bytes(path.read_bytes()[:-200])
+    assert repair(folder) == 0
+    store = Store(folder)
+    assert store.missing(F, DIGESTS) == DIGESTS[1:]
+    assert np.array_equal(store.read(F, DIGESTS[:1]), ROWS[:1])
+
+
+def damage_order(index: Path) -> None:
+    """Make the index's tables disagree."""
+    with contextlib.closing(sqlite3.connect(index)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        text = "CREATE INDEX row_by_shard ON row (shard, position, checksum)"
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'row_by_shard'", (text,))
+        connection.commit()
+
+
+def damage_application(index: Path) -> None:
+    """Flip a bit of the number that tells whose database it is."""
+    data = bytearray(index.read_bytes())
+    data[68] ^= 1
+    index.write_bytes(data)
+
+
+def damage_page(index: Path) -> None:
+    """Cut the last page off."""
+    index.write_bytes(index.read_bytes()[:-4096])
+
+
+@pytest.mark.parametrize("damage", [damage_order, damage_application, damage_page])
+def test_good_records_of_a_bad_index_stay(folder: Path, damage) -> None:
+    """A new index takes over what can be read; the old one is kept under another name."""
+    damage(folder / "index.sqlite")
+    assert main(["verify", "--quiet", "--cache", str(folder)]) == 2
+    assert repair(folder) == 0
+    assert len(list(folder.glob("index.damaged-*.sqlite"))) == 1
+    store = Store(folder)
+    assert np.array_equal(store.read(F, DIGESTS), ROWS)
+    assert verify(store).problems == []
+    if damage is not damage_page:
+        assert store.memo.recall({b"/a.jpg": STATE}) == {b"/a.jpg": DIGESTS[0]}
+
+
+@pytest.mark.parametrize("column", ["digest", "position", "checksum", "shard", "recipe"])
+def test_a_changed_record_of_a_row_is_dropped_alone(folder: Path, column: str) -> None:
+    """What the index says of a row is covered by the row's checksum."""
+    values = {"digest": "f" * 64, "position": 2, "checksum": b"x", "shard": 9, "recipe": 9}
+    with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as connection:
+        connection.execute(f"UPDATE row SET {column} = ? WHERE digest = ?",
+                           (values[column], DIGESTS[0]))  # fmt: skip
+        connection.commit()
+    with pytest.raises(OSError, match=r"verify --repair|python -m extract"):
+        Store(folder).read(F, DIGESTS)
+    assert len(verify(Store(folder)).problems) == 1
+    assert repair(folder) == 0
+    store = Store(folder)
+    assert store.missing(F, DIGESTS) == DIGESTS[:1]
+    assert np.array_equal(store.read(F, DIGESTS[1:]), ROWS[1:])
+    assert verify(store).problems == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("shape", "[3, 41]"), ("dtype", "<i4"), ("bytes", 5), ("created", 1.0), ("used", 1.0)],
+)
+def test_a_changed_record_of_a_shard_is_found(folder: Path, column: str, value: object) -> None:
+    """It is not believed when a row is read, and a repair drops it."""
+    with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as connection:
+        connection.execute(f"UPDATE shard SET {column} = ?", (value,))
+        connection.commit()
+    store = Store(folder)
+    with pytest.raises(CorruptCacheError, match="verify --repair"):
+        store.read(F, DIGESTS)
+    with pytest.raises(CorruptCacheError, match="verify --repair"):
+        store.recipes()
+    assert repair(folder) == 0
+    assert Store(folder).missing(F, DIGESTS) == DIGESTS
+
+
+def test_a_lost_index_is_found(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """An empty file in its place is a valid database, but shards beside it tell."""
+    (folder / "index.sqlite").write_bytes(b"")
+    assert main(["verify", "--cache", str(folder)]) == 2
+    assert "was empty or gone" in capsys.readouterr().err
+    assert Store(folder).missing(F, DIGESTS) == DIGESTS
+
+
+def test_a_hostile_index_leads_to_no_file_outside(folder: Path) -> None:
+    """A shard's name is a SHA-256 and nothing else, however well its record is sealed."""
+    store = Store(folder)
+    (entry,) = store.index.shards()
+    outside = type(entry)("../../outside", entry.shape, entry.dtype, entry.bytes)
+    store.index.add(F, CANONICAL, outside, [("e" * 64, 0, b"x")], lambda: None)
+    with pytest.raises(CorruptCacheError, match="record of a shard is damaged"):
+        store.read(F, ["e" * 64])
+    assert len(verify(store, repair=True).problems) == 1
+    assert np.array_equal(store.read(F, DIGESTS), ROWS)

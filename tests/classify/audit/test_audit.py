@@ -1,0 +1,213 @@
+"""`python -m classify --audit` on small real pictures with planted faults."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from classify.audit.audit import accuracies_without
+from extract.backbones.catalog import construct
+from extract.libraries import import_keras
+from reports.record import PredictionRow
+from tests.classify.commands import python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARGUMENTS = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Striped and plain noise; two labels are wrong, one picture is in both splits, one is odd."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for label in ("plain", "striped"):
+        for split, n_images in (("train", 50), ("test", 20)):
+            folder = home / "pictures" / split / label
+            folder.mkdir(parents=True)
+            for i in range(n_images):
+                picture = rng.integers(0, 256, (64, 64, 3))
+                if label == "striped":
+                    picture[:, ::8] = 255
+                cv2.imwrite(str(folder / f"{i}.png"), picture.astype(np.uint8))
+    train, test = home / "pictures" / "train", home / "pictures" / "test"
+    for i in range(2):
+        (train / "striped" / f"{i}.png").rename(train / "plain" / f"wrong-{i}.png")
+    shutil.copy(train / "plain" / "7.png", test / "plain" / "copy.png")
+    cv2.imwrite(str(train / "plain" / "tiny.png"), np.full((12, 70, 3), (9, 200, 90), np.uint8))
+    import_keras().utils.set_random_seed(0)
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    return home
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Path:
+    """Run with an audit."""
+    wanted = ("--clf", "centroid,logreg", "--audit", "--out", "run")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "in training too (1 byte for byte)" in done.stdout
+    return home / "run"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
+    """With the training image that it is, and the accuracy without it."""
+    (leak, *_) = rows_of(run / "leaks.csv")
+    assert (leak["test"], leak["train"]) == ("test/plain/copy.png", "train/plain/7.png")
+    assert (leak["exact"], float(leak["cosine"])) == ("yes", 1.0)
+    record = json.loads((run / "run.json").read_text())
+    assert set(record["audit"]["accuracies_without_leaks"]) == {"centroid", "logreg"}
+    assert "without those that are in training too" in (run / "report.html").read_text()
+
+
+def test_a_file_that_lies_there_twice_is_listed(run: Path) -> None:
+    """With the one that it is a copy of, and both labels."""
+    (copy,) = rows_of(run / "copies.csv")
+    assert (copy["path"], copy["copy of"]) == ("train/plain/7.png", "test/plain/copy.png")
+    assert (copy["label"], copy["its label"]) == ("plain", "plain")
+
+
+def test_the_accuracy_without_leaks_is_that_on_the_others() -> None:
+    """Of each classifier by itself."""
+    rows = [
+        PredictionRow(name, f"{i}.png", "a", said, 0.9)
+        for name, answers in (("svm", "aab"), ("cnn", "bab"))
+        for i, said in enumerate(answers)
+    ]
+    assert accuracies_without(rows, {"0.png"}) == {"svm": 0.5, "cnn": 0.5}
+    assert accuracies_without(rows, {"2.png"}) == {"svm": 1.0, "cnn": 0.5}
+
+
+def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
+    """With the label that they have, and the likely one."""
+    suspects = rows_of(run / "suspects.csv")
+    wrong = {f"train/plain/wrong-{i}.png" for i in range(2)}
+    assert wrong <= {row["path"] for row in suspects[:4]}
+    for row in suspects:
+        if row["path"] in wrong:
+            assert (row["label"], row["likely"], row["split"]) == ("plain", "striped", "train")
+    probabilities = [float(row["probability"]) for row in suspects]
+    assert probabilities == sorted(probabilities)
+
+
+def test_tiny_and_uniform_images_are_odd(run: Path) -> None:
+    """Each with its reason."""
+    reasons = {
+        row["reason"] for row in rows_of(run / "oddities.csv") if row["path"].endswith("tiny.png")
+    }
+    assert "tiny: 70 x 12 pixels" in reasons
+    assert any(reason.startswith("nearly uniform") for reason in reasons)
+
+
+def test_the_page_shows_them(run: Path) -> None:
+    """Thumbnails, with what is said of them."""
+    html = (run / "report.html").read_text()
+    for words in ("Suspect labels", "plain? Rather striped", "the same file", "12 pixels"):
+        assert words in html
+
+
+def test_a_corrected_list_is_fed_back(run: Path, home: Path) -> None:
+    """The wrong labels are put right, the tiny picture is left out, and nothing is computed."""
+    lines = (run / "suspects.csv").read_text().splitlines()
+    corrected = [
+        line.replace(",plain,striped,", ",striped,striped,") if "/wrong-" in line else line
+        for line in lines
+    ]
+    (home / "corrected.csv").write_text("\n".join([*corrected, "train/plain/tiny.png,,,,"]))
+    done = python("-m", "classify", *ARGUMENTS, "--clf", "centroid", "--labels", "corrected.csv",
+                  "--json", cwd=home)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["computed"], summary["images"]) == (0, 141)
+    record = json.loads((home / summary["run"] / "run.json").read_text())
+    assert record["data"]["train_counts"] == [50, 50]
+
+
+def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
+    """On the terminal, in the record and on the page."""
+    wanted = ("--repeats", "2", "--target-precision", "0.9", "--learning-curve")
+    done = python("-m", "classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
+                  "thorough", cwd=home)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "with each of 2 seeds: on the same split",
+        "answers only from",
+        "images per class",
+    ):
+        assert words in done.stdout
+        assert words in (home / "thorough" / "report.html").read_text()
+    record = json.loads((home / "thorough" / "run.json").read_text())
+    for result in record["results"]:
+        assert result["repeats"][0] == result["accuracy"]
+        assert result["threshold"]["target"] == 0.9
+        assert 0 <= result["threshold"]["undecided"] <= 1
+    assert [curve["classifier"] for curve in record["learning_curves"]] == ["nearest", "logreg"]
+    assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]
+
+
+def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> None:
+    """In the table of predictions as in the reliability diagram."""
+    wanted = ("--clf", "logreg", "--calibrate", "--out", "calibrated")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads((home / "calibrated" / "run.json").read_text())["results"]
+    found = result["reliability"]
+    assert found != result["uncalibrated"]
+    rows = rows_of(home / "calibrated" / "predictions.csv")
+    mean = np.average(found["probabilities"], weights=found["counts"])
+    assert mean == pytest.approx(np.mean([float(row["probability"]) for row in rows]))
+
+
+def test_what_was_found_out_survives_a_later_failure(home: Path, run: Path) -> None:
+    """One that cannot be trained ends the run, with the others' results reported."""
+    wanted = ("--clf", "centroid,finetune", "--unfreeze", "block9", "--out", "partly")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert done.returncode == 2
+    assert "has no layer 'block9' to unfreeze" in done.stderr
+    assert "1 classifiers are reported in partly" in done.stderr
+    record = json.loads((home / "partly" / "run.json").read_text())
+    assert [result["classifier"] for result in record["results"]] == ["centroid"]
+    assert (home / "partly" / "report.html").exists()
+    pictures = rows_of(home / "partly" / "pictures.csv")
+    assert pictures == rows_of(run / "pictures.csv")
+    assert {row["split"] for row in pictures} == {"train", "test"}
+
+
+def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
+    """Its traceback says where what was found out by then is."""
+    (home / "mine.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "class Broken(LogisticRegression):\n"
+        "    def fit(self, X, y):\n"
+        "        raise RuntimeError('nobody foresaw this')\n"
+    )
+    wanted = ("--clf", "centroid,mine:Broken", "--out", "broken")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    assert (done.returncode, "nobody foresaw this" in done.stderr) == (1, True)
+    assert "1 classifiers are reported in broken" in done.stderr
+    record = json.loads((home / "broken" / "run.json").read_text())
+    assert [result["classifier"] for result in record["results"]] == ["centroid"]
+
+
+def test_an_option_that_no_classifier_has_is_said_so(home: Path) -> None:
+    """It changes nothing, and the user may have meant another classifier."""
+    wanted = ("--clf", "centroid,nearest", "--learning-rate", "0.1", "--augment", "mirror")
+    done = python("-m", "classify", *ARGUMENTS, *wanted, "--out", "vain", cwd=home)
+    assert done.returncode == 0, done.stderr
+    for option in ("--learning-rate", "--augment"):
+        assert f"{option} has no effect: it is not for centroid or nearest" in done.stderr
+    assert "--unfreeze" not in done.stderr

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from classify.estimators.solvers import descent
+from classify.estimators.solvers.descent import Problems
+
+
+def blobs(n_classes, n_samples=200, n_features=30):
+    """Return overlapping classes of features far from zero, and three overlapping parts."""
+    rng = np.random.default_rng(0)
+    codes = np.arange(n_samples) % n_classes
+    X = 5 + rng.normal(size=(n_samples, n_features)) + rng.normal(size=(n_classes, 30))[codes] / 2
+    return X, codes, rng.random((3, n_samples)) < 0.7
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+def test_each_problem_is_solved_as_scikit_learn_solves_it_alone(n_classes, dtype, C):
+    """Coefficients and intercepts are those of `LogisticRegression` on each part of the samples."""
+    X, codes, members = blobs(n_classes)
+    problems = Problems.of(X.astype(dtype), 0.2, codes, members)
+    coef, scores = problems.minimise(problems.start(), C, 1e-5)
+    centred = 0.2 * (X - X.mean(axis=0))
+    for i, part in enumerate(members):
+        theirs = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10)
+        theirs.fit(centred[part], codes[part])
+        length = np.abs(theirs.coef_).max()
+        np.testing.assert_allclose(coef[:-1, i].T, theirs.coef_, atol=1e-3 * length)
+        expected = theirs.decision_function(centred)
+        np.testing.assert_allclose(
+            scores[:, i].squeeze(), expected, atol=2e-3 * np.abs(expected).max()
+        )
+
+
+def test_the_scores_are_those_of_the_coefficients():
+    """What is returned belongs together, although the scores were carried along."""
+    X, codes, members = blobs(4)
+    problems = Problems.of(X, 0.2, codes, members)
+    coef, scores = problems.minimise(problems.start(), 1.0, 1e-3)
+    np.testing.assert_allclose(scores, problems.scores(coef), atol=1e-9)
+
+
+@pytest.mark.parametrize("precision", [0.1, 1e-3])
+def test_the_coefficients_are_as_near_as_was_asked_for(precision):
+    """The distance from the best, as a part of the length, is below the precision."""
+    X, codes, members = blobs(2)
+    problems = Problems.of(X, 0.2, codes, members)
+    exact, _ = problems.minimise(problems.start(), 10.0, 1e-9)
+    found, _ = problems.minimise(problems.start(), 10.0, precision)
+    apart = np.linalg.norm((found - exact)[:-1], axis=0) / np.linalg.norm(exact[:-1], axis=0)
+    assert (apart <= precision * 1.1).all()
+    assert (apart > 0).all()
+
+
+def test_a_solved_problem_stays_where_it_is():
+    """From the solution no step is taken."""
+    X, codes, members = blobs(2)
+    problems = Problems.of(X, 0.2, codes, members)
+    coef, _ = problems.minimise(problems.start(), 1.0, 1e-3)
+    again, _ = problems.minimise(coef, 1.0, 1e-3)
+    assert again is coef
+
+
+def test_features_that_tell_nothing_get_no_coefficients():
+    """Where the best coefficients are zero, that is found and not searched for without end."""
+    X, codes = np.ones((10, 3), dtype=np.float32), np.array([0, 1, 1, 1, 1] * 2)
+    problems = Problems.of(X, 1.0, codes, np.ones((1, 10), dtype=bool))
+    coef, scores = problems.minimise(problems.start(), 1.0, 1e-4)
+    np.testing.assert_allclose(coef[:-1], 0, atol=1e-6)
+    np.testing.assert_allclose(scores, np.log(4), atol=1e-4)
+
+
+def test_too_many_steps_are_a_warning(monkeypatch):
+    """A descent that is not at its end says so, as scikit-learn's does."""
+    monkeypatch.setattr(descent, "MAX_STEPS", 2)
+    X, codes, members = blobs(2)
+    problems = Problems.of(X, 0.2, codes, members)
+    with pytest.warns(ConvergenceWarning, match="did not converge in 2 steps"):
+        problems.minimise(problems.start(), 1.0, 1e-6)

@@ -1,0 +1,49 @@
+"""Machines trained on a part of the samples at a time, against `SVC` on all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from classify.estimators.solvers import working_set
+from classify.estimators.solvers.gram import KERNELS, Gram, Kernel
+from classify.estimators.solvers.working_set import TOLERANCE, PairwiseProblem
+
+VALUES = (0.01, 0.1, 1.0, 10.0, 100.0)
+
+
+def overlapping(n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return features of two classes that no plane tells apart, and their sides."""
+    rng = np.random.default_rng(seed)
+    sides = np.where(rng.random(n_samples) < 0.4, 1.0, -1.0)
+    X = rng.normal(size=(n_samples, 20)).astype(np.float32)
+    X[:, 0] += 0.8 * sides
+    return X, sides
+
+
+@pytest.mark.parametrize("costs", [(1.0, 1.0), (0.6, 2.5)], ids=["equal", "weighted"])
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_part_at_a_time_comes_to_what_svc_comes_to(
+    kernel: Kernel, seed: int, costs: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up a path of C, with many weights at their bound or few, the decision values agree."""
+    monkeypatch.setattr(working_set, "LIMIT", 80)
+    X, sides = overlapping(600, seed)
+    gram = Gram.of(X)
+    everything = np.arange(len(X))
+    gamma = gram.gamma(everything)
+    within = gram.kernel(kernel, everything, everything, gamma).astype(np.float64)
+    part = everything % 6 != 0
+    cost = np.where(sides < 0, *costs)
+    duel = PairwiseProblem(gram, kernel, gamma, np.where(part, sides, 0.0), cost)
+    for C, machine in zip(VALUES, duel.machines(VALUES), strict=True):
+        theirs = SVC(C=C, kernel="precomputed", tol=1e-5).fit(
+            within[np.ix_(part, part)], sides[part], sample_weight=cost[part]
+        )
+        expected = theirs.decision_function(within[:, part])
+        assert (np.abs(machine.weights) <= C * cost * (1 + 1e-9)).all()
+        assert not machine.weights[~part].any()
+        np.testing.assert_allclose(machine.decision, expected, atol=30 * TOLERANCE)
+        assert (np.sign(machine.decision) == np.sign(expected)).mean() > 0.99

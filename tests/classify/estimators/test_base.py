@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from classify.errors import ClassifierError
+from classify.estimators.base import encode_labels
+
+
+def test_labels_of_any_kind_become_positions_in_the_sorted_classes():
+    """Dogs are 1 and cats are 0, as in the lesson, because the class names are sorted."""
+    classes, codes = encode_labels(["dogs", "cats", "dogs"])
+    assert classes.tolist() == ["cats", "dogs"]
+    assert codes.tolist() == [1, 0, 1]
+    assert encode_labels(np.array([7, 3]))[0].tolist() == [3, 7]
+
+
+def test_one_class_is_refused_by_its_name():
+    """A single class is refused, and the message names it."""
+    with pytest.raises(ClassifierError, match=r"at least two classes.*one class \(cats\)"):
+        encode_labels(["cats", "cats"])
+
+
+def test_no_labels_are_refused():
+    """Nothing to learn from is an error of ours, not one of NumPy's."""
+    with pytest.raises(ClassifierError, match="found none"):
+        encode_labels([])
+
+
+def test_a_class_with_too_few_images_is_refused_by_its_name():
+    """Classes too small for cross-validation are listed, the others are not."""
+    with pytest.raises(ClassifierError, match="in: cow, pig; "):
+        encode_labels(["cow", "cat", "cat", "pig"], at_least=2)

@@ -1,0 +1,102 @@
+"""The k nearest neighbours and the class means, on features that have a direction."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+from sklearn.neighbors import KNeighborsClassifier
+
+from classify.errors import ClassifierError
+from classify.estimators.centroid import Centroid
+from classify.estimators.nearest import K_GRID, Nearest
+from classify.estimators.solvers import neighbours
+from classify.estimators.solvers.neighbours import nearest, unit_rows
+
+
+def cones(n_classes, n_per_class, seed=0, n_features=60, noise=1.0):
+    """Return classes that differ in direction; their norms say nothing."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(n_classes, n_features))
+    y = np.repeat(np.arange(n_classes), n_per_class)
+    X = centres[y] + noise * rng.normal(size=(len(y), n_features))
+    X *= rng.uniform(0.1, 10, size=(len(y), 1))
+    return X.astype(np.float32), np.array([f"class {i}" for i in range(n_classes)])[y]
+
+
+@pytest.mark.parametrize("k", [1, 5, 12])
+def test_the_neighbours_are_scikit_learns(k):
+    """With as many votes each, the predictions are those of the cosine metric, but for ties."""
+    X, y = cones(3, 40, noise=3.0)
+    unseen, _ = cones(3, 50, seed=1, noise=3.0)
+    ours = Nearest(k=k).fit(X, y)
+    theirs = KNeighborsClassifier(k, metric="cosine", algorithm="brute").fit(X, y)
+    votes = theirs.predict_proba(unseen)
+    clear = np.sort(votes, axis=1)[:, -1] > np.sort(votes, axis=1)[:, -2]
+    assert clear.mean() > 0.5
+    np.testing.assert_array_equal(ours.predict(unseen)[clear], theirs.predict(unseen)[clear])
+    expected = (k * votes + 1 / 3) / (k + 1)
+    np.testing.assert_allclose(ours.predict_proba(unseen), expected, atol=1e-6)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    """Rows are worked on some at a time; the answer is that of all at once."""
+    X = unit_rows(cones(3, 30)[0])
+    whole = nearest(X, X, 5, leave_out=np.arange(90))
+    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    parts = nearest(X, X, 5, leave_out=np.arange(90))
+    np.testing.assert_array_equal(whole[0], parts[0])
+    np.testing.assert_allclose(whole[1], parts[1], atol=1e-6)
+    assert not (whole[0] == np.arange(90)[:, None]).any()
+    assert (np.diff(whole[1], axis=1) <= 0).all()
+
+
+def test_k_is_chosen_on_images_that_do_not_vote_for_themselves():
+    """The record has every k; on noise one neighbour is not the best, though it fits perfectly."""
+    X, y = cones(2, 60, noise=6.0)
+    model = Nearest().fit(X, y)
+    assert [point.params["k"] for point in model.search_.points] == list(K_GRID)
+    assert model.k_ > 3
+    assert model.search_.points[0].mean < 0.9
+
+
+@pytest.mark.parametrize("k", [0, -1, 20, 2.5])
+def test_a_senseless_k_is_refused(k):
+    """K is at least one and less than the number of images."""
+    with pytest.raises(ClassifierError, match="k must be from 1 to 19"):
+        Nearest(k=k).fit(*cones(2, 10))
+
+
+@pytest.mark.parametrize("kind", [Nearest, Centroid])
+def test_five_images_of_each_of_ten_classes_are_enough(kind):
+    """Where classes have a direction each, unseen images are right, and the odds fair."""
+    model = kind().fit(*cones(10, 5))
+    unseen, truth = cones(10, 40, seed=1)
+    assert model.score(unseen, truth) > 0.95
+    assert log_loss(truth, model.predict_proba(unseen)) < 1.0
+
+
+@pytest.mark.parametrize("kind", [Nearest, Centroid])
+def test_the_norm_of_an_image_does_not_matter(kind):
+    """Twice as bright is the same image; nothing but zeros is as good as any."""
+    X, y = cones(3, 10)
+    model = kind().fit(X, y)
+    unseen, _ = cones(3, 5, seed=1)
+    np.testing.assert_allclose(
+        model.predict_proba(unseen), model.predict_proba(7 * unseen), atol=1e-5
+    )
+    assert np.isfinite(model.predict_proba(np.zeros((1, 60), np.float32))).all()
+
+
+@pytest.mark.parametrize("kind", [Nearest, Centroid])
+def test_a_class_of_one_image_is_refused(kind):
+    """There would be nothing to judge it by."""
+    X, y = cones(2, 3)
+    with pytest.raises(ClassifierError, match="too few training images in: class 1"):
+        kind().fit(X[:4], y[:4])
+
+
+def test_a_mean_is_not_fitted_to_the_image_that_it_is_judged_by():
+    """Without that, two images of a class would make it look certain where there is only noise."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 200)).astype(np.float32), np.repeat(np.arange(20), 2)
+    probabilities = Centroid().fit(X, y).predict_proba(rng.normal(size=(50, 200)))
+    assert probabilities.max() < 0.2

@@ -1,0 +1,119 @@
+"""Classifiers of scikit-learn's, named as module:Class."""
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import LinearSVC
+
+from classify import persistence, registry
+from classify.errors import ClassifierError, ModelError
+from classify.estimators.wrapped import WrappedClassifier
+from classify.experiment.run_folder import RunFolder
+from extract.backbones.catalog import construct
+from extract.libraries import import_keras
+from reports import record
+from tests.classify.commands import python
+
+
+def blobs(n_classes=3):
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % n_classes
+    X = 300 * (rng.normal(size=(90, 20)) + 3 * np.eye(n_classes, 20)[y])
+    return X.astype(np.float32), np.array(["ant", "bee", "cow"])[y]
+
+
+@pytest.mark.parametrize("name", ["sklearn.naive_bayes:GaussianNB", "sklearn.svm:LinearSVC"])
+def test_it_learns_says_how_sure_it_is_and_survives_the_file(name, tmp_path):
+    """With probabilities of its own or from its decisions; loaded, it answers the same."""
+    X, y = blobs()
+    model = registry.make(name, seed=3).fit(X, y)
+    assert model.estimator_.get_params().get("random_state", 3) == 3
+    assert model.score(X, y) > 0.95
+    probabilities = model.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    file = persistence.save(model, tmp_path, "mine")
+    loaded = persistence.load(tmp_path / file)
+    np.testing.assert_array_equal(loaded.predict_proba(X), probabilities)
+
+
+def test_the_scale_of_the_features_does_not_matter():
+    """A classifier that is not indifferent to it sees features of unit mean squared norm."""
+    X, y = blobs(2)
+    first, second = (WrappedClassifier(LinearSVC()).fit(scale * X, y) for scale in (1, 1000))
+    np.testing.assert_allclose(first.predict_proba(X), second.predict_proba(1000 * X), atol=1e-3)
+
+
+def test_its_title_is_its_class():
+    """So that a report tells several apart."""
+    assert (
+        WrappedClassifier(RandomForestClassifier()).title
+        == "RandomForestClassifier on frozen features"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nowhere:Class", "there is no classifier nowhere:Class"),
+        ("sklearn.svm:Absent", "there is no classifier sklearn.svm:Absent"),
+        (":Class", "there is no classifier :Class"),
+        ("os:system", "is no class of a scikit-learn classifier"),
+        ("sklearn.svm:SVR", "is no classifier that says how sure it is"),
+        ("sklearn.preprocessing:StandardScaler", "is no classifier"),
+        ("sklearn.multiclass:OneVsRestClassifier", "cannot be made without parameters"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(name, words):
+    """In one sentence, before anything is computed."""
+    with pytest.raises(ClassifierError, match=words):
+        registry.kind(name)
+
+
+def test_the_name_keeps_its_case_in_a_list():
+    """Other names may be written in any case."""
+    spec = "SVM, sklearn.ensemble:RandomForestClassifier"
+    assert registry.names(spec) == ["svm", "sklearn.ensemble:RandomForestClassifier"]
+
+
+def test_a_saved_network_cannot_name_a_module():
+    """What stands in a file is looked up among our own classifiers alone."""
+    with pytest.raises(ClassifierError, match="unknown classifier"):
+        registry.classifier("os:system")
+
+
+def test_a_model_that_nobody_may_load_is_not_kept(tmp_path):
+    """A forest holds trees that could be made to read foreign memory; its file goes again."""
+    X, y = blobs()
+    model = registry.make("sklearn.ensemble:RandomForestClassifier", seed=0).fit(X, y)
+    with pytest.raises(ModelError, match=r"sklearn.tree._tree.Tree"):
+        RunFolder(tmp_path).save_model(model, "forest")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_command_takes_one_beside_ours(tmp_path):
+    """README's example: judged like the others, with its parameters in the record."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label, brightness in (("bright", 120), ("dark", 0)):
+            folder = tmp_path / "pictures" / split / label
+            folder.mkdir(parents=True)
+            for i in range(8):
+                picture = rng.integers(0, 130, (48, 48, 3)) + brightness
+                cv2.imwrite(str(folder / f"{i}.png"), picture.astype(np.uint8))
+    import_keras().utils.set_random_seed(0)
+    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    names = "sklearn.ensemble:RandomForestClassifier,centroid,sklearn.ensemble:AdaBoostClassifier"
+    done = python(
+        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+        "--cache", "cache", "--clf", names, "--out", "run", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = record.read(tmp_path / "run")
+    assert [result.classifier for result in run.results] == names.split(",")
+    forest = run.results[0].params
+    assert forest["estimator__n_estimators"] == 100
+    assert forest["estimator"].startswith("RandomForestClassifier(")
+    done = python("-m", "reports", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,121 @@
+"""Runs whose embeddings are more than the memory limit."""
+
+import cv2
+import numpy as np
+import pytest
+
+from extract.backbones.catalog import construct
+from reports import record
+from tests.classify.commands import python
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Two classes of noise, bright and dark, and random weights."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for label, brightness in (("bright", 90), ("dark", 0)):
+        (home / "pictures" / label).mkdir(parents=True)
+        for i in range(80):
+            picture = rng.integers(0, 160, (48, 48, 3)) + brightness
+            cv2.imwrite(str(home / "pictures" / label / f"{i}.png"), picture.astype(np.uint8))
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    return home
+
+
+def classify(home, *arguments):
+    return python(
+        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+        "--cache", "cache", "--memory-limit", "50kB", *arguments, cwd=home,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(home):
+    """Run both classifiers with everything that may be asked of them."""
+    done = classify(
+        home, "--clf", "logreg,svm", "--repeats", "2", "--learning-curve",
+        "--calibrate", "--target-precision", "0.9", "--out", "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "trained in one pass over embeddings on disk: 254.0 KiB are more than the" in done.stdout
+    return home / "run"
+
+
+@pytest.mark.slow
+def test_a_run_says_that_it_was_one_pass(run):
+    """In the titles and the notes, of the record and of the page."""
+    page = (run / "report.html").read_text(encoding="utf-8")
+    logreg, svm = record.read(run).results
+    assert logreg.title == "Logistic regression on frozen features, in one pass"
+    assert svm.title == "Linear SVM on frozen features, in one pass"
+    for result in (logreg, svm):
+        assert result.title in page
+        passed, *_, judged, curve = result.notes
+        assert passed.startswith("trained in one pass over embeddings on disk: 254.0 KiB are more")
+        assert "judged on the 12 training images that were left out" in judged
+        assert curve.startswith("no learning curve: ")
+        assert passed in page
+    assert "on a validation part" in page
+
+
+@pytest.mark.slow
+def test_what_can_be_had_in_one_pass_is_there(run):
+    """Accuracy, repeats, sigmoids of the calibration, a threshold; but no learning curve."""
+    found = record.read(run)
+    assert found.learning_curves == []
+    for result in found.results:
+        assert result.accuracy > 0.9
+        assert len(result.repeats) == 2
+        assert len(result.sigmoids) > 0
+        assert result.threshold is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classifier", ["logreg", "svm"])
+def test_its_model_answers(run, home, classifier):
+    """A saved model tells new pictures apart."""
+    done = python(
+        "-m", "classify.predict", "run", "pictures/bright/0.png", "pictures/dark/0.png",
+        "--clf", classifier, "--cache", "cache", cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["bright", "dark"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--clf", "dense"), "48.8 KiB, and dense needs all of them at once"),
+        (("--clf", "logreg,svm", "--kernel", "rbf"), "and svm --kernel rbf needs all of them"),
+        (("--clf", "all"), "and dense, nearest and centroid need all of them at once"),
+        (("--clf", "svm,sklearn.svm:SVC"), "and sklearn.svm:SVC needs all of them at once"),
+        (("--clf", "svm", "--audit"), "and --audit needs all of them at once"),
+    ],
+)
+def test_what_needs_all_in_memory_is_refused_before_anything_is_trained(
+    run, home, arguments, words
+):
+    """Status 2, one line that says how much it is and what to do, and no folder of a run."""
+    done = classify(home, *arguments, "--out", "refused")
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "--pool avg or a higher --memory-limit" in done.stderr
+    assert not (home / "refused").exists()
+
+
+@pytest.mark.slow
+def test_a_limit_that_is_not_exceeded_changes_nothing(run, home):
+    """The classifiers are the ones that have all in memory."""
+    done = classify(home, "--clf", "svm", "--memory-limit", "1MB", "--out", "fits")
+    assert done.returncode == 0, done.stderr
+    (result,) = record.read(home / "fits").results
+    assert (result.title, result.notes) == ("SVM on frozen features", [])
+
+
+def test_a_limit_that_is_no_size_is_refused(tmp_path):
+    """Status 2, and what was expected."""
+    done = python("-m", "classify", "--memory-limit", "much", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--memory-limit: expected a size like 500MB" in done.stderr

@@ -1,0 +1,180 @@
+"""The last layers trained further: on the cache it is what it is through the whole base."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from classify import persistence
+from classify.errors import ClassifierError
+from classify.networks.finetune import FineTune
+from classify.networks.network import validation_split
+from extract.backbones.catalog import construct
+from extract.backbones.cuts import find_cut, upper_part
+from extract.errors import RecipeError
+from extract.libraries import import_keras
+from tests.classify.commands import python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = 48
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of small pictures, and random weights."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for label, brightness in (("bright", 120), ("dark", 0)):
+        (home / "pictures" / label).mkdir(parents=True)
+        for i in range(30):
+            picture = rng.integers(0, 130, (SIZE, SIZE, 3)) + brightness
+            cv2.imwrite(str(home / "pictures" / label / f"{i}.png"), picture.astype(np.uint8))
+    import_keras().utils.set_random_seed(0)
+    np.savez(home / "vgg16.npz", *construct("vgg16", SIZE).get_weights())
+    return home
+
+
+@pytest.mark.parametrize(
+    ("backbone", "unfreeze", "layer", "first"),
+    [
+        ("vgg16", "block5_conv3", "block5_conv2", "block5_conv3"),
+        ("vgg16", "1", "block5_conv2", "block5_conv3"),
+        ("vgg16", "3", "block4_pool", "block5_conv1"),
+        ("resnet50", "conv5_block3_1_conv", "conv5_block2_out", "conv5_block3_1_conv"),
+        ("resnet50", "conv5_block3_2_conv", "conv5_block2_out", "conv5_block3_2_conv"),
+    ],
+)
+def test_the_cut_is_the_highest_that_nothing_passes_by(
+    backbone: str, unfreeze: str, layer: str, first: str
+) -> None:
+    """Right below the first trained layer, or below the whole block that a shortcut spans."""
+    cut = find_cut(backbone, 64, unfreeze)
+    assert (cut.layer, cut.first) == (layer, first)
+
+
+def test_only_what_is_unfrozen_is_trained() -> None:
+    """In a block that a shortcut spans, what comes before the first layer stays as it is."""
+    cut = find_cut("resnet50", 64, "conv5_block3_2_conv")
+    upper = upper_part(construct("resnet50", 64), cut)
+    trained = {layer.name for layer in upper.layers if layer.trainable_weights}
+    assert trained == {"conv5_block3_2_conv", "conv5_block3_3_conv"}
+
+
+@pytest.mark.parametrize("unfreeze", ["block9", "0", "99", "block5_pool", "block1_conv1"])
+def test_a_layer_that_cannot_be_unfrozen_is_refused(unfreeze: str) -> None:
+    """With the layers that can be, or what to do."""
+    with pytest.raises(RecipeError, match=r"to unfreeze|stay frozen"):
+        find_cut("vgg16", 48, unfreeze)
+
+
+def test_it_trains_as_through_the_whole_base(home: Path) -> None:
+    """The first epoch's loss on cached activations is that of training the uncut network."""
+    keras = import_keras()
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(0, 50, (40, SIZE, SIZE, 3)).astype(np.float32)
+    codes = np.arange(40) % 2
+    weights = str(home / "vgg16.npz")
+    cut = find_cut("vgg16", SIZE, "block5_conv3")
+    tuned = FineTune(size=SIZE, weights=weights, unfreeze="block5_conv3", epochs=1, batch_size=8)
+    base = construct("vgg16", SIZE)
+    with np.load(weights) as archive:
+        base.set_weights([archive[name] for name in archive.files])
+    below = keras.Model(base.input, base.get_layer(cut.layer).output)
+    activations = below.predict(pixels, verbose=0)
+    tuned.fit(activations.reshape(40, -1), codes)
+
+    keras.utils.set_random_seed(0)
+    whole_base = construct("vgg16", SIZE)
+    with np.load(weights) as archive:
+        whole_base.set_weights([archive[name] for name in archive.files])
+    for layer in whole_base.layers:
+        layer.trainable = layer.name == "block5_conv3"
+    head = [keras.layers.Flatten(), keras.layers.Dense(256, activation="relu")]
+    whole = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            whole_base,
+            *head,
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    whole.compile(keras.optimizers.Adam(5e-5), "sparse_categorical_crossentropy")
+    (part, part_codes), _ = validation_split((pixels, codes), 0)
+    history = whole.fit(part, part_codes, batch_size=8, epochs=1, verbose=0).history
+    assert tuned.history_["loss"][0] == pytest.approx(history["loss"][0], rel=1e-4)
+
+
+def test_the_best_epoch_is_kept_and_the_training_ends(home: Path) -> None:
+    """Where the labels are noise, the validation part ends it, at the weights of its best epoch."""
+    rng = np.random.default_rng(0)
+    shape = find_cut("vgg16", SIZE, "1").shape
+    X = rng.random((60, int(np.prod(shape)))).astype(np.float32)
+    y = rng.integers(0, 2, 60)
+    tuned = FineTune(
+        size=SIZE, weights=str(home / "vgg16.npz"), epochs=40, patience=2, learning_rate=1e-3
+    ).fit(X, y)
+    losses = tuned.history_["val_loss"]
+    assert len(losses) < 40
+    assert len(losses) == np.argmin(losses) + 1 + 2
+    _, (held_out, truth) = validation_split((X, y), 0)
+    assert log_loss(truth, tuned.predict_proba(held_out)) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_mirror_images_are_trained_on_and_never_judged_by(home: Path) -> None:
+    """Twice the steps, the same validation part, and predictions of images as they are."""
+    rng = np.random.default_rng(0)
+    n_features = int(np.prod(find_cut("vgg16", SIZE, "1").shape))
+    X = rng.random((40, 2 * n_features)).astype(np.float32)
+    y = np.arange(40) % 2
+    heard = []
+    tuned = FineTune(
+        size=SIZE, weights=str(home / "vgg16.npz"), epochs=1, batch_size=8, mirror=True
+    )
+    tuned.fit(X, y, progress=lambda *report: heard.append(report))
+    assert heard[-1][1:] == (8, 8)
+    assert tuned.predict_proba(X[:, :n_features]).shape == (40, 2)
+    assert tuned.n_features_in_ == n_features
+
+
+def test_activations_of_another_layer_are_refused(home: Path) -> None:
+    """With the shape that was expected."""
+    with pytest.raises(ClassifierError, match="after block5_conv2, 3 x 3 x 512, found 7 numbers"):
+        FineTune(size=SIZE, weights=str(home / "vgg16.npz")).fit(np.zeros((4, 7)), [0, 1, 0, 1])
+
+
+def test_the_command_trains_saves_and_predicts(home: Path) -> None:
+    """From pictures to a model that answers as it did in the run; the lower part is cached once."""
+    (home / "pictures" / "dark" / "broken.png").write_text("no image")
+    common = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
+    wanted = ("--clf", "finetune,centroid", "--unfreeze", "block5_conv3", "--learning-rate", "1e-3")
+    wanted += ("--augment", "mirror")
+    done = python("-m", "classify", *common, *wanted, "--out", "run", "--json", cwd=home)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((home / "run" / "run.json").read_text())
+    (tuned,) = (r for r in record["results"] if r["classifier"] == "finetune")
+    assert tuned["backbone"] == "vgg16 up to block5_conv2"
+    (below,) = (b for b in record["bases"] if b["backbone"] == tuned["backbone"])
+    assert below["recipe"]["layer"] == "block5_conv2"
+    assert below["extraction"]["computed"] == 60
+    assert not below["recipe"]["mirrored"]
+    assert tuned["params"]["mirror"]
+    assert [item["path"] for item in record["quarantine"]] == ["dark/broken.png"]
+    (listed,) = (home / "cache" / "quarantine").rglob("quarantine.csv")
+    assert "broken.png" in listed.read_text()
+    model = persistence.load(home / "run" / tuned["model"], tuned["model_sha256"])
+    assert model.get_params()["unfreeze"] == "block5_conv3"
+    done = python(
+        "-m", "classify.predict", "run", "pictures/dark", "--clf", "finetune", "--cache", "cache",
+        cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 31

@@ -1,0 +1,194 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from classify.errors import ClassifierError
+from classify.networks.cnn import SMALLEST_SIZE, ScratchCNN
+from classify.networks.dense import DenseHead
+
+
+def embeddings(n_samples=60, n_features=20):
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % 2
+    X = y[:, None] + 0.5 * rng.normal(size=(n_samples, n_features))
+    return X.astype(np.float32), np.array(["cats", "dogs"])[y]
+
+
+def images(n_samples=24, size=SMALLEST_SIZE):
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % 2
+    X = rng.integers(0, 128, (n_samples, size, size, 3)) + 127 * y[:, None, None, None]
+    return X.astype(np.uint8), np.array(["dark", "light"])[y]
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "n_parameters"),
+    [(DenseHead, (8192,), 2_097_922), (ScratchCNN, (150, 150, 3), 3_453_634)],
+)
+def test_the_networks_are_the_lessons(network, shape, n_parameters):
+    """The lesson's parameter counts, to the last one."""
+    shapes = network().weight_shapes(shape, 2)
+    assert sum(int(np.prod(weight)) for weight in shapes) == n_parameters
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "X"),
+    [
+        (DenseHead, np.eye(4, 8192, dtype=np.float32)),
+        (ScratchCNN, np.zeros((4, 150, 150, 3), np.uint8)),
+    ],
+)
+def test_the_announced_weights_are_those_of_the_built_network(network, X):
+    """Shapes found without building are the shapes that Keras builds, and it counts the same."""
+    fitted = network(epochs=1).fit(X, [0, 1, 0, 1])
+    shapes = fitted.weight_shapes(X.shape[1:], 2)
+    assert [weight.shape for weight in fitted.model_.get_weights()] == shapes
+    assert fitted.n_parameters_ == sum(int(np.prod(shape)) for shape in shapes)
+
+
+def test_the_epochs_are_the_lessons():
+    """5 epochs for the head and 10 for the CNN, unless told otherwise."""
+    assert DenseHead().get_params()["epochs"] == 5
+    assert ScratchCNN().get_params()["epochs"] == 10
+
+
+@pytest.mark.slow
+def test_the_dense_head_learns_and_keeps_its_history():
+    """Separable classes are told apart, and every epoch has a loss and an accuracy."""
+    X, y = embeddings()
+    head = DenseHead(epochs=8, learning_rate=0.01).fit(X, y)
+    assert head.score(X, y) == 1.0
+    assert {name: len(values) for name, values in head.history_.items()} == {
+        "accuracy": 8,
+        "loss": 8,
+    }
+    assert head.history_["loss"][-1] < head.history_["loss"][0]
+    probabilities = head.predict_proba(X)
+    assert probabilities.shape == (60, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_cnn_learns_from_uint8_images():
+    """Dark and light images are told apart."""
+    X, y = images()
+    assert ScratchCNN(epochs=4, batch_size=8).fit(X, y).score(X, y) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [DenseHead(epochs=2), ScratchCNN(epochs=1)])
+def test_the_same_seed_gives_the_same_network(network):
+    """Same seed, same weights to the last bit; another seed, other weights."""
+    X, y = embeddings() if network.consumes == "embeddings" else images()
+
+    def weights(seed):
+        return clone(network).set_params(random_state=seed).fit(X, y).model_.get_weights()
+
+    first, again, other = weights(1), weights(1), weights(2)
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.slow
+def test_progress_counts_the_steps_of_all_epochs():
+    """60 samples in batches of 32 are two steps an epoch."""
+    X, y = embeddings()
+    heard = []
+    DenseHead(epochs=3).fit(X, y, progress=lambda *report: heard.append(report))
+    assert heard == [("Dense head on frozen features: training", n, 6) for n in range(1, 7)]
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_is_an_error():
+    """A loss that is no number asks for a smaller learning rate instead of giving a model."""
+    X, y = embeddings()
+    with pytest.raises(ClassifierError, match=r"diverged.*learning rate below"):
+        DenseHead(learning_rate=1e38).fit(X, y)
+
+
+@pytest.mark.parametrize("network", [DenseHead(), ScratchCNN()])
+def test_an_untrained_network_cannot_predict(network):
+    """scikit-learn's own error, before TensorFlow is even imported."""
+    with pytest.raises(NotFittedError):
+        network.predict(images()[0])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((2, 50, 50, 3), np.float32), "uint8 images.*found float32"),
+        (np.zeros((2, 50, 50), np.uint8), r"found uint8 of shape \(2, 50, 50\)"),
+        (np.zeros((2, 45, 50, 3), np.uint8), "50x45 are too small.*--size 46"),
+    ],
+)
+def test_the_cnn_refuses_what_are_not_its_images(X, message):
+    """Wrong type, shape or size is said before the training."""
+    with pytest.raises(ClassifierError, match=message):
+        ScratchCNN().fit(X, [0, 1])
+
+
+@pytest.mark.slow
+def test_the_cnn_refuses_images_of_another_size_than_it_was_trained_on():
+    """The message names both sizes."""
+    cnn = ScratchCNN(epochs=1).fit(*images())
+    with pytest.raises(ClassifierError, match=r"trained on images of shape \(46, 46, 3\)"):
+        cnn.predict(images(size=50)[0])
+
+
+@pytest.mark.parametrize("parameters", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}])
+def test_senseless_parameters_are_refused(parameters):
+    """The parameter is named, before TensorFlow is imported."""
+    with pytest.raises(ClassifierError, match=next(iter(parameters))):
+        DenseHead(**parameters).fit(*embeddings())
+
+
+def test_one_class_is_refused():
+    """A network too needs two classes."""
+    with pytest.raises(ClassifierError, match="at least two classes"):
+        DenseHead().fit(embeddings()[0], ["cats"] * 60)
+
+
+@pytest.mark.slow
+def test_the_dense_head_does_not_mind_the_features_scale():
+    """Features a thousand times as large give the same head: its scale is its own affair."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20)).astype(np.float32)
+    y = np.where(X[:, 0] > 0, "a", "b")
+    plain = DenseHead(random_state=3).fit(X, y).predict_proba(X)
+    large = DenseHead(random_state=3).fit(1024 * X, y).predict_proba(1024 * X)
+    np.testing.assert_allclose(large, plain, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_of_several_learning_rates_the_best_on_a_validation_part_is_taken():
+    """One too small to learn loses; every one has its curves, and all samples are trained on."""
+    X, y = embeddings(200)
+    head = DenseHead(epochs=3, learning_rate=[1e-7, 0.01, 1e-6]).fit(X, y)
+    assert head.learning_rate_ == 0.01
+    assert head.search_.chosen == {"learning_rate": 0.01}
+    assert [sweep.learning_rate for sweep in head.sweep_] == [1e-7, 0.01, 1e-6]
+    for sweep in head.sweep_:
+        assert [len(sweep.history[name]) for name in ("loss", "val_loss", "val_accuracy")] == [
+            3
+        ] * 3
+    alone = DenseHead(epochs=3, learning_rate=0.01).fit(X, y)
+    np.testing.assert_array_equal(head.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.slow
+def test_learning_rates_that_diverge_are_passed_over():
+    """As long as one does not; if all do, that is an error."""
+    X, y = embeddings()
+    assert DenseHead(epochs=1, learning_rate=[1e38, 0.01]).fit(X, y).learning_rate_ == 0.01
+    with pytest.raises(ClassifierError, match="diverged with every learning rate"):
+        DenseHead(epochs=1, learning_rate=[1e38, 2e38]).fit(X, y)
+
+
+@pytest.mark.parametrize("learning_rate", [0, -1.0, [], [0.1, 0]])
+def test_a_senseless_learning_rate_is_refused(learning_rate):
+    """It is positive, or several positive ones."""
+    with pytest.raises(ClassifierError, match="learning_rate must be positive"):
+        DenseHead(learning_rate=learning_rate).fit(*embeddings())

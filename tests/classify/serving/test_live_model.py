@@ -1,0 +1,97 @@
+"""A saved model kept ready says what `predict` says, whatever kind of model it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from classify.predict import predict
+from classify.serving.live_model import LiveModel
+from extract.backbones.catalog import construct
+from extract.datasets.shapes import CLASSES, picture
+from reports import record, tables
+from tests.classify.commands import python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a calibrated run of a model on embeddings and of one on images."""
+    home = tmp_path_factory.mktemp("home")
+    for split, n_images in (("train", 48), ("test", 24)):
+        for index in range(n_images):
+            path = home / "pictures" / split / CLASSES[index % 6] / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    done = python(
+        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+        "--cache", "cache", "--clf", "logreg,cnn", "--calibrate", "--out", "run", cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def live(home: Path, run: str = "run", classifier: str | None = None) -> LiveModel:
+    weights, cache = str(home / "vgg16.npz"), str(home / "cache")
+    return LiveModel(home / run, classifier=classifier, weights=weights, cache=cache)
+
+
+@pytest.mark.parametrize("classifier", ["logreg", "cnn"])
+def test_it_says_what_predict_says(home: Path, tmp_path: Path, classifier: str) -> None:
+    """Calibrated, of embeddings and of images alike."""
+    path = tmp_path / "new.png"
+    cv2.imwrite(str(path), picture("test", 200)[:, :, ::-1])
+    (expected,) = predict(
+        home / "run", [path], classifier=classifier, weights=str(home / "vgg16.npz"),
+        cache=str(home / "cache"),
+    )  # fmt: skip
+    with live(home, classifier=classifier) as model:
+        told = model.classify(path.read_bytes())
+    assert told.label == expected.label
+    assert told.probability == pytest.approx(expected.probability, abs=1e-5)
+    assert told.undecided == expected.undecided
+    assert sum(told.probabilities.values()) == pytest.approx(1)
+    assert len(told.neighbours) == 5
+
+
+def test_it_is_undecided_below_the_threshold(home: Path) -> None:
+    """Which the run's record has."""
+    run = record.read(home / "run")
+    (result,) = (result for result in run.results if result.classifier == "logreg")
+    model_file, path = str(result.model), home / "pictures" / "test" / "cross" / "0.png"
+    for threshold, doubt in ((1.0, True), (0.0, False)):
+        judged = dataclasses.replace(
+            result, threshold=record.Threshold(0.9, threshold, 1.0, 0.5, 0.5)
+        )
+        folder = home / f"threshold-{threshold}"
+        folder.mkdir()
+        (folder / model_file).write_bytes((home / "run" / model_file).read_bytes())
+        (folder / "run.json").write_text(dataclasses.replace(run, results=[judged]).to_json())
+        with live(home, folder.name) as model:
+            assert model.classify(path.read_bytes()).undecided is doubt
+
+
+def test_without_its_list_of_pictures_a_run_answers_still(
+    home: Path, notes: pytest.LogCaptureFixture
+) -> None:
+    """Without neighbours and places, which is told; an older run has no such list."""
+    listed = home / "run" / tables.PICTURES_NAME
+    text = listed.read_bytes()
+    listed.unlink()
+    try:
+        with live(home) as model:
+            path = home / "pictures" / "test" / "cross" / "0.png"
+            told = model.classify(path.read_bytes())
+        assert (told.neighbours, told.place, model.has_places) == ([], None, False)
+        assert "similar pictures and places are not told" in notes.text
+    finally:
+        listed.write_bytes(text)

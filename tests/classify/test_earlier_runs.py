@@ -1,0 +1,87 @@
+"""Runs, models and caches that an earlier version wrote are still of use."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reports.record import read
+from tests.classify.commands import python
+
+EARLIER = Path(__file__).parents[1] / "data" / "earlier-run"
+BASE = ("--weights", "mobilenet.weights.h5", "--cache", "cache")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the earlier run, its pictures, weights and cache."""
+    folder = tmp_path_factory.mktemp("earlier") / "home"
+    shutil.copytree(EARLIER, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["run", "streamed"])
+def test_records_are_read(name: str) -> None:
+    """Every result of `run.json` is there."""
+    raw = json.loads((EARLIER / name / "run.json").read_text())
+    run = read(EARLIER / name)
+    assert [result.classifier for result in run.results] == [
+        result["classifier"] for result in raw["results"]
+    ]
+    assert run.recipe["fingerprint"] == raw["recipe"]["fingerprint"]
+
+
+def test_reports_are_rendered_again(home: Path) -> None:
+    """`python -m reports` writes the page of each, and a comparison of both."""
+    done = python("-m", "reports", "run", "streamed", cwd=home)
+    assert done.returncode == 0, done.stderr
+    for page in (home / "run" / "report.html", home / "comparison.html"):
+        assert page.stat().st_size > 10_000
+
+
+def test_the_cache_is_warm(home: Path) -> None:
+    """No embedding is computed again."""
+    done = python(
+        "-m", "extract", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25",
+        "--size", "64", "--pool", "avg", *BASE, "--json", cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["computed"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        "dense",
+        "logreg",
+        "svm",
+        "nearest",
+        "centroid",
+        "finetune",
+        "sklearn.linear_model:RidgeClassifier",
+    ],
+)
+def test_models_predict_what_they_predicted(home: Path, classifier: str) -> None:
+    """Every model gives the classes and probabilities that it gave when it was saved."""
+    table = home / f"{classifier}.csv"
+    done = python(
+        "-m", "classify.predict", "run", "pictures/test", *BASE,
+        "--clf", classifier, "--csv", str(table), cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with (EARLIER / "predicted.csv").open() as file:
+        expected = [row for row in csv.DictReader(file) if row["classifier"] == classifier]
+    with table.open() as file:
+        predicted = list(csv.DictReader(file))
+    assert len(predicted) == len(expected) == 26
+    for row, earlier in zip(predicted, expected, strict=True):
+        assert (row["path"], row["class"]) == (earlier["path"], earlier["class"])
+        if row["class"]:
+            assert float(row["probability"]) == pytest.approx(
+                float(earlier["probability"]), abs=1e-3
+            )

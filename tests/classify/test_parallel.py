@@ -1,0 +1,224 @@
+"""Training on the workers of a real Dask cluster of processes on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import distributed
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+
+from classify.estimators.centroid import Centroid
+from classify.estimators.logreg import LogReg
+from classify.estimators.svm import SVM
+from classify.estimators.wrapped import WrappedClassifier
+from classify.evaluation.held_out import held_out_proba
+from classify.evaluation.learning_curve import learning_curve
+from classify.parallel import dask_backend, each, in_this_process
+from extract.backbones.catalog import construct
+from extract.errors import ClusterError
+from tests.classify.commands import python
+from tests.dask_processes import cluster_of_processes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from distributed import LocalCluster
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """Three classes that overlap, as of 90 images with 400 features."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b", "c"], 30)
+    X = rng.normal(size=(90, 400)).astype(np.float32)
+    X[y == "b", :40] += 0.7
+    X[y == "c", 40:80] += 0.7
+    return X, y
+
+
+def total(array: np.ndarray, number: int) -> float:
+    """Take a while over a sum."""
+    time.sleep(0.2)
+    return float(array.sum()) + number
+
+
+def test_the_svm_that_is_found_is_the_same(
+    data: tuple[np.ndarray, np.ndarray], workers: LocalCluster
+) -> None:
+    """C, kernel, every point of the search and the model, to the last bit."""
+    X, y = data
+    here = SVM().fit(X, y)
+    with dask_backend(workers.scheduler_address, lambda: [X]):
+        assert not in_this_process()
+        there = SVM().fit(X, y)
+    assert in_this_process()
+    assert there.search_ == here.search_
+    np.testing.assert_array_equal(there.held_out_proba_, here.held_out_proba_)
+    np.testing.assert_array_equal(there.decision_function(X), here.decision_function(X))
+
+
+def test_logistic_regression_is_the_same_but_for_rounding(
+    data: tuple[np.ndarray, np.ndarray], workers: LocalCluster
+) -> None:
+    """Its folds are one product of matrices here, and one each there."""
+    X, y = data
+    here = LogReg().fit(X, y)
+    with dask_backend(workers.scheduler_address, lambda: [X]):
+        there = LogReg().fit(X, y)
+    assert there.search_.chosen == here.search_.chosen
+    assert [point.mean for point in there.search_.points] == [p.mean for p in here.search_.points]
+    np.testing.assert_allclose(there.predict_proba(X), here.predict_proba(X), atol=1e-3)
+
+
+def test_curves_and_held_out_answers_are_the_same(
+    data: tuple[np.ndarray, np.ndarray], workers: LocalCluster
+) -> None:
+    """All draws and folds, in their order."""
+    X, y = data
+    model = Centroid().fit(X, y)
+
+    def found() -> tuple[Any, np.ndarray]:
+        curve = learning_curve("centroid", lambda _: Centroid(), (X, y), (X, y), draws=3)
+        return curve, held_out_proba(model, X, y)
+
+    curve, held_out = found()
+    with dask_backend(workers.scheduler_address, lambda: [X]):
+        curve_there, held_out_there = found()
+    assert curve_there == curve
+    np.testing.assert_array_equal(held_out_there, held_out)
+
+
+def test_scikit_learns_own_trainings_go_there_too(
+    data: tuple[np.ndarray, np.ndarray], workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trees of a forest, say, which scikit-learn gives to joblib."""
+    X, y = data
+    forest = WrappedClassifier(RandomForestClassifier(20, random_state=0))
+    here = forest.fit(X, y).predict_proba(X)
+    submitted = counted(monkeypatch, "submit")
+    with dask_backend(workers.scheduler_address, lambda: [X]):
+        np.testing.assert_array_equal(forest.fit(X, y).predict_proba(X), here)
+    assert submitted
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, method: str) -> list[Any]:
+    """Note the first argument of every call of a client's method."""
+    calls: list[Any] = []
+    real = getattr(distributed.Client, method)
+
+    def noting(self: distributed.Client, first: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(first)
+        return real(self, first, *args, **kwargs)
+
+    monkeypatch.setattr(distributed.Client, method, noting)
+    return calls
+
+
+def test_data_are_sent_once(
+    data: tuple[np.ndarray, np.ndarray], workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The features to all of them at the beginning, the Gram matrix once for both kernels."""
+    X, y = data
+    sent = counted(monkeypatch, "scatter")
+    with dask_backend(workers.scheduler_address, lambda: [X]):
+        learning_curve("centroid", lambda _: Centroid(), (X, y), (X, y))
+        held_out_proba(Centroid().fit(X, y), X, y)
+        assert [one[0] is X for one in sent if isinstance(one, list)] == [True]
+        assert not any(one is X for one in sent)
+        SVM().fit(X, y)
+    [(features,), (gram,)] = [one for one in sent if isinstance(one, list)]
+    assert features is X
+    assert gram.products.shape == (90, 90)
+
+
+def test_a_worker_that_is_killed_loses_nothing(workers: LocalCluster) -> None:
+    """What it trained is trained again by another, that has the data too."""
+    array, more = np.ones(100_000), np.full(100_000, 2.0)
+    killed = threading.Timer(1.0, kill_one, [workers])
+    with dask_backend(workers.scheduler_address, lambda: [array]):
+        killed.start()
+        assert list(each(total, [(array, i) for i in range(16)])) == [
+            100_000.0 + i for i in range(16)
+        ]
+        found = list(each(total, [(more, i) for i in range(4)], shared=[more]))
+    assert found == [200_000.0 + i for i in range(4)]
+    killed.join()
+
+
+def kill_one(workers: LocalCluster) -> None:
+    running = (worker.process.pid for worker in workers.workers.values() if worker.process)
+    os.kill(next(pid for pid in running if pid), signal.SIGKILL)
+
+
+def test_a_scheduler_that_is_killed_is_a_clear_error(tmp_path: Path) -> None:
+    """At once; nobody waits for answers that cannot come, or takes half of them for all."""
+    slept = 0
+    with cluster_of_processes(tmp_path) as (address, scheduler):
+
+        def train() -> None:
+            nonlocal slept
+            with dask_backend(address, lambda: [np.ones(1000)]):
+                for _ in each(time.sleep, [(0.2,)] * 100):
+                    slept += 1
+                    scheduler.kill()
+
+        with pytest.raises(ClusterError, match=r"scheduler tcp://.* is gone.*same command"):
+            train()
+    assert 1 <= slept < 20
+
+
+def test_what_a_worker_does_not_know_is_a_clear_error(tmp_path: Path) -> None:
+    """A classifier of the user's own, say, whose module is here alone; nobody waits for ever."""
+    with (
+        cluster_of_processes(tmp_path) as (address, _),
+        pytest.raises(ClusterError, match=r"lacks .*install frozen-features"),
+        dask_backend(address, list),
+    ):
+        list(each(total, [(np.ones(10), i) for i in range(10)]))
+
+
+def test_a_worker_with_other_code_is_refused(
+    workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its name, before anything is trained."""
+    monkeypatch.setattr("extract.cluster.connection.code_digest", lambda _: str(os.getpid()))
+    with (
+        pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"),
+        dask_backend(workers.scheduler_address, list),
+    ):
+        pytest.fail("it went on")
+
+
+def test_a_run_on_a_cluster_reports_what_a_run_here_does(
+    workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Extraction, cross-validation and repeats: the same figures."""
+    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    arguments = (
+        "-m", "classify", "--data", "shapes", "--size", "48", "--weights", "vgg16.npz",
+        "--cache", "cache", "--clf", "svm,nearest,dense", "--repeats", "3",
+    )  # fmt: skip
+    at = ("--dask", workers.scheduler_address)
+    for more in (("--out", "there", *at), ("--out", "here")):
+        done = python(*arguments, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    there, here = (
+        json.loads((tmp_path / name / "run.json").read_text()) for name in ("there", "here")
+    )
+    for one, other in zip(there["results"], here["results"], strict=True):
+        for key in ("accuracy", "log_loss", "search"):
+            assert one[key] == other[key], (one["classifier"], key)
+        assert one["repeats"] == pytest.approx(other["repeats"], abs=0.02)
+        assert len(one["repeats"]) == 3
+    assert there["extraction"]["computed"] > 0
+    assert here["extraction"]["computed"] == 0

@@ -1,0 +1,250 @@
+"""The table of backbones against Keras itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extract.backbones.catalog import BACKBONES, construct, find, preprocess
+from extract.backbones.weights import Weights, identity, resolve
+from extract.engines.tensorflow import TensorFlowEngine, build
+from extract.errors import RecipeError, WeightsError
+from extract.libraries import import_keras
+from extract.recipe import Recipe
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def random_vgg16(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """Random weights in a file, as a user might have them."""
+    arrays = construct("vgg16", 48).get_weights()
+    path = tmp_path_factory.mktemp("weights") / "random.npz"
+    np.savez(path, *arrays)
+    weights = resolve(str(path), "vgg16", cache=path.parent)
+    assert weights.identity == identity(arrays)
+    return weights
+
+
+def recipe(weights: Weights, **fields: object) -> Recipe:
+    return Recipe(**{"weights": weights.identity, "preprocessing": "torch", "size": 48} | fields)
+
+
+def some_images(n: int = 5, size: int = 48) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def test_vgg16_is_the_lessons() -> None:
+    """14,714,688 parameters, none of them trainable, 4 x 4 x 512 out of 150 x 150."""
+    model = construct("vgg16", 150)
+    assert model.count_params() == 14_714_688
+    assert model.output_shape == (None, 4, 4, 512)
+    assert model.trainable_weights == []
+
+
+def test_the_table_is_all_of_keras_applications() -> None:
+    """Every network that Keras offers is in the table, and no other."""
+    applications = import_keras().applications
+    assert {b.application for b in BACKBONES.values()} == {
+        name for name in dir(applications) if name[0].isupper()
+    }
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_table_says_what_keras_builds(name: str) -> None:
+    """Parameters, and the output's shape at the size that the weights were trained on."""
+    backbone = find(name)
+    model = construct(name, backbone.native_size)
+    assert model.count_params() == backbone.parameters
+    assert model.output_shape == (None, backbone.side, backbone.side, backbone.channels)
+    import_keras().utils.clear_session()
+    if backbone.parameters > 100e6:
+        return  # too much memory to build it once more, with its classifier
+    usual = getattr(import_keras().applications, backbone.application)(weights=None).layers
+    names = [type(layer).__name__ for layer in usual]
+    pooled = any(name.startswith("GlobalAveragePooling") for name in names)
+    assert backbone.pooling == ("avg" if pooled else "none")
+    assert usual[0].output.shape[1] in (backbone.native_size, None)  # None: it takes any
+
+
+FAMILIES = (
+    *("vgg16", "resnet50", "resnet50v2", "mobilenet:alpha=0.25", "mobilenetv2:alpha=0.5"),
+    *("mobilenetv3small:alpha=0.75", "nasnetmobile", "xception", "inceptionv3"),
+    *("inceptionresnetv2", "densenet121", "convnexttiny", "efficientnetb0", "efficientnetv2b0"),
+)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
+    """With random weights: as many finite numbers as the pooling of its own classifier leaves."""
+    backbone = find(name)
+    arrays = construct(name, backbone.min_size).get_weights()
+    path = tmp_path / "random.npz"
+    np.savez(path, *arrays)
+    weights = Weights(str(path), identity(arrays), None, path)
+    wanted = Recipe(
+        weights.identity,
+        backbone.preprocessing,
+        name,
+        size=max(96, backbone.min_size),
+        pooling=backbone.pooling,
+    )
+    (embedding,) = TensorFlowEngine(wanted, weights)(some_images(1, wanted.size))
+    channels = build(wanted, weights).output_shape[-1]
+    assert embedding.shape == ((channels,) if backbone.pooling == "avg" else (3, 3, channels))
+    assert np.isfinite(embedding).all()
+    assert embedding.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vgg16:alpha=0.5", "vgg16 has no argument 'alpha': it takes none"),
+        ("mobilenet:depth=3", "it takes alpha, as in alpha=0.25"),
+        ("mobilenet:alpha=much", "above 0 and at most 4, found 'much'"),
+        ("mobilenet:alpha=nan", "above 0 and at most 4, found 'nan'"),
+        ("vgg17", "no backbone called 'vgg17'"),
+    ],
+)
+def test_a_backbone_that_there_is_not_is_refused(name: str, words: str) -> None:
+    """The message says what there is."""
+    with pytest.raises(RecipeError, match=words):
+        find(name)
+
+
+def test_the_usual_width_has_no_name_of_its_own() -> None:
+    """`mobilenet:alpha=1` is `mobilenet`, so that both are one recipe."""
+    assert find("mobilenet:alpha=1.0").name == "mobilenet"
+    assert find("mobilenet:alpha=.50").name == "mobilenet:alpha=0.5"
+
+
+def keras_preprocessing(application: str) -> object:
+    """Return the `preprocess_input` of the module that has the network."""
+    applications = import_keras().applications
+    if application.startswith("MobileNetV3"):
+        return applications.mobilenet_v3.preprocess_input
+    return next(
+        module.preprocess_input
+        for name in dir(applications)
+        if hasattr(module := getattr(applications, name), application)
+        and hasattr(module, "preprocess_input")
+    )
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_each_backbone_is_preprocessed_as_keras_does(name: str) -> None:
+    """The table's word gives the numbers of the network's own `preprocess_input`."""
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
+    backbone = find(name)
+    expected = keras_preprocessing(backbone.application)(pixels.copy())
+    np.testing.assert_allclose(
+        preprocess(pixels.copy(), backbone.preprocessing), expected, rtol=1e-6, atol=1e-6
+    )
+
+
+def test_notebook_preprocessing_is_the_lessons() -> None:
+    """BGR / 255, kept for comparison."""
+    pixel = np.array([[[[255.0, 127.5, 0.0]]]], np.float32)
+    assert preprocess(pixel, "notebook").tolist() == [[[[0.0, 0.5, 1.0]]]]
+
+
+def test_the_engine_gives_what_keras_gives(random_vgg16: Weights) -> None:
+    """One graph with the preprocessing inside equals Keras's predict on preprocessed arrays."""
+    images = some_images()
+    engine = TensorFlowEngine(recipe(random_vgg16), random_vgg16)
+    model = build(recipe(random_vgg16), random_vgg16)
+
+    expected = model.predict(preprocess(images.astype(np.float32), "torch"), verbose=0)
+    np.testing.assert_allclose(engine(images), expected, rtol=1e-5, atol=1e-6)
+
+
+DIFFERENT_BATCHES = """
+import sys
+import numpy as np
+from extract.engines.tensorflow import TensorFlowEngine
+from extract.recipe import Recipe
+from extract.backbones.weights import resolve
+
+images = np.random.default_rng(0).integers(0, 256, (33, 48, 48, 3), dtype=np.uint8)
+weights = resolve(sys.argv[1], sys.argv[2], cache=sys.argv[3])
+recipe = Recipe(
+    backbone=sys.argv[2], weights=weights.identity, preprocessing="torch", size=48
+)
+engine = TensorFlowEngine(recipe, weights)
+together = engine(images)
+order = np.random.default_rng(1).permutation(33)
+assert len(np.unique(together, axis=0)) == 33
+assert np.array_equal(engine(images[order]), together[order]), "the order matters"
+for size in (1, 2, 7, 8, 32):
+    apart = np.concatenate([engine(images[i : i + size]) for i in range(0, 33, size)])
+    assert np.array_equal(apart, together), f"batches of {size} differ from one of 33"
+assert len(engine(images[:0])) == 0
+"""
+
+
+@pytest.mark.parametrize("onednn", ["0", "1"])
+@pytest.mark.parametrize("name", ["vgg16", "mobilenet"])
+def test_a_batchs_size_and_order_do_not_change_the_numbers(
+    name: str, onednn: str, tmp_path: Path
+) -> None:
+    """The batch is not part of a recipe, because it must not matter, to the last bit."""
+    np.savez(tmp_path / "random.npz", *construct(name, 48).get_weights())
+    done = subprocess.run(
+        [sys.executable, "-c", DIFFERENT_BATCHES, tmp_path / "random.npz", name, tmp_path],
+        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_pooling_reduces_the_spatial_axes(random_vgg16: Weights, pooling: str) -> None:
+    """`avg` and `max` over height and width of the same activations."""
+    plain = TensorFlowEngine(recipe(random_vgg16), random_vgg16)(some_images())
+    pooled = TensorFlowEngine(recipe(random_vgg16, pooling=pooling), random_vgg16)(some_images())
+    expected = plain.mean(axis=(1, 2)) if pooling == "avg" else plain.max(axis=(1, 2))
+    np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_cut_layer_is_found_or_listed(random_vgg16: Weights) -> None:
+    """The embedding can be any layer's output; a wrong name lists the layers."""
+    cut = TensorFlowEngine(recipe(random_vgg16, layer="block4_pool"), random_vgg16)
+    assert cut(some_images()).shape == (5, 3, 3, 512)
+    with pytest.raises(RecipeError, match="block5_pool"):
+        TensorFlowEngine(recipe(random_vgg16, layer="block9"), random_vgg16)
+
+
+def test_a_size_below_the_networks_least_is_refused() -> None:
+    """Xception needs 71 pixels."""
+    with pytest.raises(RecipeError, match="71 to 4096 pixels"):
+        construct("xception", 70)
+
+
+def test_weights_of_another_network_are_refused(random_vgg16: Weights) -> None:
+    """VGG16's arrays do not fit VGG19."""
+    with pytest.raises(WeightsError):
+        build(recipe(random_vgg16, backbone="vgg19"), random_vgg16)
+
+
+@pytest.mark.photographs
+def test_a_second_family_with_real_weights_embeds() -> None:
+    """Keras's own file fits MobileNet at alpha 0.25, and is refused by the whole MobileNet."""
+    file = Path(os.environ.get("VGG16_WEIGHTS_FILE", "")).parent / "mobilenet_2_5_224_tf_no_top.h5"
+    if not file.is_file():
+        pytest.skip("VGG16_WEIGHTS_FILE does not name a folder with MobileNet's weights")
+    weights = resolve(str(file), "mobilenet", cache=file.parent)
+    with pytest.raises(WeightsError):
+        build(recipe(weights, backbone="mobilenet", preprocessing="tf"), weights)
+    narrow = recipe(
+        weights, backbone="mobilenet:alpha=0.25", preprocessing="tf", size=224, pooling="avg"
+    )
+    embeddings = TensorFlowEngine(narrow, weights)(some_images(2, 224))
+    assert embeddings.shape == (2, 256)
+    assert np.isfinite(embeddings).all()

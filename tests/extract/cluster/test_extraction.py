@@ -1,0 +1,321 @@
+"""ExtractionResult on the workers of a real Dask cluster of processes on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from extract.backbones.catalog import construct
+from extract.cluster.extraction import (
+    FILES_PER_TASK,
+    TASKS_PER_THREAD,
+    Job,
+    _loaded,
+    code_digest,
+    embed,
+)
+from extract.datasets.shapes import picture
+from extract.errors import ClusterError
+from extract.frozen import FrozenBase
+from tests.dask_processes import cluster_of_processes
+from tests.extract.file_server import serving
+from toolkit.addresses import place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from distributed import LocalCluster
+
+pytestmark = pytest.mark.slow
+
+N_PICTURES = 330
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, two of them the same, one broken; and random weights in a file."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "pictures").mkdir()
+    for i in range(N_PICTURES):
+        cv2.imwrite(str(home / "pictures" / f"{i:03}.png"), picture("train", i)[:, :, ::-1])
+    same = (home / "pictures" / "000.png").read_bytes()
+    (home / "pictures" / "100.png").write_bytes(same)
+    (home / "pictures" / "050.png").write_bytes(same[:500])
+    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
+    return home
+
+
+def base(home: Path, cache: Path) -> FrozenBase:
+    return FrozenBase.choose("vgg16", size=48, weights=str(home / "vgg16.npz"), cache=cache)
+
+
+def paths(home: Path) -> list[Path]:
+    return sorted((home / "pictures").iterdir())
+
+
+def shards(cache: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (cache / "shards").glob("*.npy")}
+
+
+def rows(home: Path, cache: Path) -> int:
+    return sum(recipe.rows for recipe in base(home, cache).store.recipes())
+
+
+@pytest.fixture(scope="module")
+def alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return the shards that this process computes by itself."""
+    cache = tmp_path_factory.mktemp("alone")
+    done = base(home, cache).extract(paths(home))
+    assert (done.computed, len(done.quarantine)) == (N_PICTURES - 1, 1)
+    return shards(cache)
+
+
+def test_the_cache_is_the_same_byte_for_byte(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Broken, equal and all other pictures alike; a second run computes nothing."""
+    here = base(home, tmp_path)
+    stages = []
+    done = here.extract(
+        paths(home),
+        dask=workers.scheduler_address,
+        progress=lambda stage, done, total: stages.append((stage, done, total)),
+    )
+    assert shards(tmp_path) == alone
+    assert [path.name for path in done.quarantine] == ["050.png"]
+    computing = [done for stage, done, _ in stages if stage == "computing embeddings"]
+    assert computing == sorted(computing)
+    assert len(set(computing)) > 5
+    usable = [path for path in paths(home) if path not in done.quarantine]
+    again = here.extract(usable, dask="tcp://127.0.0.1:1")  # nobody is asked
+    assert (again.cached, again.computed) == (done.computed, 0)
+
+
+def test_pictures_at_addresses_are_fetched_by_the_workers(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """The same embeddings; what the server says of the pictures is remembered here."""
+    digests = base(home, tmp_path).extract(paths(home)[:40]).digests
+    with serving(home / "pictures") as server:
+        there = [place(f"{server.url}/{path.name}") for path in paths(home)[:40]]
+        other = base(home, tmp_path / "other")
+        done = other.extract(there, dask=workers.scheduler_address)
+        assert list(done.digests.values()) == list(digests.values())
+        assert done.computed == 40
+        again = other.extract(there, dask="tcp://127.0.0.1:1")  # nobody is asked
+        assert again.cached == 40
+
+
+def test_four_workers_give_the_same_cache_too(
+    home: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Started for this one extraction, and gone after it."""
+    done = base(home, tmp_path).extract(paths(home), dask="local:4")
+    assert done.computed == N_PICTURES - 1
+    assert shards(tmp_path) == alone
+
+
+def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
+    """Return the process id of a worker; one that is being started again has none for a while."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        ids = {worker.process.pid for worker in workers.workers.values() if worker.process}
+        if usable := ids - {None, *but}:
+            return int(usable.pop())
+        time.sleep(0.02)
+    raise AssertionError("no worker was started again within a minute")
+
+
+def test_workers_killed_at_each_tenth_of_the_work_lose_nothing(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Their tasks are done again by others; the cache comes out the same."""
+    killed: list[int] = []
+
+    def kill(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings" and done / total >= (len(killed) + 1) / 10:
+            killed.append(wait_for_a_worker(workers, but=killed))
+            os.kill(killed[-1], signal.SIGKILL)
+
+    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=kill)
+    assert len(killed) >= 8
+    assert done.computed == N_PICTURES - 1
+    assert shards(tmp_path) == alone
+
+
+def test_a_worker_with_other_code_is_refused(
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its name; nothing that it might have computed is kept."""
+    monkeypatch.setattr("extract.cluster.extraction.code_digest", lambda: "0" * 64)
+    with pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"):
+        base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+    assert shards(tmp_path) == {}
+
+
+def test_a_worker_without_the_weights_is_refused(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """The message names the worker, and the file that it has not."""
+    np.savez(tmp_path / "gone.npz", *construct("vgg16", 48).get_weights())
+    here = FrozenBase.choose(
+        "vgg16", size=48, weights=str(tmp_path / "gone.npz"), cache=tmp_path / "cache"
+    )
+    (tmp_path / "gone.npz").unlink()
+    with pytest.raises(ClusterError, match=r"worker tcp://.*gone\.npz"):
+        here.extract(paths(home), dask=workers.scheduler_address)
+
+
+def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Path) -> None:
+    """A process that works for many clients, one after the other, does not fill up with them."""
+    here = base(home, tmp_path)
+    some, decoders = paths(home)[:2], []
+    for max_pixels in (50_000_000, 40_000_000):
+        job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, code_digest())
+        assert all(decoded.image is not None for *_, decoded in embed(job, some))
+        decoders.append(_loaded(job).decoders)
+    earlier, latest = decoders
+    assert earlier._closed
+    assert not latest._closed
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("tcp://127.0.0.1:1", "no Dask scheduler with a worker"),
+        ("nonsense", "no Dask scheduler with a worker"),
+        ("local:none", "expected local:N"),
+        ("local:0", "expected local:N"),
+        ("local:2000000", "from 1 to"),
+        ("tcp://127.0.0.1", "missing port number"),
+        ("http://127.0.0.1:80", "unknown address scheme"),
+    ],
+)
+def test_a_wrong_address_is_a_clear_message(
+    home: Path, address: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Soon, and with what to do."""
+    monkeypatch.setattr("extract.cluster.connection._SECONDS_TO_CONNECT", 2)
+    with pytest.raises(ClusterError, match=words):
+        base(home, tmp_path).extract(paths(home), dask=address)
+
+
+def extraction(home: Path, cache: Path, address: str, **options: Any) -> subprocess.Popen[str]:
+    """Start `python -m extract` on the pictures as a process of its own."""
+    table = home / "table.csv"
+    rows = [f"pictures/{path.name},{'ab'[i % 2]}" for i, path in enumerate(paths(home))]
+    table.write_text("path,label\n" + "\n".join(rows) + "\n")
+    return subprocess.Popen(
+        [sys.executable, "-m", "extract", "--data", str(table), "--size", "48",
+         "--weights", str(home / "vgg16.npz"), "--cache", str(cache), "--dask", address],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background has them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options,
+    )  # fmt: skip
+
+
+def wait_for_shards(cache: Path, n: int, process: subprocess.Popen[Any]) -> None:
+    while len(list((cache / "shards").glob("*.npy"))) < n:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def test_a_client_that_is_killed_twice_goes_on_where_it_was(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+) -> None:
+    """What was committed stays; the third run computes only what is left."""
+    for n in (1, 2):
+        process = extraction(home, tmp_path, workers.scheduler_address)
+        wait_for_shards(tmp_path, n, process)
+        process.kill()
+        process.communicate()
+    there = rows(home, tmp_path)
+    assert there >= 64
+    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+    assert done.cached >= there
+    assert done.cached + done.computed == N_PICTURES - 1
+    assert rows(home, tmp_path) == N_PICTURES - 2  # two of the pictures are one
+
+
+def test_a_scheduler_that_is_restarted_loses_nothing(
+    home: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    """That it is gone is told; the same command, once it is there again, computes only the rest."""
+    with cluster_of_processes(tmp_path) as (address, scheduler):
+        process = extraction(home, tmp_path / "cache", address)
+        wait_for_shards(tmp_path / "cache", 1, process)
+        scheduler.kill()
+        _, complaints = process.communicate(timeout=120)
+    assert process.returncode == 2, complaints
+    assert "the same command goes on from there" in complaints
+    assert "Traceback" not in complaints
+    kept = shards(tmp_path / "cache")
+    there = rows(home, tmp_path / "cache")
+    assert there >= 64
+    with cluster_of_processes(tmp_path, int(address.rpartition(":")[2])) as (again, _):
+        assert again == address
+        done = base(home, tmp_path / "cache").extract(paths(home), dask=again)
+    assert done.cached >= there
+    assert done.cached + done.computed == N_PICTURES - 1
+    assert rows(home, tmp_path / "cache") == N_PICTURES - 2  # two of the pictures are one
+    assert kept.items() <= shards(tmp_path / "cache").items()
+
+
+def test_the_scheduler_never_holds_more_than_a_few_tasks(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """However many pictures there are, so many as keep the workers busy."""
+    held: list[int] = []
+
+    def watch(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings" and 0 < done < total:
+            held.append(sum(key.startswith("embed") for key in workers.scheduler.tasks))
+
+    base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=watch)
+    assert 0 < max(held) <= 2 * TASKS_PER_THREAD + 1 < N_PICTURES / FILES_PER_TASK
+
+
+def test_ctrl_c_on_a_terminal_reaches_no_worker(home: Path, tmp_path: Path) -> None:
+    """It goes to all processes there; only this one has something to say, and none is left."""
+    process = extraction(home, tmp_path, "local:2", start_new_session=True)
+    said = iter(process.stderr.readline, "")  # type: ignore[union-attr]  # it is a pipe
+    assert any("Dask at local:2: 2 workers, 2 threads" in line for line in said)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130, complaints
+    assert complaints.strip().splitlines()[-1].startswith("stopped: ")
+    assert "Traceback" not in complaints
+    assert "distributed" not in complaints
+    deadline = time.monotonic() + 30
+    while is_there(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_there(process.pid)
+
+
+def is_there(group: int) -> bool:
+    """Return whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_ctrl_c_keeps_what_is_there(home: Path, workers: LocalCluster, tmp_path: Path) -> None:
+    """Status 130, one line, and the embeddings so far."""
+    process = extraction(home, tmp_path, workers.scheduler_address)
+    wait_for_shards(tmp_path, 1, process)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130, complaints
+    assert "embeddings computed and kept" in complaints
+    assert "Traceback" not in complaints

@@ -1,0 +1,397 @@
+"""Unpacking archives made to do harm, and a few that are not."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import struct
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from extract.datasets import archive as archives
+from extract.datasets.archive import appearing, check, unpack
+from extract.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = TypeVar("P", Path, io.BytesIO)
+GOOD = {"pets/cat/1.jpg": b"one", "pets/dog/2.jpg": b"two" * 50, "pets/dog/empty.txt": b""}
+
+
+def make(path: P, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> P:
+    with zipfile.ZipFile(path, "w", method) as opened:
+        for name, content in entries.items():
+            opened.writestr(name, content)
+    return path
+
+
+def make_with(path: Path, change: Callable[[zipfile.ZipInfo], None]) -> Path:
+    """Make an archive of one good entry and one that `change` was let loose on."""
+    entry = zipfile.ZipInfo("pets/odd.jpg")
+    change(entry)
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("pets/good.jpg", b"good")
+        opened.writestr(entry, b"target")
+    return path
+
+
+def patched(path: Path, central: bytes, offset: int, value: bytes) -> Path:
+    """Overwrite bytes at `offset` of the last central directory record and its local header."""
+    data = bytearray(path.read_bytes())
+    at = data.rindex(central)
+    data[at + offset : at + offset + len(value)] = value
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a folder that holds nothing but what unpacking leaves in it."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    return folder
+
+
+def refusal(archive: Path, place: Path) -> str:
+    """Return why an archive is neither unpacked nor passed, after a look that nothing is left."""
+    with pytest.raises(ArchiveError) as judged:
+        check(archive)
+    with pytest.raises(ArchiveError) as refused:
+        unpack(archive, place / "pets")
+    assert str(judged.value) == str(refused.value)
+    assert list(place.iterdir()) == []
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_good_archive_is_unpacked_whole(tmp_path: Path, place: Path, method: int) -> None:
+    """Every file comes out with its bytes, and nothing else lies beside the folder."""
+    archive = make(tmp_path / "a.zip", {**GOOD, "pets/bird/": b""}, method)
+    assert unpack(archive, place / "out") == place / "out"
+    assert {
+        path.relative_to(place / "out").as_posix(): path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_file()
+    } == GOOD
+    assert (place / "out/pets/bird").is_dir()
+    assert [path.name for path in place.iterdir()] == ["out"]
+
+
+def test_the_folder_can_be_read_by_others(tmp_path: Path, place: Path) -> None:
+    """The unpacked folder has the rights of any new folder, not a scratch folder's."""
+    unpack(make(tmp_path / "a.zip", GOOD), place / "out")
+    (place / "plain").mkdir()
+    assert (place / "out").stat().st_mode == (place / "plain").stat().st_mode
+
+
+def test_progress_counts_the_files(tmp_path: Path, place: Path) -> None:
+    """Progress ends at the number of entries."""
+    seen: list[tuple[str, int, int]] = []
+    archive = make(tmp_path / "a.zip", GOOD)
+    unpack(archive, place / "out", progress=lambda *report: seen.append(report))
+    assert seen[-1] == ("unpacking a.zip", 3, 3)
+
+
+def test_metadata_of_macos_is_left_out(tmp_path: Path, place: Path) -> None:
+    """Resource forks named like pictures do not become pictures."""
+    unpack(make(tmp_path / "a.zip", {**GOOD, "__MACOSX/cat/._1.jpg": b"fork"}), place / "out")
+    assert not (place / "out/__MACOSX").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.jpg",
+        "pets/../../evil.jpg",
+        "pets/..",
+        "./evil.jpg",
+        "pets//evil.jpg",
+        "/etc/evil.jpg",
+        "C:/evil.jpg",
+        "c:evil.jpg",
+        "pets/c:evil.jpg",
+        "..\\evil.jpg",
+        "pets\\evil.jpg",
+        "\\\\host\\share\\evil.jpg",
+        "pets/new\nline.jpg",
+        "a/" * 2000 + "deep.jpg",
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, place: Path, name: str) -> None:
+    """One bad name refuses the whole archive."""
+    assert "was refused" in refusal(make(tmp_path / "a.zip", {**GOOD, name: b"evil"}), place)
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_name_cut_by_a_nul_byte_is_refused(tmp_path: Path, place: Path) -> None:
+    """The name that is judged is the name in the archive, not what Python makes of it."""
+    archive = make(tmp_path / "a.zip", {**GOOD, "pets/x.jpg_.exe": b"evil"})
+    archive.write_bytes(archive.read_bytes().replace(b"x.jpg_.exe", b"x.jpg\0.exe"))
+    assert "control character" in refusal(archive, place)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (stat.S_IFLNK, "is a link"),
+        (stat.S_IFIFO, "special file"),
+        (stat.S_IFSOCK, "special file"),
+        (stat.S_IFCHR, "special file"),
+        (stat.S_IFBLK, "special file"),
+    ],
+)
+def test_links_and_special_files_are_refused(
+    tmp_path: Path, place: Path, kind: int, reason: str
+) -> None:
+    """Only plain files and folders are unpacked."""
+
+    def change(entry: zipfile.ZipInfo) -> None:
+        entry.create_system = 3
+        entry.external_attr = (kind | 0o777) << 16
+
+    assert reason in refusal(make_with(tmp_path / "a.zip", change), place)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, place: Path) -> None:
+    """Of two files with one name nobody could say which counts."""
+    archive = make_with(
+        tmp_path / "a.zip", lambda entry: setattr(entry, "filename", "pets/good.jpg")
+    )
+    assert "twice" in refusal(archive, place)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("pets/Cat.jpg", "pets/cat.JPG"),
+        ("Pets/1.jpg", "pets/2.jpg"),
+        ("stra\u00dfe.jpg", "STRASSE.jpg"),
+        ("caf\u00e9.jpg", "cafe\u0301.jpg"),
+    ],
+)
+def test_names_that_are_one_on_other_systems_are_refused(
+    tmp_path: Path, place: Path, first: str, second: str
+) -> None:
+    """Letter case and composition tell no files apart, in folders' names neither."""
+    assert "it holds both" in refusal(make(tmp_path / "a.zip", {first: b"1", second: b"2"}), place)
+
+
+def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path, place: Path) -> None:
+    """A name stands for a file or for a folder."""
+    assert "as a folder" in refusal(
+        make(tmp_path / "a.zip", {"pets/x": b"1", "pets/x/y": b"2"}), place
+    )
+
+
+@pytest.mark.parametrize("bit", [0x1, 0x40, 0x2000])
+def test_encrypted_entries_are_refused(tmp_path: Path, place: Path, bit: int) -> None:
+    """There is no password to ask for."""
+    archive = make(tmp_path / "a.zip", GOOD)
+    assert "is encrypted" in refusal(
+        patched(archive, b"PK\x01\x02", 8, struct.pack("<H", bit)), place
+    )
+
+
+@pytest.mark.parametrize("name", ["in.zip", "in.tar", "in.tar.gz", "IN.TGZ", "in.7z", "in.jpg.xz"])
+def test_nested_archives_are_refused(tmp_path: Path, place: Path, name: str) -> None:
+    """An archive in an archive is nothing that a data set needs."""
+    assert "archive inside" in refusal(
+        make(tmp_path / "a.zip", {**GOOD, f"pets/{name}": b"PK"}), place
+    )
+
+
+def test_other_compressions_are_refused(tmp_path: Path, place: Path) -> None:
+    """Only the two methods that every zip program writes are read."""
+    archive = make(tmp_path / "a.zip", GOOD, zipfile.ZIP_BZIP2)
+    assert "not stored or deflated" in refusal(archive, place)
+
+
+def test_too_many_files_are_refused(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of entries has a limit."""
+    monkeypatch.setattr(archives, "MAX_FILES", 2)
+    assert "3 entries" in refusal(make(tmp_path / "a.zip", GOOD), place)
+
+
+def test_too_many_folders_on_the_way_are_refused(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders that no entry lists are counted too."""
+    monkeypatch.setattr(archives, "MAX_FILES", 10)
+    assert "more than 10" in refusal(
+        make(tmp_path / "a.zip", {"a/b/c/d/e/f/g/h/i/j/k.jpg": b"1"}), place
+    )
+
+
+def test_too_many_bytes_are_refused(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum of the sizes has a limit."""
+    monkeypatch.setattr(archives, "MAX_BYTES", 100)
+    assert "would expand to 153 bytes" in refusal(make(tmp_path / "a.zip", GOOD), place)
+
+
+def test_a_file_that_expands_too_far_is_refused(tmp_path: Path, place: Path) -> None:
+    """A megabyte of zeros in a kilobyte is a bomb, in whatever company."""
+    noise = bytes(range(256)) * 4000
+    archive = make(tmp_path / "a.zip", {"noise.jpg": noise}, zipfile.ZIP_STORED)
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("bomb.jpg", bytes(1_000_000))
+    assert re.search(r"bomb\.jpg.*expands more than 100 to 1", refusal(archive, place))
+
+
+def test_entries_that_share_their_bytes_are_refused(tmp_path: Path, place: Path) -> None:
+    """Many entries that point at the same bytes expand the file, though none does alone."""
+    single = make(tmp_path / "one.zip", {"000.jpg": b"x" * 20_000}).read_bytes()
+    start, end = single.index(b"PK\x01\x02"), single.index(b"PK\x05\x06")
+    local, central = single[:start], single[start:end]
+    records = [central.replace(b"000.jpg", b"%03d.jpg" % number) for number in range(999)]
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 999, 999, 999 * len(central), start, 0)
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(local + b"".join(records) + tail)
+    assert "it would expand more than 100 to 1" in refusal(archive, place)
+
+
+@pytest.mark.parametrize("declared", [1, 149, 151, 10_000])
+def test_a_size_that_is_a_lie_is_refused(tmp_path: Path, place: Path, declared: int) -> None:
+    """The bytes that come out are counted, whatever the archive says of them."""
+    archive = make(tmp_path / "a.zip", {"pets/2.jpg": b"two" * 50}, zipfile.ZIP_DEFLATED)
+    patched(archive, b"PK\x01\x02", 24, struct.pack("<L", declared))
+    assert re.search("cannot be unpacked|was refused", refusal(archive, place))
+
+
+def test_a_flipped_bit_is_refused(tmp_path: Path, place: Path) -> None:
+    """The checksums count."""
+    archive = make(tmp_path / "a.zip", GOOD)
+    archive.write_bytes(archive.read_bytes().replace(b"twotwo", b"twotwp", 1))
+    assert "cannot be unpacked" in refusal(archive, place)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04", b"\x00" * 99])
+def test_what_is_no_archive_is_refused(tmp_path: Path, place: Path, content: bytes) -> None:
+    """An error page saved as .zip is found out."""
+    (tmp_path / "a.zip").write_bytes(content)
+    assert "cannot be unpacked" in refusal(tmp_path / "a.zip", place)
+
+
+def test_an_archive_without_files_is_refused(tmp_path: Path, place: Path) -> None:
+    """Folders alone are no data."""
+    assert "no files" in refusal(make(tmp_path / "a.zip", {"pets/": b""}), place)
+
+
+def test_a_truncated_archive_is_refused(tmp_path: Path, place: Path) -> None:
+    """An archive cut at any tenth is refused."""
+    data = make(tmp_path / "a.zip", GOOD).read_bytes()
+    for tenth in range(10):
+        (tmp_path / "cut.zip").write_bytes(data[: len(data) * tenth // 10])
+        assert "cannot be unpacked" in refusal(tmp_path / "cut.zip", place)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 252 + ".jpg", "\u00e9" * 130 + ".jpg", "x" * 200 + "/y" * 900]
+)
+def test_a_name_too_long_for_a_disk_is_refused(tmp_path: Path, place: Path, name: str) -> None:
+    """What no file system takes is found out before anything is downloaded for good."""
+    assert re.search(
+        "too long|deep", refusal(make(tmp_path / "a.zip", {**GOOD, name: b"1"}), place)
+    )
+
+
+def test_what_the_system_refuses_leaves_nothing(tmp_path: Path, place: Path) -> None:
+    """A place that cannot be written to is one error."""
+    (place / "file").touch()
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
+        unpack(make(tmp_path / "a.zip", GOOD), place / "file" / "out")
+    assert [path.name for path in place.iterdir()] == ["file"]
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, place: Path) -> None:
+    """An unpacking that is stopped has never been."""
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unpack(make(tmp_path / "a.zip", GOOD), place / "out", progress=stop)
+    assert list(place.iterdir()) == []
+
+
+def test_the_files_are_on_the_disk_before_the_folder_has_its_name(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut right after unpacking leaves no empty pictures under the final name."""
+    synced: dict[int, bool] = {}
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced[os.fstat(descriptor).st_ino] = (place / "out").exists()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    unpack(make(tmp_path / "a.zip", GOOD), place / "out")
+    below = {path.stat().st_ino for path in (place / "out").rglob("*")}
+    assert {inode for inode, named in synced.items() if not named} >= below
+    assert synced[place.stat().st_ino]
+
+
+def test_a_folder_with_files_is_not_replaced(tmp_path: Path, place: Path) -> None:
+    """What is there stays as it is."""
+    (place / "out").mkdir()
+    (place / "out/mine.txt").write_text("mine")
+    with pytest.raises(ArchiveError):
+        unpack(make(tmp_path / "a.zip", GOOD), place / "out")
+    assert [path.name for path in place.rglob("*")] == ["out", "mine.txt"]
+
+
+def test_scratch_folders_of_killed_runs_are_swept_a_day_later(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old scratch folders of the same name go; a young one may still be in use."""
+    (place / ".o[u]t.killed.partial").mkdir()
+    with appearing(place / "o[u]t"):
+        pass
+    assert (place / ".o[u]t.killed.partial").exists()
+    (place / "o[u]t").rmdir()
+    tomorrow = time.time() + 2 * 24 * 60 * 60
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+    with appearing(place / "o[u]t"):
+        pass
+    assert [path.name for path in place.iterdir()] == ["o[u]t"]
+
+
+BUFFER = io.BytesIO()
+make(BUFFER, GOOD, zipfile.ZIP_DEFLATED)
+SAMPLE = BUFFER.getvalue()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SAMPLE) - 1), st.integers(0, 255)), min_size=1, max_size=6
+    )
+)
+def test_no_damage_raises_anything_else(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+    """Bytes overwritten anywhere in an archive give its files, or the one error."""
+    data = bytearray(SAMPLE)
+    for at, value in changes:
+        data[at] = value
+    path = tmp_path / "damaged.zip"
+    path.write_bytes(data)
+    raised: Exception | None = None
+    try:
+        check(path)
+    except Exception as error:  # noqa: BLE001 - which one it may be is what is tested
+        raised = error
+    assert raised is None or isinstance(raised, ArchiveError)

@@ -1,0 +1,85 @@
+"""Corrected labels, put over those of a data set."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from extract.datasets import dataset
+from extract.datasets.corrections import relabelled
+from extract.errors import DataError
+from toolkit.csv_cells import write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from extract.datasets.dataset import Dataset
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    """Two classes of two images each."""
+    for name in ("cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).touch()
+    return dataset.read(tmp_path / "data")
+
+
+def labels_of(found: Dataset) -> dict[str, str]:
+    return {found.relative(item.path): item.label for item in found.items}
+
+
+def test_labels_are_changed_and_images_left_out(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those that the file names, and no others; the user is told how many."""
+    rows = [["cats/1.png", "dogs", "0.9"], ["dogs/2.png", "", "0.1"], ["dogs/1.png", "dogs", ""]]
+    write_csv(tmp_path / "corrected.csv", ["path", "label", "likely"], rows)
+    with caplog.at_level(logging.INFO, logger="extract"):
+        found = relabelled(data, tmp_path / "corrected.csv")
+    assert labels_of(found) == {"cats/1.png": "dogs", "cats/2.png": "cats", "dogs/1.png": "dogs"}
+    assert "1 labels changed, 1 images left out" in caplog.text
+
+
+def test_a_new_class_is_mentioned(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be meant, and it may be a typing error."""
+    write_csv(tmp_path / "corrected.csv", ["Path", "Label"], [["cats/1.png", "dgos"]])
+    with caplog.at_level(logging.INFO, logger="extract"):
+        assert relabelled(data, tmp_path / "corrected.csv").classes == ["cats", "dgos", "dogs"]
+    assert "not there before: dgos (did you mean dogs?)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "words"),
+    [
+        (["path", "class"], [["cats/1.png", "dogs"]], "expected the columns path and label"),
+        (["path", "label"], [["cats/9.png", "dogs"]], "has no image 'cats/9.png'; paths are"),
+        (
+            ["path", "label"],
+            [["cats/8.png", "dogs"], ["cats/9.png", "dogs"]],
+            "has no image 'cats/8.png' nor 1 others",
+        ),
+        (
+            ["path", "label"],
+            [["cats/1.png", "dogs"], ["cats/1.png", "cats"]],
+            "line 3: 'cats/1.png' stands twice",
+        ),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(
+    data: Dataset, tmp_path: Path, header: list[str], rows: list[list[str]], words: str
+) -> None:
+    """With what was expected, and what was found."""
+    write_csv(tmp_path / "corrected.csv", header, rows)
+    with pytest.raises(DataError, match=words):
+        relabelled(data, tmp_path / "corrected.csv")
+
+
+def test_a_file_that_is_not_there_is_said_so(data: Dataset, tmp_path: Path) -> None:
+    """One sentence, no traceback."""
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        relabelled(data, tmp_path / "absent.csv")

@@ -1,0 +1,189 @@
+"""Which image has which label and split, for every layout and every way to get it wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from extract.datasets.dataset import Dataset, Item, counts, images_in, read
+from extract.errors import DataError
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return root
+
+
+def found(dataset: Dataset) -> list[tuple[str, str, str | None]]:
+    return [(dataset.relative(i.path), i.label, i.split) for i in dataset.items]
+
+
+def test_the_lessons_folders(tmp_path: Path) -> None:
+    """CLASS-train and CLASS-test give label and split; classes are sorted: dogs = 1, cats = 0."""
+    touch(tmp_path, "dogs-train/dog.1.jpg", "cats-train/cat.1.jpg", "cats-test/cat.4001.jpg",
+          "dogs-test/dog.4001.JPG", "dogs-train/notes.txt")  # fmt: skip
+    dataset = read(tmp_path)
+    assert dataset.classes == ["cats", "dogs"]
+    assert found(dataset) == [
+        ("cats-test/cat.4001.jpg", "cats", "test"),
+        ("cats-train/cat.1.jpg", "cats", "train"),
+        ("dogs-test/dog.4001.JPG", "dogs", "test"),
+        ("dogs-train/dog.1.jpg", "dogs", "train"),
+    ]
+    assert dataset.has_split
+
+
+@pytest.mark.parametrize("test_folder", ["test", "val", "validation"])
+def test_train_and_test_folders_of_classes(tmp_path: Path, test_folder: str) -> None:
+    """train/CLASS and test/CLASS, or what others call the test."""
+    touch(tmp_path, "train/a/1.png", "train/b/1.png", f"{test_folder}/a/2.png")
+    assert found(read(tmp_path)) == sorted(
+        [("train/a/1.png", "a", "train"), ("train/b/1.png", "b", "train"),
+         (f"{test_folder}/a/2.png", "a", "test")]
+    )  # fmt: skip
+
+
+def test_a_folder_per_class_has_no_split_yet(tmp_path: Path) -> None:
+    """Images may lie deeper below the class's folder; hidden files are passed over."""
+    touch(tmp_path, "a/1.jpg", "a/deep/2.webp", "b/3.bmp", "b/.hidden.jpg", ".git/x.jpg")
+    dataset = read(tmp_path)
+    assert found(dataset) == [("a/1.jpg", "a", None), ("a/deep/2.webp", "a", None),
+                              ("b/3.bmp", "b", None)]  # fmt: skip
+    assert not dataset.has_split
+
+
+def test_kaggles_file_names(tmp_path: Path) -> None:
+    """CLASS.NUMBER.jpg in one folder, or in its train/; an unlabelled test/ is passed over."""
+    touch(tmp_path, "train/cat.0.jpg", "train/dog.0.jpg", "test/1.jpg", "readme.txt")
+    assert found(read(tmp_path)) == [("train/cat.0.jpg", "cat", None),
+                                     ("train/dog.0.jpg", "dog", None)]  # fmt: skip
+    assert [i.label for i in read(tmp_path / "train").items] == ["cat", "dog"]
+
+
+def test_a_single_folder_around_the_classes_is_stepped_into(tmp_path: Path) -> None:
+    """Archives often hold one folder, and a Mac's hold another for itself."""
+    touch(tmp_path, "pets/cats/1.jpg", "pets/dogs/1.jpg", "__MACOSX/pets/cats/._1.jpg")
+    assert read(tmp_path).classes == ["cats", "dogs"]
+
+
+def test_csv_with_and_without_a_split(tmp_path: Path) -> None:
+    """Paths are relative to the CSV file; the split column is optional."""
+    touch(tmp_path, "x/1.jpg", "x/2.jpg")
+    (tmp_path / "d.csv").write_text("path,label,split\nx/1.jpg,b,train\nx/2.jpg,a,TEST\n")
+    assert found(read(tmp_path / "d.csv")) == [("x/1.jpg", "b", "train"), ("x/2.jpg", "a", "test")]
+    (tmp_path / "e.csv").write_text("label,path\nb,x/1.jpg\na,x/2.jpg\n")
+    assert not read(tmp_path / "e.csv").has_split
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected the columns path,label"),
+        ("file,label\nx,y\n", "found file,label"),
+        ("path,label\n", "found none below the heading"),
+        ("path,label\nabsent.jpg,a\n", "line 2: there is no file"),
+        ("path,label\nx/1.jpg,\n", "line 2: expected a path and a label"),
+        ("path,label,split\nx/1.jpg,a,holdout\n", "line 2: split is 'holdout'"),
+        ("path,label\nx/1.jpg,a\nx/1.jpg,b\n", "stands twice, once as a"),
+        ("path,label,split\nx/1.jpg,a,test\nx/2.jpg,a,\n", "has no split"),
+    ],
+)
+def test_a_wrong_csv_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    """Each way to get the file wrong has its own message."""
+    touch(tmp_path, "x/1.jpg", "x/2.jpg")
+    (tmp_path / "d.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "d.csv")
+
+
+def test_a_class_folder_without_images_is_an_error(tmp_path: Path) -> None:
+    """A label without images is named, not passed over."""
+    touch(tmp_path, "a/1.jpg", "b/notes.txt")
+    with pytest.raises(DataError, match="class 'b' has a folder without images"):
+        read(tmp_path)
+
+
+def test_a_folder_without_a_layout_lists_the_layouts(tmp_path: Path) -> None:
+    """The message says which layouts there are, and what was found instead."""
+    touch(tmp_path, "holiday1.jpg", "holiday2.jpg")
+    with pytest.raises(DataError, match=r"a folder per class.*found holiday1.jpg, holiday2.jpg"):
+        read(tmp_path)
+    with pytest.raises(DataError, match="found neither"):
+        read(tmp_path / "absent")
+
+
+def test_names_of_any_bytes_are_read(tmp_path: Path) -> None:
+    """Class names with newlines and bytes outside UTF-8 are names like others."""
+    odd = os.fsdecode(b"caf\xe9\n")
+    touch(tmp_path, f"{odd}/1.jpg", "b/1.jpg")
+    assert read(tmp_path).classes == sorted([odd, "b"])
+
+
+def digests(n: int, salt: str = "") -> list[str]:
+    return [hashlib.sha256(f"{salt}{i}".encode()).hexdigest() for i in range(n)]
+
+
+def flat(n: int, label: str = "a", start: int = 0) -> tuple[Item, ...]:
+    return tuple(Item(Path(f"/d/{label}/{i}.jpg"), label, None) for i in range(start, start + n))
+
+
+def test_the_hashed_split_is_stratified_and_seeded() -> None:
+    """Each class gives about its share; the seed decides which images."""
+    dataset = Dataset("d", Path("/d"), flat(500) + flat(300, "b"))
+    names = digests(800)
+    split = dataset.with_hashed_split(names, 0.25, seed=0)
+    assert counts(split.items, ["a", "b"], "test") == pytest.approx([125, 75], abs=25)
+    again = dataset.with_hashed_split(names, 0.25, seed=0)
+    assert split == again
+    other = dataset.with_hashed_split(names, 0.25, seed=1)
+    assert [i.split for i in other.items] != [i.split for i in split.items]
+
+
+def test_adding_images_does_not_reshuffle_the_rest() -> None:
+    """An image's side depends on its own bytes, not on its neighbours."""
+    names = digests(300)
+    few = Dataset("d", Path("/d"), flat(200)).with_hashed_split(names[:200], 0.2, seed=0)
+    many = Dataset("d", Path("/d"), flat(300)).with_hashed_split(names, 0.2, seed=0)
+    assert many.items[:200] == few.items
+
+
+def test_copies_of_one_image_are_on_one_side() -> None:
+    """The same bytes in train and test would be a leak."""
+    dataset = Dataset("d", Path("/d"), flat(100))
+    names = digests(50) * 2
+    split = dataset.with_hashed_split(names, 0.5, seed=0)
+    assert [i.split for i in split.items[:50]] == [i.split for i in split.items[50:]]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("size", [0.01, 0.5, 0.99])
+def test_a_small_class_has_an_image_on_both_sides(n: int, size: float) -> None:
+    """Whatever the share and the luck, neither side of a class with two images is empty."""
+    for salt in map(str, range(20)):
+        dataset = Dataset("d", Path("/d"), flat(n))
+        split = dataset.with_hashed_split(digests(n, salt), size, seed=0)
+        assert {i.split for i in split.items} == {"train", "test"}
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0, -1.0])
+def test_a_share_must_be_a_share(size: float) -> None:
+    """Nothing or everything for the test is no split."""
+    with pytest.raises(DataError, match="between 0 and 1"):
+        Dataset("d", Path("/d"), flat(3)).with_hashed_split(digests(3), size, seed=0)
+
+
+def test_images_in_takes_files_and_folders(tmp_path: Path) -> None:
+    """A file is itself; a folder is its image files in order; nothing is an error."""
+    touch(tmp_path, "b.jpg", "a.png", "notes.txt")
+    assert [p.name for p in images_in(tmp_path)] == ["a.png", "b.jpg"]
+    assert images_in(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    with pytest.raises(DataError, match="no file or folder"):
+        images_in(tmp_path / "absent")
+    with pytest.raises(DataError, match="holds no image"):
+        images_in(touch(tmp_path, "empty/x.txt") / "empty")

@@ -1,0 +1,304 @@
+"""Downloading from a real server on this machine that misbehaves: one clear error, and no file."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from extract.datasets import download, pace
+from extract.datasets.download import UnreachableError, fetch
+from extract.errors import ArchiveError, DownloadError
+from tests.extract.misbehaving import (
+    CONTENT,
+    Fault,
+    Handler,
+    Server,
+    cut,
+    make_certificate,
+    redirect,
+    serving,
+    status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "kept" / "pets.zip"
+
+
+def is_content(path: Path) -> None:
+    if path.read_bytes() != CONTENT:
+        raise ArchiveError("other bytes")
+
+
+def test_a_length_that_is_never_reached_is_an_error(server: Server, target: Path) -> None:
+    """A server that announces more than it sends is given up, and no file appears."""
+    server.content = b"short"
+    server.faults = [lambda handler: handler.give(None, **{"Content-Length": "50"})] * 9
+    with pytest.raises(DownloadError, match="run the command again"):
+        fetch(server.url, target)
+    assert not target.exists()
+
+
+def test_a_refused_file_never_gets_its_name(server: Server, target: Path) -> None:
+    """A file that fails its check is removed, and the error says why."""
+    server.content = b"other"
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1.*other bytes.*run the command again"):
+        fetch(server.url, target, verify=is_content)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_500_is_tried_again(server: Server, target: Path) -> None:
+    """A server that stumbles and then recovers is no error."""
+    server.faults = [status(500), status(503)]
+    fetch(server.url, target, verify=is_content)
+    assert target.read_bytes() == CONTENT
+
+
+def test_500_for_ever_is_one_error(server: Server, target: Path) -> None:
+    """After a few tries the answer is believed; the host was reached all the same."""
+    server.faults = [status(500)] * 9
+    with pytest.raises(DownloadError, match="500") as caught:
+        fetch(server.url, target)
+    assert not isinstance(caught.value, UnreachableError)
+    assert len(server.requests) == download.ATTEMPTS
+
+
+def test_404_is_not_tried_again(server: Server, target: Path) -> None:
+    """A file that is not there will not be there in a second either."""
+    server.faults = [status(404)] * 9
+    with pytest.raises(DownloadError, match=r"404 .*pets\.zip; check the address"):
+        fetch(server.url, target)
+    assert len(server.requests) == 1
+
+
+def test_a_stall_is_cut_short_and_resumed(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that falls silent in mid-file is asked again for the rest."""
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.2)
+
+    def stall(handler: Handler) -> None:
+        handler.give(cut=300_000)
+        handler.wfile.flush()
+        time.sleep(1)
+
+    server.faults = [stall]
+    started = time.monotonic()
+    fetch(server.url, target, verify=is_content)
+    assert time.monotonic() - started < 0.9
+    assert "Range" in server.requests[1]
+    assert target.read_bytes() == CONTENT
+
+
+def test_garbage_for_an_answer_is_one_error(server: Server, target: Path) -> None:
+    """What is not HTTP is tried a few times and then reported."""
+
+    def garbage(handler: Handler) -> None:
+        handler.wfile.write(b"\xff\x00 no HTTP\r\n\r\n")
+
+    server.faults = [garbage] * 9
+    with pytest.raises(DownloadError, match="run the command again"):
+        fetch(server.url, target)
+    assert not target.exists()
+
+
+def test_a_body_that_never_ends_is_stopped(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server can fill the disk."""
+    monkeypatch.setattr(download, "MAX_BYTES", 200_000)
+    server.faults = [lambda handler: handler.answer(200, CONTENT)]
+    with pytest.raises(DownloadError, match="200000 bytes"):
+        fetch(server.url, target)
+    assert not Path(f"{target}.part").exists()
+    with pytest.raises(DownloadError, match="512000 bytes"):
+        fetch(server.url, target)
+
+
+@pytest.mark.parametrize("place", ["ftp://127.0.0.1/x", "file:///etc/passwd", "//[", "gopher://x"])
+def test_a_redirect_out_of_the_web_is_refused(server: Server, target: Path, place: str) -> None:
+    """A redirect leads to http or https, or nowhere."""
+    server.faults = [lambda handler: handler.answer(302, b"", Location=place)]
+    with pytest.raises(DownloadError):
+        fetch(server.url, target)
+    assert not target.exists()
+
+
+def test_a_redirect_within_the_web_is_followed(server: Server, target: Path) -> None:
+    """A file may have moved."""
+    server.faults = [lambda handler: handler.answer(302, b"", Location="/elsewhere.zip")]
+    fetch(server.url, target, verify=is_content)
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_redirect_out_of_https_is_refused(
+    server: Server, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for under https is not taken without it, though it be the right file."""
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with serving(certificate) as secure:
+        secure.faults = [redirect(server.url)]
+        with pytest.raises(DownloadError, match="which is not https"):
+            fetch(secure.url, target)
+        assert not target.exists()
+        assert server.requests == []
+        secure.faults = [redirect("/elsewhere.zip")]
+        assert fetch(secure.url, target).read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is taken from a server that cannot say who it is."""
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    with serving(make_certificate(tmp_path)) as secure, pytest.raises(UnreachableError):
+        fetch(secure.url, target)
+    assert not target.exists()
+    assert secure.requests == []
+
+
+@pytest.mark.parametrize("place", ["/\udcff\udcfe", "http://.example/", "http://a b/", "//[::1"])
+def test_a_redirect_to_what_is_no_address_is_one_error(
+    server: Server, target: Path, place: str
+) -> None:
+    """Whatever requests makes of such a place, it ends in the toolkit's own error."""
+
+    def misdirect(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.0 302 Found\r\nLocation: ")
+        handler.wfile.write(place.encode("utf-8", "surrogateescape") + b"\r\n\r\n")
+
+    server.faults = [misdirect] * 9
+    with pytest.raises(DownloadError):
+        fetch(server.url, target)
+    assert not target.exists()
+
+
+def test_the_body_of_a_redirect_is_not_read(server: Server, target: Path) -> None:
+    """A redirect with a body that never ends is followed at once."""
+
+    def endless(handler: Handler) -> None:
+        handler.answer(302, b"", Location="/elsewhere.zip")
+        handler.drip(bytes(10_000))
+
+    server.faults = [endless]
+    started = time.monotonic()
+    fetch(server.url, target, verify=is_content)
+    assert time.monotonic() - started < 1
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expect 1 KiB within 0.3 s."""
+    monkeypatch.setattr(pace, "PATIENCE", 0.3)
+    monkeypatch.setattr(pace, "MIN_RATE", 1024 / 0.3)
+
+
+def drip_body(handler: Handler) -> None:
+    handler.give(cut=0)
+    handler.drip(CONTENT)
+
+
+def drip_head(handler: Handler) -> None:
+    handler.drip(b"HTTP/1.0 200 OK\r\n" + b"X-Padding: 1\r\n" * 1000)
+
+
+def drip_chunk(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    handler.drip(b"0" * 10_000)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("drip", [drip_body, drip_head, drip_chunk])
+def test_a_server_that_drips_for_ever_is_given_up(
+    server: Server, target: Path, drip: Fault
+) -> None:
+    """A byte now and then keeps no run waiting, in whatever part of the answer it comes."""
+    server.faults = [drip] * 9
+    with pytest.raises(DownloadError, match=r"less than \d+ bytes a second"):
+        fetch(server.url, target)
+    assert not target.exists()
+    assert len(server.requests) == download.ATTEMPTS
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_dripped_is_taken_up_where_it_was(server: Server, target: Path) -> None:
+    """The bytes that dripped in are kept."""
+    server.faults = [drip_body]
+    fetch(server.url, target, verify=is_content)
+    assert target.read_bytes() == CONTENT
+    assert server.requests[1]["Range"] != "bytes=0-"
+
+
+def test_a_byte_a_try_is_no_gain(server: Server, target: Path) -> None:
+    """A server that sends one byte and hangs up, again and again, is given up."""
+    server.faults = [cut(1)] * 99
+    with pytest.raises(DownloadError, match="4 bytes are kept"):
+        fetch(server.url, target)
+    assert len(server.requests) == download.ATTEMPTS
+
+
+def test_a_reset_connection_is_taken_up_where_it_broke(server: Server, target: Path) -> None:
+    """A reset in mid-file is an interruption like any other."""
+
+    def reset(handler: Handler) -> None:
+        handler.give(cut=300_000)
+        handler.reset()
+
+    server.faults = [reset]
+    fetch(server.url, target, verify=is_content)
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://h/x", "pets.zip", "http://", "http://["]
+)
+def test_other_schemes_are_refused(target: Path, url: str) -> None:
+    """Only http and https addresses are fetched."""
+    with pytest.raises(DownloadError, match="give an http or https URL"):
+        fetch(url, target)
+
+
+def test_a_host_that_refuses_is_unreachable(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens: the error says so, names the address and can be told from others."""
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/pets.zip"
+        with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 could not be reached.*refused"):
+            fetch(url, target)
+
+
+def test_a_name_that_does_not_resolve_is_unreachable(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that does not exist is no bug of ours."""
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    with pytest.raises(UnreachableError, match=r"nowhere\.invalid could not be reached"):
+        fetch("https://nowhere.invalid/pets.zip", target)
+
+
+def test_a_folder_that_cannot_be_written_is_one_error(server: Server, tmp_path: Path) -> None:
+    """The system's refusal is told with the file's name."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadError, match="cannot keep"):
+        fetch(server.url, tmp_path / "file" / "pets.zip")

@@ -1,0 +1,94 @@
+"""The pace that a sender must keep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from extract.datasets import pace
+from extract.datasets.pace import TooSlow, paced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expect ten items in 0.2 s."""
+    monkeypatch.setattr(pace, "PATIENCE", 0.2)
+    monkeypatch.setattr(pace, "MIN_RATE", 50.0)
+
+
+def numbers(count: int, seconds: float) -> Iterator[int]:
+    for number in range(count):
+        time.sleep(seconds)
+        yield number
+
+
+def one(_: int) -> int:
+    return 1
+
+
+def test_items_and_their_end_are_passed_on() -> None:
+    """What is fast enough comes through in order, and ends where it ends."""
+    assert list(paced(numbers(100, 0.0), one)) == list(range(100))
+
+
+def test_errors_are_passed_on() -> None:
+    """The iterator's own error comes after the items before it."""
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise OSError("broken")
+
+    found = []
+    with pytest.raises(OSError, match="broken"):
+        found.extend(paced(failing(), one))
+
+
+def test_a_slow_iterator_is_stopped() -> None:
+    """Fewer items than the pace asks for are an end with an error."""
+    with pytest.raises(TooSlow):
+        list(paced(numbers(1000, 0.05), one))
+
+
+def test_silence_is_slow() -> None:
+    """An iterator that yields nothing is not waited for any longer than the pace says."""
+    started = time.monotonic()
+    with pytest.raises(TooSlow):
+        list(paced(numbers(1, 2.0), one))
+    assert time.monotonic() - started < 1
+
+
+def test_an_iterator_that_is_fast_enough_is_never_stopped() -> None:
+    """Many spans of patience may pass as long as each of them brings enough."""
+    assert len(list(paced(numbers(100, 0.008), one))) == 100
+
+
+def test_the_time_of_the_caller_does_not_count() -> None:
+    """A caller that writes slowly does not make the sender slow."""
+    found = []
+    for number in paced(numbers(5, 0.0), one):
+        time.sleep(0.1)
+        found.append(number)
+    assert found == list(range(5))
+
+
+def test_an_iterator_that_is_left_is_closed() -> None:
+    """Nothing runs on behind a caller that has had enough."""
+    closed = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    with closing(paced(endless(), one)) as items:
+        assert next(items) == 1
+    assert closed.wait(2)

@@ -1,0 +1,217 @@
+"""What each ``--data`` word leads to, with real downloads from a server on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cache.errors import CacheError
+from extract.datasets import dataset, shapes
+from extract.datasets.sources import locate
+from extract.errors import ArchiveError, DataError, DownloadError
+from tests.extract.file_server import Server, make_lesson, make_zip, serving
+from toolkit.errors import AddressError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Serve four small zip files of the lesson's layout."""
+    with serving(make_lesson(tmp_path / "served")) as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_mirror_for_anything_else_is_an_error(cache: Path) -> None:
+    """An option that would do nothing is not passed over in silence."""
+    with pytest.raises(DataError, match="leave --mirror out"):
+        locate("shapes", cache=cache, mirror="http://127.0.0.1/")
+
+
+def test_shapes_are_drawn_once(cache: Path) -> None:
+    """The drawn set is whole, and the second run draws nothing."""
+    drawn = []
+    for _ in range(2):
+        source = locate("shapes", cache=cache, progress=lambda *report: drawn.append(report))
+    assert len(dataset.read(source.path)) == 600
+    assert len(drawn) == 600
+
+
+def test_shapes_of_another_version_are_drawn_anew(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of the drawing never meets pictures of the one before."""
+    monkeypatch.setattr(shapes, "SIZES", {"train": 6, "test": 6})
+    before = locate("shapes", cache=cache).path
+    monkeypatch.setattr(shapes, "VERSION", 999)
+    assert locate("shapes", cache=cache).path != before
+
+
+def test_a_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
+    """Nothing is copied and the cache is not touched."""
+    (tmp_path / "pets").mkdir()
+    source = locate(str(tmp_path / "pets"), cache=cache)
+    assert (source.name, source.path) == ("pets", tmp_path / "pets")
+    assert not cache.exists()
+
+
+def test_a_table_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
+    """A .csv file is left for the reader of data sets."""
+    table = tmp_path / "pets.CSV"
+    table.write_text("path,label\n")
+    assert locate(str(table), cache=cache).path == table
+
+
+def test_a_zip_file_is_unpacked_once(tmp_path: Path, cache: Path) -> None:
+    """The unpacked folder is named by the file's content and found again."""
+    archive = make_zip(tmp_path / "pets.zip", "pets/cat/1.jpg", "pets/dog/1.jpg")
+    first = locate(str(archive), cache=cache)
+    stamp = first.path.stat().st_mtime_ns
+    assert first.name == "pets"
+    assert dataset.read(first.path).classes == ["cat", "dog"]
+    assert locate(str(archive), cache=cache).path.stat().st_mtime_ns == stamp
+    assert archive.exists()
+
+
+def test_a_changed_zip_file_is_another_data_set(tmp_path: Path, cache: Path) -> None:
+    """The same name with other content is unpacked to another folder."""
+    archive = make_zip(tmp_path / "pets.zip", "pets/cat/1.jpg")
+    before = locate(str(archive), cache=cache).path
+    make_zip(archive, "pets/cat/2.jpg")
+    assert locate(str(archive), cache=cache).path != before
+
+
+def test_a_hostile_zip_file_is_refused(tmp_path: Path, cache: Path) -> None:
+    """The archive's rules hold, and nothing is left in the cache."""
+    archive = make_zip(tmp_path / "pets.zip", "pets/cat/1.jpg", "../evil.jpg")
+    with pytest.raises(ArchiveError):
+        locate(str(archive), cache=cache)
+    assert listing(cache) == ["data"]
+
+
+@pytest.mark.parametrize("tail", ["", "?version=1", "#part"])
+def test_a_url_is_downloaded_once(server: Server, cache: Path, tail: str) -> None:
+    """The second run remembers the address, and the zip file is gone."""
+    make_zip(server.folder / "my pets.zip", "cat/1.jpg", "dog/1.jpg")
+    for _ in range(2):
+        source = locate(f"{server.url}/my%20pets.zip{tail}", cache=cache)
+        assert source.name == "my-pets"
+        assert dataset.read(source.path).classes == ["cat", "dog"]
+    assert len(server.asked) == 1
+    assert not list(cache.rglob("*.zip"))
+
+
+def test_a_url_whose_data_were_removed_is_downloaded_again(server: Server, cache: Path) -> None:
+    """A memory of something that is gone is no use."""
+    url = f"{server.url}/cats-train.zip"
+    path = locate(url, cache=cache).path
+    path.rename(path.with_name("gone"))
+    assert locate(url, cache=cache).path.is_dir()
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"a":' * 100_000,
+        '{"folder": 5}',
+        '{"folder": ""}',
+        '{"folder": "gone"}',
+        '{"folder": ".."}',
+        '{"folder": "../../elsewhere"}',
+        '{"folder": "/"}',
+    ],
+)
+def test_a_damaged_memory_of_a_url_is_no_error(server: Server, cache: Path, record: str) -> None:
+    """What cannot be read is fetched again."""
+    url = f"{server.url}/cats-train.zip"
+    locate(url, cache=cache)
+    (memory,) = (cache / "data").glob("url-*.json")
+    memory.write_text(record)
+    assert locate(url, cache=cache).path.parent == cache / "data"
+
+
+def test_a_url_of_something_else_is_refused(server: Server, cache: Path) -> None:
+    """A page that is no zip file is not kept."""
+    (server.folder / "page.html").write_text("<html>")
+    with pytest.raises(DownloadError, match="is not the file that was expected"):
+        locate(f"{server.url}/page.html", cache=cache)
+    assert listing(cache) == ["data"]
+
+
+@pytest.mark.parametrize("url", ["ftp://h/pets.zip", "s3://pets/pets.zip"])
+def test_zip_files_of_other_schemes_are_refused(cache: Path, url: str) -> None:
+    """Only http and https are fetched."""
+    with pytest.raises(DataError, match=r"http\(s\)"):
+        locate(url, cache=cache)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript://x", "reference://x/"])
+def test_other_schemes_are_refused(cache: Path, url: str) -> None:
+    """An address leads to a store of files, never to a file of this machine."""
+    with pytest.raises(AddressError, match="expected one of s3"):
+        locate(url, cache=cache)
+
+
+@pytest.mark.parametrize("url", ["http://[", "https:///x.zip", "http://h:port/x.zip"])
+def test_addresses_that_are_none_are_one_error(cache: Path, url: str) -> None:
+    """What cannot be understood as an address is told."""
+    with pytest.raises(DownloadError):
+        locate(url, cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("dogs-vs-cat", "did you mean dogs-vs-cats?"),
+        ("shape", "did you mean shapes?"),
+        ("nowhere/pets", "there is no such file or folder"),
+        ("missing.zip", "there is no such file or folder"),
+        ("", "expected auto, dogs-vs-cats, shapes"),
+        ("x" * 5000, "expected auto, dogs-vs-cats, shapes"),
+        ("~nobody-of-this-name/pets", "expected auto, dogs-vs-cats, shapes"),
+    ],
+)
+def test_a_word_that_means_nothing_is_told(cache: Path, word: str, told: str) -> None:
+    """The error says what was expected and what there is."""
+    with pytest.raises(DataError) as caught:
+        locate(word, cache=cache)
+    assert told in str(caught.value)
+
+
+def test_a_file_of_another_kind_is_told(tmp_path: Path, cache: Path) -> None:
+    """A picture alone is no data set."""
+    (tmp_path / "cat.jpg").touch()
+    with pytest.raises(DataError, match="it is neither"):
+        locate(str(tmp_path / "cat.jpg"), cache=cache)
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(cache: Path) -> None:
+    """The system's refusal is told with what to do."""
+    cache.touch()
+    with pytest.raises(CacheError, match="--cache DIR"):
+        locate("shapes", cache=cache)

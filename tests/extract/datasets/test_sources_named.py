@@ -1,0 +1,230 @@
+"""The named data sets: downloaded from a real server on this machine, from a mirror, or drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from extract.datasets import dataset, download, shapes, sources
+from extract.datasets.download import UnreachableError, git_blob_id
+from extract.datasets.sources import locate
+from extract.errors import ArchiveError, DownloadError
+from tests.extract.file_server import PARTS, Server, make_lesson, make_zip, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Serve four small zip files of the lesson's layout."""
+    with serving(make_lesson(tmp_path / "served")) as server:
+        yield server
+
+
+@pytest.fixture
+def official(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Let the small zip files be the ones that the toolkit expects."""
+    blobs = {part: git_blob_id(server.folder / f"{part}.zip") for part in PARTS}
+    monkeypatch.setattr(sources, "DOGS_VS_CATS", blobs)
+    monkeypatch.setattr(sources, "DOGS_VS_CATS_URL", server.url)
+    return server
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield an address that nobody listens at."""
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_the_four_files_have_the_lessons_names() -> None:
+    """Each name stands with a git blob id of its own."""
+    assert tuple(sources.DOGS_VS_CATS) == PARTS
+    assert all(len(bytes.fromhex(blob)) == 20 for blob in sources.DOGS_VS_CATS.values())
+    assert len(set(sources.DOGS_VS_CATS.values())) == 4
+
+
+def test_dogs_vs_cats_is_downloaded_and_unpacked(official: Server, cache: Path) -> None:
+    """Four folders of pictures are there afterwards, and no zip file."""
+    source = locate("dogs-vs-cats", cache=cache)
+    assert source.name == "dogs-vs-cats"
+    assert listing(source.path) == sorted(
+        entry for part in PARTS for entry in (part, f"{part}/1.jpg", f"{part}/2.jpg")
+    )
+    assert [path.name for path in (cache / "data").iterdir()] == ["dogs-vs-cats"]
+    assert len(dataset.read(source.path)) == 8
+    assert official.url in source.note
+
+
+def test_a_second_run_downloads_nothing(official: Server, cache: Path) -> None:
+    """What is there is not asked for again."""
+    locate("dogs-vs-cats", cache=cache)
+    locate("dogs-vs-cats", cache=cache)
+    assert official.asked == [f"{part}.zip" for part in PARTS]
+
+
+def test_a_stopped_run_keeps_the_parts_it_has(official: Server, cache: Path) -> None:
+    """What was unpacked before the stop is not downloaded again."""
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "unpacking dogs-train.zip":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        locate("dogs-vs-cats", cache=cache, progress=stop)
+    assert len(listing(locate("dogs-vs-cats", cache=cache).path)) == 12
+    assert official.asked == [f"{part}.zip" for part in PARTS]
+
+
+def test_a_file_with_another_blob_id_is_refused(official: Server, cache: Path) -> None:
+    """A zip file that is not the expected one is never unpacked."""
+    make_zip(official.folder / "cats-test.zip", "cats-test/other.jpg")
+    with pytest.raises(DownloadError, match=r"cats-test\.zip is not the file.*git blob id"):
+        locate("dogs-vs-cats", cache=cache)
+    assert not list(cache.rglob("other.jpg"))
+    assert not list(cache.rglob("*.zip"))
+
+
+def test_an_explicit_word_never_falls_back(nobody: str, cache: Path) -> None:
+    """A host that cannot be reached is an error that names the other choices."""
+    with pytest.raises(UnreachableError, match=r"could not be reached.*--mirror.*--data shapes"):
+        locate("dogs-vs-cats", cache=cache, mirror=nobody)
+
+
+def test_a_mirror_is_checked_and_recorded(server: Server, cache: Path) -> None:
+    """A mirror's files need no known id; their SHA-256 are written down beside the data."""
+    source = locate("dogs-vs-cats", cache=cache, mirror=f"{server.url}/")
+    assert len(listing(source.path)) == 12
+    record = json.loads(source.path.with_name(f"{source.path.name}.json").read_text())
+    assert record["url"] == server.url
+    assert record["sha256"] == {
+        f"{part}.zip": hashlib.sha256((server.folder / f"{part}.zip").read_bytes()).hexdigest()
+        for part in PARTS
+    }
+
+
+def test_a_mirror_never_mixes_with_the_verified_set(official: Server, cache: Path) -> None:
+    """What a mirror gave is not taken for what was verified by id."""
+    mirrored = locate("dogs-vs-cats", cache=cache, mirror=official.url)
+    verified = locate("dogs-vs-cats", cache=cache)
+    assert mirrored.path != verified.path
+    assert len(official.asked) == 8
+
+
+def test_a_damaged_file_of_a_mirror_is_refused(server: Server, cache: Path) -> None:
+    """A checksum inside the zip that does not match is an error, and the next run can mend it."""
+    archive = server.folder / "cats-train.zip"
+    good = archive.read_bytes()
+    archive.write_bytes(good.replace(b"picture cats", b"picture rats"))
+    with pytest.raises(DownloadError, match=r"cats-train\.zip is not the file"):
+        locate("dogs-vs-cats", cache=cache, mirror=server.url)
+    archive.write_bytes(good)
+    assert len(listing(locate("dogs-vs-cats", cache=cache, mirror=server.url).path)) == 12
+
+
+def test_a_zip_without_its_folder_is_refused(server: Server, cache: Path) -> None:
+    """Each zip file holds the folder of its name."""
+    make_zip(server.folder / "cats-train.zip", "birds/1.jpg")
+    with pytest.raises(ArchiveError, match="expected the folder cats-train"):
+        locate("dogs-vs-cats", cache=cache, mirror=server.url)
+    assert not list(cache.rglob("birds"))
+
+
+def test_auto_takes_the_data_folder_if_it_holds_images(elsewhere: Path, cache: Path) -> None:
+    """Images anywhere below ``data`` are the user's data."""
+    (elsewhere / "data/cats").mkdir(parents=True)
+    (elsewhere / "data/cats/1.JPG").touch()
+    source = locate("auto", cache=cache)
+    assert source.path.resolve() == elsewhere / "data"
+    assert source.name == "data"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_auto_without_images_is_dogs_vs_cats(
+    official: Server, elsewhere: Path, cache: Path, there: bool
+) -> None:
+    """A folder ``data`` without images is as good as none."""
+    assert official.asked == []
+    if there:
+        (elsewhere / "data").mkdir()
+        (elsewhere / "data/notes.txt").touch()
+    assert locate("auto", cache=cache).name == "dogs-vs-cats"
+
+
+def test_auto_out_of_reach_says_so_and_takes_shapes(
+    nobody: str,
+    cache: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the network the drawn set is used, in plain words."""
+    monkeypatch.setattr(shapes, "SIZES", {"train": 6, "test": 6})
+    with caplog.at_level(logging.INFO, "extract"):
+        source = locate("auto", cache=cache, mirror=nobody)
+    assert source.name == "shapes"
+    assert "could not be reached: the drawn set shapes is used instead" in caplog.text
+
+
+def test_auto_does_not_hide_other_failures(server: Server, cache: Path) -> None:
+    """A file that is missing on a host that answers is an error."""
+    (server.folder / "cats-train.zip").unlink()
+    with pytest.raises(DownloadError, match="404"):
+        locate("auto", cache=cache, mirror=server.url)
+
+
+@pytest.mark.parametrize(("word", "files"), [("dogs-vs-cats", 4), ("{url}/cats-train.zip", 1)])
+def test_many_at_once_make_one_set(official: Server, cache: Path, word: str, files: int) -> None:
+    """All but one wait, and take what that one has made."""
+    found = []
+    data = word.format(url=official.url)
+    threads = [
+        threading.Thread(target=lambda: found.append(locate(data, cache=cache))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(official.asked) == files
+
+
+@pytest.mark.photographs
+def test_the_photographs_come_from_a_mirror(cache: Path) -> None:
+    """The real zip files make the true way: served, checked, unpacked, read."""
+    folder = os.environ.get("DOGS_VS_CATS_DIR")
+    if not folder:
+        pytest.skip("DOGS_VS_CATS_DIR does not name the folder with the four zip files")
+    with serving(Path(folder)) as server:
+        source = locate("dogs-vs-cats", cache=cache, mirror=server.url)
+    photographs = dataset.read(source.path)
+    assert len(photographs) == 3000
+    assert dataset.counts(photographs.items, photographs.classes, "test") == [500, 500]

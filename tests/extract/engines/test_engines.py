@@ -1,0 +1,270 @@
+"""The engines: TensorFlow and OpenVINO give the same embeddings, and say when they cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extract import engines
+from extract.backbones.catalog import construct, find
+from extract.backbones.weights import Weights, identity
+from extract.engines import openvino
+from extract.engines.int8 import quantise
+from extract.engines.model_store import ModelStore
+from extract.engines.openvino import OpenVINOEngine
+from extract.engines.tensorflow import KerasEngine, TensorFlowEngine, graph
+from extract.errors import EngineError, WeightsError
+from extract.libraries import import_keras
+from extract.recipe import Recipe
+
+ROOT = Path(__file__).parents[3]
+FAMILIES = ("vgg16", "resnet50", "mobilenet", "efficientnetb0", "convnexttiny", "xception")
+
+
+def weights_of(name: str, folder: Path) -> Weights:
+    """Return random weights from a file, whose activations stay in the range of trained ones."""
+    path = folder / f"{name}.npz"
+    rng = np.random.default_rng(0)
+    arrays = construct(name, 96).get_weights()
+    for i, array in enumerate(arrays):
+        if array.ndim == 4:  # He's initialisation; a depthwise kernel has one channel in
+            n_inputs = array[..., 0].size if array.shape[3] > 1 else array[:, :, 0, 0].size
+            arrays[i] = rng.normal(0, (2 / n_inputs) ** 0.5, array.shape).astype(np.float32)
+    np.savez(path, *arrays)
+    return Weights(str(path), identity(arrays), None, path)
+
+
+def some_images(n: int = 5, size: int = 48) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture(scope="module")
+def weights(folder: Path) -> Weights:
+    return weights_of("vgg16", folder)
+
+
+@pytest.fixture(scope="module")
+def models(folder: Path) -> ModelStore:
+    return ModelStore(folder / "models")
+
+
+@pytest.fixture(scope="module")
+def recipe(weights: Weights) -> Recipe:
+    return Recipe(weights=weights.identity, preprocessing="torch", size=48)
+
+
+@pytest.fixture(scope="module")
+def int8(recipe: Recipe, weights: Weights, models: ModelStore) -> Recipe:
+    """Return the recipe in int8, calibrated on six images."""
+    wanted = dataclasses.replace(recipe, precision="int8")
+    data = quantise(wanted, weights, models, some_images(6))
+    return dataclasses.replace(wanted, quantised=models.keep(wanted, data))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_gives_the_same_with_openvino(name: str, tmp_path: Path) -> None:
+    """Float32 differs by rounding; int8 by the steps of 8 bits, which random weights blow up."""
+    weights, models = weights_of(name, tmp_path), ModelStore(tmp_path / "models")
+    backbone = find(name)
+    size = max(64, backbone.min_size)
+    recipe = Recipe(weights.identity, backbone.preprocessing, name, size=size, pooling="avg")
+    images = some_images(8, size)
+    expected = TensorFlowEngine(recipe, weights)(images)
+    assert relative_error(OpenVINOEngine.of(recipe, weights, models)(images), expected) < 1e-4
+    model = quantise(dataclasses.replace(recipe, precision="int8"), weights, models, images)
+    assert relative_error(OpenVINOEngine(model)(images), expected) < 0.5
+
+
+@pytest.mark.slow
+def test_a_batchs_size_does_not_change_openvinos_numbers(
+    recipe: Recipe, weights: Weights, models: ModelStore
+) -> None:
+    """Each image is computed by itself, in order, to the last bit."""
+    engine = engines.make(recipe, weights, models, "openvino")
+    images = some_images(7)
+    alone = np.concatenate([engine(images[i : i + 1]) for i in range(7)])
+    np.testing.assert_array_equal(engine(images), alone)
+
+
+@pytest.mark.slow
+def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: Weights) -> None:
+    """It asks Keras alone, so that PyTorch or JAX behind Keras will do; here it is TensorFlow."""
+    images = some_images()
+    before = images.copy()
+    expected = TensorFlowEngine(recipe, weights)(images)
+    assert relative_error(KerasEngine(recipe, weights)(images), expected) < 1e-5
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.slow
+def test_converting_needs_tensorflow_behind_keras(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network behind another backend has no graph to convert; the message says what to do."""
+    weights = weights_of("mobilenet", folder)
+    recipe = Recipe(weights.identity, "tf", "mobilenet", size=48)
+    monkeypatch.setattr(import_keras().backend, "backend", lambda: "torch")
+    with pytest.raises(EngineError, match="unset KERAS_BACKEND"):
+        engines.make(recipe, weights, ModelStore(tmp_path), "openvino")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
+def test_flip_is_the_mean_with_the_mirror_image(
+    recipe: Recipe, weights: Weights, models: ModelStore, engine: str
+) -> None:
+    """The embedding of a picture and of its mirror image are then the same."""
+    plain = engines.make(recipe, weights, models, engine)
+    flipped = engines.make(dataclasses.replace(recipe, flip=True), weights, models, engine)
+    images = some_images()
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    np.testing.assert_array_equal(flipped(images), flipped(mirrored))
+    np.testing.assert_allclose(flipped(images), (plain(images) + plain(mirrored)) / 2, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_converted_network_is_loaded_without_tensorflow(
+    recipe: Recipe, weights: Weights, models: ModelStore
+) -> None:
+    """It is converted once; a later process reads it from the cache, and gives the same."""
+    expected = engines.make(recipe, weights, models, "openvino")(some_images())
+    code = f"""
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None
+sys.path.insert(0, {str(ROOT)!r})
+import numpy as np
+from extract import engines
+from extract.engines.model_store import ModelStore
+from extract.recipe import Recipe
+from pathlib import Path
+recipe = Recipe.from_dict({recipe.to_dict()!r})
+engine = engines.make(recipe, None, ModelStore(Path({str(models.folder)!r})), "openvino")
+images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), dtype=np.uint8)
+np.save({str(models.folder / "found.npy")!r}, engine(images))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    np.testing.assert_array_equal(np.load(models.folder / "found.npy"), expected)
+
+
+@pytest.mark.slow
+def test_int8_is_the_same_without_int8_instructions(int8: Recipe, models: ModelStore) -> None:
+    """OneDNN, told to keep to AVX2, adds in 16 bits, and must come to the same numbers."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import numpy as np
+from extract.engines.openvino import OpenVINOEngine
+from extract.engines.model_store import ModelStore
+from pathlib import Path
+engine = OpenVINOEngine(ModelStore(Path({str(models.folder)!r})).read({int8.quantised!r}))
+images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), dtype=np.uint8)
+np.save(sys.argv[1], engine(images))
+"""
+    found = {}
+    for isa in ("DEFAULT", "AVX2"):
+        path = str(models.folder / f"{isa}.npy")
+        command = [sys.executable, "-c", code, path]
+        env = {**os.environ, "ONEDNN_MAX_CPU_ISA": isa}
+        subprocess.run(command, check=True, timeout=120, env=env)
+        found[isa] = np.load(path)
+    assert relative_error(found["AVX2"], found["DEFAULT"]) < 1e-3
+
+
+@pytest.mark.slow
+def test_a_processor_without_int8_instructions_is_told_of(
+    int8: Recipe,
+    weights: Weights,
+    models: ModelStore,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It gains nothing, and the user should know; on others nothing is said."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(openvino, "has_int8_instructions", lambda: True)
+    OpenVINOEngine.of(int8, weights, models)
+    assert "int8" not in caplog.text
+    monkeypatch.setattr(openvino, "has_int8_instructions", lambda: False)
+    OpenVINOEngine.of(int8, weights, models)
+    assert "gains nothing over float32" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_lost_or_damaged_int8_model_says_what_to_do(
+    int8: Recipe, weights: Weights, models: ModelStore, tmp_path: Path
+) -> None:
+    """Nothing else can stand in for it: its recipe names it by its SHA-256."""
+    with pytest.raises(WeightsError, match="no longer in"):
+        engines.make(int8, weights, ModelStore(tmp_path))
+    (tmp_path / f"{int8.quantised}.zip").write_bytes(b"PK damaged")
+    with pytest.raises(WeightsError, match="is not what was kept"):
+        engines.make(int8, weights, ModelStore(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_is_close_to_float32(
+    recipe: Recipe, weights: Weights, precision: str
+) -> None:
+    """It is offered on GPUs alone, but the network that it builds is the same everywhere."""
+    expected = graph(recipe, weights)(some_images()).numpy()
+    half = graph(dataclasses.replace(recipe, precision=precision), weights)(some_images()).numpy()
+    assert half.dtype == np.float32
+    assert 0 < relative_error(half, expected) < 0.05
+    again = graph(recipe, weights)(some_images()).numpy()
+    np.testing.assert_array_equal(again, expected)  # the policy was for that network alone
+
+
+@pytest.mark.slow
+def test_half_precision_needs_a_gpu(recipe: Recipe, weights: Weights, models: ModelStore) -> None:
+    """On a processor it is slower than float32, so that it is refused in a sentence."""
+    from extract.libraries import import_tensorflow
+
+    if import_tensorflow().config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    with pytest.raises(EngineError, match="needs a GPU"):
+        engines.make(dataclasses.replace(recipe, precision="float16"), weights, models)
+
+
+def test_what_is_asked_for_is_chosen_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Auto is OpenVINO where it is installed, but not beside a GPU; int8 is OpenVINO's alone."""
+    monkeypatch.setattr(engines, "_NVIDIA", Path("/nonexistent"))
+    assert engines.choose("float32") == engines.choose("int8") == "openvino"
+    assert engines.choose("float32", "tensorflow") == engines.choose("float16") == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert engines.choose("float32") == "tensorflow"
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setattr(engines, "_NVIDIA", Path("/dev/null"))
+    assert engines.choose("float32") == "tensorflow"
+    assert engines.choose("float32", "openvino") == "openvino"
+    for precision, engine in (("int8", "tensorflow"), ("float16", "openvino")):
+        with pytest.raises(EngineError, match=f"{engine} does not compute in {precision}"):
+            engines.choose(precision, engine)
+    with pytest.raises(EngineError, match="choose one of: auto, tensorflow, openvino"):
+        engines.choose("float32", "abacus")
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to install; without it, float32 is computed by TensorFlow."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert engines.choose("float32") == "tensorflow"
+    for precision, engine in (("int8", "auto"), ("float32", "openvino")):
+        with pytest.raises(EngineError, match=r"pip install '\.\[fast\]'$"):
+            engines.choose(precision, engine)

@@ -1,0 +1,357 @@
+"""Decoding happens in processes that may die: nothing of an image reaches the main process."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from extract.images import decoder_pool
+from extract.images.decoder_pool import DecoderError, DecoderPool
+from extract.images.decoding import decode
+
+ROOT = Path(__file__).parents[3]
+
+# The real process, but for a decoder that does what the file's last bytes say.
+SABOTAGED = """
+import sys; sys.path[:] = sys.argv[4:]
+import os, signal, time
+import extract.images.decoder_pool as d
+real = d.decode
+def decode(data, *args):
+    if data.endswith(b"crash"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if data.endswith(b"sleep"):
+        time.sleep(100)
+    if data.endswith(b"loop"):
+        while True: pass
+    if data.endswith(b"mutter"):
+        os.write(2, b"premature end")
+        raise d.ImageError("damaged")
+    if data.endswith(b"exit"):
+        os._exit(3)
+    if data.endswith(b"memory"):
+        bytearray(8 * 2**30)
+    return real(data, *args)
+d.decode = decode
+d.SECONDS_TO_DECODE = 0.5
+d.work(*map(int, sys.argv[1:4]))
+"""
+
+
+def picture(shade: int = 0) -> bytes:
+    y, x = np.mgrid[0:40, 0:50]
+    file = io.BytesIO()
+    pixels = np.stack([x * 5, y * 6, np.full_like(x, shade)], axis=2).astype(np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def children(of: int) -> list[int]:
+    """Return the processes, zombies included, that a process has started and not waited for."""
+    found = []
+    for task in Path(f"/proc/{of}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += [int(pid) for pid in (task / "children").read_text().split()]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def ends(pid: int, seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while is_running(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def sabotaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_pool, "_COMMAND", SABOTAGED)
+
+
+def test_the_pixels_are_those_of_decoding_here(tmp_path: Path) -> None:
+    """Another process changes no bit, and hands back the digest of what it read."""
+    path = write(tmp_path / "a.png", picture())
+    with DecoderPool(24) as pool:
+        decoded = pool(path)
+    assert decoded.digest == hashlib.sha256(picture()).hexdigest()
+    assert decoded.image is not None
+    np.testing.assert_array_equal(decoded.image, decode(picture(), 24))
+
+
+def test_a_file_that_cannot_be_used_has_a_reason(tmp_path: Path) -> None:
+    """Read but no image: with its digest; not even read: without."""
+    with DecoderPool(24) as pool:
+        text = pool(write(tmp_path / "a.jpg", b"text"))
+        absent = pool(tmp_path / "b.jpg")
+    assert text.image is None
+    assert text.digest == hashlib.sha256(b"text").hexdigest()
+    assert text.reason.startswith("not an image")
+    assert (absent.digest, absent.reason) == (None, "cannot be read: No such file or directory")
+
+
+def test_names_are_bytes(tmp_path: Path) -> None:
+    """A name that is no UTF-8, or holds a line break, is a name."""
+    with DecoderPool(24) as pool:
+        for name in (b"caf\xe9.png", b"a\nb.png", b"'\"$(x).png"):
+            path = write(tmp_path / os.fsdecode(name), picture())
+            assert pool(path).image is not None
+
+
+def test_a_relative_path_is_that_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changing the working directory after the start does not matter."""
+    with DecoderPool(24) as pool:
+        pool(tmp_path / "start it")
+        write(tmp_path / "a.png", picture())
+        monkeypatch.chdir(tmp_path)
+        assert pool(Path("a.png")).image is not None
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (b"crash", "the decoder died: Segmentation fault"),
+        (b"exit", "the decoder ended with status 3"),
+        (b"memory", "not enough memory to decode it"),
+        (b"sleep", "took longer than 1 s to decode"),
+    ],
+)
+@pytest.mark.usefixtures("sabotaged")
+def test_a_decoder_that_fails_loses_that_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, reason: str
+) -> None:
+    """The one before and the one after are decoded, and the digest says which image it was."""
+    monkeypatch.setattr(decoder_pool, "SECONDS_TO_DECODE", 1.0)
+    good, bad = write(tmp_path / "a.png", picture()), write(tmp_path / "b.png", picture(1) + end)
+    with DecoderPool(24) as pool:
+        assert pool(good).image is not None
+        lost = pool(bad)
+        assert pool(good).image is not None
+    assert (lost.image, lost.reason) == (None, reason)
+    assert lost.digest == hashlib.sha256(bad.read_bytes()).hexdigest()
+
+
+def test_a_decoder_killed_while_it_decodes_loses_that_image(tmp_path: Path) -> None:
+    """SIGSEGV from outside, in the middle of a large image: no stand-in for any part."""
+    large = tmp_path / "large.png"
+    Image.new("RGB", (7000, 7000), (1, 2, 3)).save(large, compress_level=1)
+    good = write(tmp_path / "a.png", picture())
+    killed = []
+
+    def kill_when_large() -> None:
+        while not killed and decoder.process.poll() is None:
+            pages = int(Path(f"/proc/{decoder.process.pid}/statm").read_text().split()[1])
+            if pages * os.sysconf("SC_PAGESIZE") > 150e6:
+                decoder.process.send_signal(signal.SIGSEGV)
+                killed.append(decoder.process.pid)
+            time.sleep(0.001)
+
+    with DecoderPool(24) as pool:
+        assert pool(good).image is not None
+        decoder = next(iter(pool._all))
+        thread = threading.Thread(target=kill_when_large)
+        thread.start()
+        lost = pool(large)
+        thread.join()
+        assert pool(good).image is not None
+    assert killed
+    assert (lost.image, lost.reason) == (None, "the decoder died: Segmentation fault")
+
+
+def test_a_decoder_that_dies_between_images_loses_none(tmp_path: Path) -> None:
+    """The system may kill any process to free memory; the next image is not to blame."""
+    path = write(tmp_path / "a.png", picture())
+    with DecoderPool(24) as pool:
+        pool(path)
+        for decoder in pool._all:
+            os.kill(decoder.process.pid, signal.SIGKILL)
+        assert pool(path).image is not None
+
+
+def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(tmp_path: Path) -> None:
+    """DecoderPool fill in grey; what libjpeg says about it never sticks to the next image."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(picture())).resize((500, 400)).save(file, "JPEG")
+    jpeg = file.getvalue()
+    cut = write(tmp_path / "cut.jpg", jpeg[: len(jpeg) // 2] + b"\xff\xd9")
+    whole = write(tmp_path / "whole.jpg", jpeg)
+    with DecoderPool(24) as pool:
+        assert pool(cut).reason == "damaged JPEG: a part of the picture is missing"
+        assert pool(whole).image is not None
+        assert len(pool._all) == 1
+
+
+@pytest.mark.usefixtures("sabotaged")
+def test_what_was_said_of_a_refused_image_is_not_held_against_the_next(tmp_path: Path) -> None:
+    """A decoder may complain and then fail; its complaint is thrown away with the image."""
+    with DecoderPool(24) as pool:
+        assert pool(write(tmp_path / "a.png", picture() + b"mutter")).reason == "damaged"
+        assert pool(write(tmp_path / "b.png", picture())).image is not None
+
+
+def test_the_size_limit_holds_in_opencv_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should the header check be passed, the decoder itself refuses before it takes memory."""
+    unchecked = SABOTAGED.replace(
+        "real =", "import extract.images.decoding as i; i.check = print; real ="
+    )
+    monkeypatch.setattr(decoder_pool, "_COMMAND", unchecked)
+    path = write(tmp_path / "a.png", picture())
+    with DecoderPool(24, max_pixels=1999) as pool:
+        assert "more than 1,999 pixels" in pool(path).reason
+    with DecoderPool(24, max_pixels=2000) as pool:
+        assert pool(path).image is not None
+
+
+def test_as_many_decoders_as_callers(tmp_path: Path) -> None:
+    """None is started before the first image, and one that is idle is used again."""
+    path = write(tmp_path / "a.png", picture())
+    with DecoderPool(24) as pool:
+        assert not pool._all
+        threads = [threading.Thread(target=pool, args=[path]) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert 1 <= len(pool._all) <= 3
+        pids = {decoder.process.pid for decoder in pool._all}
+        for _ in range(5):
+            pool(path)
+        assert {decoder.process.pid for decoder in pool._all} == pids
+
+
+@pytest.mark.usefixtures("sabotaged")
+def test_closing_leaves_no_process(tmp_path: Path) -> None:
+    """Neither an idle one nor one at work is left, not even as a zombie."""
+    before = set(children(os.getpid()))
+    busy = write(tmp_path / "b.png", picture() + b"sleep")
+    with DecoderPool(24) as pool:
+        thread = threading.Thread(target=pool, args=[busy])
+        thread.start()
+        pool(write(tmp_path / "a.png", picture()))
+        time.sleep(0.3)
+        started = time.monotonic()
+    thread.join()
+    assert time.monotonic() - started < 5
+    assert set(children(os.getpid())) <= before
+
+
+def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
+    """What was still waiting for its turn fails at once."""
+    with DecoderPool(24) as pool:
+        pool(write(tmp_path / "a.png", picture()))
+    before = children(os.getpid())
+    with pytest.raises(DecoderError, match="stopped"):
+        pool(tmp_path / "a.png")
+    assert children(os.getpid()) == before
+
+
+def test_a_decoder_knows_nothing_of_tensorflow_and_ignores_ctrl_c(tmp_path: Path) -> None:
+    """What it has loaded is OpenCV; an interrupt for the whole group does not end it."""
+    with DecoderPool(24) as pool:
+        pool(write(tmp_path / "a.png", picture()))
+        (decoder,) = pool._all
+        loaded = Path(f"/proc/{decoder.process.pid}/maps").read_text()
+        os.kill(decoder.process.pid, signal.SIGINT)
+        assert pool(tmp_path / "a.png").image is not None
+        assert pool._all == {decoder}
+        assert os.getpgid(decoder.process.pid) != os.getpgid(0)
+    assert "cv2" in loaded
+    assert not any(name in loaded for name in ("tensorflow", "sklearn", "keras"))
+
+
+def test_what_cannot_be_started_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No image is blamed for an OpenCV that cannot be imported, or for a missing interpreter."""
+    path = write(tmp_path / "a.png", picture())
+    broken = "import sys; sys.modules['cv2'] = None; " + decoder_pool._COMMAND
+    monkeypatch.setattr(decoder_pool, "_COMMAND", broken)
+    with DecoderPool(24) as pool, pytest.raises(DecoderError, match=r"start.*cv2"):
+        pool(path)
+    monkeypatch.setattr(decoder_pool, "_COMMAND", "raise SystemExit(7)")
+    with DecoderPool(24) as pool, pytest.raises(DecoderError, match=r"start.*status 7"):
+        pool(path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
+    with DecoderPool(24) as pool, pytest.raises(DecoderError, match=r"start.*No such file"):
+        pool(path)
+
+
+def program(tmp_path: Path, body: str) -> subprocess.Popen[str]:
+    """Start a program without `if __name__ == "__main__"`, as people write them."""
+    script = write(tmp_path / "program.py", textwrap.dedent(body).encode())
+    return subprocess.Popen(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_users_program_is_not_run_again(tmp_path: Path) -> None:
+    """A script needs no `if __name__ == "__main__"` because of us."""
+    path = write(tmp_path / "a.png", picture())
+    code = f"""
+        from pathlib import Path
+        from extract.images.loading import load_images
+        print("here", load_images([Path({str(path)!r})] * 3, 16).shape)
+    """
+    out, _ = program(tmp_path, code).communicate(timeout=60)
+    assert out == "here (3, 16, 16, 3)\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"loop"], ids=["idle", "hanging"])
+def test_no_decoder_outlives_a_killed_program(tmp_path: Path, end: bytes) -> None:
+    """SIGKILL leaves no time to clean up: an idle decoder notices, a hanging one has a limit."""
+    path = write(tmp_path / "a.png", picture() + end)
+    process = program(
+        tmp_path,
+        f"""
+        import threading, time
+        from pathlib import Path
+        from extract.images import decoder_pool
+        decoder_pool._COMMAND = {SABOTAGED!r}
+        pool = decoder_pool.DecoderPool(24)
+        pool.__enter__()
+        threading.Thread(target=pool, args=[Path({str(path)!r})]).start()
+        while not pool._all:
+            time.sleep(0.01)
+        print([decoder.process.pid for decoder in pool._all][0], flush=True)
+        time.sleep(100)
+        """,
+    )
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    time.sleep(0.3)
+    assert is_running(pid)
+    process.kill()
+    process.communicate()
+    assert ends(pid)

@@ -1,0 +1,250 @@
+"""Bytes become RGB images of one size, or a reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from extract.errors import ImageError
+from extract.images.decoding import MAX_BYTES, check, decode, read_bytes
+from tests.extract.pictures import (
+    huge,
+    moving,
+    oriented,
+    photograph,
+    saved,
+    with_comment_bomb,
+    with_segment,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def encoded(suffix: str, image: np.ndarray | None = None) -> bytes:
+    """Return the file that OpenCV writes of an RGB picture."""
+    image = photograph() if image is None else image
+    ok, data = cv2.imencode(suffix, image[:, :, ::-1] if image.shape[2] == 3 else image)
+    assert ok
+    return data.tobytes()
+
+
+def test_decoding_gives_rgb_of_the_asked_size() -> None:
+    """Red is channel 0, and the picture is stretched to a square by Lanczos, as in the lesson."""
+    square = decode(encoded(".png"), 50)
+    expected = cv2.resize(photograph(), (50, 50), interpolation=cv2.INTER_LANCZOS4)
+    assert square.dtype == np.uint8
+    assert square.flags.c_contiguous
+    np.testing.assert_array_equal(square, expected)
+    assert square[25, 45, 0] > 200 > square[25, 5, 0]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".ppm", ".gif"])
+def test_every_listed_format_is_decoded(suffix: str) -> None:
+    """What a folder is searched for can be read."""
+    assert decode(encoded(suffix), 32).shape == (32, 32, 3)
+
+
+def as_pillow_sees(data: bytes) -> np.ndarray:
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    return np.asarray(upright.convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(saved(kind, mode, **options), id=f"{mode}-{kind}{'-'.join(options)}")
+        for mode, kind, options in [
+            ("L", "JPEG", {}), ("L", "PNG", {}), ("L", "GIF", {}), ("L", "TIFF", {}),
+            ("L", "PPM", {}), ("1", "PNG", {}), ("1", "TIFF", {}), ("P", "PNG", {}),
+            ("P", "GIF", {}), ("P", "BMP", {}), ("P", "TIFF", {}), ("LA", "PNG", {}),
+            ("CMYK", "JPEG", {}), ("CMYK", "TIFF", {}), ("RGB", "JPEG", {"progressive": True}),
+            ("RGB", "WEBP", {"lossless": True}), ("RGB", "TIFF", {"compression": "tiff_lzw"}),
+            ("RGB", "TIFF", {"compression": "jpeg"}),
+        ]
+    ]
+    + [
+        pytest.param(saved("PNG", "RGBA"), id="RGBA-PNG"),
+        pytest.param(saved("WEBP", "RGBA", lossless=True, exact=True), id="RGBA-WEBP"),
+        *(pytest.param(moving(kind), id=f"moving {kind}") for kind in ("GIF", "WEBP", "PNG")),
+    ],
+)  # fmt: skip
+def test_other_pixel_formats_become_what_pillow_sees(data: bytes) -> None:
+    """Grey, palette, alpha (dropped), CMYK, progressive; of an animation, the first frame."""
+    expected = cv2.resize(as_pillow_sees(data), (32, 32), interpolation=cv2.INTER_LANCZOS4)
+    assert np.abs(decode(data, 32).astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "channels"),
+    [(".png", 1), (".png", 3), (".tiff", 1), (".tiff", 3), (".pgm", 1), (".ppm", 3)],
+)
+def test_sixteen_bits_become_eight(suffix: str, channels: int) -> None:
+    """The upper byte is what is kept."""
+    deep = photograph()[:, :, :channels].astype(np.uint16) * 257
+    shallow = photograph()[:, :, :channels]
+    expected = decode(encoded(".png", shallow), 32).astype(int)
+    assert np.abs(decode(encoded(suffix, deep), 32).astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_applied(kind: str, orientation: int) -> None:
+    """A picture that is stored turned or mirrored is seen upright, as Pillow sees it."""
+    data = oriented(kind, orientation)
+    expected = cv2.resize(as_pillow_sees(data), (32, 32), interpolation=cv2.INTER_LANCZOS4)
+    assert np.abs(decode(data, 32).astype(int) - expected).max() <= 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3)])
+def test_any_shape_becomes_a_square(shape: tuple[int, int]) -> None:
+    """One pixel is enough."""
+    assert decode(encoded(".png", photograph(*shape)), 32).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"just text, named .jpg", "not an image"),
+        (encoded(".jpg")[:-300], "truncated JPEG"),
+        (encoded(".png")[: len(encoded(".png")) // 2], "truncated PNG"),
+        (encoded(".jpg")[:20], "truncated JPEG"),
+        (b"\0" * 5000, "not an image"),
+        (encoded(".bmp")[:-1], "damaged, cut short"),
+        (saved("JPEG2000"), "in another format than JPEG"),
+    ],
+    ids=["text", "cut jpeg", "cut png", "jpeg header only", "zeros", "cut bmp", "jpeg 2000"],
+)
+def test_what_is_no_image_has_a_reason(data: bytes, reason: str) -> None:
+    """No traceback, no grey filling: a sentence."""
+    with pytest.raises(ImageError, match=reason):
+        decode(data, 32)
+
+
+def test_a_cut_file_after_a_good_one_is_caught() -> None:
+    """The missing part is never filled with the picture before."""
+    good = encoded(".jpg")
+    decode(good, 32)
+    with pytest.raises(ImageError):
+        decode(good[: len(good) // 2], 32)
+
+
+CUT = {
+    "JPEG": encoded(".jpg"),
+    "progressive JPEG": saved("JPEG", progressive=True),
+    "JPEG with restarts": saved("JPEG", restart_marker_blocks=3),
+    "JPEG with a thumbnail": with_segment(saved("JPEG"), b"Exif\0\0" + saved("JPEG")),
+    "PNG": encoded(".png"),
+    "moving PNG": moving("PNG"),
+    "BMP": saved("BMP"),
+    "BMP with palette": saved("BMP", "P"),
+    "WebP": saved("WEBP"),
+    "lossless WebP": saved("WEBP", lossless=True),
+    "moving WebP": moving("WEBP"),
+    "GIF": saved("GIF"),
+    "moving GIF": moving("GIF"),
+    "TIFF": saved("TIFF"),
+    "TIFF with LZW": saved("TIFF", compression="tiff_lzw"),
+    "TIFF with JPEG": saved("TIFF", compression="jpeg"),
+    "PPM": saved("PPM"),
+}
+
+
+@pytest.mark.parametrize("data", CUT.values(), ids=CUT)
+def test_a_file_cut_anywhere_is_refused(data: bytes) -> None:
+    """At 200 places and at each of the last 30 bytes: never a picture with an invented part."""
+    decode(data, 8)
+    for end in {*range(1, len(data), -(-len(data) // 200)), *range(len(data) - 30, len(data))}:
+        with pytest.raises(ImageError):
+            decode(data[:end], 8)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WebP"])
+def test_what_follows_the_end_does_no_harm(kind: str) -> None:
+    """Cameras and tools append things behind a picture."""
+    np.testing.assert_array_equal(decode(CUT[kind] + b"\0more", 8), decode(CUT[kind], 8))
+
+
+@pytest.mark.parametrize("position", [8, 20, 30, 200, -10, -3])
+def test_a_png_with_a_wrong_checksum_is_refused(position: int) -> None:
+    """Whatever was flipped, in the data or in the checksum itself."""
+    data = bytearray(encoded(".png"))
+    data[position] ^= 1
+    with pytest.raises(ImageError, match="PNG"):
+        decode(bytes(data), 32)
+
+
+@pytest.mark.parametrize("data", huge().values(), ids=huge())
+def test_a_huge_header_is_refused_without_decoding(data: bytes) -> None:
+    """A few bytes that promise 65,535 x 65,535 pixels do not take 12 GB of memory."""
+    with pytest.raises(ImageError, match=r"more than 50,000,000 pixels; --max-pixels"):
+        check(data)
+
+
+def test_the_limit_of_pixels_is_exact() -> None:
+    """Width times height may be the limit, and no more; the message has the sides."""
+    data = encoded(".png", photograph(30, 20))
+    check(data, 600)
+    with pytest.raises(ImageError, match="20 x 30 is more than 599 pixels"):
+        check(data, 599)
+
+
+def test_pillows_own_limit_is_left_alone() -> None:
+    """Neither its warning nor its setting is touched for the rest of the program."""
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings(action="error"):
+        check(saved("PNG", Image.new("1", (10_000, 10_000))), 100_000_000)
+        with pytest.raises(ImageError):
+            check(huge()["PNG"])
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_header_that_pillow_cannot_read_is_left_to_opencv() -> None:
+    """Text that unpacks to 100 MB stops Pillow; the picture beside it is a picture."""
+    data = with_comment_bomb(100_000_000)
+    np.testing.assert_array_equal(decode(data, 32), decode(saved("PNG"), 32))
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\x00", b"\x00", b"\xff\xd0"])
+def test_the_walk_over_a_jpeg_is_linear(filler: bytes) -> None:
+    """Megabytes of what looks like markers take no time."""
+    started = time.monotonic()
+    with pytest.raises(ImageError):
+        check(encoded(".jpg")[:-2] + filler * 5_000_000)
+    assert time.monotonic() - started < 5
+
+
+def test_reading_refuses_what_is_no_regular_file(tmp_path: Path) -> None:
+    """A FIFO would block for ever, a device never end; each has its reason."""
+    os.mkfifo(tmp_path / "fifo.jpg")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    for path, reason in [
+        (tmp_path / "fifo.jpg", "not a regular file"),
+        (tmp_path / "device.jpg", "not a regular file"),
+        (tmp_path / "loop.jpg", "cannot be read: Too many levels"),
+        (tmp_path / "large.jpg", "larger than 256 MiB"),
+        (tmp_path, "not a regular file"),
+        (tmp_path / "empty.jpg", "empty file"),
+        (tmp_path / "absent.jpg", "No such file"),
+    ]:
+        with pytest.raises(ImageError, match=reason):
+            read_bytes(path)
+
+
+def test_a_link_to_a_file_elsewhere_is_followed(tmp_path: Path) -> None:
+    """Data sets are often made of links; what is read is the file at their end."""
+    (tmp_path / "elsewhere").write_bytes(b"picture")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "elsewhere")
+    assert read_bytes(tmp_path / "link.jpg") == b"picture"

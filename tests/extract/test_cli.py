@@ -1,0 +1,147 @@
+"""`python -m extract` as a person runs it: real network, small pictures, real second process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from extract.backbones.catalog import construct
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "extract", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures of two classes in data/, random VGG16 weights in a file, an empty cache."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for label, channel in (("blue", 0), ("red", 2)):
+        (home / "data" / label).mkdir(parents=True)
+        for i in range(6):
+            picture = rng.integers(0, 60, (40, 40, 3)).astype(np.uint8)
+            picture[:, :, channel] += 150
+            cv2.imwrite(str(home / "data" / label / f"{i}.png"), picture)
+    np.savez(home / "vgg16.npz", *construct("vgg16", 32).get_weights())
+    return home
+
+
+ARGUMENTS = ("--weights", "vgg16.npz", "--size", "32", "--cache", "cache")
+
+
+@pytest.mark.slow
+def test_cold_then_warm_then_ten_more(home: Path) -> None:
+    """The first run computes all, the second nothing and without TensorFlow, then only the new."""
+    cold = run(*ARGUMENTS, "--json", cwd=home)
+    assert cold.returncode == 0, cold.stderr
+    summary = json.loads(cold.stdout)
+    assert (summary["images"], summary["computed"], summary["cached"]) == (12, 12, 0)
+    assert summary["recipe"]["backbone"] == "vgg16"
+    assert summary["recipe"]["weights_source"] == "vgg16.npz"
+
+    code = (
+        "import sys; from extract.cli import main; status = main(sys.argv[1:]); "
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'cv2'} & set(sys.modules); "
+        "sys.exit(status or f'imported {heavy}' if heavy else status)"
+    )
+    warm = subprocess.run(
+        [sys.executable, "-c", code, *ARGUMENTS, "--json"],
+        cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert warm.returncode == 0, warm.stderr
+    assert json.loads(warm.stdout)["computed"] == 0
+    assert json.loads(warm.stdout)["cached"] == 12
+
+    rng = np.random.default_rng(1)
+    for i in range(10):
+        picture = rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)
+        cv2.imwrite(str(home / "data" / "red" / f"new{i}.png"), picture)
+    (home / "data" / "red" / "=cmd().jpg").write_text("no image")
+    more = run(*ARGUMENTS, cwd=home)
+    assert more.returncode == 0, more.stderr
+    assert "embeddings: 10 computed, 12 from the cache" in more.stdout
+    assert "set aside: 1 files, listed in" in more.stdout
+    assert "Traceback" not in more.stderr
+    (listed,) = (home / "cache" / "quarantine").rglob("quarantine.csv")
+    with listed.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["reason"].split(",")[0] for row in rows] == ["not an image"]
+
+
+@pytest.mark.slow
+def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path) -> None:
+    """Status 2, one line, the class and the reason."""
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "1.jpg").write_text("no image")
+    done = run("--weights", str(home / "vgg16.npz"), "--cache", str(tmp_path / "c"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no usable image in class 'a'" in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "absent"], "error:"),
+        (["--backbone", "vgg17"], "there is no backbone called 'vgg17'"),
+        (["--size", "0"], "expected a whole number from 1"),
+        (["--size", "31"], "takes images of 32 to 4096"),
+        (["--weights", "absent.h5"], "absent.h5"),
+        (["--test-size", "1.5"], "expected a share between 0 and 1"),
+        (["--seed", "-1"], "expected a whole number from 0"),
+        (["--pool", "mean"], "invalid choice: 'mean'"),
+        (["--back", "vgg16"], "unrecognized arguments"),
+    ],
+)
+def test_a_users_mistake_is_one_clear_error(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """Status 2 and a sentence, never a traceback."""
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "1.jpg").write_text("no image")
+    weights = [] if "--weights" in arguments else ["--weights", "absent.h5"]
+    done = run(*weights, *arguments, "--cache", "cache", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert re.search(message, done.stderr), done.stderr
+
+
+@pytest.mark.slow
+def test_a_picture_in_two_classes_is_mentioned(home: Path, tmp_path: Path) -> None:
+    """No classifier can be right about both; a copy within one class is not counted."""
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(2):
+            picture = np.random.default_rng(i + 5 * (name == "b" and i == 1)).integers(
+                0, 255, (9, 9, 3)
+            )
+            cv2.imwrite(str(tmp_path / "data" / name / f"{i}.png"), picture.astype(np.uint8))
+    shutil.copy(tmp_path / "data" / "b" / "1.png", tmp_path / "data" / "b" / "copy.png")
+    weights = ("--weights", str(home / "vgg16.npz"), "--size", "32", "--cache", "cache")
+    done = run(*weights, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 pictures stand in more than one class" in done.stderr
+    assert "a/0.png and b/0.png are the same file" in done.stderr

@@ -1,0 +1,383 @@
+"""List, read, decode, forward, commit: with a stub engine, since the point is the pipeline."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cache import CacheError, Store
+from extract.errors import ImageError
+from extract.images.decoder_pool import DecoderError
+from extract.images.loading import load_images
+from extract.pipeline import extract
+from extract.recipe import Recipe
+from toolkit.addresses import file_state
+
+RECIPE = Recipe(weights="0" * 64, preprocessing="torch", size=32)
+
+
+class StubEngine:
+    """Mean colour of an image, four times over; counts what it is given."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        assert images.dtype == np.uint8
+        self.batches.append(len(images))
+        return np.repeat(images.mean(axis=(1, 2)), 4, axis=1).astype(np.float32)
+
+
+def no_engine() -> StubEngine:
+    raise AssertionError("nothing should be computed")
+
+
+def draw(folder: Path, start: int, stop: int) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for i in range(start, stop):
+        path = folder / f"{i:04d}.png"
+        cv2.imwrite(str(path), np.full((8, 8, 3), (i % 256, i // 256, 77), np.uint8))
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "cache").mkdir()
+    return Store(tmp_path / "cache")
+
+
+def colours(store: Store, digests: list[str]) -> list[int]:
+    rows = store.read(RECIPE.fingerprint, digests)
+    return (rows[:, 8].round() + 256 * rows[:, 4].round()).astype(int).tolist()
+
+
+def test_every_image_gets_its_own_embedding(store: Store, tmp_path: Path) -> None:
+    """With batches, shards and processes in between, row and image still belong together."""
+    paths = draw(tmp_path / "d", 0, 150)
+    engine = StubEngine()
+    done = extract(paths, RECIPE, store, lambda: engine, batch_size=16, workers=3)
+    assert (done.computed, done.cached, done.quarantine) == (150, 0, {})
+    assert colours(store, [done.digests[p] for p in paths]) == list(range(150))
+    assert engine.batches == [16] * 9 + [6]
+
+
+def test_a_second_run_computes_nothing(store: Store, tmp_path: Path) -> None:
+    """The engine is not even made."""
+    paths = draw(tmp_path / "d", 0, 10)
+    extract(paths, RECIPE, store, StubEngine)
+    again = extract(paths, RECIPE, store, no_engine)
+    assert (again.computed, again.cached) == (0, 10)
+
+
+def test_moved_and_renamed_images_are_still_known(store: Store, tmp_path: Path) -> None:
+    """An image is its bytes; where it lies does not matter."""
+    extract(draw(tmp_path / "d", 0, 10), RECIPE, store, StubEngine)
+    shutil.copytree(tmp_path / "d", tmp_path / "e")
+    paths = sorted((tmp_path / "e").iterdir())
+    assert extract(paths, RECIPE, store, no_engine).cached == 10
+
+
+def test_adding_ten_images_computes_ten(store: Store, tmp_path: Path) -> None:
+    """Only what is new is run through the network."""
+    extract(draw(tmp_path / "d", 0, 30), RECIPE, store, StubEngine)
+    engine = StubEngine()
+    done = extract(draw(tmp_path / "d", 0, 40), RECIPE, store, lambda: engine)
+    assert (done.computed, done.cached, sum(engine.batches)) == (10, 30, 10)
+
+
+def test_an_image_changed_in_place_is_computed_again(store: Store, tmp_path: Path) -> None:
+    """The memo of paths never hides a change."""
+    paths = draw(tmp_path / "d", 0, 3)
+    for path in paths:
+        os.utime(path, (1e9, 1e9))
+    extract(paths, RECIPE, store, StubEngine)
+    cv2.imwrite(str(paths[1]), np.full((8, 8, 3), (200, 0, 77), np.uint8))
+    done = extract(paths, RECIPE, store, StubEngine)
+    assert (done.computed, done.cached) == (1, 2)
+    assert colours(store, [done.digests[p] for p in paths]) == [0, 200, 2]
+
+
+def test_an_unchanged_file_is_not_read_again(store: Store, tmp_path: Path) -> None:
+    """The memo by path, size, time and inode saves the hashing: the file's bytes are not opened."""
+    paths = draw(tmp_path / "d", 0, 3)
+    for path in paths:
+        os.utime(path, (1e9, 1e9))
+    extract(paths, RECIPE, store, StubEngine)
+    before = paths[0].stat()
+    paths[0].write_bytes(b"\0" * before.st_size)
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert extract(paths, RECIPE, store, no_engine).cached == 3
+
+
+def test_copies_are_computed_once(store: Store, tmp_path: Path) -> None:
+    """Two files with the same bytes share one row."""
+    paths = draw(tmp_path / "d", 0, 5)
+    shutil.copy(paths[2], tmp_path / "d" / "copy.png")
+    engine = StubEngine()
+    done = extract([*paths, tmp_path / "d" / "copy.png"], RECIPE, store, lambda: engine)
+    assert sum(engine.batches) == 5
+    assert done.computed == 6
+    assert done.digests[paths[2]] == done.digests[tmp_path / "d" / "copy.png"]
+
+
+def test_a_path_that_is_named_twice_is_one_image(store: Store, tmp_path: Path) -> None:
+    """Whether its embedding is there or not."""
+    paths = draw(tmp_path / "images", 0, 3)
+    for computed in (3, 0):
+        done = extract([*paths, paths[1], paths[1]], RECIPE, store, StubEngine)
+        assert list(done.digests) == paths
+        assert (done.computed, done.cached) == (computed, 3 - computed)
+
+
+def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: Path) -> None:
+    """Text, an empty file, a FIFO and a dangling link stop nothing and touch no other row."""
+    paths = draw(tmp_path / "d", 0, 40)
+    odd = [tmp_path / "d" / name for name in ("text.jpg", "empty.jpg", "fifo.jpg", "link.jpg")]
+    odd[0].write_bytes(b"no image at all")
+    odd[1].write_bytes(b"")
+    os.mkfifo(odd[2])
+    odd[3].symlink_to(tmp_path / "absent.jpg")
+    mixed = [*paths[:20], *odd, *paths[20:]]
+    done = extract(mixed, RECIPE, store, StubEngine, batch_size=8)
+    assert {path.name: reason.split(":")[0] for path, reason in done.quarantine.items()} == {
+        "text.jpg": "not an image, or in another format than JPEG, PNG, BMP, WEBP, GIF, TIFF, PPM",
+        "empty.jpg": "empty file",
+        "fifo.jpg": "not a regular file",
+        "link.jpg": "cannot be read",
+    }
+    assert colours(store, [done.digests[p] for p in paths]) == list(range(40))
+    assert (done.computed, done.cached) == (40, 0)
+
+
+def test_a_warm_run_with_broken_images_needs_no_engine(store: Store, tmp_path: Path) -> None:
+    """Broken files are looked at again, but the network is not loaded for them."""
+    paths = draw(tmp_path / "d", 0, 3)
+    (tmp_path / "d" / "text.jpg").write_bytes(b"no image at all")
+    everything = [*paths, tmp_path / "d" / "text.jpg"]
+    extract(everything, RECIPE, store, StubEngine)
+    again = extract(everything, RECIPE, store, no_engine)
+    assert (again.cached, len(again.quarantine)) == (3, 1)
+
+
+def test_an_engine_that_fails_keeps_what_was_committed(store: Store, tmp_path: Path) -> None:
+    """The next run goes on from the last shard."""
+    paths = draw(tmp_path / "d", 0, 200)
+
+    class Failing(StubEngine):
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            if len(self.batches) == 6:
+                raise MemoryError
+            return super().__call__(images)
+
+    with pytest.raises(MemoryError):
+        extract(paths, RECIPE, store, Failing, batch_size=32)
+    engine = StubEngine()
+    done = extract(paths, RECIPE, store, lambda: engine, batch_size=32)
+    assert done.cached >= 128
+    assert done.cached + sum(engine.batches) == 200
+    assert colours(store, [done.digests[p] for p in paths]) == list(range(200))
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(store: Store, tmp_path: Path) -> None:
+    """The commit runs in another thread; its error still reaches the caller."""
+    (store.folder / "shards").write_text("a file where the folder should be")
+    with pytest.raises(CacheError, match="cannot write to the cache"):
+        extract(draw(tmp_path / "d", 0, 100), RECIPE, store, StubEngine)
+
+
+def test_ctrl_c_keeps_everything_computed(tmp_path: Path) -> None:
+    """SIGINT in the middle: status 130, a sentence, and the next run goes on from there."""
+    paths = draw(tmp_path / "d", 0, 300)
+    (tmp_path / "cache").mkdir()
+    code = textwrap.dedent(f"""
+        import signal, sys, time
+        # A shell that runs the tests in the background has them ignore SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from argparse import Namespace
+        from pathlib import Path
+        from cache import Store
+        from toolkit.console import run
+        from extract.pipeline import extract
+        from tests.extract.test_pipeline import RECIPE, StubEngine
+        class Slow(StubEngine):
+            def __call__(self, images):
+                print("batch", flush=True)
+                time.sleep(0.1)
+                return super().__call__(images)
+        paths = sorted(Path({str(tmp_path / "d")!r}).iterdir())
+        store = Store(Path({str(tmp_path / "cache")!r}))
+        sys.exit(run(lambda args: extract(paths, RECIPE, store, Slow, batch_size=10), Namespace()))
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for _ in range(4):
+        process.stdout.readline()
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    batches = 4 + out.count("batch")
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "the same command goes on from there" in err
+    done = extract(paths, RECIPE, Store(tmp_path / "cache"), StubEngine)
+    assert done.cached == 10 * batches or done.cached == 10 * (batches - 1)
+    assert done.cached > 0
+    assert str(done.cached) in err
+
+
+def test_progress_counts_up_to_the_total(store: Store, tmp_path: Path) -> None:
+    """Both stages report, never backwards, and end complete."""
+    seen: dict[str, list[int]] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        assert total == 70
+        seen.setdefault(stage, []).append(done)
+
+    extract(draw(tmp_path / "d", 0, 70), RECIPE, store, StubEngine, progress=progress)
+    assert list(seen) == ["hashing images", "computing embeddings"]
+    for counts in seen.values():
+        assert counts == sorted(counts)
+        assert counts[-1] == 70
+
+
+def test_load_images_keeps_the_order(tmp_path: Path) -> None:
+    """One array for the whole list; a broken file is named."""
+    paths = draw(tmp_path / "d", 0, 100)
+    images = load_images(paths, 16)
+    assert images.shape == (100, 16, 16, 3)
+    assert images[:, 0, 0, 2].tolist() == list(range(100))
+    paths[50].write_bytes(b"text")
+    with pytest.raises(ImageError, match=r"0050\.png: not an image"):
+        load_images(paths, 16)
+
+
+def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
+    """A larger image is named, with its sides and the limit."""
+    paths = draw(tmp_path / "d", 0, 3)
+    assert len(load_images(paths, 16, max_pixels=64)) == 3
+    with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
+        load_images(paths, 16, max_pixels=63)
+
+
+def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: Path) -> None:
+    """The limit is of decoding: what is in the cache already is used."""
+    paths = draw(tmp_path / "d", 0, 4)
+    cv2.imwrite(str(paths[2]), np.zeros((9, 9, 3), np.uint8))
+    small = extract(paths, RECIPE, store, StubEngine, max_pixels=80)
+    assert list(small.quarantine) == [paths[2]]
+    assert "9 x 9 is more than 80 pixels; --max-pixels" in small.quarantine[paths[2]]
+    large = extract(paths, RECIPE, store, StubEngine, max_pixels=81)
+    assert (large.computed, large.cached, large.quarantine) == (1, 3, {})
+    assert extract(paths, RECIPE, store, no_engine, max_pixels=80).cached == 4
+
+
+def remember(store: Store, path: Path, digest: str) -> None:
+    """Make the store believe that an unchanged file has this digest."""
+    os.utime(path, (1e9, 1e9))
+    state = file_state(path)
+    assert state is not None
+    store.remember({path: (state, digest)})
+
+
+def test_a_wrong_memory_sets_no_image_aside(store: Store, tmp_path: Path) -> None:
+    """The embedding is kept under the digest of the bytes that were decoded, and the memory mended.
+
+    All images are remembered as one and the same, so that each must be tried.
+    """
+    paths = draw(tmp_path / "d", 0, 5)
+    true = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    for path in paths:
+        remember(store, path, "5" * 64)
+    done = extract(paths, RECIPE, store, StubEngine)
+    assert [done.digests[path] for path in paths] == true
+    assert (done.computed, done.cached, done.quarantine) == (5, 0, {})
+    assert colours(store, true) == list(range(5))
+    again = extract(paths, RECIPE, store, no_engine)
+    assert [again.digests[path] for path in paths] == true
+    assert again.cached == 5
+
+
+def test_what_a_file_has_become_may_be_there_already(store: Store, tmp_path: Path) -> None:
+    """An image is not stored twice, neither when cached before nor when computed in this run."""
+    paths = draw(tmp_path / "d", 0, 4)
+    true = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    extract(paths[:1], RECIPE, store, StubEngine)
+    shutil.copy(paths[1], tmp_path / "copy.png")
+    remember(store, paths[0], "5" * 64)
+    remember(store, paths[1], "6" * 64)
+    engine = StubEngine()
+    everything = [*paths, tmp_path / "copy.png"]
+    done = extract(everything, RECIPE, store, lambda: engine)
+    assert [done.digests[path] for path in everything] == [*true, true[1]]
+    assert (done.computed, done.cached, sum(engine.batches)) == (4, 1, 3)
+    assert colours(store, true) == list(range(4))
+
+
+def test_files_that_change_after_hashing_are_taken_as_they_are(
+    store: Store, tmp_path: Path
+) -> None:
+    """A copy stands in for a file that is gone; one that is overwritten gets its new embedding."""
+    paths = draw(tmp_path / "d", 0, 4)
+    copies = [shutil.copy(path, tmp_path / "d" / f"copy-{path.name}") for path in paths]
+    everything = [*paths, *map(Path, copies)]
+
+    def meddle(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("computing embeddings", 0):
+            paths[0].unlink()
+            paths[1].write_bytes(b"text")
+            shutil.copy(draw(tmp_path / "e", 9, 10)[0], paths[2])
+
+    done = extract(everything, RECIPE, store, StubEngine, progress=meddle)
+    assert set(done.quarantine) == {paths[0], paths[1]}
+    assert "No such file" in done.quarantine[paths[0]]
+    assert "not an image" in done.quarantine[paths[1]]
+    left = [path for path in everything if path not in done.quarantine]
+    assert colours(store, [done.digests[path] for path in left]) == [9, 3, 0, 1, 2, 3]
+    assert (done.computed, done.cached) == (6, 0)
+
+
+def test_a_decoder_that_cannot_start_is_one_error(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No image is blamed, and nothing is set aside."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
+    with pytest.raises(DecoderError, match="cannot start a process that decodes images"):
+        extract(draw(tmp_path / "d", 0, 3), RECIPE, store, StubEngine)
+
+
+def test_a_warm_run_imports_no_decoder(store: Store, tmp_path: Path) -> None:
+    """Neither OpenCV nor Pillow is loaded, and no process is started, for what is in the cache."""
+    paths = draw(tmp_path / "d", 0, 3)
+    extract(paths, RECIPE, store, StubEngine)
+    code = f"""
+        import subprocess, sys
+        sys.path[:0] = [{str(Path(__file__).parents[2])!r}]
+        subprocess.Popen = None
+        from pathlib import Path
+        from cache import Store
+        from extract.pipeline import extract
+        from extract.recipe import Recipe
+        recipe = Recipe(weights="0" * 64, preprocessing="torch", size=32)
+        paths = [Path(name) for name in sys.argv[2:]]
+        assert extract(paths, recipe, Store(Path(sys.argv[1])), None).cached == 3
+        assert not {{"cv2", "PIL", "tensorflow"}} & set(sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(store.folder), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

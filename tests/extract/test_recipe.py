@@ -1,0 +1,89 @@
+"""The recipe names what an embedding is, and its fingerprint tells two apart."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from extract.backbones.weights import Weights
+from extract.errors import RecipeError
+from extract.recipe import Recipe, recipe_for
+
+RECIPE = Recipe(weights="ab" * 32, preprocessing="torch")
+
+
+def test_the_fingerprint_stays_the_same_for_ever() -> None:
+    """A changed fingerprint would make every cache in the world cold."""
+    assert RECIPE.canonical == (
+        '{"backbone":"vgg16","dtype":"float32","flip":false,"interpolation":"lanczos4",'
+        '"layer":null,"pooling":"none","precision":"float32","preprocessing":"torch","schema":1,'
+        '"size":150,"weights":"' + "ab" * 32 + '"}'
+    )
+    assert RECIPE.fingerprint == (
+        "8d33dd4bcc1850126b93ace8d42329082a3d2837dc8e3e68de025a26bdbc1322"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("weights", "cd" * 32), ("preprocessing", "caffe"), ("backbone", "vgg19"), ("size", 224),
+     ("layer", "block4_pool"), ("pooling", "avg"), ("flip", True), ("schema", 2)],
+)  # fmt: skip
+def test_each_field_changes_the_fingerprint(field: str, value: object) -> None:
+    """Two recipes that could give different numbers never share one."""
+    other = dataclasses.replace(RECIPE, **{field: value})
+    assert other.fingerprint != RECIPE.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("backbone", "vgg17", "choose one of: vgg16"),
+        ("pooling", "mean", "none, avg, max"),
+        ("preprocessing", "bgr", "caffe, tf, torch"),
+        ("size", 16, "32 to 4096 pixels"),
+        ("size", 100000, "32 to 4096 pixels"),
+        ("precision", "int4", "float32"),
+    ],
+)
+def test_a_field_that_cannot_be_met_lists_the_choices(
+    field: str, value: object, message: str
+) -> None:
+    """The error says what would do."""
+    with pytest.raises(RecipeError, match=message):
+        dataclasses.replace(RECIPE, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "preprocess", "expected"),
+    [(None, "auto", "caffe"), ("torch", "auto", "torch"), ("torch", "notebook", "notebook")],
+)
+def test_preprocessing_belongs_to_the_weights(
+    trained_with: str | None, preprocess: str, expected: str
+) -> None:
+    """Keras's VGG16 takes Caffe's means, torchvision's the torch ones; the lesson's on request."""
+    weights = Weights("file.h5", "ab" * 32, trained_with, None)
+    assert recipe_for(weights, preprocess=preprocess).preprocessing == expected
+
+
+def test_a_recipe_survives_its_record() -> None:
+    """What a run's record holds gives the same recipe back."""
+    fields = RECIPE.to_dict() | {"weights_source": "torchvision"}
+    assert Recipe.from_dict(fields) == RECIPE
+
+
+JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([])
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Recipe)]), JSON))
+def test_any_other_record_is_a_typed_error(changes: dict[str, object]) -> None:
+    """A record edited by hand gives a recipe or a RecipeError, nothing else."""
+    try:
+        recipe = Recipe.from_dict(RECIPE.to_dict() | changes)
+    except RecipeError:
+        return
+    assert Recipe.from_dict(recipe.to_dict()) == recipe

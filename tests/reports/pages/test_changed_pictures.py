@@ -1,0 +1,96 @@
+"""Which pictures changed sides between two runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports.pages.changed_pictures import SHOWN, changed_sides
+from reports.pages.page import render_comparison
+from tests.reports.samples import draw, sample
+
+RUN, PREDICTIONS = sample(["cats", "dogs"], n_per_class=80, classifiers=("svm", "dense"))
+
+
+def flipped(rows: list, n: int, classifier: str) -> list:
+    """Return the predictions with the first `n` of one classifier turned round."""
+    left, found = n, []
+    for row in rows:
+        if row.classifier == classifier and left:
+            left -= 1
+            row = replace(row, predicted="dogs" if row.predicted == "cats" else "cats")
+        found.append(row)
+    return found
+
+
+def compared(*predictions: list, root: str = "photographs") -> list:
+    run = replace(RUN, data=replace(RUN.data, root=root))
+    return changed_sides([(Path(f"runs/{i}"), run) for i in range(len(predictions))], predictions)
+
+
+def test_pictures_that_changed_sides_are_found():
+    """With what they were taken for, in both directions; others are not."""
+    svm = [row for row in PREDICTIONS if row.classifier == "svm"]
+    right = [row.true == row.predicted for row in svm[:30]]
+    svm_sides, dense_sides = compared(PREDICTIONS, flipped(PREDICTIONS, 30, "svm"))
+    assert (svm_sides.n_lost, svm_sides.n_gained) == (sum(right), 30 - sum(right))
+    assert {moved.path for moved in svm_sides.lost} == {
+        row.path for row, was_right in zip(svm, right, strict=False) if was_right
+    }
+    assert all(moved.said == "dogs" and moved.true == "cats" for moved in svm_sides.lost)
+    assert svm_sides.n_right[0] - svm_sides.n_right[1] == svm_sides.n_lost - svm_sides.n_gained
+    assert (dense_sides.n_lost, dense_sides.n_gained) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(0, "the same pictures right"), (2, "may be chance"), (30, "more than chance")]
+)
+def test_it_says_whether_that_is_more_than_chance(n: int, words: str):
+    """By McNemar's test on the pictures of both."""
+    perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
+    assert words in compared(perfect, flipped(perfect, n, "svm"))[0].sentence
+
+
+def test_only_pictures_of_both_runs_count():
+    """A picture of one run alone, or under another label, says nothing of the change."""
+    fewer = [row for row in PREDICTIONS if row.path < "dogs/0120"]
+    assert compared(PREDICTIONS, fewer)[0].n_pictures == 120
+    other = [replace(row, true="mice") for row in PREDICTIONS]
+    assert compared(PREDICTIONS, other) == []
+    assert compared(PREDICTIONS, []) == []
+
+
+def test_a_later_run_is_held_against_the_first_that_has_the_classifier():
+    """Even where that is not the first of all."""
+    only_dense = [row for row in PREDICTIONS if row.classifier == "dense"]
+    found = compared(only_dense, PREDICTIONS, PREDICTIONS)
+    assert [(s.first, s.second) for s in found if s.title.startswith("SVM")] == [("1", "2")]
+    assert [(s.first, s.second) for s in found if not s.title.startswith("SVM")] == [
+        ("0", "1"),
+        ("0", "2"),
+    ]
+
+
+def test_the_page_shows_their_thumbnails_and_how_many_there_are(tmp_path):
+    """Up to a screenful of each kind."""
+    draw(PREDICTIONS, tmp_path)
+    perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
+    sides = compared(perfect, flipped(perfect, SHOWN + 5, "svm"), root=str(tmp_path))
+    html = render_comparison([(Path("runs/0"), RUN), (Path("runs/1"), RUN)], sides)
+    assert html.count("data:image/jpeg;base64,") == SHOWN
+    assert f"Wrong now, right in 0: {SHOWN + 5}, {SHOWN} shown" in html
+    assert "Right now" not in html
+
+
+def test_hostile_names_stay_text():
+    """Of pictures, classes and folders."""
+    hostile = "</h3><script>alert(1)</script>\udcff"
+    rows = [replace(row, path=hostile + row.path, true=hostile) for row in PREDICTIONS]
+    html = render_comparison(
+        [(Path("a"), RUN), (Path("b"), RUN)],
+        compared([replace(row, predicted=hostile) for row in rows], rows),
+    )
+    assert "<script>alert" not in html
+    html.encode("utf-8")

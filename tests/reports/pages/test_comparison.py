@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from reports.pages.comparison import differences, format_comparison, groups, labels, remarks
+from reports.pages.page import render_comparison
+from tests.reports.samples import sample
+
+FIRST = sample(["cats", "dogs"], n_per_class=20)[0]
+SECOND = replace(
+    sample(["cats", "dogs"], n_per_class=20, classifiers=("svm", "cnn"), seed=1)[0],
+    recipe={**FIRST.recipe, "preprocess": "notebook", "layer": "<b>block4</b>"},
+)
+RUNS = [(Path("runs/a"), FIRST), (Path("runs/b"), SECOND)]
+
+
+def test_only_fields_that_differ_are_listed():
+    """Recipe and seed differ here, the versions do not."""
+    found = differences([FIRST, SECOND])
+    assert {part: [d.field for d in fields] for part, fields in found.items()} == {
+        "Recipe": ["layer", "preprocess"],
+        "Pictures and seed": ["seed"],
+    }
+    assert found["Recipe"][1].values == ["torchvision", "notebook"]
+
+
+def test_a_field_that_one_run_lacks_is_a_difference():
+    """A record of another version may have other fields."""
+    recipe = {name: value for name, value in FIRST.recipe.items() if name != "flip"}
+    (found,) = differences([FIRST, replace(FIRST, recipe=recipe)])["Recipe"]
+    assert found.values == ["no", "not there"]
+
+
+def test_settings_of_a_classifier_of_all_runs_are_held_against_each_other():
+    """Also those that a search has chosen; one that a run does not have is no difference."""
+    results = [
+        replace(r, params={**r.params, "kernel": "linear"}) if r.classifier == "svm" else r
+        for r in FIRST.results
+    ]
+    found = differences([replace(FIRST, results=results), FIRST])["Settings"]
+    assert [difference.field for difference in found] == ["svm: kernel"]
+    others = [replace(r, classifier="other") for r in results]
+    assert differences([replace(FIRST, results=others), FIRST]) == {}
+
+
+def test_runs_that_are_the_same_have_no_difference():
+    """A run compared with itself is fine."""
+    assert differences([FIRST, FIRST]) == {}
+
+
+def test_each_classifier_is_shown_in_the_runs_that_have_it():
+    """The classifiers need not be the same in all the runs."""
+    found = {group.classifier: [label for label, _ in group.results] for group in groups(RUNS)}
+    assert found["svm"] == ["a", "b"]
+    assert found["dense"] == ["a"]
+
+
+def test_folders_of_the_same_name_keep_their_path():
+    """Labels are never ambiguous."""
+    assert labels([Path("x/run"), Path("y/run"), Path("z")]) == ["x/run", "y/run", "z"]
+
+
+def test_other_pictures_and_classes_are_remarked_on():
+    """Nothing is refused, but the page says what the figures cannot tell."""
+    data = replace(FIRST.data, fingerprint="another")
+    assert remarks([FIRST, SECOND]) == []
+    assert "different pictures" in remarks([FIRST, replace(FIRST, data=data)])[0]
+    shapes = sample(list("abc"), n_per_class=5)[0]
+    assert "different classes" in remarks([FIRST, shapes])[0]
+
+
+def test_the_page_shows_the_runs_side_by_side():
+    """Runs of other classes stand beside each other too, and names stay text."""
+    shapes = sample(list("abc"), n_per_class=5)[0]
+    page = render_comparison([*RUNS, (Path("runs/<i>c</i>"), shapes)])
+    assert "3 runs side by side" in page
+    assert "&lt;b&gt;block4&lt;/b&gt;" in page
+    assert "<i>" not in page
+    assert 'href="runs' not in page
+
+
+def test_the_page_links_the_reports(tmp_path):
+    """Links are relative to where the page will lie."""
+    folder = tmp_path / "runs" / "a b"
+    folder.mkdir(parents=True)
+    (folder / "report.html").touch()
+    page = render_comparison([(folder, FIRST)], base=tmp_path)
+    assert 'href="runs/a%20b/report.html"' in page
+
+
+def test_the_terminal_table_is_narrow():
+    """One line per classifier and run, at most 100 columns wide."""
+    lines = format_comparison([(Path("x" * 200), FIRST), (Path("b"), SECOND)]).splitlines()
+    assert len(lines) == 8
+    assert max(map(len, lines)) == 100

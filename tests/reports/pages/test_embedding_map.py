@@ -1,0 +1,126 @@
+"""The map of the embeddings on the page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from reports import RecordError, Run
+from reports.pages import views
+from reports.pages.embedding_map import WIDTH, embedding_map
+from reports.pages.gallery import gallery
+from reports.pages.page import render
+from reports.picture_records import EmbeddingMap, MapPoint
+from tests.reports.samples import draw, sample
+
+
+def mapped(run: Run, predictions: list, extra: int = 0) -> Run:
+    """Return the run with its test pictures, and some of training, on a map."""
+    truths = {row.path: row.true for row in predictions}
+    points = [
+        MapPoint(path, "test", label, (i % 10) / 9, (i // 10) / 40)
+        for i, (path, label) in enumerate(sorted(truths.items()))
+    ]
+    points += [MapPoint(f"train/{i}.jpg", "train", "cats", 0.5, 0.5) for i in range(extra)]
+    return replace(run, embedding_map=EmbeddingMap("PCA, then t-SNE", points, 3000))
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """Return a run of real pictures with a map, its predictions, and what the page makes of it."""
+    run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=60)
+    draw(predictions, tmp_path)
+    run = mapped(run, predictions, extra=3)
+    results = views.ranked(run.results)
+    pictures = gallery(run, results, predictions)
+    return run, predictions, pictures, embedding_map(run, results, predictions, pictures.pictures)
+
+
+def test_every_dot_has_its_own_picture(shown):
+    """By path, whatever the order of gallery and map; one of training has none."""
+    run, _, pictures, view = shown
+    listed = pictures.pictures
+    assert len(view.dots) == 123
+    for (picture, name, label, split), dot in zip(view.to_json(), view.dots, strict=True):
+        assert run.data.classes[label] == dot.mark.label
+        if split == "train":
+            assert picture == -1
+        else:
+            assert listed[picture].path.endswith(name)
+            assert listed[picture].true == dot.mark.label
+
+
+def test_the_mistakes_of_the_best_classifier_are_marked(shown):
+    """As many as it has, drawn last, so that no other dot hides them."""
+    run, _, _, view = shown
+    best = views.ranked(run.results)[0]
+    wrong = [dot.wrong for dot in view.dots]
+    assert sum(wrong) == best.n_test - best.n_correct > 0
+    assert wrong == sorted(wrong)
+    assert f"{sum(wrong)} that the best classifier mistakes" in view.description
+
+
+def test_all_dots_lie_within_the_drawing(shown):
+    """It is no higher than the map is."""
+    *_, view = shown
+    assert all(0 < dot.x < WIDTH and 0 < dot.y < view.height for dot in view.dots)
+    assert view.height < WIDTH * 0.6
+
+
+def test_classes_differ_in_colour_and_shape():
+    """32 of them, also for the colour-blind."""
+    classes = [f"class {i:02}" for i in range(32)]
+    run, predictions = sample(classes, n_per_class=2, classifiers=("svm",))
+    run = mapped(run, predictions)
+    results = views.ranked(run.results)
+    view = embedding_map(run, results, predictions, gallery(run, results, predictions).pictures)
+    assert view is not None
+    assert len({(mark.colour, mark.shape) for mark in view.legend}) == 32
+    for one, next_one in pairwise(view.legend):
+        assert one.colour != next_one.colour
+        assert one.shape != next_one.shape
+
+
+def test_pictures_on_the_map_are_the_first_to_have_thumbnails(monkeypatch):
+    """Where not all can have one: mistakes come before them, all others after."""
+    monkeypatch.setattr("reports.pages.gallery.PICTURES_SHOWN", 20)
+    run, predictions = sample(["cats", "dogs"], n_per_class=50, classifiers=("svm",))
+    perfect = [replace(row, predicted=row.true) for row in predictions]
+    last = sorted(row.path for row in perfect)[-20:]
+    points = [MapPoint(path, "test", "dogs", 0.5, 0.5) for path in last]
+    run = replace(run, embedding_map=EmbeddingMap("t-SNE", points, 100))
+    assert [picture.path for picture in gallery(run, run.results, perfect).pictures] == last
+
+
+def test_the_page_draws_every_dot_and_a_run_without_a_map_has_no_section(shown):
+    """The drawing has a name, and the script as many dots to tell of."""
+    run, predictions, _, view = shown
+    html = render(run, predictions, None)
+    assert html.count('<use href="#mark-') == len(view.dots)
+    opening = '<script type="application/json" id="dots">'
+    stored = html.partition(opening)[2].partition("</script>")[0]
+    assert [tuple(dot) for dot in json.loads(stored)] == view.to_json()
+    assert 'id="map"' not in render(replace(run, embedding_map=None), predictions, None)
+
+
+def test_a_hostile_name_on_the_map_stays_text(shown):
+    """In the script's data as in the markup."""
+    run, predictions, *_ = shown
+    hostile = MapPoint("</script><script>alert(1)\udcff", "train", "cats", 0.1, 0.1)
+    points = [*run.embedding_map.points, hostile]
+    html = render(replace(run, embedding_map=EmbeddingMap("t-SNE", points, 9)), predictions, None)
+    assert "<script>alert" not in html
+    html.encode("utf-8")
+
+
+@pytest.mark.parametrize(("label", "x"), [("mice", 0.5), ("cats", 1.5), ("cats", float("nan"))])
+def test_a_point_off_the_map_is_refused(shown, label, x):
+    """Of no class, or outside the square: such a record did not come from a run."""
+    run, *_ = shown
+    odd = replace(run, embedding_map=EmbeddingMap("t", [MapPoint("a", "test", label, x, 0.5)], 1))
+    with pytest.raises(RecordError, match="off the map"):
+        Run.from_json(odd.to_json())
+    assert Run.from_json(run.to_json()) == run

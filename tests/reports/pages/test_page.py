@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reports import PredictionRow, Quarantined, RecordError, Result, Run, SearchPoint
+from reports.pages.gallery import PICTURES_SHOWN
+from reports.pages.page import render, write
+from tests.reports.samples import draw, sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 }}\n\udcff\u202e"
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page; an element that is not closed is an error."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> on line {self.getpos()[0]}"
+
+    def handle_data(self, data):
+        if "script" not in self.open:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def sections(self) -> list[str | None]:
+        return [attributes["id"] for attributes in self.all("section")]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory) -> tuple[Run, list[PredictionRow]]:
+    """Return a run on 1,000 test pictures that are really there."""
+    root = tmp_path_factory.mktemp("photographs")
+    run, predictions = sample(["cats", "dogs"], str(root), n_per_class=500)
+    draw(predictions, root)
+    return run, predictions
+
+
+@pytest.fixture(scope="module")
+def html(photographs) -> str:
+    """Return the page of that run."""
+    return render(*photographs, None)
+
+
+def stored_pictures(html: str) -> dict:
+    """Return what the page holds for its script."""
+    opening = '<script type="application/json" id="pictures">'
+    start = html.index(opening) + len(opening)
+    return json.loads(html[start : html.index("</script>", start)])
+
+
+def hostile_run() -> tuple[Run, list[PredictionRow]]:
+    """Return a run in which every free text is hostile."""
+    run, predictions = sample([HOSTILE, "b" + HOSTILE], n_per_class=20)
+    odd = {HOSTILE: HOSTILE}
+
+    def spoil(result: Result) -> Result:
+        found = result.search and replace(
+            result.search, scoring=HOSTILE, points=[SearchPoint({"C": 1.0, **odd}, 0.9, 0.1)]
+        )
+        return replace(
+            result, title=HOSTILE, params=odd, notes=[HOSTILE], model=HOSTILE, search=found
+        )
+
+    run = replace(
+        run,
+        created=HOSTILE,
+        command=[HOSTILE],
+        data=replace(run.data, name=HOSTILE, root=HOSTILE, split=HOSTILE, fingerprint=HOSTILE),
+        recipe=odd,
+        versions=odd,
+        machine={**odd, "list": [HOSTILE]},
+        results=[spoil(result) for result in run.results],
+        quarantine=[Quarantined(HOSTILE, HOSTILE)],
+    )
+    return run, [replace(p, path=f"{HOSTILE}/{p.path}") for p in predictions]
+
+
+def test_the_page_has_every_section(html):
+    """One section for each question, each reachable from the contents, each with a heading."""
+    page = Page(html)
+    assert page.sections == [
+        "results",
+        "confusion",
+        "roc",
+        "precision-recall",
+        "training",
+        "search",
+        "times",
+        "mistakes",
+        "quarantine",
+        "reproduce",
+    ]
+    links = [a["href"] for a in page.all("a")]
+    assert [f"#{name}" for name in page.sections] == links[1:]
+    assert len(page.all("h1")) == 1
+
+
+def test_the_answer_is_one_sentence_before_everything_else(html, photographs):
+    """It names the best classifier, its accuracy, the number of pictures and the interval."""
+    best = max(photographs[0].results, key=lambda result: result.accuracy)
+    top = html[: html.index('<section id="results"')] + "</main></div></body></html>"
+    text = " ".join(Page(top).text.split())
+    assert (
+        f"{best.title}: {best.accuracy:.1%} of 1,000 unseen pictures right, "
+        f"between {best.accuracy_low:.1%} and {best.accuracy_high:.1%}."
+    ) in text
+
+
+def test_the_page_is_one_file_without_network(html):
+    """Nothing is loaded from anywhere, and nothing may run but the page's own script."""
+    page = Page(html)
+    addresses = [a.get(name) for _, a in page.elements for name in ("src", "href", "action")]
+    assert all(a.startswith(("data:", "#")) for a in addresses if a)
+    assert not re.search(r"@import|url\((?!#)|https?://", html)
+    policy = next(a for a in page.all("meta") if a.get("http-equiv"))
+    script = html[html.rindex("<script>") + len("<script>") : html.rindex("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy["content"] == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+
+
+def test_the_page_stays_small(html):
+    """Under 5 MB for 1,000 test pictures and four classifiers, thumbnails included."""
+    stored = stored_pictures(html)
+    assert len(stored["mistaken"]) + len(stored["others"]) == 1000
+    assert all(picture["image"] for picture in stored["others"])
+    assert html.count('src="data:image/jpeg;base64,') == len(stored["mistaken"])
+    assert len(html.encode("utf-8")) < 5_000_000
+
+
+def test_the_gallery_shows_every_mistake(html, photographs):
+    """Each picture once, by its most confident wrong answer, with all wrong answers."""
+    worst: dict[str, float] = {}
+    for p in photographs[1]:
+        if p.true != p.predicted:
+            worst[p.path] = max(worst.get(p.path, 0), p.probability)
+    start = html.index('<ul class="pictures mistakes">')
+    mistakes = html[start : html.index("</ul>", start)]
+    titles = re.findall(r'<span class="file" title="([^"]+)"', mistakes)
+    assert titles == sorted(worst, key=lambda path: (-worst[path], path))
+    n_wrong = sum(p.true != p.predicted for p in photographs[1])
+    assert mistakes.count('class="meter"') == n_wrong
+
+
+def test_of_many_pictures_the_page_shows_a_part():
+    """Mistaken ones first; the numbers are of all."""
+    run, predictions = sample(["cats", "dogs"], n_per_class=2 * PICTURES_SHOWN)
+    html = render(run, predictions, None)
+    n_mistaken = len({p.path for p in predictions if p.true != p.predicted})
+    assert PICTURES_SHOWN < n_mistaken < 4 * PICTURES_SHOWN
+    stored = stored_pictures(html)
+    assert (len(stored["mistaken"]), stored["others"]) == (PICTURES_SHOWN, [])
+    text = " ".join(Page(html).text.split())
+    assert f"{n_mistaken:,} of 4,000 pictures were mistaken" in text
+    assert "; 1,000 are shown." in text
+
+
+def test_the_script_knows_every_answer(html, photographs):
+    """Of every picture what each classifier says of it, in the order of the page."""
+    stored = stored_pictures(html)
+    told = sorted(
+        (picture["name"], stored["classes"][said], share)
+        for picture in [*stored["mistaken"], *stored["others"]]
+        for _, said, share in picture["verdicts"]
+    )
+    assert told == sorted(
+        (p.path.rpartition("/")[2], p.predicted, f"{p.probability:.1%}") for p in photographs[1]
+    )
+
+
+def test_every_id_is_there_once(html):
+    """Anchors and the references inside the drawings are never ambiguous."""
+    ids = [attributes["id"] for _, attributes in Page(html).elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_pictures_and_drawings_have_words(html):
+    """Every image has an alternative text, every drawing a name."""
+    page = Page(html)
+    assert all(a.get("alt") for a in page.all("img"))
+    drawings = [a for a in page.all("svg") if a.get("aria-hidden") != "true"]
+    assert drawings
+    assert all(a.get("role") == "img" and a.get("aria-labelledby") for a in drawings)
+
+
+def test_hostile_names_stay_text():
+    """No class, file, title, note or parameter becomes an element, an attribute or an address."""
+    page_text = render(*hostile_run(), None)
+    page_text.encode("utf-8")
+    page = Page(page_text)
+    assert page.all("script") == [{"type": "application/json", "id": "pictures"}, {}]
+    assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
+    assert not [a for a in page.all("img") if a.get("src") == "x"]
+    assert "\\n\\xff\\u202e" in page.text
+    assert "<script>alert(1)</script>\"'>" in page.text
+    assert "{{ 7*7 }}" in page.text
+
+
+def test_hostile_names_break_no_element():
+    """With and without them the page has the same elements."""
+    plain, predictions = sample(["a", "b"], n_per_class=20)
+    odd = [replace(r, title=HOSTILE) for r in plain.results]
+    before = Page(render(plain, predictions, None))
+    after = Page(render(replace(plain, results=odd), predictions, None))
+    assert [tag for tag, _ in before.elements] == [tag for tag, _ in after.elements]
+
+
+def test_sections_with_nothing_to_show_are_left_out():
+    """Without curves, history, search, predictions and quarantine, the rest still stands."""
+    run, _ = sample(["cats", "dogs"], n_per_class=20)
+    bare = [replace(r, roc=[], history={}, search=None, classes=[]) for r in run.results]
+    page = Page(render(replace(run, results=bare, quarantine=[]), [], None))
+    assert page.sections == [
+        "results",
+        "confusion",
+        "times",
+        "mistakes",
+        "quarantine",
+        "reproduce",
+    ]
+    assert "predictions of this run are not there" in page.text
+    assert "every picture could be read" in page.text
+
+
+def test_a_run_without_classifiers_has_a_page():
+    """It says so instead of an answer."""
+    run, _ = sample(["cats", "dogs"], n_per_class=20)
+    page = Page(render(replace(run, results=[]), [], None))
+    assert "No classifier was tried" in page.text
+
+
+def test_figures_that_are_not_numbers_have_a_page():
+    """A network that diverged is a result too."""
+    run, predictions = sample(["cats", "dogs"], n_per_class=20, classifiers=("dense",))
+    nan = float("nan")
+    odd = replace(
+        run.results[0], log_loss=nan, roc_auc=None, history={"loss": [nan, nan], "accuracy": []}
+    )
+    assert "nan" not in Page(render(replace(run, results=[odd]), predictions, None)).text.lower()
+
+
+@pytest.mark.parametrize("n_classes", [6, 12, 30])
+def test_many_classes_have_a_page(n_classes):
+    """Each has its row and its column in every confusion matrix."""
+    classes = [f"class {i:02d}" for i in range(n_classes)]
+    run, predictions = sample(classes, n_per_class=5, classifiers=("svm", "logreg"))
+    page = Page(render(run, predictions, None))
+    cells = [a for a in page.all("td") if (a.get("class") or "").startswith(("right", "wrong"))]
+    assert len(cells) == 2 * n_classes**2
+
+
+def test_the_page_is_the_same_every_time(photographs, html):
+    """Same record, same pictures, same bytes."""
+    assert render(*photographs, None) == html
+
+
+def test_the_page_links_the_files_beside_it(tmp_path: Path):
+    """What lies in the run's folder is one click away."""
+    run, predictions = sample(["cats", "dogs"], n_per_class=10)
+    (tmp_path / "metrics.csv").touch()
+    write(run, predictions, tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "./metrics.csv" in [a["href"] for a in page.all("a")]
+
+
+def test_a_page_that_cannot_be_written_is_a_clear_error(tmp_path: Path):
+    """A folder that is not there is a RecordError with the path."""
+    run, _ = sample(["cats", "dogs"], n_per_class=10, classifiers=())
+    with pytest.raises(RecordError, match="cannot write"):
+        write(run, [], tmp_path / "missing" / "report.html")
+
+
+def test_files_that_were_set_aside_are_not_counted_as_embedded():
+    """Embeddings are those that were computed and those that came from the cache."""
+    run, predictions = sample(["cat", "dog"])
+    extraction = replace(run.extraction, images=82, cached=50, computed=30, quarantined=2)
+    html = render(replace(run, extraction=extraction), predictions, None)
+    assert "of 80 pictures took" in html

@@ -1,0 +1,89 @@
+"""What the page and the tables tell of an audit."""
+
+import csv
+import dataclasses
+
+import cv2
+import numpy as np
+
+from reports.pages import page
+from reports.pages.wrong_data import SHOWN, wrong_data
+from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
+from reports.record import Run
+from reports.tables import remarks, write_audit
+from tests.reports.samples import sample
+
+HOSTILE = "cat/<script>=cmd()\n.jpg"
+
+
+def audited(n_suspects=3):
+    """Return a run with one leak, some suspects and one odd picture, with hostile names."""
+    run, predictions = sample(["cat", "dog"])
+    audit = Audit(
+        leaks=[Leak("cat/0001.jpg", HOSTILE, 0.91, exact=False)],
+        suspects=[Suspect(HOSTILE, "train", "cat", "dog", 0.01 * i) for i in range(n_suspects)],
+        oddities=[Outlier("cat/0002.jpg", "test", "cat", "tiny: 8 x 8 pixels")],
+        accuracies_without_leaks={"svm": 0.9},
+        seconds=9.0,
+        copies=[Copy(HOSTILE, "train", "cat", "dog/1.jpg", "dog")],
+    )
+    return dataclasses.replace(run, audit=audit), predictions
+
+
+def test_the_page_escapes_what_names_hold():
+    """A file called <script> stays text, a line break becomes visible."""
+    run, predictions = audited()
+    html = page.render(run, predictions, None)
+    assert "cat? Rather dog" in html
+    assert "the same file, labelled cat and dog" in html
+    assert "<script>=cmd" not in html
+    assert "&lt;script&gt;=cmd()\\n.jpg" in html
+
+
+def test_many_pictures_do_not_swell_the_page():
+    """The first ones are shown, and it is said how many there are."""
+    run, predictions = audited(n_suspects=SHOWN + 7)
+    (_, _, suspects, _) = wrong_data(run).kinds
+    assert (suspects.number, len(suspects.found)) == (SHOWN + 7, SHOWN)
+    assert f"{SHOWN + 7}, {SHOWN} shown" in page.render(run, predictions, None)
+
+
+def test_pictures_that_are_there_are_shown(tmp_path):
+    """As thumbnails; the others have an empty frame."""
+    run, _ = audited()
+    (tmp_path / "cat").mkdir()
+    cv2.imwrite(str(tmp_path / "cat" / "0001.jpg"), np.zeros((90, 90, 3), np.uint8))
+    run = dataclasses.replace(run, data=dataclasses.replace(run.data, root=str(tmp_path)))
+    (leaks, *_) = wrong_data(run).kinds
+    assert [image is not None for image in leaks.found[0].images] == [True, False]
+
+
+def test_the_tables_survive_hostile_names(tmp_path):
+    """No formula, no line break, and what --labels needs in front."""
+    run, _ = audited()
+    write_audit(run.audit, tmp_path)
+    with (tmp_path / "suspects.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert list(first)[:2] == ["path", "label"]
+    assert first["path"] == "cat/<script>=cmd()\\n.jpg"
+    assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",train,dog/1.jpg,dog")
+    assert (tmp_path / "leaks.csv").read_text().splitlines()[1].endswith(",0.91,no")
+    assert "tiny: 8 x 8 pixels" in (tmp_path / "oddities.csv").read_text()
+
+
+def test_an_audit_survives_the_record_and_is_told_on_the_terminal():
+    """What run.json stores is read back; the counts are below the table."""
+    run, _ = audited()
+    assert Run.from_json(run.to_json()) == run
+    assert remarks(run)[-1] == (
+        "audit (9.00 s): 1 test image is in training too (0 byte for byte); 1 copy of another "
+        "image (1 under another label); 3 suspect labels; 1 odd image"
+    )
+    assert "svm: 90.0% of the test images without those that are in training too" in remarks(run)
+
+
+def test_no_audit_is_no_section():
+    """A run without one says nothing of it."""
+    run, predictions = sample(["cat", "dog"])
+    assert wrong_data(run) is None
+    assert "wrong-data" not in page.render(run, predictions, None)

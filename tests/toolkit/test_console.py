@@ -1,0 +1,56 @@
+"""What command lines read and say."""
+
+import argparse
+
+import pytest
+
+from toolkit.console import argument_parser, run, size
+from toolkit.errors import ToolkitError
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [
+        ("4GB", 4_000_000_000),
+        ("500mb", 500_000_000),
+        ("2GiB", 2**31),
+        ("1.5 kB", 1500),
+        ("3KiB", 3072),
+        ("12B", 12),
+        ("1000000", 1_000_000),
+        ("0", 0),
+    ],
+)
+def test_a_size_is_a_number_with_a_unit_or_without(text: str, n_bytes: int) -> None:
+    """Powers of ten and of two, in capitals or not; without a unit it is bytes."""
+    assert size(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "GB", "4 parrots", "-1GB", "nan", "infGB", "4GBB", "1,5GB"])
+def test_what_is_no_size_is_named(text: str) -> None:
+    """The message has an example and what was given."""
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a size like 500MB") as raised:
+        size(text)
+    assert repr(text) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("out", "error: the folder is not empty (--out)\n"),
+        ("elsewhere", "error: the folder is not empty\n"),
+        (None, "error: the folder is not empty\n"),
+    ],
+)
+def test_the_option_that_helps_follows_the_message(
+    capsys: pytest.CaptureFixture[str], setting: str | None, expected: str
+) -> None:
+    """A library names the setting; the command line knows its option, if it has one."""
+
+    def command(args: argparse.Namespace) -> None:
+        raise ToolkitError("the folder is not empty", setting=setting)
+
+    parser = argument_parser("prog", "does something")
+    parser.add_argument("-o", "--out")
+    assert run(command, parser.parse_args([])) == 2
+    assert capsys.readouterr().err == expected

@@ -1,0 +1,44 @@
+"""CSV cells: every name survives, none becomes a formula."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolkit.csv_cells import decode_text, encode_text, write_quarantine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_any_text_survives(text: str) -> None:
+    """What is encoded is decoded to the same text, lone surrogates and controls included."""
+    cell = encode_text(text)
+    assert decode_text(cell) == text
+    assert cell.encode("utf-8").decode("utf-8") == cell
+    assert not any(ord(character) < 32 for character in cell)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["", *FORMULA]), ANY_TEXT)
+def test_no_cell_begins_a_formula(start: str, text: str) -> None:
+    """A spreadsheet evaluates cells that begin with one of these; none does."""
+    text = start + text
+    assert not encode_text(text).startswith(FORMULA)
+
+
+def test_quarantine_csv_is_read_back_by_any_csv_reader(tmp_path: Path) -> None:
+    """Quotes, commas and line breaks in names stay in their cells."""
+    write_quarantine(tmp_path / "q.csv", [('a,"b"\n.jpg', "empty file"), ("=cmd()", "text")])
+    with (tmp_path / "q.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["path", "reason"]
+    assert [decode_text(row[0]) for row in rows[1:]] == ['a,"b"\n.jpg', "=cmd()"]

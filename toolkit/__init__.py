@@ -1,0 +1,1 @@
+"""Ground floor: errors, progress, the console, addresses and CSV cells."""
