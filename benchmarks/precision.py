@@ -17,10 +17,10 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks import inputs
 from classify import registry
-from classify.evaluation.comparison import mcnemar
 from extract.frozen import FrozenBase
 from extract.options import Options
 from extract.prepare import find_dataset
+from toolkit.statistics import mcnemar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

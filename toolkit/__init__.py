@@ -1,1 +1,1 @@
-"""Ground floor: errors, progress, the console, addresses and CSV cells."""
+"""Ground floor: errors, progress, the console, addresses, CSV cells and significance tests."""

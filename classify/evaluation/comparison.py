@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.record import Comparison
-from reports.wording.differences import holm, mcnemar
+from toolkit.statistics import holm, mcnemar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from reports.pages.comparison import groups, labels
 from reports.pages.thumbnails import embedded
-from reports.wording.differences import SIGNIFICANT, holm, mcnemar, probability
+from reports.wording.differences import SIGNIFICANT, probability
 from reports.wording.text import count, percent
+from toolkit.statistics import holm, mcnemar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,32 +1,8 @@
 """Whether classifiers that were judged on the same images differ by more than chance."""
 
-from math import comb
-
 import numpy as np
-import pytest
 
 from classify.evaluation.comparison import compare
-from reports.wording.differences import holm, mcnemar
-
-
-@pytest.mark.parametrize(("first", "second"), [(0, 6), (3, 9), (12, 5), (40, 20)])
-def test_mcnemar_counts_the_tails_of_a_fair_coin(first, second):
-    """Both tails at least as uneven as what was seen, each outcome as likely as coins make it."""
-    tosses, fewer = first + second, min(first, second)
-    tail = sum(comb(tosses, k) for k in range(fewer + 1)) / 2**tosses
-    assert mcnemar(first, second) == pytest.approx(2 * tail)
-
-
-def test_mcnemar_of_an_even_division_is_one():
-    """Nothing, and as many on either side, are no sign of a difference."""
-    assert mcnemar(0, 0) == mcnemar(7, 7) == 1.0
-
-
-def test_holm_multiplies_the_smallest_by_all_and_never_falls():
-    """The k-th smallest of m is taken m - k + 1 times, and is at least as large as the last."""
-    assert holm([0.04, 0.001, 0.02, 0.03]) == pytest.approx([0.06, 0.004, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_every_pair_is_compared_once_on_the_same_images():

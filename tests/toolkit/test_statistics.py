@@ -1,0 +1,27 @@
+"""Significance tests: exact figures from the definitions."""
+
+from math import comb
+
+import pytest
+
+from toolkit.statistics import holm, mcnemar
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 6), (3, 9), (12, 5), (40, 20)])
+def test_mcnemar_counts_the_tails_of_a_fair_coin(first, second):
+    """The p-value is the binomial probability of both tails at least as uneven as observed."""
+    tosses, fewer = first + second, min(first, second)
+    tail = sum(comb(tosses, k) for k in range(fewer + 1)) / 2**tosses
+    assert mcnemar(first, second) == pytest.approx(2 * tail)
+
+
+def test_mcnemar_of_an_even_division_is_one():
+    """No discordant images, or as many on either side, show no difference."""
+    assert mcnemar(0, 0) == mcnemar(7, 7) == 1.0
+
+
+def test_holm_multiplies_the_smallest_by_all_and_never_falls():
+    """The k-th smallest of m is multiplied by m - k + 1, and never falls below the one before."""
+    assert holm([0.04, 0.001, 0.02, 0.03]) == pytest.approx([0.06, 0.004, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []

@@ -1,0 +1,85 @@
+"""Significance tests for classifiers that were judged on the same images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p-value of McNemar's exact, two-sided test for two classifiers.
+
+    Only images that exactly one of the two classifiers gets right say which one is better. If both
+    were equally good, each such image would favour either of them with probability 1/2.
+
+    Parameters
+    ----------
+    only_first, only_second : int
+        Number of images that only the first, and that only the second classifier gets right.
+
+    Returns
+    -------
+    float
+        Probability of a division at least as uneven under that hypothesis; 1.0 if there are no
+        such images.
+
+    See Also
+    --------
+    holm : Adjust the p-values of several comparisons.
+
+    References
+    ----------
+    .. [1] Q. McNemar, "Note on the sampling error of the difference between correlated proportions
+       or percentages", Psychometrika 12 (1947). The exact test replaces the chi-squared
+       distribution by the binomial one.
+
+    Examples
+    --------
+    >>> round(mcnemar(1, 9), 4)
+    0.0215
+    >>> mcnemar(0, 0)
+    1.0
+    """
+    from scipy.stats import binomtest
+
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for the number of tests by Holm's step-down method.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+
+    Returns
+    -------
+    list of float
+        Adjusted p-values, in the same order. Rejecting those below 0.05 keeps the probability of
+        even one false rejection below 0.05.
+
+    See Also
+    --------
+    mcnemar : The test that compares two classifiers.
+
+    References
+    ----------
+    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal
+       of Statistics 6 (1979).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    import numpy as np
+
+    adjusted = np.empty(len(p_values))
+    largest = 0.0
+    for rank, i in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return [float(value) for value in adjusted]
