@@ -56,3 +56,8 @@ def make_lesson(folder: Path) -> Path:
         inside = (f"{part}/1.jpg", f"{part}/2.jpg", f"__MACOSX/{part}/._1.jpg")
         make_zip(folder / f"{part}.zip", *inside)
     return folder
+
+
+def listing(folder: Path) -> list[str]:
+    """Return the relative path of everything below a folder, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

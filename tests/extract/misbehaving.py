@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from extract.errors import ArchiveError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -101,6 +103,12 @@ def serving(certificate: Path | None = None) -> Iterator[Server]:
         yield server
         server.stopping.set()
         server.shutdown()
+
+
+def is_content(path: Path) -> None:
+    """Verify a download: it holds the bytes that the server has."""
+    if path.read_bytes() != CONTENT:
+        raise ArchiveError("other bytes")
 
 
 def cut(length: int) -> Fault:

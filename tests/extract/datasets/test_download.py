@@ -7,35 +7,13 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from cache.locks import locked
-from extract.datasets import download
 from extract.datasets.download import fetch, git_blob_id, sha256
-from extract.errors import ArchiveError, DownloadError
-from tests.extract.misbehaving import CONTENT, Handler, Server, cut, serving, status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "kept" / "pets.zip"
-
-
-def is_content(path: Path) -> None:
-    if path.read_bytes() != CONTENT:
-        raise ArchiveError("other bytes")
+from extract.errors import DownloadError
+from tests.extract.misbehaving import CONTENT, Handler, Server, cut, is_content, status
 
 
 def test_a_file_is_fetched_whole_and_alone(server: Server, target: Path) -> None:

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from extract.datasets import download, pace
 from extract.datasets.download import UnreachableError, fetch
-from extract.errors import ArchiveError, DownloadError
+from extract.errors import DownloadError
 from tests.extract.misbehaving import (
     CONTENT,
     Fault,
     Handler,
     Server,
     cut,
+    is_content,
     make_certificate,
     redirect,
     serving,
     status,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "kept" / "pets.zip"
-
-
-def is_content(path: Path) -> None:
-    if path.read_bytes() != CONTENT:
-        raise ArchiveError("other bytes")
 
 
 def test_a_length_that_is_never_reached_is_an_error(server: Server, target: Path) -> None:
@@ -165,11 +144,8 @@ def test_a_redirect_out_of_https_is_refused(
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_that_nobody_vouches_for_is_refused(
-    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_that_nobody_vouches_for_is_refused(target: Path, tmp_path: Path) -> None:
     """Nothing is taken from a server that cannot say who it is."""
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
     with serving(make_certificate(tmp_path)) as secure, pytest.raises(UnreachableError):
         fetch(secure.url, target)
     assert not target.exists()
@@ -278,21 +254,14 @@ def test_other_schemes_are_refused(target: Path, url: str) -> None:
         fetch(url, target)
 
 
-def test_a_host_that_refuses_is_unreachable(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_refuses_is_unreachable(nobody: str, target: Path) -> None:
     """Nothing listens: the error says so, names the address and can be told from others."""
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/pets.zip"
-        with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 could not be reached.*refused"):
-            fetch(url, target)
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 could not be reached.*refused"):
+        fetch(f"{nobody}/pets.zip", target)
 
 
-def test_a_name_that_does_not_resolve_is_unreachable(
-    target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_does_not_resolve_is_unreachable(target: Path) -> None:
     """A host that does not exist is no bug of ours."""
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
     with pytest.raises(UnreachableError, match=r"nowhere\.invalid could not be reached"):
         fetch("https://nowhere.invalid/pets.zip", target)
 

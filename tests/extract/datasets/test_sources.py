@@ -10,37 +10,13 @@ from cache.errors import CacheError
 from extract.datasets import dataset, shapes
 from extract.datasets.sources import locate
 from extract.errors import ArchiveError, DataError, DownloadError
-from tests.extract.file_server import Server, make_lesson, make_zip, serving
+from tests.extract.file_server import Server, listing, make_zip
 from toolkit.errors import AddressError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Serve four small zip files of the lesson's layout."""
-    with serving(make_lesson(tmp_path / "served")) as server:
-        yield server
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def listing(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def test_a_mirror_for_anything_else_is_an_error(cache: Path) -> None:
@@ -111,24 +87,24 @@ def test_a_hostile_zip_file_is_refused(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("tail", ["", "?version=1", "#part"])
-def test_a_url_is_downloaded_once(server: Server, cache: Path, tail: str) -> None:
+def test_a_url_is_downloaded_once(lesson: Server, cache: Path, tail: str) -> None:
     """The second run remembers the address, and the zip file is gone."""
-    make_zip(server.folder / "my pets.zip", "cat/1.jpg", "dog/1.jpg")
+    make_zip(lesson.folder / "my pets.zip", "cat/1.jpg", "dog/1.jpg")
     for _ in range(2):
-        source = locate(f"{server.url}/my%20pets.zip{tail}", cache=cache)
+        source = locate(f"{lesson.url}/my%20pets.zip{tail}", cache=cache)
         assert source.name == "my-pets"
         assert dataset.read(source.path).classes == ["cat", "dog"]
-    assert len(server.asked) == 1
+    assert len(lesson.asked) == 1
     assert not list(cache.rglob("*.zip"))
 
 
-def test_a_url_whose_data_were_removed_is_downloaded_again(server: Server, cache: Path) -> None:
+def test_a_url_whose_data_were_removed_is_downloaded_again(lesson: Server, cache: Path) -> None:
     """A memory of something that is gone is no use."""
-    url = f"{server.url}/cats-train.zip"
+    url = f"{lesson.url}/cats-train.zip"
     path = locate(url, cache=cache).path
     path.rename(path.with_name("gone"))
     assert locate(url, cache=cache).path.is_dir()
-    assert len(server.asked) == 2
+    assert len(lesson.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -146,20 +122,20 @@ def test_a_url_whose_data_were_removed_is_downloaded_again(server: Server, cache
         '{"folder": "/"}',
     ],
 )
-def test_a_damaged_memory_of_a_url_is_no_error(server: Server, cache: Path, record: str) -> None:
+def test_a_damaged_memory_of_a_url_is_no_error(lesson: Server, cache: Path, record: str) -> None:
     """What cannot be read is fetched again."""
-    url = f"{server.url}/cats-train.zip"
+    url = f"{lesson.url}/cats-train.zip"
     locate(url, cache=cache)
     (memory,) = (cache / "data").glob("url-*.json")
     memory.write_text(record)
     assert locate(url, cache=cache).path.parent == cache / "data"
 
 
-def test_a_url_of_something_else_is_refused(server: Server, cache: Path) -> None:
+def test_a_url_of_something_else_is_refused(lesson: Server, cache: Path) -> None:
     """A page that is no zip file is not kept."""
-    (server.folder / "page.html").write_text("<html>")
+    (lesson.folder / "page.html").write_text("<html>")
     with pytest.raises(DownloadError, match="is not the file that was expected"):
-        locate(f"{server.url}/page.html", cache=cache)
+        locate(f"{lesson.url}/page.html", cache=cache)
     assert listing(cache) == ["data"]
 
 

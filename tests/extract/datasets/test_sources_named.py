@@ -6,64 +6,27 @@ import hashlib
 import json
 import logging
 import os
-import socket
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from extract.datasets import dataset, download, shapes, sources
+from extract.datasets import dataset, shapes, sources
 from extract.datasets.download import UnreachableError, git_blob_id
 from extract.datasets.sources import locate
 from extract.errors import ArchiveError, DownloadError
-from tests.extract.file_server import PARTS, Server, make_lesson, make_zip, serving
+from tests.extract.file_server import PARTS, Server, listing, make_zip, serving
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Serve four small zip files of the lesson's layout."""
-    with serving(make_lesson(tmp_path / "served")) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
-def official(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+def official(lesson: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Let the small zip files be the ones that the toolkit expects."""
-    blobs = {part: git_blob_id(server.folder / f"{part}.zip") for part in PARTS}
+    blobs = {part: git_blob_id(lesson.folder / f"{part}.zip") for part in PARTS}
     monkeypatch.setattr(sources, "DOGS_VS_CATS", blobs)
-    monkeypatch.setattr(sources, "DOGS_VS_CATS_URL", server.url)
-    return server
-
-
-@pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield an address that nobody listens at."""
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def listing(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    monkeypatch.setattr(sources, "DOGS_VS_CATS_URL", lesson.url)
+    return lesson
 
 
 def test_the_four_files_have_the_lessons_names() -> None:
@@ -120,14 +83,14 @@ def test_an_explicit_word_never_falls_back(nobody: str, cache: Path) -> None:
         locate("dogs-vs-cats", cache=cache, mirror=nobody)
 
 
-def test_a_mirror_is_checked_and_recorded(server: Server, cache: Path) -> None:
+def test_a_mirror_is_checked_and_recorded(lesson: Server, cache: Path) -> None:
     """A mirror's files need no known id; their SHA-256 are written down beside the data."""
-    source = locate("dogs-vs-cats", cache=cache, mirror=f"{server.url}/")
+    source = locate("dogs-vs-cats", cache=cache, mirror=f"{lesson.url}/")
     assert len(listing(source.path)) == 12
     record = json.loads(source.path.with_name(f"{source.path.name}.json").read_text())
-    assert record["url"] == server.url
+    assert record["url"] == lesson.url
     assert record["sha256"] == {
-        f"{part}.zip": hashlib.sha256((server.folder / f"{part}.zip").read_bytes()).hexdigest()
+        f"{part}.zip": hashlib.sha256((lesson.folder / f"{part}.zip").read_bytes()).hexdigest()
         for part in PARTS
     }
 
@@ -140,22 +103,22 @@ def test_a_mirror_never_mixes_with_the_verified_set(official: Server, cache: Pat
     assert len(official.asked) == 8
 
 
-def test_a_damaged_file_of_a_mirror_is_refused(server: Server, cache: Path) -> None:
+def test_a_damaged_file_of_a_mirror_is_refused(lesson: Server, cache: Path) -> None:
     """A checksum inside the zip that does not match is an error, and the next run can mend it."""
-    archive = server.folder / "cats-train.zip"
+    archive = lesson.folder / "cats-train.zip"
     good = archive.read_bytes()
     archive.write_bytes(good.replace(b"picture cats", b"picture rats"))
     with pytest.raises(DownloadError, match=r"cats-train\.zip is not the file"):
-        locate("dogs-vs-cats", cache=cache, mirror=server.url)
+        locate("dogs-vs-cats", cache=cache, mirror=lesson.url)
     archive.write_bytes(good)
-    assert len(listing(locate("dogs-vs-cats", cache=cache, mirror=server.url).path)) == 12
+    assert len(listing(locate("dogs-vs-cats", cache=cache, mirror=lesson.url).path)) == 12
 
 
-def test_a_zip_without_its_folder_is_refused(server: Server, cache: Path) -> None:
+def test_a_zip_without_its_folder_is_refused(lesson: Server, cache: Path) -> None:
     """Each zip file holds the folder of its name."""
-    make_zip(server.folder / "cats-train.zip", "birds/1.jpg")
+    make_zip(lesson.folder / "cats-train.zip", "birds/1.jpg")
     with pytest.raises(ArchiveError, match="expected the folder cats-train"):
-        locate("dogs-vs-cats", cache=cache, mirror=server.url)
+        locate("dogs-vs-cats", cache=cache, mirror=lesson.url)
     assert not list(cache.rglob("birds"))
 
 
@@ -194,11 +157,11 @@ def test_auto_out_of_reach_says_so_and_takes_shapes(
     assert "could not be reached: the drawn set shapes is used instead" in caplog.text
 
 
-def test_auto_does_not_hide_other_failures(server: Server, cache: Path) -> None:
+def test_auto_does_not_hide_other_failures(lesson: Server, cache: Path) -> None:
     """A file that is missing on a host that answers is an error."""
-    (server.folder / "cats-train.zip").unlink()
+    (lesson.folder / "cats-train.zip").unlink()
     with pytest.raises(DownloadError, match="404"):
-        locate("auto", cache=cache, mirror=server.url)
+        locate("auto", cache=cache, mirror=lesson.url)
 
 
 @pytest.mark.parametrize(("word", "files"), [("dogs-vs-cats", 4), ("{url}/cats-train.zip", 1)])
