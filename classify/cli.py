@@ -125,7 +125,7 @@ def _add_finding_out(training: argparse._ArgumentGroup) -> None:
 def _classify(args: argparse.Namespace) -> None:
     names = registry.names(args.clf)
     from classify.experiment.run import run
-    from classify.experiment.trial import TrainingSettings
+    from classify.experiment.settings import TrainingSettings
     from classify.predict import default_result
     from reports.tables import format_results, remarks
 

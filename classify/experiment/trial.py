@@ -6,7 +6,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from classify.estimators.base import Classifier
     from classify.experiment.features import Features
     from classify.experiment.run_folder import RunFolder
+    from classify.experiment.settings import TrainingSettings
     from extract.datasets.dataset import Split
     from toolkit.progress import Progress
 
@@ -33,62 +34,11 @@ UNBALANCED = 1.5
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How the classifiers of a run are trained, and what is found out about them.
+class TrialResult:
+    """One classifier on one base: its figures, and its predictions of the test images."""
 
-    Parameters
-    ----------
-    kernel : {"auto", "linear", "rbf"}
-        The SVM's.
-    class_weight : {"balanced", None}
-        Whether all classes count the same in training, or all images.
-    learning_rate : tuple of float or None
-        The networks'; of several, the best is chosen on a part of the training images. None is each
-        network's own.
-    unfreeze : str
-        For finetune: the first layer of the base that is trained, or how many of the last.
-    mirror : bool
-        For finetune: whether it is trained on mirror images too.
-    repeats : int
-        How often each is trained, with one seed after the other; the first is reported.
-    target_precision : float or None
-        Share of right answers that a threshold is chosen for, on the training images.
-    calibrate : bool
-        Whether probabilities are calibrated, on the training images.
-    learning_curve : bool
-        Whether those that are trained on embeddings are also trained on fewer images.
-    audit : bool
-        Whether wrong data are looked for, see `classify.audit.audit`.
-    memory_limit : float or None
-        Bytes that the embeddings of a split may take in memory; None is half of the machine's.
-    """
-
-    kernel: str = "auto"
-    class_weight: Literal["balanced"] | None = "balanced"
-    learning_rate: tuple[float, ...] | None = None
-    unfreeze: str = "1"
-    mirror: bool = False
-    repeats: int = 1
-    target_precision: float | None = None
-    calibrate: bool = False
-    learning_curve: bool = False
-    audit: bool = False
-    memory_limit: float | None = None
-
-    def without_effect(self, names: Sequence[str]) -> list[str]:
-        """Return the options that were set, but that none of these classifiers has.
-
-        Parameters
-        ----------
-        names : sequence of str
-            See `classify.registry`.
-        """
-        known = {name for one in names if ":" not in one for name in registry.parameters(one)}
-        return [
-            f"--{'augment' if name == 'mirror' else name.replace('_', '-')}"
-            for name in ("kernel", "class_weight", "learning_rate", "unfreeze", "mirror")
-            if getattr(self, name) != getattr(TrainingSettings, name) and name not in known
-        ]
+    result: record.Result
+    predictions: list[record.PredictionRow]
 
 
 class Trial:
@@ -115,14 +65,14 @@ class Trial:
         several: bool,
         progress: Progress,
     ) -> None:
-        self._kind, self._features, self._wishes = name, features, settings
+        self._kind, self._features, self._settings = name, features, settings
         self._several, self._progress = several, progress
         self._prepared, self._seed = features.prepared, features.options.seed
         self._backbone = features.prepared.base.recipe.backbone
         self._in_one_pass = name in registry.IN_ONE_PASS and features.exceeds("train")
         self.name = f"{name}@{self._backbone}" if several else name
 
-    def judge(self, folder: RunFolder) -> tuple[record.Result, list[record.PredictionRow]]:
+    def judge(self, folder: RunFolder) -> TrialResult:
         """Train, save the model into the folder of the run, and judge it on the test split."""
         from classify.evaluation.metrics import evaluate
 
@@ -161,20 +111,20 @@ class Trial:
             repeats=repeats,
             **sureness,
         )
-        return result, self._predictions(estimator, probabilities)
+        return TrialResult(result, self._predictions(estimator, probabilities))
 
-    def learning_curve(self) -> list[record.LearningCurve]:
+    def learning_curve(self) -> record.LearningCurve | None:
         """Return the curve, if it was wished for and can be had in a short time."""
         estimator = self._make(0)
-        if not self._wishes.learning_curve or estimator.consumes != "embeddings":
-            return []
+        if not self._settings.learning_curve or estimator.consumes != "embeddings":
+            return None
         from classify.evaluation.learning_curve import learning_curve
 
         train, test = (self._X(estimator, split) for split in _SPLITS)
         if isinstance(train, RowsOnDisk) or isinstance(test, RowsOnDisk):
-            return []
+            return None
         labels = (np.array(self._prepared.labels(split)) for split in _SPLITS)
-        curve = learning_curve(
+        return learning_curve(
             self.name,
             self._make,
             (train, next(labels)),
@@ -182,7 +132,6 @@ class Trial:
             seed=self._seed,
             progress=self._progress,
         )
-        return [curve]
 
     def _base_of(self, estimator: Classifier) -> str | None:
         """Return the name of the base in the record, if it has to be named."""
@@ -194,13 +143,13 @@ class Trial:
         if ":" in self._kind:
             return registry.make(self._kind, seed=seed)
         known = registry.parameters(self._kind, in_one_pass=self._in_one_pass)
-        settings = {name: getattr(self._wishes, name) for name in ("kernel", "class_weight")}
-        if self._wishes.learning_rate is not None:
-            settings["learning_rate"] = list(self._wishes.learning_rate)
+        settings = {name: getattr(self._settings, name) for name in ("kernel", "class_weight")}
+        if self._settings.learning_rate is not None:
+            settings["learning_rate"] = list(self._settings.learning_rate)
         recipe, options = self._prepared.base.recipe, self._features.options
         settings |= {
-            "unfreeze": self._wishes.unfreeze,
-            "mirror": self._wishes.mirror,
+            "unfreeze": self._settings.unfreeze,
+            "mirror": self._settings.mirror,
             "backbone": recipe.backbone,
             "size": recipe.size,
             "weights": options.weights,
@@ -231,13 +180,13 @@ class Trial:
         # One after the other, so that a model that has been judged is not kept.
         tasks = (
             (self._make(self._seed + more), X, labels, unseen, truth, told)
-            for more in range(1, self._wishes.repeats)
+            for more in range(1, self._settings.repeats)
         )
         # Rows on this disk are not sent to other machines.
         here = isinstance(X, RowsOnDisk) or isinstance(unseen, RowsOnDisk)
         for accuracy in starmap(_accuracy, tasks) if here else each(_accuracy, tasks):
             accuracies.append(accuracy)
-            self._progress(f"{self.name}: repeats", len(accuracies), self._wishes.repeats)
+            self._progress(f"{self.name}: repeats", len(accuracies), self._settings.repeats)
         return accuracies if len(accuracies) > 1 else []
 
     def _sureness(
@@ -255,7 +204,7 @@ class Trial:
         from classify.evaluation.calibration import calibrated, fit_sigmoids, reliability
         from classify.evaluation.metrics import codes_of
 
-        settings, notes = self._wishes, self._notes(estimator)
+        settings, notes = self._settings, self._notes(estimator)
         test = codes_of(self._prepared.labels("test"), estimator.classes_)
         fields: dict[str, Any] = {"reliability": reliability(probabilities, test), "notes": notes}
         if not settings.calibrate and settings.target_precision is None:
@@ -323,12 +272,12 @@ class Trial:
         if self._in_one_pass:
             excess = self._features.excess(self._features.on_disk("train").nbytes)
             notes.append(f"trained in one pass over embeddings on disk: {excess}")
-            if self._wishes.calibrate or self._wishes.target_precision is not None:
+            if self._settings.calibrate or self._settings.target_precision is not None:
                 notes.append(
                     f"probabilities were judged on the {len(estimator.held_out_):,} training "
                     "images that were left out of the training for it"
                 )
-        if self._wishes.learning_curve and self._on_disk(estimator):
+        if self._settings.learning_curve and self._on_disk(estimator):
             notes.append("no learning curve: each of its draws needs the embeddings in memory")
         return notes
 

@@ -178,7 +178,7 @@ def test_what_was_found_out_survives_a_later_failure(home: Path, run: Path) -> N
     done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 2
     assert "has no layer 'block9' to unfreeze" in done.stderr
-    assert "1 classifiers are reported in partly" in done.stderr
+    assert "1 classifier is reported in partly" in done.stderr
     record = json.loads((home / "partly" / "run.json").read_text())
     assert [result["classifier"] for result in record["results"]] == ["centroid"]
     assert (home / "partly" / "report.html").exists()
@@ -198,7 +198,7 @@ def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
     wanted = ("--clf", "centroid,mine:Broken", "--out", "broken")
     done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
     assert (done.returncode, "nobody foresaw this" in done.stderr) == (1, True)
-    assert "1 classifiers are reported in broken" in done.stderr
+    assert "1 classifier is reported in broken" in done.stderr
     record = json.loads((home / "broken" / "run.json").read_text())
     assert [result["classifier"] for result in record["results"]] == ["centroid"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from classify.experiment.trial import TrainingSettings
+from classify.experiment.settings import TrainingSettings
 
 
 @pytest.mark.parametrize(
