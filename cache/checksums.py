@@ -71,18 +71,13 @@ def verify(folder: Path, *, repair: bool = False) -> list[str]:
         elif "file" in fields:
             file = folder / Path(fields["file"]).name
             with disk.attempt(f"read {file}"):
-                if file.exists() and _sha256(file) != fields.get("sha256"):
+                if file.exists() and disk.sha256(file) != fields.get("sha256"):
                     bad = [file]
                     problems.append(f"{file} is not what was fetched: its SHA-256 is another")
         for path in bad if repair else []:
             with disk.attempt(f"delete {path}"):
                 path.unlink(missing_ok=True)
     return problems
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _seal(fields: dict[str, str]) -> str:

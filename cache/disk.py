@@ -7,6 +7,7 @@ this module, so that a test can stand between them.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,18 @@ def write(path: Path, data: bytes | memoryview) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -128,8 +128,8 @@ class Shards:
             If the system does not let us read it, which says nothing of its bytes.
         """
         try:
-            with disk.attempt(f"read {self.path(name)}"), self.path(name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == name
+            with disk.attempt(f"read {self.path(name)}"):
+                return disk.sha256(self.path(name)) == name
         except CacheError as error:
             if _is_gone(error.__cause__):
                 return False

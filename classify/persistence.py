@@ -8,7 +8,6 @@ the file says it is.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cache import disk
 from classify import registry
 from classify.errors import ClassifierError, ModelError
 from classify.networks.network import Network
@@ -82,12 +82,6 @@ def save(estimator: Classifier, folder: Path, name: str) -> str:
     return file
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def load(path: Path, expected: str | None = None) -> Classifier:
     """Read a classifier that `save` wrote.
 
@@ -96,7 +90,7 @@ def load(path: Path, expected: str | None = None) -> Classifier:
     path : Path
         The file.
     expected : str, optional
-        The `sha256` that it had when it was written.
+        The SHA-256 that it had when it was written.
 
     Raises
     ------
@@ -115,7 +109,7 @@ def load(path: Path, expected: str | None = None) -> Classifier:
     try:
         if path.exists() and not path.is_file():  # opening a FIFO would wait for ever
             raise ModelError("it is not a regular file")
-        if expected is not None and sha256(path) != expected:
+        if expected is not None and disk.sha256(path) != expected:
             raise ModelError(
                 "it is not the file that the run has written: its SHA-256 should be "
                 f"{expected}; take a whole copy of the run, or train again"

@@ -71,7 +71,7 @@ class Options:
         is this process.
     cache : str or None
         The cache folder; None is the environment's or the user's.
-    mirror : str or None
+    mirror_url : str or None
         URL below which the files of a named data set are fetched instead.
     test_size : float
         Share of the test split where the data have none.
@@ -97,7 +97,7 @@ class Options:
     max_pixels: int = MAX_PIXELS
     dask: str | None = None
     cache: str | None = None
-    mirror: str | None = None
+    mirror_url: str | None = None
     test_size: float = 0.2
     seed: int = 0
 
@@ -157,7 +157,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "suspects.csv; where the label is empty, the image is left out",
     )
     data.add_argument(
-        "--mirror", metavar="URL", help="fetch the files of dogs-vs-cats below this address"
+        "--mirror",
+        dest="mirror_url",
+        metavar="URL",
+        help="download the files of dogs-vs-cats from this address instead",
     )
     data.add_argument(
         "--test-size",

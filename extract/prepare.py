@@ -110,7 +110,9 @@ def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
         If there is no such data set, or it cannot be had.
     """
     folder = cache_folder(options.cache)
-    source = sources.locate(options.data, cache=folder, mirror=options.mirror, progress=progress)
+    source = sources.locate(
+        options.data, cache=folder, mirror_url=options.mirror_url, progress=progress
+    )
     dataset = datasets.read(source.path, source.name)
     return relabelled(dataset, Path(options.labels)) if options.labels else dataset
 

@@ -1,1 +1,1 @@
-"""Ground floor: errors, progress, the console, addresses, CSV cells and significance tests."""
+"""Ground floor: what all packages share, from errors and progress to addresses and CSV cells."""

@@ -1,23 +1,27 @@
-"""Progress of long work: the callback that reports it, and the bar that shows it.
+"""Progress of long work: the callback that reports it, and the displays that show it.
 
-The library never prints. Long work calls a `Progress` callback, by default `silent`.
+The library never prints. Long work calls a `Progress` callback, by default `silent`. A public
+function whose parameter is ``progress=True`` turns it into a callback with `as_progress`.
 """
 
 from __future__ import annotations
 
+import html
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichBar
-    from rich.progress import TaskID
+    from collections.abc import Iterator
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class Progress(Protocol):
-    """What long work calls with the name of its stage, the units done and the units to do."""
+    """A callback that long work calls with its stage, the units done and the units in total."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report that `done` of `total` units of `stage` are finished."""
@@ -27,25 +31,56 @@ def silent(stage: str, done: int, total: int) -> None:
     """Report nothing: the default `Progress` of every library function."""
 
 
-class ConsoleProgress:
-    """Show progress on standard error: a bar on a terminal, elsewhere a line every ten seconds.
+@contextmanager
+def as_progress(progress: bool | Progress) -> Iterator[Progress]:
+    """Turn the `progress` parameter of a public function into a callback.
 
     Parameters
     ----------
-    quiet : bool
+    progress : bool or Progress
+        True shows a bar (see `ConsoleProgress`), False shows nothing. A callback is used as it is.
+
+    Yields
+    ------
+    Progress
+        To be called until the end of the ``with`` block, which removes the bar.
+
+    Examples
+    --------
+    >>> with as_progress(False) as report:
+    ...     report("hashing images", 1, 2)
+    """
+    if callable(progress):
+        yield progress
+    elif progress:
+        with ConsoleProgress() as console:
+            yield console
+    else:
+        yield silent
+
+
+class ConsoleProgress:
+    """Show progress with rate and time left, in the way that suits the place.
+
+    - In a notebook: a bar in the output of the cell, which shows how far the work got.
+    - On a terminal: a bar on standard error, which disappears at the end.
+    - Elsewhere: a line on standard error every ten seconds.
+
+    Parameters
+    ----------
+    quiet : bool, default=False
         Show nothing at all.
 
     Notes
     -----
-    Used as a context manager, so that the terminal is left as it was found.
+    Use it as a context manager, so that the terminal is restored at the end.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._bar: RichBar | None = None
-        self._task: TaskID | None = None
         self._stage = ""
-        self._started = self._last_line = 0.0
+        self._display: _Display | None = None
+        self._notebook: _NotebookBar | None = None
 
     def __enter__(self) -> ConsoleProgress:
         return self
@@ -57,44 +92,125 @@ class ConsoleProgress:
         """Show that `done` of `total` units of `stage` are finished."""
         if self.quiet:
             return
-        if stage != self._stage:
+        if self._display is None or stage != self._stage:
             self._close()
-            self._stage, self._started = stage, time.monotonic()
-            self._last_line = self._started
-            if sys.stderr.isatty():
-                self._open_bar(stage, total)
-        if self._bar is not None and self._task is not None:
-            rate = f"{done / max(time.monotonic() - self._started, 1e-9):.1f}/s"
-            self._bar.update(self._task, completed=done, total=total, rate=rate)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            print(self._line(done, total), file=sys.stderr, flush=True)  # noqa: T201 - the console
+            self._stage = stage
+            self._display = self._open()
+            self._display.start(stage, total)
+        self._display.update(done, total)
 
-    def _open_bar(self, stage: str, total: int) -> None:
+    def _open(self) -> _Display:
+        if _in_notebook():
+            self._notebook = self._notebook or _NotebookBar()  # one bar for all stages of a call
+            return self._notebook
+        return _TerminalBar() if sys.stderr.isatty() else _Lines(sys.stderr)
+
+    def _close(self) -> None:
+        if self._display is not None:
+            self._display.close()
+        self._display = None
+
+
+class _Display:
+    """Show one stage: `start` it, `update` it, `close` it."""
+
+    def start(self, stage: str, total: int) -> None:  # noqa: ARG002 - for the bar on a terminal
+        self.stage = stage
+        self.started = self.updated = time.monotonic()
+
+    def update(self, done: int, total: int) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leave the display as it is."""
+
+    def rate(self, done: int) -> float:
+        """Return units per second since the start."""
+        return done / max(time.monotonic() - self.started, 1e-9)
+
+    def text(self, done: int, total: int) -> str:
+        rate = self.rate(done)
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        return f"{self.stage}: {done} of {total} ({rate:.1f}/s{left})"
+
+    def is_due(self, seconds: float) -> bool:
+        """Tell whether the last update is `seconds` ago, and if so, note the time."""
+        now = time.monotonic()
+        if now - self.updated < seconds:
+            return False
+        self.updated = now
+        return True
+
+
+class _Lines(_Display):
+    """Print a line every ten seconds."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def update(self, done: int, total: int) -> None:
+        if self.is_due(SECONDS_BETWEEN_LINES):
+            print(self.text(done, total), file=self.file, flush=True)
+
+
+class _TerminalBar(_Display):
+    """Show a bar of rich on standard error."""
+
+    def start(self, stage: str, total: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichBar
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
-        self._bar = RichBar(
+        super().start(stage, total)
+        self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, force_jupyter=False),
             transient=True,
         )
-        self._task = self._bar.add_task(stage, total=total, rate="")
-        self._bar.start()
+        self.task = self.bar.add_task(stage, total=total, rate="")
+        self.bar.start()
 
-    def _line(self, done: int, total: int) -> str:
-        elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = done / elapsed
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
-        return f"{self._stage}: {done} of {total} ({rate:.1f}/s{left})"
+    def update(self, done: int, total: int) -> None:
+        self.bar.update(self.task, completed=done, total=total, rate=f"{self.rate(done):.1f}/s")
 
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar = self._task = None
-        self._stage = ""
+    def close(self) -> None:
+        self.bar.stop()
+
+
+class _NotebookBar(_Display):
+    """Show a bar in the output of a notebook's cell, and update it in place.
+
+    Plain HTML, with text for front ends without HTML. The bar of rich would need ipywidgets, and
+    their script in every page that shows the notebook.
+    """
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+
+    def update(self, done: int, total: int) -> None:
+        if self.handle is not None and done < total and not self.is_due(SECONDS_BETWEEN_UPDATES):
+            return
+        text = self.text(done, total)
+        bar = f'<progress value="{done}" max="{max(total, 1)}"></progress>'
+        content = {"text/plain": text, "text/html": f"{bar} {html.escape(text)}"}
+        if self.handle is None:
+            display: Any = import_module("IPython.display").display
+            self.handle = display(content, raw=True, display_id=True)
+        else:
+            self.handle.update(content, raw=True)
+
+
+def _in_notebook() -> bool:
+    """Tell whether this process is the kernel of a notebook: IPython's shell then has a kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None

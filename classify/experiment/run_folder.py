@@ -94,7 +94,7 @@ class RunFolder:
         except ModelError:
             (self.path / file).unlink()
             raise
-        return file, persistence.sha256(self.path / file)
+        return file, disk.sha256(self.path / file)
 
     def write(
         self,

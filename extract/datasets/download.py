@@ -133,12 +133,6 @@ def fetch(
     return destination
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of the bytes of `path`, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def git_blob_id(path: Path) -> str:
     r"""Return the name that git gives to the bytes of `path`.
 

@@ -24,7 +24,7 @@ from cache.locks import locked
 from extract.datasets import shapes
 from extract.datasets.archive import check as check_archive
 from extract.datasets.archive import unpack
-from extract.datasets.download import UnreachableError, fetch, git_blob_id, sha256
+from extract.datasets.download import UnreachableError, fetch, git_blob_id
 from extract.datasets.folders import Folder
 from extract.errors import ArchiveError, DataError, DownloadError
 from toolkit.addresses import is_address, place
@@ -79,7 +79,7 @@ class Source:
 
 
 def locate(
-    data: str, *, cache: Path, mirror: str | None = None, progress: Progress = silent
+    data: str, *, cache: Path, mirror_url: str | None = None, progress: Progress = silent
 ) -> Source:
     """Find, fetch, unpack or draw the data set that `data` means.
 
@@ -95,7 +95,7 @@ def locate(
           a folder on the web ends in a slash.
     cache : Path
         The cache folder.
-    mirror : str, optional
+    mirror_url : str, default=None
         Address of a folder that has the zip files of ``dogs-vs-cats`` under their own names.
     progress : Progress
         Told of downloading, unpacking and drawing.
@@ -115,12 +115,12 @@ def locate(
         If the cache folder cannot be written.
     """
     store = cache / "data"
-    if mirror is not None and data not in {"auto", "dogs-vs-cats"}:
+    if mirror_url is not None and data not in {"auto", "dogs-vs-cats"}:
         raise DataError(f"a mirror is for dogs-vs-cats alone, not for {data}; leave --mirror out")
     if data == "auto":
-        return _auto(store, mirror, progress)
+        return _auto(store, mirror_url, progress)
     if data == "dogs-vs-cats":
-        return _dogs_vs_cats(store, mirror, progress)
+        return _dogs_vs_cats(store, mirror_url, progress)
     if data == "shapes":
         return _shapes(store, progress)
     if is_address(data):
@@ -146,11 +146,11 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
     raise DataError(f"cannot take {data!r} as data: {_EXPECTED}; {found}{hint}")
 
 
-def _auto(store: Path, mirror: str | None, progress: Progress) -> Source:
+def _auto(store: Path, mirror_url: str | None, progress: Progress) -> Source:
     if any(Folder(AUTO_FOLDER).images()):
         return Source(AUTO_FOLDER.resolve().name, AUTO_FOLDER, "the folder data/")
     try:
-        return _dogs_vs_cats(store, mirror, progress)
+        return _dogs_vs_cats(store, mirror_url, progress)
     except UnreachableError as error:
         logger.info("%s", error)
         logger.info(
@@ -169,18 +169,18 @@ def _shapes(store: Path, progress: Progress) -> Source:
     return Source("shapes", folder, f"drawn from seed {shapes.SEED}, version {shapes.VERSION}")
 
 
-def _dogs_vs_cats(store: Path, mirror: str | None, progress: Progress) -> Source:
-    if mirror is None:
+def _dogs_vs_cats(store: Path, mirror_url: str | None, progress: Progress) -> Source:
+    if mirror_url is None:
         url, folder, check = DOGS_VS_CATS_URL, store / "dogs-vs-cats", "git blob ids"
     else:
-        url, check = mirror.rstrip("/"), "the zip files' own checksums"
+        url, check = mirror_url.rstrip("/"), "the zip files' own checksums"
         folder = store / f"dogs-vs-cats-mirror-{_short_hash(url)}"
     if not all((folder / name).is_dir() for name in DOGS_VS_CATS):
         with _making(folder):
             folder.mkdir(exist_ok=True)
             for name, blob in DOGS_VS_CATS.items():
                 if not (folder / name).is_dir():
-                    _add_part(folder, name, url, None if mirror is not None else blob, progress)
+                    _add_part(folder, name, url, None if mirror_url is not None else blob, progress)
     return Source("dogs-vs-cats", folder, f"downloaded from {url}, verified by {check}")
 
 
@@ -203,7 +203,7 @@ def _add_part(folder: Path, name: str, url: str, blob: str | None, progress: Pro
     if blob is None:
         record = folder.with_name(f"{folder.name}.json")
         digests = _read_json(record).get("sha256", {})
-        _write_json(record, {"url": url, "sha256": {**digests, archive.name: sha256(archive)}})
+        _write_json(record, {"url": url, "sha256": {**digests, archive.name: disk.sha256(archive)}})
     if not unpacked.is_dir():
         unpack(archive, unpacked, progress=progress)
     if not (unpacked / name).is_dir():
@@ -221,7 +221,7 @@ def _require_blob(path: Path, blob: str) -> None:
 
 
 def _from_zip(archive: Path, name: str, store: Path, progress: Progress) -> Source:
-    folder = store / f"{_plain(name)}-{sha256(archive)[:12]}"
+    folder = store / f"{_plain(name)}-{disk.sha256(archive)[:12]}"
     if not folder.is_dir():
         with _making(folder):
             if not folder.is_dir():
@@ -269,7 +269,7 @@ def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
             f"{error}; expected a zip file, or an address that ends in .csv or, of a folder, in /"
         ) from error
     folder = _from_zip(archive, name, record.parent, progress).path
-    _write_json(record, {"url": url, "sha256": sha256(archive), "folder": folder.name})
+    _write_json(record, {"url": url, "sha256": disk.sha256(archive), "folder": folder.name})
     archive.unlink()
     return folder
 

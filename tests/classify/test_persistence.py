@@ -9,6 +9,7 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
+from cache import disk
 from classify import persistence
 from classify.errors import ModelError
 from classify.estimators.centroid import Centroid
@@ -177,7 +178,7 @@ def test_a_flipped_bit_is_noticed(tmp_path, suffix):
 def test_any_flipped_bit_is_noticed_by_the_hash_that_the_run_wrote_down(tmp_path):
     """Names, times and padding of the archive count too: it is the file that was saved, or not."""
     path = dense_file(tmp_path)
-    expected = persistence.sha256(path)
+    expected = disk.sha256(path)
     content = path.read_bytes()
     for place in range(0, len(content), len(content) // 50):
         changed = bytearray(content)
@@ -191,7 +192,7 @@ def test_the_file_that_was_saved_is_loaded(tmp_path):
     """With the right hash a model comes back as without one."""
     X, y = data()
     path = tmp_path / persistence.save(LogReg(C=1.0, folds=2).fit(X, y), tmp_path, "logreg")
-    loaded = persistence.load(path, persistence.sha256(path))
+    loaded = persistence.load(path, disk.sha256(path))
     assert np.array_equal(loaded.predict(X), persistence.load(path).predict(X))
 
 

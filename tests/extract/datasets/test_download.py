@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cache import disk
 from cache.locks import locked
-from extract.datasets.download import fetch, git_blob_id, sha256
+from extract.datasets.download import fetch, git_blob_id
 from extract.errors import DownloadError
 from tests.extract.misbehaving import CONTENT, Handler, Server, cut, is_content, status
 
@@ -227,7 +228,7 @@ def test_digests_are_those_of_the_content(tmp_path: Path, content: bytes) -> Non
     """SHA-256 is hashlib's, the blob id is what git computes."""
     path = tmp_path / "file"
     path.write_bytes(content)
-    assert sha256(path) == hashlib.sha256(content).hexdigest()
+    assert disk.sha256(path) == hashlib.sha256(content).hexdigest()
     header = b"blob %d\0" % len(content)
     assert git_blob_id(path) == hashlib.sha1(header + content).hexdigest()
 

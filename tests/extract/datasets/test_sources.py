@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 def test_a_mirror_for_anything_else_is_an_error(cache: Path) -> None:
     """An option that would do nothing is not passed over in silence."""
     with pytest.raises(DataError, match="leave --mirror out"):
-        locate("shapes", cache=cache, mirror="http://127.0.0.1/")
+        locate("shapes", cache=cache, mirror_url="http://127.0.0.1/")
 
 
 def test_shapes_are_drawn_once(cache: Path) -> None:

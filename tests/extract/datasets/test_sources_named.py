@@ -80,12 +80,12 @@ def test_a_file_with_another_blob_id_is_refused(official: Server, cache: Path) -
 def test_an_explicit_word_never_falls_back(nobody: str, cache: Path) -> None:
     """A host that cannot be reached is an error that names the other choices."""
     with pytest.raises(UnreachableError, match=r"could not be reached.*--mirror.*--data shapes"):
-        locate("dogs-vs-cats", cache=cache, mirror=nobody)
+        locate("dogs-vs-cats", cache=cache, mirror_url=nobody)
 
 
 def test_a_mirror_is_checked_and_recorded(lesson: Server, cache: Path) -> None:
     """A mirror's files need no known id; their SHA-256 are written down beside the data."""
-    source = locate("dogs-vs-cats", cache=cache, mirror=f"{lesson.url}/")
+    source = locate("dogs-vs-cats", cache=cache, mirror_url=f"{lesson.url}/")
     assert len(listing(source.path)) == 12
     record = json.loads(source.path.with_name(f"{source.path.name}.json").read_text())
     assert record["url"] == lesson.url
@@ -97,7 +97,7 @@ def test_a_mirror_is_checked_and_recorded(lesson: Server, cache: Path) -> None:
 
 def test_a_mirror_never_mixes_with_the_verified_set(official: Server, cache: Path) -> None:
     """What a mirror gave is not taken for what was verified by id."""
-    mirrored = locate("dogs-vs-cats", cache=cache, mirror=official.url)
+    mirrored = locate("dogs-vs-cats", cache=cache, mirror_url=official.url)
     verified = locate("dogs-vs-cats", cache=cache)
     assert mirrored.path != verified.path
     assert len(official.asked) == 8
@@ -109,16 +109,16 @@ def test_a_damaged_file_of_a_mirror_is_refused(lesson: Server, cache: Path) -> N
     good = archive.read_bytes()
     archive.write_bytes(good.replace(b"picture cats", b"picture rats"))
     with pytest.raises(DownloadError, match=r"cats-train\.zip is not the file"):
-        locate("dogs-vs-cats", cache=cache, mirror=lesson.url)
+        locate("dogs-vs-cats", cache=cache, mirror_url=lesson.url)
     archive.write_bytes(good)
-    assert len(listing(locate("dogs-vs-cats", cache=cache, mirror=lesson.url).path)) == 12
+    assert len(listing(locate("dogs-vs-cats", cache=cache, mirror_url=lesson.url).path)) == 12
 
 
 def test_a_zip_without_its_folder_is_refused(lesson: Server, cache: Path) -> None:
     """Each zip file holds the folder of its name."""
     make_zip(lesson.folder / "cats-train.zip", "birds/1.jpg")
     with pytest.raises(ArchiveError, match="expected the folder cats-train"):
-        locate("dogs-vs-cats", cache=cache, mirror=lesson.url)
+        locate("dogs-vs-cats", cache=cache, mirror_url=lesson.url)
     assert not list(cache.rglob("birds"))
 
 
@@ -152,7 +152,7 @@ def test_auto_out_of_reach_says_so_and_takes_shapes(
     """Without the network the drawn set is used, in plain words."""
     monkeypatch.setattr(shapes, "SIZES", {"train": 6, "test": 6})
     with caplog.at_level(logging.INFO, "extract"):
-        source = locate("auto", cache=cache, mirror=nobody)
+        source = locate("auto", cache=cache, mirror_url=nobody)
     assert source.name == "shapes"
     assert "could not be reached: the drawn set shapes is used instead" in caplog.text
 
@@ -161,7 +161,7 @@ def test_auto_does_not_hide_other_failures(lesson: Server, cache: Path) -> None:
     """A file that is missing on a host that answers is an error."""
     (lesson.folder / "cats-train.zip").unlink()
     with pytest.raises(DownloadError, match="404"):
-        locate("auto", cache=cache, mirror=lesson.url)
+        locate("auto", cache=cache, mirror_url=lesson.url)
 
 
 @pytest.mark.parametrize(("word", "files"), [("dogs-vs-cats", 4), ("{url}/cats-train.zip", 1)])
@@ -187,7 +187,7 @@ def test_the_photographs_come_from_a_mirror(cache: Path) -> None:
     if not folder:
         pytest.skip("DOGS_VS_CATS_DIR does not name the folder with the four zip files")
     with serving(Path(folder)) as server:
-        source = locate("dogs-vs-cats", cache=cache, mirror=server.url)
+        source = locate("dogs-vs-cats", cache=cache, mirror_url=server.url)
     photographs = dataset.read(source.path)
     assert len(photographs) == 3000
     assert dataset.counts(photographs.items, photographs.classes, "test") == [500, 500]
