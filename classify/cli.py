@@ -126,7 +126,7 @@ def _classify(args: argparse.Namespace) -> None:
     names = registry.names(args.clf)
     from classify.experiment.run import run
     from classify.experiment.settings import TrainingSettings
-    from classify.predict import default_result
+    from reports.ranking import best_in_validation
     from reports.tables import format_results, remarks
 
     with ConsoleProgress(args.quiet) as progress:
@@ -167,7 +167,7 @@ def _classify(args: argparse.Namespace) -> None:
         print(f"try it  python -m classify.predict {name} IMAGE")
         print(f"        python -m classify.serve {name}")
         if len(result.results) > 1:
-            print(f"        {default_result(result).classifier} answers; --clf names another")
+            print(f"        {best_in_validation(result).classifier} answers; --clf names another")
 
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:

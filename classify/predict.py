@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from classify.errors import ModelError
 from extract.images.decoding import MAX_PIXELS
+from reports.ranking import best_in_validation
 from reports.wording.text import shown
 from toolkit.addresses import place
 from toolkit.console import argument_parser
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
-    from reports.record import Result, Run, SearchPoint
+    from reports.record import Result, Run
 
 logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
 
@@ -62,7 +63,7 @@ def predict(
     paths : sequence of Path
         Image files, and folders that are searched for image files.
     classifier : str, optional
-        Which of the run's classifiers; by default see `default_result`.
+        Which of the run's classifiers; by default see `reports.ranking.best_in_validation`.
     weights : str, optional
         Where the base's weights are, if not where the run had them.
     cache : str, optional
@@ -90,9 +91,9 @@ def predict(
     from extract.datasets.dataset import images_in
     from extract.frozen import FrozenBase
     from extract.images.loading import load_images
-    from reports import record
+    from reports.reading import read_record
 
-    run = record.read(run_folder)
+    run = read_record(run_folder)
     result = result_of(run, run_folder, classifier)
     model = persistence.load(run_folder / Path(str(result.model)).name, result.model_sha256)
     files = [file for path in paths for file in images_in(path)]
@@ -156,30 +157,6 @@ def undecided(result: Result, probability: float) -> bool:
     return result.threshold is not None and probability < result.threshold.threshold
 
 
-def default_result(run: Run) -> Result:
-    """Return the classifier of a run that is used when none is named.
-
-    It is the one that did best in cross-validation on the training split, by log loss where all
-    know it and else by accuracy; where none was searched for, the first. The test split has no say
-    in it.
-    """
-    searched = {
-        result.classifier: (result, point)
-        for result in run.results
-        for point in (result.search.points if result.search else [])
-        if result.search and point.params == result.search.chosen
-    }
-    if not searched:
-        return run.results[0]
-    all_know = all(point.log_loss is not None for _, point in searched.values())
-
-    def fitness(found: tuple[Result, SearchPoint]) -> float:
-        _, point = found
-        return -(point.log_loss or 0.0) if all_know else point.mean
-
-    return max(searched.values(), key=fitness)[0]
-
-
 def result_of(run: Run, folder: Path, name: str | None) -> Result:
     """Return one of a run's classifiers by its name, or the one used when none is named.
 
@@ -191,7 +168,7 @@ def result_of(run: Run, folder: Path, name: str | None) -> Result:
     if not run.results:
         raise ModelError(f"{folder} holds no classifier; run python -m classify again")
     if name is None:
-        return default_result(run)
+        return best_in_validation(run)
     for result in run.results:
         if result.classifier == name:
             return result

@@ -1,6 +1,7 @@
 """Results as CSV and HTML, and the plain record of a run that they come from."""
 
 from reports.errors import RecordError
+from reports.reading import read_record
 from reports.record import (
     ClassScore,
     Data,
@@ -12,7 +13,6 @@ from reports.record import (
     Run,
     Search,
     SearchPoint,
-    read,
 )
 
 __all__ = [
@@ -27,5 +27,5 @@ __all__ = [
     "Run",
     "Search",
     "SearchPoint",
-    "read",
+    "read_record",
 ]

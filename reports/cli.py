@@ -75,15 +75,15 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from reports import record
     from reports.pages import page
     from reports.pages.changed_pictures import changed_sides
     from reports.pages.comparison import format_comparison
+    from reports.reading import read_record
     from reports.wording.text import shown
 
     folders = [path.parent if path.is_file() else path for path in args.runs]
     # All the records before the first page: a mistyped name changes nothing on disk.
-    runs = [(folder, record.read(folder)) for folder in folders]
+    runs = [(folder, read_record(folder)) for folder in folders]
     predictions = [_predictions(folder) for folder, _ in runs]
     for (folder, run), rows in zip(runs, predictions, strict=True):
         path = folder / page.REPORT_NAME

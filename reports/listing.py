@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.errors import RecordError
-from reports.pages.views import exists, ranked
-from reports.record import RECORD_NAME, read
+from reports.ranking import ranked
+from reports.reading import exists, read_record
+from reports.record import RECORD_NAME
 from reports.tables import align, interval, shortened
 from reports.wording.text import NOTHING, count, figure, moment
 
@@ -57,7 +58,7 @@ def entries(folder: Path) -> list[Entry]:
     found = []
     for path in inner:
         try:
-            run = read(path)
+            run = read_record(path)
         except RecordError as error:
             logger.warning("%s", error)
         else:

@@ -9,15 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.consistency import check_lengths
-from reports.errors import RecordError
-from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - `build` reads the types
-from reports.validation import build
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - reading needs the types
 
 SCHEMA = 1
 RECORD_NAME = "run.json"
@@ -266,56 +260,3 @@ class Run:
     def to_json(self) -> str:
         """Return the record as indented JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Run:
-        """Read a record back.
-
-        Raises
-        ------
-        RecordError
-            If `text` is not JSON, is of a newer schema, does not have the record's fields, or its
-            lists do not fit one another.
-        """
-        try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RecordError(f"not a run record: the text is not JSON ({error})") from error
-        if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int):
-            raise RecordError("not a run record: expected a JSON object with a schema number")
-        if raw["schema"] > SCHEMA:
-            raise RecordError(
-                f"this run record has schema {raw['schema']}, this version reads up to {SCHEMA}; "
-                "upgrade frozen-features to read it"
-            )
-        run = build(cls, raw, "run")
-        check_lengths(run)
-        return run
-
-
-def read(folder: Path) -> Run:
-    """Read the record of the run in `folder`.
-
-    Raises
-    ------
-    RecordError
-        If there is no record in `folder`, or it cannot be read.
-    """
-    path = folder / RECORD_NAME
-    try:
-        if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
-            raise OSError("not a regular file")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(
-            f"{folder} is not a run: cannot read {RECORD_NAME} ({_why(error)}); "
-            "give a folder that python -m classify has written"
-        ) from error
-    try:
-        return Run.from_json(text)
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}") from error
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -18,7 +18,8 @@ from extract.errors import ImageError
 from extract.frozen import FrozenBase
 from extract.images.decoder_pool import DecoderPool
 from extract.images.decoding import MAX_PIXELS, check_size
-from reports import record, tables
+from reports import tables
+from reports.reading import read_record
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class LiveModel:
         progress: Progress = silent,
     ) -> None:
         progress("loading the model", 0, 3)
-        self.run = record.read(run_folder)
+        self.run = read_record(run_folder)
         self.result = result_of(self.run, run_folder, classifier)
         self._model = persistence.load(
             run_folder / Path(str(self.result.model)).name, self.result.model_sha256

@@ -7,7 +7,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.pages.views import fact, ranked
+from reports.pages.views import fact
+from reports.ranking import ranked
 from reports.tables import align, interval
 from reports.wording.text import figure
 

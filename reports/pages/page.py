@@ -21,6 +21,7 @@ from reports.pages import comparison, views
 from reports.pages.embedding_map import SHAPES, embedding_map
 from reports.pages.gallery import gallery
 from reports.pages.wrong_data import wrong_data
+from reports.ranking import ranked
 from reports.wording import differences, text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def render(
     fetch : bool
         Whether pictures at an address are shown too; see `reports.pages.thumbnails.embedded`.
     """
-    results = views.ranked(run.results)
+    results = ranked(run.results)
     classes = run.data.classes
     pictures = gallery(run, results, predictions, fetch=fetch)
     return fill(

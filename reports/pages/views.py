@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reports.charts import training
+from reports.reading import exists
 from reports.record import RECORD_NAME
 from reports.tables import (
     COPIES_NAME,
@@ -89,16 +90,6 @@ class Confusion:
     mixed_up: list[tuple[str, str, int]]
     """The most frequent mistakes: true class, predicted class, how often."""
     scores: list[ClassScore]
-
-
-def ranked(results: Sequence[Result]) -> list[Result]:
-    """Return the results, the best first: by accuracy, then by log loss."""
-
-    def key(result: Result) -> tuple[float, float]:
-        loss = result.log_loss if math.isfinite(result.log_loss) else math.inf
-        return (-result.accuracy if math.isfinite(result.accuracy) else math.inf, loss)
-
-    return sorted(results, key=key)
 
 
 def axis(results: Iterable[Result]) -> Axis:
@@ -227,11 +218,3 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
 def _cell(number: int, share: float, right: bool) -> Cell:
     # The square root lets a handful of mistakes among hundreds be seen at all.
     return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", right)
-
-
-def exists(path: Path) -> bool:
-    """Tell whether there is such a file, as far as the system lets us see."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.record import read
+from reports.reading import read_record
 from tests.classify.commands import python
 
 EARLIER = Path(__file__).parents[1] / "data" / "earlier-run"
@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_records_are_read(name: str) -> None:
     """Every result of `run.json` is there."""
     raw = json.loads((EARLIER / name / "run.json").read_text())
-    run = read(EARLIER / name)
+    run = read_record(EARLIER / name)
     assert [result.classifier for result in run.results] == [
         result["classifier"] for result in raw["results"]
     ]

@@ -29,7 +29,6 @@ sys.path.insert(0, str(ROOT))
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path above
 from hypothesis import strategies as st  # noqa: E402 - the path above comes first
 
-from classify.predict import default_result  # noqa: E402 - the path above comes first
 from extract.datasets import dataset  # noqa: E402 - the path above comes first
 from extract.errors import DataError, ImageError, RecipeError  # noqa: E402 - the path above
 from extract.images import decoding  # noqa: E402 - the path above comes first
@@ -38,7 +37,8 @@ from reports import tables  # noqa: E402 - the path above comes first
 from reports.errors import RecordError  # noqa: E402 - the path above comes first
 from reports.pages import page  # noqa: E402 - the path above comes first
 from reports.pages.comparison import format_comparison  # noqa: E402 - the path above comes first
-from reports.record import Run  # noqa: E402 - the path above comes first
+from reports.ranking import best_in_validation  # noqa: E402 - the path above comes first
+from reports.reading import parse_record  # noqa: E402 - the path above comes first
 from tests.extract.pictures import moving, saved  # noqa: E402 - the path above comes first
 from tests.reports.samples import sample  # noqa: E402 - the path above comes first
 from toolkit.errors import ToolkitError  # noqa: E402 - the path above comes first
@@ -155,13 +155,13 @@ class Readers:
     def record_text(self, text: str) -> None:
         """Read a run record's text, and render it."""
         with contextlib.suppress(RecordError):
-            run = Run.from_json(text)
+            run = parse_record(text)
             page.render(run, [], None)
             tables.format_results(run)
             tables.write_metrics(run, self.table)
             format_comparison([(self.folder, run), (self.folder, run)])
             if run.results:
-                default_result(run)
+                best_in_validation(run)
 
     def recipe(self, tree: Any) -> None:
         """Build a recipe of its fields; what was built has a fingerprint."""

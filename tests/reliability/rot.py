@@ -36,7 +36,8 @@ from cache.store import Store
 from classify.errors import ModelError
 from classify.experiment.run_folder import RunFolder
 from classify.predict import predict
-from reports.record import RECORD_NAME, Run
+from reports.reading import parse_record
+from reports.record import RECORD_NAME
 from tests.reports.samples import sample
 from toolkit.addresses import FileState
 
@@ -292,7 +293,7 @@ class Models:
             results.append(dataclasses.replace(result, model=file, model_sha256=sha256))
         text = dataclasses.replace(run, results=results).to_json()
         (folder / RECORD_NAME).write_text(text, encoding="utf-8")
-        assert Run.from_json(text).results[0].model_sha256
+        assert parse_record(text).results[0].model_sha256
 
     def change(self, file: str, data: bytes, what: str) -> str | None:
         """Put other bytes into a model; return what is wrong with what comes of it."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import RecordError, Run, read
+from reports import RecordError
+from reports.reading import parse_record, read_record
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ def raw() -> dict:
 def test_a_record_comes_back_from_json_as_it_went_in():
     """Every field of every nested record survives, names that are not UTF-8 included."""
     run, _ = sample(["cats\udcff", "dogs\n"], n_per_class=10)
-    assert Run.from_json(run.to_json()) == run
+    assert parse_record(run.to_json()) == run
 
 
 def test_a_missing_field_is_named(raw):
     """The message says which field of which result is not there."""
     del raw["results"][1]["accuracy"]
     with pytest.raises(RecordError, match=r"run\.results\[1\]\.accuracy is missing"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 @pytest.mark.parametrize(
@@ -41,28 +42,28 @@ def test_a_field_of_another_type_is_refused(raw, field, value):
     """A value that the dataclass does not admit is a RecordError that names the field."""
     raw[field] = value
     with pytest.raises(RecordError, match=field):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 def test_a_negative_count_is_refused(raw):
     """Nothing that is counted can be less than none."""
     raw["results"][0]["confusion"][0][1] = -1
     with pytest.raises(RecordError, match=r"confusion\[0\]\[1\] is -1, expected 0 or more"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 def test_a_matrix_that_does_not_fit_the_classes_is_refused(raw):
     """A confusion matrix without a row for every class is a RecordError, not a crash later."""
     raw["results"][0]["confusion"].pop()
     with pytest.raises(RecordError, match=r"confusion does not fit 2 classes"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 def test_a_curve_with_a_point_missing_is_refused(raw):
     """A ROC curve needs as many x as y."""
     raw["results"][0]["roc"][0]["fpr"].pop()
     with pytest.raises(RecordError, match="as many of each"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_a_curve_that_leads_nowhere_is_refused(raw, fpr, tpr):
     """It must run within the unit square, to where all are found."""
     raw["results"][0]["roc"][0].update(fpr=fpr, tpr=tpr)
     with pytest.raises(RecordError, match="within the unit square"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 def test_a_curve_of_a_class_that_all_pictures_have_is_refused(raw):
@@ -83,7 +84,7 @@ def test_a_curve_of_a_class_that_all_pictures_have_is_refused(raw):
     for score in first["classes"]:
         score["support"] = first["n_test"]
     with pytest.raises(RecordError, match="others do not"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 @pytest.mark.parametrize("label", ["birds", ""])
@@ -91,21 +92,21 @@ def test_a_curve_of_no_class_is_refused(raw, label):
     """A curve needs pictures of its class, and others: precision comes from their numbers."""
     raw["results"][0]["roc"][0]["label"] = label
     with pytest.raises(RecordError, match="expected a class that some test pictures belong to"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 def test_a_newer_schema_says_to_upgrade(raw):
     """A record of a later version is not guessed at."""
     raw["schema"] += 1
     with pytest.raises(RecordError, match="upgrade"):
-        Run.from_json(json.dumps(raw))
+        parse_record(json.dumps(raw))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": "1"}', "[" * 100_000])
 def test_what_is_no_record_is_refused(text):
     """Any other text is a RecordError."""
     with pytest.raises(RecordError, match="not a run record"):
-        Run.from_json(text)
+        parse_record(text)
 
 
 def test_what_is_nested_too_deep_to_be_rendered_is_refused(raw):
@@ -113,17 +114,17 @@ def test_what_is_nested_too_deep_to_be_rendered_is_refused(raw):
     raw["results"][0]["params"] = {"C": "deep"}
     text = json.dumps(raw).replace('"deep"', "[" * 500 + "]" * 500)
     with pytest.raises(RecordError, match=r"params\['C'\] is nested more than 32 deep"):
-        Run.from_json(text)
+        parse_record(text)
 
 
 def test_a_record_that_is_no_file_is_not_waited_for(tmp_path: Path):
     """A FIFO that nobody writes to is one clear error."""
     os.mkfifo(tmp_path / "run.json")
     with pytest.raises(RecordError, match="not a regular file"):
-        read(tmp_path)
+        read_record(tmp_path)
 
 
 def test_a_folder_without_a_record_is_no_run(tmp_path: Path):
     """The message names the folder and what it should have held."""
     with pytest.raises(RecordError, match=r"is not a run: cannot read run\.json"):
-        read(tmp_path)
+        read_record(tmp_path)

@@ -12,7 +12,7 @@ from classify.estimators.wrapped import WrappedClassifier
 from classify.experiment.run_folder import RunFolder
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
-from reports import record
+from reports.reading import read_record
 from tests.classify.commands import python
 
 
@@ -110,7 +110,7 @@ def test_the_command_takes_one_beside_ours(tmp_path):
         "--cache", "cache", "--clf", names, "--out", "run", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    run = record.read(tmp_path / "run")
+    run = read_record(tmp_path / "run")
     assert [result.classifier for result in run.results] == names.split(",")
     forest = run.results[0].params
     assert forest["estimator__n_estimators"] == 100

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
-from reports import record
+from reports.reading import read_record
 from tests.classify.commands import python
 
 
@@ -46,7 +46,7 @@ def run(home):
 def test_a_run_says_that_it_was_one_pass(run):
     """In the titles and the notes, of the record and of the page."""
     page = (run / "report.html").read_text(encoding="utf-8")
-    logreg, svm = record.read(run).results
+    logreg, svm = read_record(run).results
     assert logreg.title == "Logistic regression on frozen features, in one pass"
     assert svm.title == "Linear SVM on frozen features, in one pass"
     for result in (logreg, svm):
@@ -62,7 +62,7 @@ def test_a_run_says_that_it_was_one_pass(run):
 @pytest.mark.slow
 def test_what_can_be_had_in_one_pass_is_there(run):
     """Accuracy, repeats, sigmoids of the calibration, a threshold; but no learning curve."""
-    found = record.read(run)
+    found = read_record(run)
     assert found.learning_curves == []
     for result in found.results:
         assert result.accuracy > 0.9
@@ -110,7 +110,7 @@ def test_a_limit_that_is_not_exceeded_changes_nothing(run, home):
     """The classifiers are the ones that have all in memory."""
     done = classify(home, "--clf", "svm", "--memory-limit", "1MB", "--out", "fits")
     assert done.returncode == 0, done.stderr
-    (result,) = record.read(home / "fits").results
+    (result,) = read_record(home / "fits").results
     assert (result.title, result.notes) == ("SVM on frozen features", [])
 
 

@@ -14,6 +14,7 @@ from classify.serving.live_model import LiveModel
 from extract.backbones.catalog import construct
 from extract.datasets.shapes import CLASSES, picture
 from reports import record, tables
+from reports.reading import read_record
 from tests.classify.commands import python
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_it_says_what_predict_says(home: Path, tmp_path: Path, classifier: str) 
 
 def test_it_is_undecided_below_the_threshold(home: Path) -> None:
     """Which the run's record has."""
-    run = record.read(home / "run")
+    run = read_record(home / "run")
     (result,) = (result for result in run.results if result.classifier == "logreg")
     model_file, path = str(result.model), home / "pictures" / "test" / "cross" / "0.png"
     for threshold, doubt in ((1.0, True), (0.0, False)):

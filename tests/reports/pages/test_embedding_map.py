@@ -9,11 +9,12 @@ from itertools import pairwise
 import pytest
 
 from reports import RecordError, Run
-from reports.pages import views
 from reports.pages.embedding_map import WIDTH, embedding_map
 from reports.pages.gallery import gallery
 from reports.pages.page import render
 from reports.picture_records import EmbeddingMap, MapPoint
+from reports.ranking import ranked
+from reports.reading import parse_record
 from tests.reports.samples import draw, sample
 
 
@@ -34,7 +35,7 @@ def shown(tmp_path):
     run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=60)
     draw(predictions, tmp_path)
     run = mapped(run, predictions, extra=3)
-    results = views.ranked(run.results)
+    results = ranked(run.results)
     pictures = gallery(run, results, predictions)
     return run, predictions, pictures, embedding_map(run, results, predictions, pictures.pictures)
 
@@ -56,7 +57,7 @@ def test_every_dot_has_its_own_picture(shown):
 def test_the_mistakes_of_the_best_classifier_are_marked(shown):
     """As many as it has, drawn last, so that no other dot hides them."""
     run, _, _, view = shown
-    best = views.ranked(run.results)[0]
+    best = ranked(run.results)[0]
     wrong = [dot.wrong for dot in view.dots]
     assert sum(wrong) == best.n_test - best.n_correct > 0
     assert wrong == sorted(wrong)
@@ -75,7 +76,7 @@ def test_classes_differ_in_colour_and_shape():
     classes = [f"class {i:02}" for i in range(32)]
     run, predictions = sample(classes, n_per_class=2, classifiers=("svm",))
     run = mapped(run, predictions)
-    results = views.ranked(run.results)
+    results = ranked(run.results)
     view = embedding_map(run, results, predictions, gallery(run, results, predictions).pictures)
     assert view is not None
     assert len({(mark.colour, mark.shape) for mark in view.legend}) == 32
@@ -122,5 +123,5 @@ def test_a_point_off_the_map_is_refused(shown, label, x):
     run, *_ = shown
     odd = replace(run, embedding_map=EmbeddingMap("t", [MapPoint("a", "test", label, x, 0.5)], 1))
     with pytest.raises(RecordError, match="off the map"):
-        Run.from_json(odd.to_json())
-    assert Run.from_json(run.to_json()) == run
+        parse_record(odd.to_json())
+    assert parse_record(run.to_json()) == run

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.pages.views import answer, axis, confusion, fact, files, ranked
+from reports.pages.views import answer, axis, confusion, fact, files
 from tests.reports.samples import sample
 
 RUN = sample(["cats", "dogs"], n_per_class=50)[0]
@@ -20,18 +20,6 @@ def scored(accuracy: float, low: float, high: float, log_loss: float = 0.1, titl
         accuracy_high=high,
         log_loss=log_loss,
     )
-
-
-def test_the_best_comes_first():
-    """Accuracy decides, then the log loss; what is not a number is last."""
-    results = [
-        scored(0.9, 0.8, 0.95, 0.3, "c"),
-        scored(NAN, NAN, NAN, NAN, "e"),
-        scored(0.9, 0.8, 0.95, NAN, "d"),
-        scored(0.9, 0.8, 0.95, 0.2, "b"),
-        scored(0.95, 0.9, 0.99, 0.9, "a"),
-    ]
-    assert [result.title for result in ranked(results)] == list("abcde")
 
 
 @pytest.mark.parametrize(

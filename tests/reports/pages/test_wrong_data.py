@@ -9,7 +9,7 @@ import numpy as np
 from reports.pages import page
 from reports.pages.wrong_data import SHOWN, wrong_data
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
-from reports.record import Run
+from reports.reading import parse_record
 from reports.tables import remarks, write_audit
 from tests.reports.samples import sample
 
@@ -74,7 +74,7 @@ def test_the_tables_survive_hostile_names(tmp_path):
 def test_an_audit_survives_the_record_and_is_told_on_the_terminal():
     """What run.json stores is read back; the counts are below the table."""
     run, _ = audited()
-    assert Run.from_json(run.to_json()) == run
+    assert parse_record(run.to_json()) == run
     assert remarks(run)[-1] == (
         "audit (9.00 s): 1 test image is in training too (0 byte for byte); 1 copy of another "
         "image (1 under another label); 3 suspect labels; 1 odd image"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports.pages import views
 from reports.pages.page import render
+from reports.ranking import ranked
 from reports.wording.baselines import yardsticks
 from tests.reports.samples import sample
 
@@ -59,5 +59,5 @@ def test_the_lesson_is_told_on_its_own_data_alone():
 def test_the_page_says_them_before_the_table():
     """They stand in the answer, above the fold."""
     html = render(RUN, PREDICTIONS, None)
-    for sentence in yardsticks(RUN, views.ranked(RUN.results)):
+    for sentence in yardsticks(RUN, ranked(RUN.results)):
         assert 0 < html.find(sentence) < html.find('id="results-title"')

@@ -3,7 +3,9 @@
 import dataclasses
 
 from reports.pages import page, views
-from reports.record import Comparison, Run
+from reports.ranking import ranked
+from reports.reading import parse_record
+from reports.record import Comparison
 from reports.tables import remarks
 from reports.wording import differences
 from tests.reports.samples import sample
@@ -12,7 +14,7 @@ from tests.reports.samples import sample
 def run_with(p_values):
     """Return a run whose best classifier was compared with the others, with these p-values."""
     run, predictions = sample(["cat", "dog"])
-    best, *others = views.ranked(run.results)
+    best, *others = ranked(run.results)
     comparisons = [
         Comparison(best.classifier, other.classifier, 9, 1, p, p)
         for other, p in zip(others, p_values, strict=True)
@@ -23,7 +25,7 @@ def run_with(p_values):
 def test_classifiers_that_may_be_as_good_stand_beside_the_answer():
     """The headline names the ties, and only the ties."""
     run, _ = run_with([0.6, 0.7, 0.0001])
-    results = views.ranked(run.results)
+    results = ranked(run.results)
     found = views.answer(run, results)
     assert found.remarks[0] == (
         f"{results[1].title} and {results[2].title} may be as good: 100 pictures cannot show a "
@@ -34,14 +36,14 @@ def test_classifiers_that_may_be_as_good_stand_beside_the_answer():
 def test_one_that_is_better_than_all_is_called_so():
     """Without a tie the headline says that it is no matter of chance."""
     run, _ = run_with([0.01, 0.02, 0.0001])
-    found = views.answer(run, views.ranked(run.results))
+    found = views.answer(run, ranked(run.results))
     assert found.remarks[0].startswith("It is better than every other classifier")
 
 
 def test_records_without_comparisons_speak_of_intervals():
     """Runs from before there were any still say that the order may be chance."""
     run, _ = sample(["cat", "dog"])
-    found = views.answer(run, views.ranked(run.results))
+    found = views.answer(run, ranked(run.results))
     assert "interval overlaps" in found.remarks[0]
 
 
@@ -49,7 +51,7 @@ def test_the_page_and_the_terminal_say_every_difference_of_the_best():
     """By title on the page, by name on the terminal."""
     run, predictions = run_with([0.6, 0.7, 0.0001])
     html = page.render(run, predictions, None)
-    best, second, *_ = views.ranked(run.results)
+    best, second, *_ = ranked(run.results)
     assert f"{best.title} and {second.title}: no difference that 100 images can show" in html
     assert any(
         line.startswith(f"{best.classifier} and {second.classifier}: no difference")
@@ -70,7 +72,7 @@ def test_a_note_of_several_classifiers_is_told_once():
 def test_comparisons_survive_the_record():
     """What run.json stores is read back."""
     run, _ = run_with([0.6, 0.7, 0.0001])
-    assert Run.from_json(run.to_json()) == run
+    assert parse_record(run.to_json()) == run
 
 
 def test_strange_p_values_are_no_reason_to_fail():
