@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import commands, inputs
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        options = Options(data=inputs.photographs(folder), cache=str(folder / "cache"))
+        options = Options(inputs.photographs(folder), BaseSettings(cache=folder / "cache"))
         items = find_dataset(options).items
         for item in items[:: max(1, len(items) // args.images)][: args.images]:
             copy = folder / "pictures" / item.label / f"{item.split}-{item.path.name}"

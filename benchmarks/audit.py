@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import inputs
 from classify.audit.audit import audit
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare
 from toolkit.csv_cells import write_csv
 
@@ -41,11 +41,8 @@ def main() -> None:
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        options = Options(
-            data=inputs.photographs(folder),
-            weights=inputs.weights(),
-            cache=args.cache or str(folder / "cache"),
-        )
+        base = BaseSettings(weights=inputs.weights(), cache=args.cache or folder / "cache")
+        options = Options(inputs.photographs(folder), base)
         for seed in args.seeds:
             found.append(measure(find_dataset(options), options, folder / str(seed), seed))
             print(f"seed {seed}: {found[-1]}", flush=True)
@@ -85,7 +82,7 @@ def measure(
         cv2.imwrite(str(copy), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         rows.append([str(copy), item.label, "test"])
     write_csv(folder / "faulty.csv", ["path", "label", "split"], rows)
-    faulty = Options(data=str(folder / "faulty.csv"), weights=options.weights, cache=options.cache)
+    faulty = Options(str(folder / "faulty.csv"), options.base)
     found = audit(prepare(find_dataset(faulty), faulty), seed=seed)
     return *shares(found, {str(path) for path in flipped}), found.seconds
 

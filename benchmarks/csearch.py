@@ -19,7 +19,7 @@ from benchmarks import inputs
 from classify.estimators.search import C_GRID
 from classify.estimators.solvers.gram import unit_scale
 from classify.estimators.svm import SVM
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare
 
 FOLDS = 5
@@ -33,11 +33,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        options = Options(
-            data=inputs.photographs(folder),
-            weights=inputs.weights(),
-            cache=args.cache or str(folder / "cache"),
-        )
+        base = BaseSettings(weights=inputs.weights(), cache=args.cache or folder / "cache")
+        options = Options(inputs.photographs(folder), base)
         prepared = prepare(find_dataset(options), options)
         X, y = prepared.embeddings("train"), np.array(prepared.labels("train"))
     print(f"{X.shape[0]:,} rows of {X.shape[1]:,}, {len(C_GRID)} values of C, {FOLDS} folds")

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from benchmarks import inputs
 from classify.networks.dense import DenseHead
 from classify.networks.network import Network
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ def main() -> None:
     """Measure and publish."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        options = Options(
-            data=inputs.photographs(folder), weights=inputs.weights(), cache=str(folder / "cache")
-        )
+        base = BaseSettings(weights=inputs.weights(), cache=folder / "cache")
+        options = Options(inputs.photographs(folder), base)
         prepared = prepare(find_dataset(options), options)
         X, y = prepared.embeddings("train"), np.array(prepared.labels("train"))
     rows = []

@@ -28,7 +28,7 @@ from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
 from extract.engines.tensorflow import graph
 from extract.images.loading import load_images
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 from extract.recipe import Recipe
 
@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = inputs.photographs(folder)
-        dataset = find_dataset(Options(data=data, cache=str(folder / "cache")))
+        dataset = find_dataset(Options(data, BaseSettings(cache=folder / "cache")))
         paths = [item.path for item in dataset.items][:: len(dataset) // (4 * BATCH)]
         print("| network | engine | images/s, median (range) | relative error | made in |")
         print("|---|---|---|---|---|")

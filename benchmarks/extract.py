@@ -26,7 +26,7 @@ from extract.engines.tensorflow import build
 from extract.errors import EngineError
 from extract.frozen import FrozenBase
 from extract.images.loading import BATCH_SIZE, load_images
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.pipeline import extract, hash_images
 from extract.prepare import find_dataset
 
@@ -72,7 +72,7 @@ def main() -> None:
 def measure(folder: Path, n_images: int, rounds: int) -> None:
     """Time everything in turn, `rounds` times."""
     data = inputs.photographs(folder)
-    dataset = find_dataset(Options(data=data, cache=str(folder / "cache")))
+    dataset = find_dataset(Options(data, BaseSettings(cache=folder / "cache")))
     paths = [item.path for item in dataset.items][:: max(1, len(dataset) // n_images)][:n_images]
     ways = [TENSORFLOW, *FAST]
     try:
@@ -83,7 +83,9 @@ def measure(folder: Path, n_images: int, rounds: int) -> None:
     clocks: dict[tuple[str, str], Callable[[], float]] = {}
     for way in ways:
         base = FrozenBase.choose(
-            weights=inputs.weights(), precision=way.precision, engine=way.engine, cache=folder
+            BaseSettings(
+                weights=inputs.weights(), precision=way.precision, engine=way.engine, cache=folder
+            )
         )
         if way.precision == "int8":
             base = base.calibrated(hash_images(paths, base.store)[0])

@@ -23,7 +23,7 @@ from extract.backbones.weights import load_base
 from extract.frozen import FrozenBase
 from extract.images.loading import load_images
 from extract.libraries import import_keras
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        options = Options(data=inputs.photographs(folder), cache=str(folder / "cache"))
+        options = Options(inputs.photographs(folder), BaseSettings(cache=folder / "cache"))
         dataset = find_dataset(options)
         train = [item for item in dataset.items if item.split != "test"]
         chosen = train[:: max(1, len(train) // args.images)][: args.images]
@@ -52,7 +52,9 @@ def main() -> None:
         codes = np.array([dataset.classes.index(item.label) for item in chosen], dtype=np.int32)
         cut = find_cut("vgg16", SIZE, UNFREEZE)
         base = FrozenBase.choose(
-            layer=cut.layer, pooling="none", weights=inputs.weights(), cache=folder / "cache"
+            BaseSettings(
+                layer=cut.layer, pooling="none", weights=inputs.weights(), cache=folder / "cache"
+            )
         )
         done = base.extract(paths)
         activations = base.embeddings([done.digests[path] for path in paths])

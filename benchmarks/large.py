@@ -12,6 +12,7 @@ agreement with scikit-learn do.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ from benchmarks import inputs
 from cache.store import SHARD_ROWS
 from classify import persistence
 from extract.frozen import FrozenBase
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare
 
 if TYPE_CHECKING:
@@ -58,14 +59,13 @@ def main() -> None:
 
 def make(folder: Path, embeddings: str | None) -> tuple[Path, Path]:
     """Make the images and the cache with their rows; return both folders."""
-    options = Options(
-        data=inputs.photographs(folder),
-        weights=inputs.weights(),
-        cache=embeddings or str(folder / "photographs-cache"),
+    settings = BaseSettings(
+        weights=inputs.weights(), cache=embeddings or folder / "photographs-cache"
     )
+    options = Options(inputs.photographs(folder), settings)
     real = prepare(find_dataset(options), options)
     data, cache = folder / "large", folder / "cache"
-    base = FrozenBase.choose(weights=inputs.weights(), cache=cache)
+    base = FrozenBase.choose(dataclasses.replace(settings, cache=cache))
     rng = np.random.default_rng(0)
     splits: tuple[Split, ...] = ("train", "test")
     for split in splits:
@@ -159,7 +159,8 @@ def describe(out: Path) -> None:
 
 def agreement(out: Path, common: tuple[str, ...]) -> list[inputs.Row]:
     """Compare the trained models with scikit-learn's of the chosen C on the features themselves."""
-    options = Options(**dict(zip(("data", "weights", "cache"), common[1::2], strict=True)))
+    data, weights, cache = common[1::2]
+    options = Options(data, BaseSettings(weights=weights, cache=cache))
     prepared = prepare(find_dataset(options), options)
     X, y = prepared.embeddings("train"), np.array(prepared.labels("train"))
     unseen = prepared.embeddings("test")

@@ -23,7 +23,7 @@ from extract.backbones import catalog
 from extract.backbones.weights import load_base, resolve
 from extract.images.loading import load_images
 from extract.libraries import import_keras
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def our_way(data: str, cache: Path) -> tuple[float, float]:
 def lesson_epoch(folder: Path, data: str) -> Callable[[], float]:
     """Build the lesson's network, and return what trains it for an epoch and tells the seconds."""
     keras = import_keras()
-    dataset = find_dataset(Options(data=data, cache=str(folder / "lesson")))
+    dataset = find_dataset(Options(data, BaseSettings(cache=folder / "lesson")))
     train = [item for item in dataset.items if item.split == "train"]
     pixels = load_images([item.path for item in train], 150).astype(np.float32)
     pixels = np.asarray(catalog.preprocess(pixels, "notebook"))

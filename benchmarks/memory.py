@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import commands, inputs
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 
 FEW = 1000
@@ -50,7 +50,7 @@ def main() -> None:
 
 def copies(folder: Path, n_images: int) -> list[str]:
     """Write `n_images` photographs, no two of the same bytes; return lines of ``path,label``."""
-    dataset = find_dataset(Options(data=inputs.photographs(folder), cache=str(folder / "data")))
+    dataset = find_dataset(Options(inputs.photographs(folder), BaseSettings(cache=folder / "data")))
     lines = []
     for number, item in enumerate(itertools.islice(itertools.cycle(dataset.items), n_images)):
         data = item.path.read_bytes()

@@ -7,6 +7,7 @@ trained on either kind of embeddings, its C chosen on the training photographs a
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from benchmarks import inputs
 from classify import registry
 from extract.frozen import FrozenBase
-from extract.options import Options
+from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 from toolkit.statistics import mcnemar
 
@@ -83,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = inputs.photographs(folder)
-        dataset = find_dataset(Options(data=data, cache=str(folder / "cache")))
+        dataset = find_dataset(Options(data, BaseSettings(cache=folder / "cache")))
         paths = [item.path for item in dataset.items]
         y = np.array([item.label for item in dataset.items])
         train, test = train_test_split(
@@ -113,10 +114,11 @@ def embed(
     cache : Path
         Without a calibration of int8.
     """
-    base = FrozenBase.choose(weights=inputs.weights(), cache=cache)
+    settings = BaseSettings(weights=inputs.weights(), cache=cache)
+    base = FrozenBase.choose(settings)
     digests = base.extract(paths).digests
     names = [digests[path] for path in paths]
-    int8 = FrozenBase.choose(weights=inputs.weights(), precision="int8", cache=cache)
+    int8 = FrozenBase.choose(dataclasses.replace(settings, precision="int8"))
     int8 = int8.calibrated({paths[i]: names[i] for i in train})
     int8.extract(paths)
     return base.embeddings(names), int8.embeddings(names)

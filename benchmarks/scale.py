@@ -157,10 +157,10 @@ def efficiencies() -> list[inputs.Row]:
                 dashboard_address="127.0.0.1:0", silence_logs=40,
             )  # fmt: skip
             with cluster, Client(cluster) as client:
-                elsewhere = functools.partial(loading, client, n_workers)
+                open_loader = functools.partial(loading, client, n_workers)
                 seconds = timed(
                     functools.partial(
-                        extract, paths, RECIPE, Store(cache), no_engine, elsewhere=elsewhere
+                        extract, paths, RECIPE, Store(cache), no_engine, open_loader=open_loader
                     )
                 )
             least = IMAGES_PER_WORKER * SECONDS_PER_IMAGE

@@ -25,6 +25,7 @@ from cache.store import SHARD_ROWS
 from classify.estimators.rows import RowsOnDisk
 from classify.estimators.streamed import StreamedLogReg
 from extract.frozen import FrozenBase
+from extract.options import BaseSettings
 
 SIZES = ((1_000_000, "avg"), (100_000, "none"))
 APART = 0.1
@@ -86,7 +87,9 @@ def one_pass(n: int, pooling: str) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     labels = np.arange(n) >= n // 2
     with tempfile.TemporaryDirectory() as name:
-        base = FrozenBase.choose(weights=inputs.weights(), pooling=pooling, cache=name)
+        base = FrozenBase.choose(
+            BaseSettings(weights=inputs.weights(), pooling=pooling, cache=name)
+        )
         recipe = base.recipe
         shape = (512,) if pooling == "avg" else (4, 4, 512)
         names = [digest(i) for i in range(n)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify import registry
-from extract.options import add_arguments, options_from, positive, share
+from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress

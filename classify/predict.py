@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify.errors import ModelError
-from extract.images.decoding import MAX_PIXELS
+from extract.images.loading import ReadSettings
 from reports.ranking import best_in_validation
 from reports.wording.text import shown
 from toolkit.addresses import place
@@ -50,8 +50,7 @@ def predict(
     classifier: str | None = None,
     weights: str | None = None,
     cache: str | None = None,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> list[Answer]:
     """Classify image files with a saved model.
@@ -68,10 +67,8 @@ def predict(
         Where the base's weights are, if not where the run had them.
     cache : str, optional
         The cache folder.
-    workers : int, optional
-        Processes that read and decode.
-    max_pixels : int
-        Width times height up to which an image is decoded; a larger one is called broken.
+    reading : ReadSettings, optional
+        How image files are read.
     progress : Progress
         Told of hashing and computing.
 
@@ -100,19 +97,15 @@ def predict(
     logger.info(
         "%s: %s, accuracy in the run %.3f", result.classifier, result.title, result.accuracy
     )
-    base = FrozenBase.again(run.recipe_of(result), weights=weights, cache=cache, progress=progress)
-    done = base.extract(files, workers=workers, max_pixels=max_pixels, progress=progress)
+    base = FrozenBase.from_dict(
+        run.recipe_of(result), weights=weights, cache=cache, progress=progress
+    )
+    done = base.extract(files, reading=reading, progress=progress)
     usable = [file for file in files if file in done.digests]
     answers = {file: Answer(file, None, None, reason) for file, reason in done.quarantine.items()}
     if usable:
         X = (
-            load_images(
-                usable,
-                base.recipe.size,
-                workers=workers,
-                max_pixels=max_pixels,
-                progress=progress,
-            )
+            load_images(usable, base.recipe.size, reading=reading, progress=progress)
             if model.consumes == "images"
             else base.embeddings([done.digests[file] for file in usable])
         )
@@ -191,7 +184,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-pixels",
         type=int,
         metavar="N",
-        default=MAX_PIXELS,
+        default=ReadSettings.max_pixels,
         help="width times height up to which an image is decoded",
     )
 
@@ -218,8 +211,7 @@ def _predict(args: argparse.Namespace) -> None:
             classifier=args.clf,
             weights=args.weights,
             cache=args.cache,
-            workers=args.workers,
-            max_pixels=args.max_pixels,
+            reading=ReadSettings(args.workers, args.max_pixels),
             progress=progress,
         )
     broken = sum(answer.reason is not None for answer in answers)

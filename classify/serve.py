@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from classify.errors import ClassifierError
 from classify.predict import add_model_arguments
 from extract.errors import ImageError
+from extract.images.loading import ReadSettings
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
@@ -84,7 +85,7 @@ def _serve(args: argparse.Namespace) -> None:
                 classifier=args.clf,
                 weights=args.weights,
                 cache=args.cache,
-                max_pixels=args.max_pixels,
+                reading=ReadSettings(max_pixels=args.max_pixels),
                 progress=progress,
             )
         with model:

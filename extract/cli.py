@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from extract.options import add_arguments, options_from
+from extract.arguments import add_arguments, options_from
 from toolkit.console import argument_parser, run
 from toolkit.progress import ConsoleProgress
 

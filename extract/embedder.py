@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
 from extract.images.decoding import MAX_PIXELS
+from extract.images.loading import ReadSettings
+from extract.options import BaseSettings
 from extract.pipeline import hash_images
 
 if TYPE_CHECKING:
@@ -132,19 +134,18 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """
         paths = [Path(path) for path in X]
         base = self._base(paths)
-        done = base.extract(
-            paths,
-            batch_size=self.batch_size,
-            workers=self.workers,
-            max_pixels=self.max_pixels,
-        )
+        done = base.extract(paths, batch_size=self.batch_size, reading=self._reading)
         for path, reason in done.quarantine.items():
             raise ImageError(f"{path} cannot be used as an image: {reason}")
         return base.embeddings([done.digests[path] for path in paths])
 
+    @property
+    def _reading(self) -> ReadSettings:
+        return ReadSettings(self.workers, self.max_pixels)
+
     def _base(self, X: Sequence[str | Path]) -> FrozenBase:
         """Return the base, calibrated on `X` if it must be and was not."""
-        base = FrozenBase.choose(
+        settings = BaseSettings(
             self.backbone,
             size=self.size,
             pooling=self.pooling,
@@ -155,10 +156,11 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
             engine=self.engine,
             cache=self.cache,
         )
+        base = FrozenBase.choose(settings)
         if not base.needs_calibration:
             return base
-        digests, _ = hash_images([Path(path) for path in X], base.store, workers=self.workers)
-        return base.calibrated(digests, workers=self.workers, max_pixels=self.max_pixels)
+        digests, _ = hash_images([Path(path) for path in X], base.store, reading=self._reading)
+        return base.calibrated(digests, reading=self._reading)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +10,24 @@ from cache.location import cache_folder
 from cache.store import Store
 from extract import engines
 from extract.backbones import weights as pretrained
-from extract.backbones.catalog import find
 from extract.engines.model_store import ModelStore
-from extract.errors import RecipeError, WeightsError
-from extract.images.decoding import MAX_PIXELS
-from extract.images.loading import BATCH_SIZE, usable_images
+from extract.errors import WeightsError
+from extract.images.loading import BATCH_SIZE, ReadSettings, usable_images
+from extract.options import BaseSettings
 from extract.pipeline import ExtractionResult, extract
-from extract.recipe import Recipe, recipe_for
+from extract.recipe import Recipe
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
 
     from extract.backbones.weights import Weights
     from extract.engines import Engine
+    from extract.pipeline import Loader
 
 
 @dataclass(frozen=True)
@@ -53,57 +53,38 @@ class FrozenBase:
 
     @classmethod
     def choose(
-        cls,
-        backbone: str = "vgg16",
-        *,
-        size: int | str = "default",
-        pooling: str = "auto",
-        preprocess: str = "auto",
-        precision: str = "float32",
-        flip: bool = False,
-        mirrored: bool = False,
-        layer: str | None = None,
-        weights: str = "auto",
-        engine: str = "auto",
-        cache: str | Path | None = None,
-        progress: Progress = silent,
+        cls, settings: BaseSettings = BaseSettings(), *, progress: Progress = silent
     ) -> FrozenBase:
-        """Find the weights and settle the recipe; nothing is computed yet.
+        """Find the weights and determine the recipe; nothing is computed yet.
 
-        See `extract.options.Options` for the parameters. With int8, the recipe names the model that
-        an earlier calibration has made, if there is one; see `calibrated`.
+        With int8, the recipe names the quantised model of an earlier calibration, if there is one;
+        see `calibrated`.
+
+        Parameters
+        ----------
+        settings : BaseSettings, optional
+            Of one backbone.
+        progress : Progress
+            Told of downloading.
 
         Raises
         ------
         ToolkitError
             If there is no such backbone, or the weights or the cache cannot be used.
         """
-        found = find(backbone)
-        size = {"default": found.size, "native": found.native_size}.get(str(size), size)
-        if not isinstance(size, int):
-            raise RecipeError(f"size must be a number of pixels, default or native, found {size!r}")
-        found.check_size(size)  # before anything is downloaded
-        pooling = found.pooling if pooling == "auto" else pooling
-        folder = cache_folder(cache)
-        chosen = pretrained.resolve(weights, backbone, cache=folder, size=size, progress=progress)
-        recipe = recipe_for(
-            chosen,
-            backbone,
-            size,
-            pooling,
-            preprocess,
-            precision,
-            flip=flip,
-            mirrored=mirrored,
-            layer=layer,
+        size = settings.size_in_pixels  # a size that does not fit fails before any download
+        folder = cache_folder(settings.cache)
+        weights = pretrained.resolve(
+            settings.weights, settings.backbone, cache=folder, size=size, progress=progress
         )
-        base = cls(recipe, chosen, Store(folder), engine)
-        if precision == "int8":
+        recipe = settings.recipe(weights)
+        base = cls(recipe, weights, Store(folder), settings.engine)
+        if recipe.precision == "int8":
             recipe = dataclasses.replace(recipe, quantised=base.models.find(recipe))
         return dataclasses.replace(base, recipe=recipe)
 
     @classmethod
-    def again(
+    def from_dict(
         cls,
         fields: Mapping[str, Any],
         *,
@@ -112,17 +93,17 @@ class FrozenBase:
         engine: str = "auto",
         progress: Progress = silent,
     ) -> FrozenBase:
-        """Return the base that a run has used, from the recipe in its record.
+        """Return the base of an earlier run, from the recipe in its record.
 
         Parameters
         ----------
         fields : mapping
             What `to_dict` returned.
         weights : str, optional
-            Where the weights are now, if not where the run had them.
+            Where the weights are now; by default, where the run found them.
         cache : str or Path, optional
             The cache folder.
-        engine : str
+        engine : str, default="auto"
             See `extract.engines.choose`.
         progress : Progress
             Told of downloading.
@@ -136,17 +117,18 @@ class FrozenBase:
         """
         recipe = Recipe.from_dict(fields)
         folder = cache_folder(cache)
-        where = weights or str(fields.get("weights_source", "auto"))
-        found = pretrained.resolve(
-            where, recipe.backbone, cache=folder, size=recipe.size, progress=progress
+        source = weights or str(fields.get("weights_source", "auto"))
+        resolved = pretrained.resolve(
+            source, recipe.backbone, cache=folder, size=recipe.size, progress=progress
         )
-        if found.identity != recipe.weights:
+        if resolved.identity != recipe.weights:
             raise WeightsError(
-                f"the weights {where} are not the ones that the run used: expected identity "
-                f"{recipe.weights[:12]}, found {found.identity[:12]}; say with --weights where "
-                "those are now"
+                f"the weights {source} are not the ones that the run used: expected identity "
+                f"{recipe.weights[:12]}, found {resolved.identity[:12]}; say where the weights of "
+                "the run are now",
+                setting="weights",
             )
-        return cls(recipe, found, Store(folder), engine)
+        return cls(recipe, resolved, Store(folder), engine)
 
     @property
     def models(self) -> ModelStore:
@@ -163,8 +145,7 @@ class FrozenBase:
         digests: Mapping[Path, str],
         *,
         name: str = "",
-        workers: int | None = None,
-        max_pixels: int = MAX_PIXELS,
+        reading: ReadSettings = ReadSettings(),
         progress: Progress = silent,
     ) -> FrozenBase:
         """Return the base with its quantised model, made from training images if there is none.
@@ -176,8 +157,8 @@ class FrozenBase:
             random, and the same one whatever the files are called.
         name : str
             What the images are called in later notes.
-        workers, max_pixels
-            As in `extract`.
+        reading : ReadSettings, optional
+            How the images are read.
         progress : Progress
             Told of decoding and calibrating.
 
@@ -200,8 +181,7 @@ class FrozenBase:
                     sorted(digests, key=lambda path: digests[path]),
                     self.recipe.size,
                     CALIBRATION_IMAGES,
-                    workers=workers,
-                    max_pixels=max_pixels,
+                    reading=reading,
                     progress=progress,
                 )
                 model = quantise(self.recipe, self.weights, self.models, images, progress)
@@ -215,29 +195,19 @@ class FrozenBase:
         paths: Sequence[Path],
         *,
         batch_size: int = BATCH_SIZE,
-        workers: int | None = None,
-        max_pixels: int = MAX_PIXELS,
-        dask: str | None = None,
+        reading: ReadSettings = ReadSettings(),
+        open_loader: Callable[[], AbstractContextManager[Loader]] | None = None,
         progress: Progress = silent,
     ) -> ExtractionResult:
-        """Put the embedding of every image into the store; see `extract.pipeline.extract`.
-
-        With `dask`, the workers of that cluster compute; see `extract.cluster.connection.cluster`.
-        """
-        elsewhere = None
-        if dask is not None:
-            from extract.cluster.extraction import loading
-
-            elsewhere = functools.partial(loading, dask, self, max_pixels)
+        """Put the embedding of every image into the store; see `extract.pipeline.extract`."""
         return extract(
             paths,
             self.recipe,
             self.store,
             self.make_engine,
             batch_size=batch_size,
-            workers=workers,
-            max_pixels=max_pixels,
-            elsewhere=elsewhere,
+            reading=reading,
+            open_loader=open_loader,
             progress=progress,
         )
 

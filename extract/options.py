@@ -1,90 +1,73 @@
-"""The command-line options of an extraction; `extract` and `classify` have them in common."""
+"""Settings of an extraction, as data classes, and the presets of the command line.
+
+`BaseSettings` decides what an embedding is and where it is kept,
+`extract.images.loading.ReadSettings` how files are read, and `Options` holds both together with
+the data set. `extract.arguments` fills them from a command line.
+"""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cache.location import ENVIRONMENT_VARIABLE
 from extract.backbones.catalog import find
-from extract.engines import ENGINES
 from extract.errors import RecipeError
-from extract.images.decoding import MAX_PIXELS
-from extract.recipe import PRECISIONS
+from extract.images.loading import BATCH_SIZE, ReadSettings
+from extract.recipe import Recipe
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "lesson": {"preprocess": "notebook"},
-    "default": {},
-    "fast": {"precision": "int8"},
-    "best": {"size": "native", "precision": "int8", "flip": True},
-}
-"""What each ``--preset`` sets; the other options have their defaults."""
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from extract.backbones.weights import Weights
 
 
 @dataclass(frozen=True)
-class Options:
-    """What ``python -m extract`` and ``python -m classify`` ask of the extraction.
+class BaseSettings:
+    """Which frozen base computes the embeddings, and how.
 
     Parameters
     ----------
-    data : str
-        ``auto``, a named data set, a folder, a CSV or zip file, the URL of a zip file, or the
-        address of a folder or CSV file; see `extract.datasets.sources.locate`.
-    labels : str or None
-        A CSV file whose labels are put over those of the data; see `extract.datasets.corrections`.
-    preset : str
-        The key of `PRESETS` that the user began with; what it sets are the fields below.
-    backbone : str
-        Any network of `keras.applications`, see `extract.backbones.catalog.find`; or several,
-        separated by commas.
-    size : int or {"default", "native"}
-        Side in pixels of the square that images are resized to: what the backbone was trained on,
-        or (default) for VGG16 the lesson's 150.
-    pool : {"auto", "none", "avg", "max"}
-        What is done over the two spatial axes of the base's output; auto is what the backbone's own
-        classifier does with it.
-    layer : str or None
-        Name of the layer whose output is the embedding; None is the base's last.
-    preprocess : {"auto", "notebook"}
-        What the weights were trained with, or the lesson's BGR / 255.
-    precision : str
-        Number format of the forward pass, see `extract.recipe.Recipe`.
-    flip : bool
-        Whether an embedding is the mean over the image and its mirror image.
-    mirrored : bool
-        Whether it is that of the mirror image alone.
-    weights : str
-        ``auto``, ``imagenet``, ``torchvision`` or a file; or one for each backbone, separated by
-        commas.
-    engine : {"auto", "tensorflow", "openvino"}
-        See `extract.engines.choose`.
-    batch_size : int
-        Images per forward pass.
-    workers : int or None
-        Processes that read and decode; None is one per core.
-    max_pixels : int
-        Width times height up to which an image is decoded; a larger one is set aside.
-    dask : str or None
-        The Dask cluster that computes and trains, see `extract.cluster.connection.cluster`; None
-        is this process.
-    cache : str or None
-        The cache folder; None is the environment's or the user's.
-    mirror_url : str or None
-        URL below which the files of a named data set are fetched instead.
-    test_size : float
-        Share of the test split where the data have none.
-    seed : int
-        Decides that split, and everything random in training.
+    backbone : str, default="vgg16"
+        Any network of `keras.applications`, see `extract.backbones.catalog.find`. `Options` also
+        accepts several, separated by commas.
+    size : int or {"default", "native"}, default="default"
+        Side in pixels of the square that images are resized to. ``"native"`` is the size the
+        backbone was trained on; ``"default"`` is the same, except for VGG16, where it is 150.
+    pooling : {"auto", "none", "avg", "max"}, default="auto"
+        Pooling over height and width of the base's output. ``"auto"`` is what the backbone's own
+        classifier uses.
+    layer : str, default=None
+        Name of the layer whose output is the embedding. ``None`` is the last layer of the base.
+    preprocess : {"auto", "notebook"}, default="auto"
+        ``"auto"`` is the preprocessing that the weights were trained with, as far as that is
+        known, else that of the backbone's ImageNet weights. ``"notebook"`` is BGR / 255.
+    precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
+        Number format of the forward pass. int8 needs the extra ``fast``; float16 and bfloat16 need
+        a GPU.
+    flip : bool, default=False
+        Whether an embedding is the mean over the image and its horizontal flip.
+    mirrored : bool, default=False
+        Whether an embedding is that of the horizontally flipped image alone.
+    weights : str, default="auto"
+        ``"auto"``, ``"imagenet"``, ``"torchvision"`` or the path of a file; see
+        `extract.backbones.weights.resolve`. With several backbones, one for all of them or one for
+        each, separated by commas.
+    engine : {"auto", "tensorflow", "openvino"}, default="auto"
+        What runs the network; see `extract.engines.choose`.
+    cache : str or Path, default=None
+        The cache folder. ``None`` is the folder that the environment variable
+        ``FROZEN_FEATURES_CACHE`` names, else the user's cache folder.
+
+    Examples
+    --------
+    >>> BaseSettings("mobilenet", pooling="avg").size_in_pixels
+    224
     """
 
-    data: str = "auto"
-    labels: str | None = None
-    preset: str = "default"
     backbone: str = "vgg16"
     size: int | str = "default"
-    pool: str = "auto"
+    pooling: str = "auto"
     layer: str | None = None
     preprocess: str = "auto"
     precision: str = "float32"
@@ -92,226 +75,152 @@ class Options:
     mirrored: bool = False
     weights: str = "auto"
     engine: str = "auto"
-    batch_size: int = 32
-    workers: int | None = None
-    max_pixels: int = MAX_PIXELS
+    cache: str | Path | None = None
+
+    @property
+    def size_in_pixels(self) -> int:
+        """The side of the images, with "default" and "native" resolved.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such backbone, or it does not accept images of this size.
+        """
+        backbone = find(self.backbone)
+        sizes = {"default": backbone.size, "native": backbone.native_size}
+        size = sizes.get(str(self.size), self.size)
+        if not isinstance(size, int):
+            raise RecipeError(
+                f"size must be a number of pixels, default or native, found {size!r}",
+                setting="size",
+            )
+        backbone.check_size(size)
+        return size
+
+    def recipe(self, weights: Weights) -> Recipe:
+        """Return the recipe for these settings and weights.
+
+        Parameters
+        ----------
+        weights : Weights
+            From `extract.backbones.weights.resolve`; their identity becomes part of the recipe.
+
+        Returns
+        -------
+        Recipe
+            With int8, it does not name a quantised model yet; see `extract.frozen.FrozenBase`.
+
+        Raises
+        ------
+        RecipeError
+            If a setting has a value that is not known or does not fit the backbone.
+        """
+        if self.preprocess not in ("auto", "notebook"):
+            raise RecipeError(
+                f"preprocess {self.preprocess!r} is not known; choose one of: auto, notebook",
+                setting="preprocess",
+            )
+        backbone = find(self.backbone)
+        preprocessing = weights.trained_with or backbone.preprocessing
+        return Recipe(
+            weights=weights.identity,
+            preprocessing=preprocessing if self.preprocess == "auto" else self.preprocess,
+            backbone=backbone.name,
+            layer=self.layer,
+            size=self.size_in_pixels,
+            pooling=backbone.pooling if self.pooling == "auto" else self.pooling,
+            flip=self.flip,
+            mirrored=self.mirrored,
+            precision=self.precision,
+        )
+
+
+PRESETS = {
+    "lesson": BaseSettings(preprocess="notebook"),
+    "default": BaseSettings(),
+    "fast": BaseSettings(precision="int8"),
+    "best": BaseSettings(size="native", precision="int8", flip=True),
+}
+"""The settings that each ``--preset`` begins with."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``python -m extract`` and ``python -m classify`` extract, and how.
+
+    Parameters
+    ----------
+    data : str, default="auto"
+        ``"auto"``, a named data set, a folder, a CSV or zip file, the URL of a zip file, or the
+        address of a folder or CSV file; see `extract.datasets.sources.locate`.
+    base : BaseSettings, optional
+        The frozen base; several, if `base.backbone` names several separated by commas.
+    reading : ReadSettings, optional
+        How image files are read.
+    labels : str, default=None
+        A CSV file whose labels replace those of the data; see `extract.datasets.corrections`.
+    preset : str, default="default"
+        The key of `PRESETS` that `base` was derived from.
+    batch_size : int, default=32
+        Images per forward pass.
+    dask : str, default=None
+        The Dask cluster that computes and trains, see `extract.cluster.connection.cluster`.
+        ``None`` is this process.
+    mirror_url : str, default=None
+        URL below which the files of a named data set are fetched instead.
+    test_size : float, default=0.2
+        Share of the test split, where the data have none.
+    seed : int, default=0
+        Seed of that split and of everything random in training.
+    """
+
+    data: str = "auto"
+    base: BaseSettings = field(default_factory=BaseSettings)
+    reading: ReadSettings = field(default_factory=ReadSettings)
+    labels: str | None = None
+    preset: str = "default"
+    batch_size: int = BATCH_SIZE
     dask: str | None = None
-    cache: str | None = None
     mirror_url: str | None = None
     test_size: float = 0.2
     seed: int = 0
 
     def for_each_backbone(self) -> list[Options]:
-        """Return these options for one backbone at a time.
+        """Return these options once for each backbone.
 
         Raises
         ------
         RecipeError
-            If there is no such backbone, one is named twice, or there are more or fewer weights.
+            If a backbone is not known or named twice, or the number of weights does not fit.
         """
-        names = [find(part.strip()).name for part in self.backbone.split(",")]
+        names = [find(part.strip()).name for part in self.base.backbone.split(",")]
         if len(set(names)) < len(names):
-            raise RecipeError(f"--backbone {self.backbone}: each backbone once, please")
-        sources = [self.weights] * len(names)
-        if len(names) > 1 and "," in self.weights:
-            sources = [part.strip() for part in self.weights.split(",")]
-        if len(sources) != len(names):
             raise RecipeError(
-                f"--weights {self.weights}: expected one for all backbones, or {len(names)} "
-                f"separated by commas, found {len(sources)}"
+                f"expected each backbone once, found {self.base.backbone}", setting="backbone"
+            )
+        weights = [self.base.weights] * len(names)
+        if len(names) > 1 and "," in self.base.weights:
+            weights = [part.strip() for part in self.base.weights.split(",")]
+        if len(weights) != len(names):
+            raise RecipeError(
+                f"expected weights for all backbones together, or {len(names)} separated by "
+                f"commas, found {len(weights)}: {self.base.weights}",
+                setting="weights",
             )
         return [
-            dataclasses.replace(self, backbone=name, weights=source)
-            for name, source in zip(names, sources, strict=True)
+            dataclasses.replace(
+                self, base=dataclasses.replace(self.base, backbone=name, weights=source)
+            )
+            for name, source in zip(names, weights, strict=True)
         ]
 
     @property
     def described_preset(self) -> str:
-        """The preset, with the options that were set otherwise: "best, but size 150"."""
-        standard = Options(**PRESETS[self.preset])
+        """The preset, with the settings that differ from it: "best, but size 150"."""
+        preset = PRESETS[self.preset]
         changed = ", ".join(
-            f"{name} {getattr(self, name)}"
-            for name in ("backbone", "size", "pool", "layer", "preprocess", "precision", "flip")
-            if getattr(self, name) != getattr(standard, name)
+            f"{name} {getattr(self.base, name)}"
+            for name in ("backbone", "size", "pooling", "layer", "preprocess", "precision", "flip")
+            if getattr(self.base, name) != getattr(preset, name)
         )
         return f"{self.preset}, but {changed}" if changed else self.preset
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a parser, with `Options`' defaults."""
-    default = Options()
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data",
-        metavar="WHAT",
-        default=default.data,
-        help="auto, dogs-vs-cats, shapes, a folder, a .csv file with path,label[,split], a .zip "
-        "file or the URL of one, or the address of a folder or .csv file (s3://bucket/pictures, "
-        "https://host/pictures/); auto takes data/ if it holds images, else dogs-vs-cats, else "
-        "(if that cannot be reached) shapes",
-    )
-    data.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="a .csv file with path,label whose labels are put over those of the data: a corrected "
-        "suspects.csv; where the label is empty, the image is left out",
-    )
-    data.add_argument(
-        "--mirror",
-        dest="mirror_url",
-        metavar="URL",
-        help="download the files of dogs-vs-cats from this address instead",
-    )
-    data.add_argument(
-        "--test-size",
-        type=share,
-        metavar="SHARE",
-        default=default.test_size,
-        help="share of every class that becomes the test split, where the data have none",
-    )
-    _add_base_arguments(parser, default)
-    work = parser.add_argument_group("work")
-    work.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default=default.engine,
-        help="what computes; auto is OpenVINO if the extra fast is installed and there is no GPU, "
-        "else TensorFlow",
-    )
-    work.add_argument(
-        "--batch-size",
-        type=positive,
-        metavar="N",
-        default=default.batch_size,
-        help="images per forward pass",
-    )
-    work.add_argument(
-        "--workers",
-        type=positive,
-        metavar="N",
-        help="processes that read and decode (default: one per core)",
-    )
-    work.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="let the workers of a Dask cluster compute (and train, in classify): tcp://HOST:PORT "
-        "of its scheduler, or local:N for N processes on this machine",
-    )
-    work.add_argument(
-        "--max-pixels",
-        type=positive,
-        metavar="N",
-        default=default.max_pixels,
-        help="width times height up to which an image is decoded; a larger one is set aside",
-    )
-    work.add_argument(
-        "--cache",
-        metavar="DIR",
-        help=f"cache folder (default: ${ENVIRONMENT_VARIABLE}, else the user's cache folder)",
-    )
-    work.add_argument(
-        "--seed", type=_seed, metavar="N", default=default.seed, help="of everything random"
-    )
-    work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
-    work.add_argument(
-        "--json", action="store_true", help="print the summary as one JSON object instead"
-    )
-
-
-def _add_base_arguments(parser: argparse.ArgumentParser, default: Options) -> None:
-    base = parser.add_argument_group("frozen base")
-    base.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        default=default.preset,
-        help="lesson: 150 pixels, float32, notebook preprocessing; default: 150, float32; "
-        "fast: 150, int8; best: 224, int8, flip (sizes for VGG16). The options below change it",
-    )
-    base.add_argument(
-        "--backbone",
-        metavar="NAMES",
-        default=default.backbone,
-        help="a keras.applications network (python -m extract --list-backbones), or several "
-        "separated by commas; mobilenet:alpha=0.25 for another width",
-    )
-    base.add_argument(
-        "--weights",
-        metavar="WHICH",
-        default=default.weights,
-        help="auto, imagenet, torchvision (VGG16 only) or a .h5 or .npz file; or one for each "
-        "backbone, separated by commas",
-    )
-    base.add_argument(
-        "--size",
-        type=_size,
-        metavar="PIXELS",
-        help="side of the images, or native: what the backbone was trained on (default: native, "
-        "but for VGG16 the lesson's 150)",
-    )
-    base.add_argument(
-        "--pool",
-        choices=("auto", "none", "avg", "max"),
-        default=default.pool,
-        help="over height and width; auto is what the backbone's own classifier does",
-    )
-    base.add_argument(
-        "--layer",
-        metavar="NAME",
-        help="the layer whose output is the embedding (default: the last)",
-    )
-    base.add_argument(
-        "--preprocess",
-        choices=("auto", "notebook"),
-        help="what the weights were trained with (default), or the lesson's BGR / 255",
-    )
-    base.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        help="of the forward pass (default: float32); int8 needs the extra fast and is calibrated "
-        "once, on training images; float16 and bfloat16 need a GPU",
-    )
-    base.add_argument(
-        "--flip",
-        action=argparse.BooleanOptionalAction,
-        help="mean of the embeddings of the image and of its mirror image, at twice the cost",
-    )
-
-
-def options_from(args: argparse.Namespace) -> Options:
-    """Return the options that a parser with `add_arguments` has read."""
-    names = {field.name for field in dataclasses.fields(Options)}
-    given = {
-        name: value for name, value in vars(args).items() if name in names and value is not None
-    }
-    return Options(**{**PRESETS[args.preset], **given})
-
-
-def positive(text: str) -> int:
-    """Read a whole number from 1, for argparse."""
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
-    return number
-
-
-def _size(text: str) -> int | str:
-    return text if text in ("default", "native") else positive(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 0 to 2^32 - 1, found {text}"
-        )
-    return int(text)
-
-
-def share(text: str) -> float:
-    """Read a share between 0 and 1, for argparse."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < 1:
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text}")
-    return found

@@ -18,8 +18,8 @@ import numpy as np
 from cache.store import SHARD_ROWS
 from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderPool
-from extract.images.decoding import MAX_PIXELS, read_bytes
-from extract.images.loading import BATCH_SIZE, ahead, default_workers, readers
+from extract.images.decoding import read_bytes
+from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
 from toolkit.addresses import file_state, is_remote
 from toolkit.errors import AddressError
 from toolkit.progress import Progress, silent
@@ -73,9 +73,8 @@ def extract(
     make_engine: Callable[[], Engine],
     *,
     batch_size: int = BATCH_SIZE,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    elsewhere: Callable[[], AbstractContextManager[Loader]] | None = None,
+    reading: ReadSettings = ReadSettings(),
+    open_loader: Callable[[], AbstractContextManager[Loader]] | None = None,
     progress: Progress = silent,
 ) -> ExtractionResult:
     """Put the embedding of every image into the store, computing those that are not there.
@@ -92,14 +91,13 @@ def extract(
         Called once, and only if something must be computed.
     batch_size : int
         Images per forward pass; it changes the speed, not the numbers.
-    workers : int, optional
-        Processes that read and decode; one per core by default.
-    max_pixels : int
-        Width times height up to which an image is decoded. It decides which images are computed,
-        not what is computed: an embedding that is there is used, whatever the image's size.
-    elsewhere : callable, optional
-        Called like `make_engine`, and in its place: what it opens loads embeddings instead of
-        decoded images. See `extract.cluster.extraction.loading`.
+    reading : ReadSettings, optional
+        How files are read. The limit of pixels decides which images are computed, not what is
+        computed: an embedding that is in the store is used, whatever the size of the image.
+    open_loader : callable, optional
+        Called in place of `make_engine`, if something must be computed. The context manager that it
+        returns gives a loader of embeddings instead of decoded images; see
+        `extract.cluster.extraction.loading`.
     progress : Progress
         Told of the stages "hashing images" and "computing embeddings".
 
@@ -117,19 +115,19 @@ def extract(
         After Ctrl-C, with a message; everything computed until then has been committed.
     """
     started = time.monotonic()
-    digests, quarantine = hash_images(paths, store, fetch=False, workers=workers, progress=progress)
+    digests, quarantine = hash_images(paths, store, fetch=False, reading=reading, progress=progress)
     todo = _todo(paths, digests, quarantine, store.missing(recipe.fingerprint, [*digests.values()]))
     computed: set[str] = set()
     if todo:
-        if elsewhere is not None:
+        if open_loader is not None:
             run = _Run(recipe, store, lambda: _as_they_are, batch_size, progress)
-            with elsewhere() as loader:
+            with open_loader() as loader:
                 run.compute(todo, loader)
         else:
             run = _Run(recipe, store, make_engine, batch_size, progress)
             with (
-                ThreadPoolExecutor(readers(paths, workers), "decode") as pool,
-                DecoderPool(recipe.size, max_pixels, workers or default_workers()) as decoders,
+                ThreadPoolExecutor(reading.threads(paths), "decode") as pool,
+                DecoderPool(recipe.size, reading.max_pixels, reading.processes) as decoders,
             ):
                 run.compute(todo, _decoding(pool, decoders, 2 * batch_size))
         computed = run.computed
@@ -329,7 +327,7 @@ def hash_images(
     store: Store,
     *,
     fetch: bool = True,
-    workers: int | None = None,
+    reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> tuple[dict[Path, str], dict[Path, str]]:
     """Take the SHA-256 of every image file, or recall it where the file has not changed.
@@ -342,8 +340,8 @@ def hash_images(
         What it remembers is used, and added to.
     fetch : bool
         Whether addresses are read too; without, only what is remembered of them is returned.
-    workers : int, optional
-        Threads that read; one per core by default.
+    reading : ReadSettings, optional
+        How many threads read.
     progress : Progress
         Told of the stage "hashing images".
 
@@ -371,7 +369,7 @@ def hash_images(
         except ImageError as error:
             return path, state, error
 
-    with ThreadPoolExecutor(readers(unknown, workers), "hash") as pool:
+    with ThreadPoolExecutor(reading.threads(unknown), "hash") as pool:
         for done, (path, state, found) in enumerate(ahead(pool, digest, unknown, 64), 1):
             if isinstance(found, ImageError):
                 quarantine[path] = str(found)

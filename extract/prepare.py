@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
     ToolkitError
         If there is no such data set, or it cannot be had.
     """
-    folder = cache_folder(options.cache)
+    folder = cache_folder(options.base.cache)
     source = sources.locate(
         options.data, cache=folder, mirror_url=options.mirror_url, progress=progress
     )
@@ -194,28 +195,19 @@ def _embed(
     dataset: Dataset, options: Options, progress: Progress
 ) -> tuple[FrozenBase, ExtractionResult]:
     """Choose the base, calibrate it if need be, and extract."""
-    base = FrozenBase.choose(
-        options.backbone,
-        size=options.size,
-        pooling=options.pool,
-        preprocess=options.preprocess,
-        precision=options.precision,
-        flip=options.flip,
-        mirrored=options.mirrored,
-        layer=options.layer,
-        weights=options.weights,
-        engine=options.engine,
-        cache=options.cache,
-        progress=progress,
-    )
+    base = FrozenBase.choose(options.base, progress=progress)
     if base.needs_calibration:
         base = _calibrate(base, dataset, options, progress)
+    open_loader = None
+    if options.dask is not None:
+        from extract.cluster.extraction import loading
+
+        open_loader = functools.partial(loading, options.dask, base, options.reading)
     done = base.extract(
         [item.path for item in dataset.items],
         batch_size=options.batch_size,
-        workers=options.workers,
-        max_pixels=options.max_pixels,
-        dask=options.dask,
+        reading=options.reading,
+        open_loader=open_loader,
         progress=progress,
     )
     return base, done
@@ -226,7 +218,7 @@ def _calibrate(
 ) -> FrozenBase:
     """Quantise the base on images of the training split, which may have to be drawn first."""
     paths = [item.path for item in dataset.items]
-    digests, _ = hash_images(paths, base.store, workers=options.workers, progress=progress)
+    digests, _ = hash_images(paths, base.store, reading=options.reading, progress=progress)
     readable = dataclasses.replace(
         dataset, items=tuple(item for item in dataset.items if item.path in digests)
     )
@@ -237,8 +229,7 @@ def _calibrate(
     return base.calibrated(
         {item.path: digests[item.path] for item in readable.items if item.split == "train"},
         name=dataset.name,
-        workers=options.workers,
-        max_pixels=options.max_pixels,
+        reading=options.reading,
         progress=progress,
     )
 

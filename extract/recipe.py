@@ -17,8 +17,6 @@ from extract.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from extract.backbones.weights import Weights
-
 SCHEMA = 1
 """Raised whenever the same recipe begins to give other numbers."""
 
@@ -143,50 +141,6 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the fingerprint, for reports."""
         return {**dataclasses.asdict(self), "fingerprint": self.fingerprint}
-
-
-def recipe_for(
-    weights: Weights,
-    backbone: str = "vgg16",
-    size: int = 150,
-    pooling: str = "none",
-    preprocess: str = "auto",
-    precision: str = "float32",
-    *,
-    flip: bool = False,
-    mirrored: bool = False,
-    layer: str | None = None,
-) -> Recipe:
-    """Return the recipe for given weights.
-
-    Parameters
-    ----------
-    weights : Weights
-        Their identity goes into the recipe.
-    backbone, size, pooling, precision, flip, mirrored, layer
-        As in `Recipe`.
-    preprocess : {"auto", "notebook"}
-        `auto` is what the weights were trained with, as far as that is known, else what the
-        backbone's ImageNet weights were trained with; `notebook` is the lesson's BGR / 255.
-
-    Returns
-    -------
-    Recipe
-    """
-    _one_of("preprocess", preprocess, ("auto", "notebook"))
-    if preprocess == "auto":
-        preprocess = weights.trained_with or find(backbone).preprocessing
-    return Recipe(
-        weights=weights.identity,
-        preprocessing=preprocess,
-        backbone=backbone,
-        size=size,
-        pooling=pooling,
-        precision=precision,
-        flip=flip,
-        mirrored=mirrored,
-        layer=layer,
-    )
 
 
 def _one_of(field: str, value: str, choices: tuple[str, ...]) -> None:

@@ -47,7 +47,9 @@ def recompute(
     ToolkitError
         If the weights there are not those that the recipe names, or a file cannot be used.
     """
-    base = FrozenBase.again(json.loads(canonical), weights=weights, cache=cache, progress=progress)
+    base = FrozenBase.from_dict(
+        json.loads(canonical), weights=weights, cache=cache, progress=progress
+    )
     engine = base.make_engine()
     images = load_images(paths, base.recipe.size)
     rows = []

@@ -277,12 +277,11 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(
 def test_planted_faults_are_found(lesson: Lesson, extracted: Done, tmp_path: Path) -> None:
     """Of 40 flipped labels and 40 near-duplicates nearly all, with few false alarms."""
     from benchmarks import audit
-    from extract.options import Options
+    from extract.options import BaseSettings, Options
     from extract.prepare import find_dataset
 
-    options = Options(
-        data=str(lesson.photographs), weights=lesson.weights, cache=str(lesson.home / "cache")
-    )
+    base = BaseSettings(weights=lesson.weights, cache=lesson.home / "cache")
+    options = Options(str(lesson.photographs), base)
     flips, copies, alarms, _ = audit.measure(find_dataset(options), options, tmp_path / "0", 0)
     assert flips >= 0.9
     assert copies >= 0.95

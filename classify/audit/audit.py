@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.audit import duplicates, outliers
-from extract.images.decoding import MAX_PIXELS
-from extract.images.loading import load_images
+from extract.images.loading import ReadSettings, load_images
 from extract.prepare import copies
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from toolkit.progress import silent
@@ -32,8 +31,7 @@ def audit(
     predictions: Sequence[PredictionRow] = (),
     *,
     seed: int = 0,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> Audit:
     """Look through a data set, from its embeddings in the cache.
@@ -46,10 +44,8 @@ def audit(
         Of classifiers on the test images, whose accuracies without the leaks are told.
     seed : int
         Of the folds in which the labels are judged.
-    workers : int, optional
-        Processes that decode.
-    max_pixels : int
-        Width times height up to which an image is decoded.
+    reading : ReadSettings, optional
+        How image files are read.
     progress : Progress
         Told of every stage.
 
@@ -63,14 +59,13 @@ def audit(
 
     >>> from tempfile import TemporaryDirectory
     >>> from extract.backbones.catalog import construct
-    >>> from extract.options import Options
+    >>> from extract.options import BaseSettings, Options
     >>> from extract.prepare import find_dataset, prepare
     >>> backbone, scratch = "mobilenet:alpha=0.25", TemporaryDirectory()
     >>> weights = f"{scratch.name}/random.npz"
     >>> np.savez(weights, *construct(backbone, 64).get_weights())
-    >>> options = Options(
-    ...     data="shapes", backbone=backbone, size=64, weights=weights, cache=scratch.name
-    ... )
+    >>> base = BaseSettings(backbone, size=64, weights=weights, cache=scratch.name)
+    >>> options = Options("shapes", base)
     >>> found = audit(prepare(find_dataset(options), options))
     >>> [leak.test for leak in found.leaks if leak.exact]
     []
@@ -85,7 +80,7 @@ def audit(
     leaks = _leaks(prepared, digests, marks)
     progress("auditing: near-duplicates", 1, 1)
     found = _suspects(prepared, rows.reshape(len(rows), -1), seed, progress)
-    odd = _oddities(prepared, marks, workers, max_pixels, progress)
+    odd = _oddities(prepared, marks, reading, progress)
     leaked = {leak.test for leak in leaks}
     return Audit(
         leaks=leaks,
@@ -162,8 +157,7 @@ def _suspects(
 def _oddities(
     prepared: Prepared,
     marks: NDArray[np.float32],
-    workers: int | None,
-    max_pixels: int,
+    reading: ReadSettings,
     progress: Progress,
 ) -> list[Outlier]:
     items: Sequence[Item] = prepared.dataset.items
@@ -176,14 +170,14 @@ def _oddities(
     progress(stage, 0, len(paths))
     for start in range(0, len(paths), LOOKED_AT_TOGETHER):
         some = paths[start : start + LOOKED_AT_TOGETHER]
-        images = load_images(some, outliers.TINY, workers=workers, max_pixels=max_pixels)
+        images = load_images(some, outliers.TINY, reading=reading)
         reasons += [
             (start + i, f"nearly uniform: its pixels vary by {spread:.1f} of 255")
             for i, spread in outliers.uniform(images)
         ]
         reasons += [
             (start + i, f"tiny: {width} x {height} pixels")
-            for i, (width, height) in outliers.tiny(some, max_pixels)
+            for i, (width, height) in outliers.tiny(some, reading)
         ]
         progress(stage, start + len(some), len(paths))
     return [

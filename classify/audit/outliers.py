@@ -9,8 +9,8 @@ import numpy as np
 
 from classify.estimators.solvers.neighbours import nearest
 from extract.errors import ImageError
-from extract.images.decoding import MAX_PIXELS, read_bytes, sides
-from extract.images.loading import readers
+from extract.images.decoding import read_bytes, sides
+from extract.images.loading import ReadSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,9 @@ def uniform(images: NDArray[np.uint8]) -> list[tuple[int, float]]:
     return [(i, spread) for i, spread in enumerate(spreads) if spread < UNIFORM]
 
 
-def tiny(paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> list[tuple[int, tuple[int, int]]]:
+def tiny(
+    paths: Sequence[Path], reading: ReadSettings = ReadSettings()
+) -> list[tuple[int, tuple[int, int]]]:
     """Find images that have fewer pixels than can show much.
 
     Returns
@@ -87,10 +89,10 @@ def tiny(paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> list[tuple[int,
 
     def read(path: Path) -> tuple[int, int]:
         try:
-            return sides(read_bytes(path), max_pixels) or (TINY, TINY)
+            return sides(read_bytes(path), reading.max_pixels) or (TINY, TINY)
         except ImageError:  # it is gone by now, which is for others to say
             return TINY, TINY
 
-    with ThreadPoolExecutor(readers(paths), "header") as pool:
+    with ThreadPoolExecutor(reading.threads(paths), "header") as pool:
         found = enumerate(pool.map(read, paths))
         return [(i, both) for i, both in found if min(both) < TINY]

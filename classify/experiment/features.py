@@ -143,17 +143,17 @@ class Features:
         return load_images(
             self.prepared.paths(split),
             self.prepared.base.recipe.size,
-            workers=self.options.workers,
-            max_pixels=self.options.max_pixels,
+            reading=self.options.reading,
             progress=self.progress,
         )
 
     def _up_to(self, layer: str, *, mirrored: bool = False) -> Prepared:
         """Put the output of a layer further down into the cache too."""
         if mirrored not in self._lower:
-            options = dataclasses.replace(
-                self.options, layer=layer, pool="none", flip=False, mirrored=mirrored
+            base = dataclasses.replace(
+                self.options.base, layer=layer, pooling="none", flip=False, mirrored=mirrored
             )
+            options = dataclasses.replace(self.options, base=base)
             self._lower[mirrored] = embedded_otherwise(self.prepared, options, self.progress)
         return self._lower[mirrored]
 

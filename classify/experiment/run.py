@@ -202,8 +202,7 @@ def _look_at_pictures(
             features.prepared,
             results.predictions,
             seed=options.seed,
-            workers=options.workers,
-            max_pixels=options.max_pixels,
+            reading=options.reading,
             progress=progress,
         )
     results.embedding_map = embedding_map(features.prepared, seed=options.seed, progress=progress)

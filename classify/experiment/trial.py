@@ -152,8 +152,8 @@ class Trial:
             "mirror": self._settings.mirror,
             "backbone": recipe.backbone,
             "size": recipe.size,
-            "weights": options.weights,
-            "cache": options.cache,
+            "weights": options.base.weights,
+            "cache": options.base.cache,
         }
         return registry.make(
             self._kind,

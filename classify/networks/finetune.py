@@ -60,7 +60,7 @@ class FineTune(Network):
 
     Examples
     --------
-    It is trained on what the layer below gives, which ``Options(layer=...)`` extracts:
+    It is trained on what the layer below gives, which ``BaseSettings(layer=...)`` extracts:
 
     >>> FineTune("vgg16", unfreeze="block5_conv3").cut.layer
     'block5_conv2'

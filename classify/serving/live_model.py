@@ -17,7 +17,8 @@ from classify.serving.similar import Similar
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
 from extract.images.decoder_pool import DecoderPool
-from extract.images.decoding import MAX_PIXELS, check_size
+from extract.images.decoding import check_size
+from extract.images.loading import ReadSettings
 from reports import tables
 from reports.reading import read_record
 from toolkit.progress import Progress, silent
@@ -73,7 +74,7 @@ class LiveModel:
     ----------
     run_folder : Path
         Written by ``python -m classify``.
-    classifier, weights, cache, max_pixels, progress
+    classifier, weights, cache, reading, progress
         As for `classify.predict.predict`.
 
     Raises
@@ -96,7 +97,7 @@ class LiveModel:
         classifier: str | None = None,
         weights: str | None = None,
         cache: str | None = None,
-        max_pixels: int = MAX_PIXELS,
+        reading: ReadSettings = ReadSettings(),
         progress: Progress = silent,
     ) -> None:
         progress("loading the model", 0, 3)
@@ -106,7 +107,7 @@ class LiveModel:
             run_folder / Path(str(self.result.model)).name, self.result.model_sha256
         )
         recipe = self.run.recipe_of(self.result)
-        base = FrozenBase.again(recipe, weights=weights, cache=cache, progress=progress)
+        base = FrozenBase.from_dict(recipe, weights=weights, cache=cache, progress=progress)
         progress("loading the model", 1, 3)
         # The map is of the run's first base: another one's embeddings have no place on it.
         on_map = self.run.embedding_map if recipe == self.run.recipe else None
@@ -114,7 +115,7 @@ class LiveModel:
         progress("loading the model", 2, 3)
         self._engine = base.make_engine()
         self._one_at_a_time = threading.Lock()
-        self._decoders = DecoderPool(base.recipe.size, max_pixels)
+        self._decoders = DecoderPool(base.recipe.size, reading.max_pixels, reading.workers)
         progress("loading the model", 3, 3)
 
     def __enter__(self) -> Self:

@@ -23,7 +23,7 @@ from extract.cluster.connection import OTHER_CODE, cluster, code_digest, explain
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.images.decoder_pool import Decoded, DecoderPool
-from extract.images.loading import FETCHED_AT_ONCE, ahead, default_workers
+from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, ahead, default_workers
 from toolkit.addresses import file_state, file_states, is_remote
 from toolkit.errors import ToolkitError
 
@@ -65,7 +65,9 @@ class Job:
 
 
 @contextlib.contextmanager
-def loading(address: str, base: FrozenBase, max_pixels: int) -> Iterator[Loader]:
+def loading(
+    address: str, base: FrozenBase, reading: ReadSettings = ReadSettings()
+) -> Iterator[Loader]:
     """Connect to a cluster, and yield what loads embeddings from its workers, in order.
 
     Parameters
@@ -74,8 +76,8 @@ def loading(address: str, base: FrozenBase, max_pixels: int) -> Iterator[Loader]
         See `cluster`.
     base : FrozenBase
         What the workers compute.
-    max_pixels : int
-        Width times height up to which an image is decoded.
+    reading : ReadSettings, optional
+        The limit of pixels counts; each worker decodes in as many processes as it has cores.
 
     Raises
     ------
@@ -84,15 +86,15 @@ def loading(address: str, base: FrozenBase, max_pixels: int) -> Iterator[Loader]
         code, lacks weights, or cannot read a file that is there.
     """
     with cluster(address) as client:
-        yield _loader(client, base, max_pixels)
+        yield _loader(client, base, reading)
 
 
-def _loader(client: Any, base: FrozenBase, max_pixels: int) -> Loader:
+def _loader(client: Any, base: FrozenBase, reading: ReadSettings) -> Loader:
     fields, weights = base.to_dict(), Path(base.weights.source)
     if weights.is_file():
         fields["weights_source"] = str(weights.absolute())
     cache = str(base.store.folder.absolute())
-    job = Job(fields, cache, base.engine, max_pixels, code_digest())
+    job = Job(fields, cache, base.engine, reading.max_pixels, code_digest())
     threads = sum(client.nthreads().values())
 
     def load(groups: Iterable[list[Path]]) -> Iterator[tuple[FileState | None, Decoded]]:
@@ -188,7 +190,7 @@ def _loaded(job: Job) -> _Bench:
     if job.code != code_digest():
         raise ClusterError(OTHER_CODE)
     cache = job.cache if Path(job.cache).is_dir() else None
-    base = FrozenBase.again(job.base, cache=cache, engine=job.engine)
+    base = FrozenBase.from_dict(job.base, cache=cache, engine=job.engine)
     decoders = DecoderPool(base.recipe.size, job.max_pixels, default_workers())
     bench = _Bench(base.make_engine(), decoders, threading.Lock())
     # When another job has taken its place, and no thread works at it any more.

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -26,6 +27,36 @@ BATCH_SIZE = 32
 FETCHED_AT_ONCE = 8
 """Pictures at addresses, for each process that decodes."""
 
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """How image files are read and decoded.
+
+    Parameters
+    ----------
+    workers : int, default=None
+        Processes that read and decode. ``None`` is one for each core.
+    max_pixels : int, default=50 million
+        Width times height up to which an image is decoded; a larger one is not used.
+    """
+
+    workers: int | None = None
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def processes(self) -> int:
+        """The number of processes that decode."""
+        return self.workers or default_workers()
+
+    def threads(self, paths: Iterable[Path]) -> int:
+        """Return how many threads read these files.
+
+        It is one for each process that decodes, or more if files must be fetched: a thread that
+        fetches mostly waits for the server.
+        """
+        return self.processes * (FETCHED_AT_ONCE if any(map(is_remote, paths)) else 1)
+
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -34,8 +65,7 @@ def load_images(
     paths: Sequence[Path],
     size: int,
     *,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> np.ndarray:
     """Decode images into one array, for classifiers that look at pixels.
@@ -46,10 +76,8 @@ def load_images(
         Image files, all of them usable.
     size : int
         Side in pixels.
-    workers : int, optional
-        Processes that read and decode; one per core by default.
-    max_pixels : int
-        Width times height up to which an image is decoded.
+    reading : ReadSettings, optional
+        How many processes decode, and up to which size of image.
     progress : Progress
         Told of the stage "decoding images".
 
@@ -66,7 +94,7 @@ def load_images(
         If the processes that decode cannot be started.
     """
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
-    with contextlib.closing(_decode(paths, size, workers, max_pixels)) as all_decoded:
+    with contextlib.closing(_decode(paths, size, reading)) as all_decoded:
         for i, decoded in enumerate(all_decoded):
             if decoded.image is None:
                 raise ImageError(f"{paths[i]}: {decoded.reason}")
@@ -80,15 +108,14 @@ def usable_images(
     size: int,
     most: int,
     *,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> np.ndarray:
     """Decode the first usable images into one array, passing over those that cannot be used.
 
     Parameters
     ----------
-    paths, size, workers, max_pixels, progress
+    paths, size, reading, progress
         As for `load_images`.
     most : int
         How many images are wanted.
@@ -107,7 +134,7 @@ def usable_images(
     """
     images: list[np.ndarray] = []
     wanted = min(most, len(paths))
-    with contextlib.closing(_decode(paths, size, workers, max_pixels)) as all_decoded:
+    with contextlib.closing(_decode(paths, size, reading)) as all_decoded:
         for decoded in all_decoded:
             if decoded.image is not None:
                 images.append(decoded.image)
@@ -120,11 +147,11 @@ def usable_images(
 
 
 def _decode(
-    paths: Sequence[Path], size: int, workers: int | None, max_pixels: int
+    paths: Sequence[Path], size: int, reading: ReadSettings
 ) -> Generator[Decoded, None, None]:
     with (
-        ThreadPoolExecutor(readers(paths, workers), "decode") as pool,
-        DecoderPool(size, max_pixels, workers or default_workers()) as decoders,
+        ThreadPoolExecutor(reading.threads(paths), "decode") as pool,
+        DecoderPool(size, reading.max_pixels, reading.processes) as decoders,
     ):
         yield from ahead(pool, decoders, paths, 2 * BATCH_SIZE)
 
@@ -144,15 +171,6 @@ def ahead(
     finally:
         for future in waiting:
             future.cancel()
-
-
-def readers(paths: Iterable[Path], workers: int | None = None) -> int:
-    """Return how many threads read pictures: one for each worker, but more where they are fetched.
-
-    A thread that fetches mostly waits for an answer; decoding is left to as many as there are
-    workers.
-    """
-    return (workers or default_workers()) * (FETCHED_AT_ONCE if any(map(is_remote, paths)) else 1)
 
 
 def default_workers() -> int:

@@ -21,7 +21,7 @@ from extract.datasets import dataset
 from extract.datasets.sources import locate
 from extract.errors import DataError
 from extract.images import decoder_pool
-from extract.images.loading import FETCHED_AT_ONCE, load_images
+from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, load_images
 from extract.pipeline import extract, hash_images
 from tests.extract.file_server import Server, serving
 from tests.extract.test_pipeline import RECIPE, StubEngine, no_engine
@@ -223,8 +223,8 @@ def test_many_are_fetched_at_once_but_few_decoders_are_started(
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         paths = [place(f"http://127.0.0.1:{server.server_port}/{i:02}.png") for i in range(60)]
-        assert extract(paths, RECIPE, store, StubEngine, workers=2).computed == 60
-        assert load_images(paths, 32, workers=2).shape == (60, 32, 32, 3)
+        assert extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(2)).computed == 60
+        assert load_images(paths, 32, reading=ReadSettings(2)).shape == (60, 32, 32, 3)
         server.shutdown()
     assert 8 <= most <= 2 * FETCHED_AT_ONCE
     assert 2 <= len(started) <= 4  # two each time

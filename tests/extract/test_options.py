@@ -6,8 +6,10 @@ import argparse
 
 import pytest
 
+from extract.arguments import add_arguments, options_from
+from extract.backbones.weights import Weights
 from extract.errors import RecipeError
-from extract.options import Options, add_arguments, options_from
+from extract.options import BaseSettings, Options
 
 
 def read(*arguments: str) -> Options:
@@ -30,7 +32,8 @@ def test_a_preset_sets_size_precision_preprocessing_and_flip(
 ) -> None:
     """Each name stands for one way to embed."""
     options = read("--preset", preset)
-    assert (options.size, options.precision, options.preprocess, options.flip) == expected
+    base = options.base
+    assert (base.size, base.precision, base.preprocess, base.flip) == expected
     assert options.described_preset == preset
 
 
@@ -42,23 +45,24 @@ def test_without_arguments_the_defaults_are_taken() -> None:
 def test_an_option_changes_a_preset_and_the_description_says_so() -> None:
     """What is given beats the preset, wherever it stands on the line."""
     options = read("--size", "150", "--no-flip", "--preset", "best", "--seed", "3")
-    assert (options.size, options.flip, options.precision) == (150, False, "int8")
+    base = options.base
+    assert (base.size, base.flip, base.precision) == (150, False, "int8")
     assert options.described_preset == "best, but size 150, flip False"
 
 
 def test_several_backbones_are_options_for_one_after_the_other() -> None:
     """One spelling of the weights is for all of them, several are for one each."""
     both = read("--backbone", "VGG16, mobilenet:alpha=0.25").for_each_backbone()
-    assert [one.backbone for one in both] == ["vgg16", "mobilenet:alpha=0.25"]
-    assert [one.weights for one in both] == ["auto", "auto"]
+    assert [one.base.backbone for one in both] == ["vgg16", "mobilenet:alpha=0.25"]
+    assert [one.base.weights for one in both] == ["auto", "auto"]
     both = read("--backbone", "vgg16,xception", "--weights", "a.h5, b.h5").for_each_backbone()
-    assert [one.weights for one in both] == ["a.h5", "b.h5"]
+    assert [one.base.weights for one in both] == ["a.h5", "b.h5"]
 
 
 def test_the_weights_of_one_backbone_may_have_a_comma() -> None:
     """Where there is nothing to divide, nothing is divided."""
     (one,) = read("--weights", "my weights, old.h5").for_each_backbone()
-    assert one.weights == "my weights, old.h5"
+    assert one.base.weights == "my weights, old.h5"
 
 
 @pytest.mark.parametrize(
@@ -73,3 +77,25 @@ def test_lists_that_do_not_fit_are_refused(arguments: tuple[str, ...], words: st
     """Before anything is computed."""
     with pytest.raises(RecipeError, match=words):
         read(*arguments).for_each_backbone()
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "preprocess", "expected"),
+    [(None, "auto", "caffe"), ("torch", "auto", "torch"), ("torch", "notebook", "notebook")],
+)
+def test_preprocessing_belongs_to_the_weights(
+    trained_with: str | None, preprocess: str, expected: str
+) -> None:
+    """Keras's VGG16 takes Caffe's means, torchvision's the torch ones; the lesson's on request."""
+    weights = Weights("file.h5", "ab" * 32, trained_with, None)
+    assert BaseSettings(preprocess=preprocess).recipe(weights).preprocessing == expected
+
+
+def test_a_size_can_be_named() -> None:
+    """VGG16 has a default of its own, and what does not fit is refused before any download."""
+    assert BaseSettings().size_in_pixels == 150
+    assert BaseSettings(size="native").size_in_pixels == 224
+    assert BaseSettings("xception", size=128).size_in_pixels == 128
+    for size in ("large", 16):
+        with pytest.raises(RecipeError, match=r"size must be|pixels a side"):
+            _ = BaseSettings(size=size).size_in_pixels

@@ -19,7 +19,7 @@ import pytest
 from cache import CacheError, Store
 from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderError
-from extract.images.loading import load_images
+from extract.images.loading import ReadSettings, load_images
 from extract.pipeline import extract
 from extract.recipe import Recipe
 from toolkit.addresses import file_state
@@ -68,7 +68,7 @@ def test_every_image_gets_its_own_embedding(store: Store, tmp_path: Path) -> Non
     """With batches, shards and processes in between, row and image still belong together."""
     paths = draw(tmp_path / "d", 0, 150)
     engine = StubEngine()
-    done = extract(paths, RECIPE, store, lambda: engine, batch_size=16, workers=3)
+    done = extract(paths, RECIPE, store, lambda: engine, batch_size=16, reading=ReadSettings(3))
     assert (done.computed, done.cached, done.quarantine) == (150, 0, {})
     assert colours(store, [done.digests[p] for p in paths]) == list(range(150))
     assert engine.batches == [16] * 9 + [6]
@@ -270,21 +270,21 @@ def test_load_images_keeps_the_order(tmp_path: Path) -> None:
 def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
     """A larger image is named, with its sides and the limit."""
     paths = draw(tmp_path / "d", 0, 3)
-    assert len(load_images(paths, 16, max_pixels=64)) == 3
+    assert len(load_images(paths, 16, reading=ReadSettings(max_pixels=64))) == 3
     with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
-        load_images(paths, 16, max_pixels=63)
+        load_images(paths, 16, reading=ReadSettings(max_pixels=63))
 
 
 def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: Path) -> None:
     """The limit is of decoding: what is in the cache already is used."""
     paths = draw(tmp_path / "d", 0, 4)
     cv2.imwrite(str(paths[2]), np.zeros((9, 9, 3), np.uint8))
-    small = extract(paths, RECIPE, store, StubEngine, max_pixels=80)
+    small = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=80))
     assert list(small.quarantine) == [paths[2]]
     assert "9 x 9 is more than 80 pixels; --max-pixels" in small.quarantine[paths[2]]
-    large = extract(paths, RECIPE, store, StubEngine, max_pixels=81)
+    large = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=81))
     assert (large.computed, large.cached, large.quarantine) == (1, 3, {})
-    assert extract(paths, RECIPE, store, no_engine, max_pixels=80).cached == 4
+    assert extract(paths, RECIPE, store, no_engine, reading=ReadSettings(max_pixels=80)).cached == 4
 
 
 def remember(store: Store, path: Path, digest: str) -> None:

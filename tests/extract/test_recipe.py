@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract.backbones.weights import Weights
 from extract.errors import RecipeError
-from extract.recipe import Recipe, recipe_for
+from extract.recipe import Recipe
 
 RECIPE = Recipe(weights="ab" * 32, preprocessing="torch")
 
@@ -55,18 +54,6 @@ def test_a_field_that_cannot_be_met_lists_the_choices(
     """The error says what would do."""
     with pytest.raises(RecipeError, match=message):
         dataclasses.replace(RECIPE, **{field: value})
-
-
-@pytest.mark.parametrize(
-    ("trained_with", "preprocess", "expected"),
-    [(None, "auto", "caffe"), ("torch", "auto", "torch"), ("torch", "notebook", "notebook")],
-)
-def test_preprocessing_belongs_to_the_weights(
-    trained_with: str | None, preprocess: str, expected: str
-) -> None:
-    """Keras's VGG16 takes Caffe's means, torchvision's the torch ones; the lesson's on request."""
-    weights = Weights("file.h5", "ab" * 32, trained_with, None)
-    assert recipe_for(weights, preprocess=preprocess).preprocessing == expected
 
 
 def test_a_recipe_survives_its_record() -> None:

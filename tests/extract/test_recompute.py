@@ -14,6 +14,7 @@ from cache import Store
 from cache.cli import main
 from extract.backbones.catalog import construct
 from extract.frozen import FrozenBase
+from extract.options import BaseSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Embed six pictures with random weights."""
     home = tmp_path_factory.mktemp("home")
     np.savez(home / "vgg16.npz", *construct("vgg16", 32).get_weights())
-    base = FrozenBase.choose(size=32, weights=str(home / "vgg16.npz"), cache=home / "cache")
+    base = FrozenBase.choose(
+        BaseSettings(size=32, weights=str(home / "vgg16.npz"), cache=home / "cache")
+    )
     rng = np.random.default_rng(0)
     paths = [home / f"{i}.png" for i in range(6)]
     for path in paths:

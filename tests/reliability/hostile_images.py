@@ -34,6 +34,7 @@ from cache.store import Store
 from extract import pipeline
 from extract.datasets import dataset
 from extract.images import decoder_pool
+from extract.images.loading import ReadSettings
 from extract.pipeline import extract
 from extract.recipe import Recipe
 from tests.extract.pictures import saved
@@ -165,7 +166,7 @@ class Trial:
     ) -> tuple[ExtractionResult, dict[Path, np.ndarray]]:
         with tempfile.TemporaryDirectory(dir=self.folder) as cache:
             store = Store(cache_folder(cache))
-            done = extract(paths, RECIPE, store, lambda: _pixels, workers=workers)
+            done = extract(paths, RECIPE, store, lambda: _pixels, reading=ReadSettings(workers))
             rows = store.read(RECIPE.fingerprint, list(done.digests.values()))
         return done, dict(zip(done.digests, rows, strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -21,18 +22,24 @@ from extract.cluster.extraction import (
     _loaded,
     code_digest,
     embed,
+    loading,
 )
 from extract.datasets.shapes import picture
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
+from extract.options import BaseSettings
 from tests.dask_processes import cluster_of_processes
 from tests.extract.file_server import serving
 from toolkit.addresses import place
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from distributed import LocalCluster
+
+    from extract.pipeline import ExtractionResult
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +61,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def base(home: Path, cache: Path) -> FrozenBase:
-    return FrozenBase.choose("vgg16", size=48, weights=str(home / "vgg16.npz"), cache=cache)
+    return FrozenBase.choose(BaseSettings(size=48, weights=str(home / "vgg16.npz"), cache=cache))
+
+
+def extract_on(
+    address: str, base: FrozenBase, paths: Sequence[Path], progress: Progress = silent
+) -> ExtractionResult:
+    open_loader = functools.partial(loading, address, base)
+    return base.extract(paths, open_loader=open_loader, progress=progress)
 
 
 def paths(home: Path) -> list[Path]:
@@ -84,9 +98,10 @@ def test_the_cache_is_the_same_byte_for_byte(
     """Broken, equal and all other pictures alike; a second run computes nothing."""
     here = base(home, tmp_path)
     stages = []
-    done = here.extract(
+    done = extract_on(
+        workers.scheduler_address,
+        here,
         paths(home),
-        dask=workers.scheduler_address,
         progress=lambda stage, done, total: stages.append((stage, done, total)),
     )
     assert shards(tmp_path) == alone
@@ -95,7 +110,7 @@ def test_the_cache_is_the_same_byte_for_byte(
     assert computing == sorted(computing)
     assert len(set(computing)) > 5
     usable = [path for path in paths(home) if path not in done.quarantine]
-    again = here.extract(usable, dask="tcp://127.0.0.1:1")  # nobody is asked
+    again = extract_on("tcp://127.0.0.1:1", here, usable)  # nobody is asked
     assert (again.cached, again.computed) == (done.computed, 0)
 
 
@@ -107,10 +122,10 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
     with serving(home / "pictures") as server:
         there = [place(f"{server.url}/{path.name}") for path in paths(home)[:40]]
         other = base(home, tmp_path / "other")
-        done = other.extract(there, dask=workers.scheduler_address)
+        done = extract_on(workers.scheduler_address, other, there)
         assert list(done.digests.values()) == list(digests.values())
         assert done.computed == 40
-        again = other.extract(there, dask="tcp://127.0.0.1:1")  # nobody is asked
+        again = extract_on("tcp://127.0.0.1:1", other, there)  # nobody is asked
         assert again.cached == 40
 
 
@@ -118,7 +133,7 @@ def test_four_workers_give_the_same_cache_too(
     home: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
     """Started for this one extraction, and gone after it."""
-    done = base(home, tmp_path).extract(paths(home), dask="local:4")
+    done = extract_on("local:4", base(home, tmp_path), paths(home))
     assert done.computed == N_PICTURES - 1
     assert shards(tmp_path) == alone
 
@@ -145,7 +160,7 @@ def test_workers_killed_at_each_tenth_of_the_work_lose_nothing(
             killed.append(wait_for_a_worker(workers, but=killed))
             os.kill(killed[-1], signal.SIGKILL)
 
-    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=kill)
+    done = extract_on(workers.scheduler_address, base(home, tmp_path), paths(home), progress=kill)
     assert len(killed) >= 8
     assert done.computed == N_PICTURES - 1
     assert shards(tmp_path) == alone
@@ -157,7 +172,7 @@ def test_a_worker_with_other_code_is_refused(
     """With its name; nothing that it might have computed is kept."""
     monkeypatch.setattr("extract.cluster.extraction.code_digest", lambda: "0" * 64)
     with pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"):
-        base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+        extract_on(workers.scheduler_address, base(home, tmp_path), paths(home))
     assert shards(tmp_path) == {}
 
 
@@ -167,11 +182,11 @@ def test_a_worker_without_the_weights_is_refused(
     """The message names the worker, and the file that it has not."""
     np.savez(tmp_path / "gone.npz", *construct("vgg16", 48).get_weights())
     here = FrozenBase.choose(
-        "vgg16", size=48, weights=str(tmp_path / "gone.npz"), cache=tmp_path / "cache"
+        BaseSettings(size=48, weights=str(tmp_path / "gone.npz"), cache=tmp_path / "cache")
     )
     (tmp_path / "gone.npz").unlink()
     with pytest.raises(ClusterError, match=r"worker tcp://.*gone\.npz"):
-        here.extract(paths(home), dask=workers.scheduler_address)
+        extract_on(workers.scheduler_address, here, paths(home))
 
 
 def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Path) -> None:
@@ -205,7 +220,7 @@ def test_a_wrong_address_is_a_clear_message(
     """Soon, and with what to do."""
     monkeypatch.setattr("extract.cluster.connection._SECONDS_TO_CONNECT", 2)
     with pytest.raises(ClusterError, match=words):
-        base(home, tmp_path).extract(paths(home), dask=address)
+        extract_on(address, base(home, tmp_path), paths(home))
 
 
 def extraction(home: Path, cache: Path, address: str, **options: Any) -> subprocess.Popen[str]:
@@ -239,7 +254,7 @@ def test_a_client_that_is_killed_twice_goes_on_where_it_was(
         process.communicate()
     there = rows(home, tmp_path)
     assert there >= 64
-    done = base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address)
+    done = extract_on(workers.scheduler_address, base(home, tmp_path), paths(home))
     assert done.cached >= there
     assert done.cached + done.computed == N_PICTURES - 1
     assert rows(home, tmp_path) == N_PICTURES - 2  # two of the pictures are one
@@ -262,7 +277,7 @@ def test_a_scheduler_that_is_restarted_loses_nothing(
     assert there >= 64
     with cluster_of_processes(tmp_path, int(address.rpartition(":")[2])) as (again, _):
         assert again == address
-        done = base(home, tmp_path / "cache").extract(paths(home), dask=again)
+        done = extract_on(again, base(home, tmp_path / "cache"), paths(home))
     assert done.cached >= there
     assert done.cached + done.computed == N_PICTURES - 1
     assert rows(home, tmp_path / "cache") == N_PICTURES - 2  # two of the pictures are one
@@ -279,7 +294,7 @@ def test_the_scheduler_never_holds_more_than_a_few_tasks(
         if stage == "computing embeddings" and 0 < done < total:
             held.append(sum(key.startswith("embed") for key in workers.scheduler.tasks))
 
-    base(home, tmp_path).extract(paths(home), dask=workers.scheduler_address, progress=watch)
+    extract_on(workers.scheduler_address, base(home, tmp_path), paths(home), progress=watch)
     assert 0 < max(held) <= 2 * TASKS_PER_THREAD + 1 < N_PICTURES / FILES_PER_TASK
 
 

@@ -1,0 +1,204 @@
+"""The command-line options of an extraction, which ``extract`` and ``classify`` share."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from cache.location import ENVIRONMENT_VARIABLE
+from extract.engines import ENGINES
+from extract.images.loading import ReadSettings
+from extract.options import PRESETS, BaseSettings, Options
+from extract.recipe import PRECISIONS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options to a parser, with `Options`' defaults."""
+    default = Options()
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        metavar="WHAT",
+        default=default.data,
+        help="auto, dogs-vs-cats, shapes, a folder, a .csv file with path,label[,split], a .zip "
+        "file or the URL of one, or the address of a folder or .csv file (s3://bucket/pictures, "
+        "https://host/pictures/); auto takes data/ if it holds images, else dogs-vs-cats, else "
+        "(if that cannot be reached) shapes",
+    )
+    data.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="a .csv file with path,label whose labels are put over those of the data: a corrected "
+        "suspects.csv; where the label is empty, the image is left out",
+    )
+    data.add_argument(
+        "--mirror",
+        dest="mirror_url",
+        metavar="URL",
+        help="download the files of dogs-vs-cats from this address instead",
+    )
+    data.add_argument(
+        "--test-size",
+        type=share,
+        metavar="SHARE",
+        default=default.test_size,
+        help="share of every class that becomes the test split, where the data have none",
+    )
+    _add_base_arguments(parser, default.base)
+    work = parser.add_argument_group("work")
+    work.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=default.base.engine,
+        help="what computes; auto is OpenVINO if the extra fast is installed and there is no GPU, "
+        "else TensorFlow",
+    )
+    work.add_argument(
+        "--batch-size",
+        type=positive,
+        metavar="N",
+        default=default.batch_size,
+        help="images per forward pass",
+    )
+    work.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes that read and decode (default: one per core)",
+    )
+    work.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster compute (and train, in classify): tcp://HOST:PORT "
+        "of its scheduler, or local:N for N processes on this machine",
+    )
+    work.add_argument(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        default=default.reading.max_pixels,
+        help="width times height up to which an image is decoded; a larger one is set aside",
+    )
+    work.add_argument(
+        "--cache",
+        metavar="DIR",
+        help=f"cache folder (default: ${ENVIRONMENT_VARIABLE}, else the user's cache folder)",
+    )
+    work.add_argument(
+        "--seed", type=_seed, metavar="N", default=default.seed, help="of everything random"
+    )
+    work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
+    work.add_argument(
+        "--json", action="store_true", help="print the summary as one JSON object instead"
+    )
+
+
+def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) -> None:
+    base = parser.add_argument_group("frozen base")
+    base.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default=Options.preset,
+        help="lesson: 150 pixels, float32, notebook preprocessing; default: 150, float32; "
+        "fast: 150, int8; best: 224, int8, flip (sizes for VGG16). The options below change it",
+    )
+    base.add_argument(
+        "--backbone",
+        metavar="NAMES",
+        default=default.backbone,
+        help="a keras.applications network (python -m extract --list-backbones), or several "
+        "separated by commas; mobilenet:alpha=0.25 for another width",
+    )
+    base.add_argument(
+        "--weights",
+        metavar="WHICH",
+        default=default.weights,
+        help="auto, imagenet, torchvision (VGG16 only) or a .h5 or .npz file; or one for each "
+        "backbone, separated by commas",
+    )
+    base.add_argument(
+        "--size",
+        type=_size,
+        metavar="PIXELS",
+        help="side of the images, or native: what the backbone was trained on (default: native, "
+        "but for VGG16 the lesson's 150)",
+    )
+    base.add_argument(
+        "--pool",
+        dest="pooling",
+        choices=("auto", "none", "avg", "max"),
+        default=default.pooling,
+        help="over height and width; auto is what the backbone's own classifier does",
+    )
+    base.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="the layer whose output is the embedding (default: the last)",
+    )
+    base.add_argument(
+        "--preprocess",
+        choices=("auto", "notebook"),
+        help="what the weights were trained with (default), or the lesson's BGR / 255",
+    )
+    base.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the forward pass (default: float32); int8 needs the extra fast and is calibrated "
+        "once, on training images; float16 and bfloat16 need a GPU",
+    )
+    base.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="mean of the embeddings of the image and of its mirror image, at twice the cost",
+    )
+
+
+def options_from(args: argparse.Namespace) -> Options:
+    """Return the options that a parser with `add_arguments` has read.
+
+    An option that the user left out has the value of the preset, or else its default.
+    """
+    base, reading, others = (
+        {
+            field.name: value
+            for field in dataclasses.fields(settings)
+            if (value := getattr(args, field.name, None)) is not None
+        }
+        for settings in (BaseSettings, ReadSettings, Options)
+    )
+    return Options(
+        base=dataclasses.replace(PRESETS[args.preset], **base),
+        reading=ReadSettings(**reading),
+        **others,
+    )
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1, for argparse."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
+    return number
+
+
+def _size(text: str) -> int | str:
+    return text if text in ("default", "native") else positive(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^32 - 1, found {text}"
+        )
+    return int(text)
+
+
+def share(text: str) -> float:
+    """Read a share between 0 and 1, for argparse."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text}")
+    return found
