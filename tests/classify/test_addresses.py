@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
-from tests.classify.commands import python
 from tests.classify.test_cli import draw
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,8 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[st
 def test_a_run_on_an_address_shows_its_pictures(home: Path, web: tuple[str, list[str]]) -> None:
     """Nothing is copied; the report holds thumbnails, and is made again without asking anybody."""
     address, asked = web
-    arguments = ("-m", "classify", "--data", address, *ARGUMENTS, "--clf", "svm,cnn", "--audit")
-    done = python(*arguments, "--out", "run", cwd=home)
+    arguments = ("classify", "--data", address, *ARGUMENTS, "--clf", "svm,cnn", "--audit")
+    done = run_command(*arguments, "--out", "run", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pictures: trained on ")
     run = json.loads((home / "run" / "run.json").read_text())
@@ -75,12 +75,12 @@ def test_a_run_on_an_address_shows_its_pictures(home: Path, web: tuple[str, list
     assert page.count("/9j/") >= tested  # how a JPEG begins in Base64
     assert not list((home / "cache").rglob("*.png"))
     asked.clear()
-    again = python("-m", "reports", "run", cwd=home)
+    again = run_command("reports", "run", cwd=home)
     assert again.returncode == 0, again.stderr
     assert "fetched by classify only" in again.stderr
     assert (home / "run" / "report.html").read_text() == page
     (home / "run" / "report.html").unlink()
-    assert python("-m", "reports", "run", cwd=home).returncode == 0
+    assert run_command("reports", "run", cwd=home).returncode == 0
     assert "/9j/" not in (home / "run" / "report.html").read_text()
     assert asked == []
 
@@ -88,13 +88,13 @@ def test_a_run_on_an_address_shows_its_pictures(home: Path, web: tuple[str, list
 def test_a_picture_at_an_address_is_classified(home: Path, web: tuple[str, list[str]]) -> None:
     """Beside one that is not there, which is told."""
     address, _ = web
-    run = python(
-        "-m", "classify", "--data", address, *ARGUMENTS, "--clf", "centroid", "--out", "one",
+    run = run_command(
+        "classify", "--data", address, *ARGUMENTS, "--clf", "centroid", "--out", "one",
         cwd=home,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    done = python(
-        "-m", "classify.predict", "one", f"{address}dark/3.png", f"{address}dark/none.png",
+    done = run_command(
+        "classify.predict", "one", f"{address}dark/3.png", f"{address}dark/none.png",
         "--cache", "cache", cwd=home,
     )  # fmt: skip
     assert f"{address}dark/3.png" in done.stdout
@@ -112,10 +112,10 @@ def test_a_picture_at_an_address_is_classified(home: Path, web: tuple[str, list[
 )
 def test_an_address_that_does_not_work_is_one_line(home: Path, address: str, words: str) -> None:
     """With status 2."""
-    done = python("-m", "classify", "--data", address, *ARGUMENTS, cwd=home)
+    done = run_command("classify", "--data", address, *ARGUMENTS, cwd=home)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    asked = python("-m", "classify.predict", "one", address, cwd=home)
+    asked = run_command("classify.predict", "one", address, cwd=home)
     assert asked.returncode == 2 or "cannot be used" in asked.stdout
     assert "Traceback" not in asked.stderr

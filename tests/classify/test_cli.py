@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
-from tests.classify.commands import python
+from tests.commands import python, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
     """Run all classifiers, once for the module."""
-    done = python("-m", "classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
+    done = run_command("classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
@@ -134,7 +134,7 @@ def test_predictions_csv_has_every_test_image_per_classifier(run: Path) -> None:
 
 def test_the_same_seed_gives_the_same_figures(run: Path, home: Path) -> None:
     """A second run on the same machine reports the same accuracies and probabilities."""
-    done = python("-m", "classify", "--data", "pictures", *ARGUMENTS, "--out", "again", "--json",
+    done = run_command("classify", "--data", "pictures", *ARGUMENTS, "--out", "again", "--json",
                   cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_figures(run: Path, home: Path) -> None:
 
 def test_nothing_is_written_over(run: Path, home: Path) -> None:
     """--out a folder with files in it is refused before anything is computed."""
-    done = python("-m", "classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
+    done = run_command("classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
     assert done.returncode == 2
     assert "run is not empty" in done.stderr
     assert (run / "run.json").exists()
@@ -167,7 +167,7 @@ def test_predict_agrees_with_the_run(run: Path, home: Path, classifier: str) -> 
     with (run / "predictions.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["classifier"] == classifier]
     images = [str(home / "pictures" / row["path"]) for row in rows]
-    done = python("-m", "classify.predict", "run", *images, "--clf", classifier, "--cache", "cache",
+    done = run_command("classify.predict", "run", *images, "--clf", classifier, "--cache", "cache",
                   cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     answers = [line.rsplit("  ", 2) for line in done.stdout.splitlines()]
@@ -186,7 +186,7 @@ def test_a_model_that_is_not_the_one_saved_is_refused(run: Path, home: Path) -> 
     with (home / "changed" / "svm.skops").open("ab") as file:
         file.write(b"x")
     arguments = ("changed", "pictures", "--clf", "svm", "--cache", "cache")
-    done = python("-m", "classify.predict", *arguments, cwd=home)
+    done = run_command("classify.predict", *arguments, cwd=home)
     assert done.returncode == 2
     assert "not the file that the run has written" in done.stderr
     assert done.stderr.count("error:") == 1
@@ -197,13 +197,13 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
     draw(home / "new" / "a.png", "bright", 7)
     draw(home / "new" / "b.png", "striped", 8)
     (home / "new" / "broken.jpg").write_text("no image")
-    done = python("-m", "classify.predict", str(run), "new", "--cache", "cache", cwd=home)
+    done = run_command("classify.predict", str(run), "new", "--cache", "cache", cwd=home)
     assert done.returncode == 0, done.stderr
     first, second, third = done.stdout.splitlines()
     assert first.startswith("new/a.png  bright  ")
     assert second.startswith("new/b.png  striped  ")
     assert third.startswith("new/broken.jpg  cannot be used as an image: not an image")
-    done = python("-m", "classify.predict", str(run), "new", "--cache", "cache", "--csv", "out.csv",
+    done = run_command("classify.predict", str(run), "new", "--cache", "cache", "--csv", "out.csv",
                   cwd=home)  # fmt: skip
     assert "2 pictures classified, 1 broken" in done.stdout
     with (home / "out.csv").open(newline="") as file:
@@ -215,7 +215,7 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
 def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path) -> None:
     """Each is named with its reason, and the status is that of a mistake."""
     (home / "broken.jpg").write_text("no image")
-    done = python("-m", "classify.predict", "run", "broken.jpg", "--cache", "cache", cwd=home)
+    done = run_command("classify.predict", "run", "broken.jpg", "--cache", "cache", cwd=home)
     assert done.returncode == 2
     assert "broken.jpg  cannot be used as an image" in done.stdout
     assert "none of the files can be used" in done.stderr
@@ -227,7 +227,7 @@ def test_reports_renders_the_run_again_from_its_record_alone(run: Path, home: Pa
     bare.mkdir()
     for name in ("run.json", "predictions.csv"):
         (bare / name).write_bytes((run / name).read_bytes())
-    done = python("-m", "reports", "bare", cwd=home)
+    done = run_command("reports", "bare", cwd=home)
     assert done.returncode == 0, done.stderr
     assert (bare / "report.html").stat().st_size > 20_000
 
@@ -235,7 +235,7 @@ def test_reports_renders_the_run_again_from_its_record_alone(run: Path, home: Pa
 def test_models_of_another_base_are_refused(run: Path, home: Path) -> None:
     """Weights that are not the run's are named as such, not used."""
     np.savez(home / "other.npz", *construct("vgg16", 48).get_weights())
-    done = python("-m", "classify.predict", "run", "new", "--weights", "other.npz", cwd=home)
+    done = run_command("classify.predict", "run", "new", "--weights", "other.npz", cwd=home)
     assert done.returncode == 2
     assert "are not the ones that the run used" in done.stderr
 
@@ -265,7 +265,7 @@ def test_data_that_cannot_be_learnt_is_said_so_at_once(
     ]
     (tmp_path / "half.csv").write_text("path,label,split\n" + "\n".join(rows))
     weights = ("--weights", str(home / "vgg16.npz"), "--cache", "cache")
-    done = python("-m", "classify", *arguments, *weights, cwd=tmp_path)
+    done = run_command("classify", *arguments, *weights, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -284,7 +284,7 @@ def test_predict_names_the_users_mistake(
     run: Path, home: Path, arguments: list[str], message: str
 ) -> None:
     """Status 2 and one line."""
-    done = python("-m", "classify.predict", *arguments, "--cache", "cache", cwd=home)
+    done = run_command("classify.predict", *arguments, "--cache", "cache", cwd=home)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reports.reading import read_record
-from tests.classify.commands import python
+from tests.commands import run_command
 
 EARLIER = Path(__file__).parents[1] / "data" / "earlier-run"
 BASE = ("--weights", "mobilenet.weights.h5", "--cache", "cache")
@@ -37,7 +37,7 @@ def test_records_are_read(name: str) -> None:
 
 def test_reports_are_rendered_again(home: Path) -> None:
     """`python -m reports` writes the page of each, and a comparison of both."""
-    done = python("-m", "reports", "run", "streamed", cwd=home)
+    done = run_command("reports", "run", "streamed", cwd=home)
     assert done.returncode == 0, done.stderr
     for page in (home / "run" / "report.html", home / "comparison.html"):
         assert page.stat().st_size > 10_000
@@ -45,8 +45,8 @@ def test_reports_are_rendered_again(home: Path) -> None:
 
 def test_the_cache_is_warm(home: Path) -> None:
     """No embedding is computed again."""
-    done = python(
-        "-m", "extract", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25",
+    done = run_command(
+        "extract", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25",
         "--size", "64", "--pool", "avg", *BASE, "--json", cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -69,8 +69,8 @@ def test_the_cache_is_warm(home: Path) -> None:
 def test_models_predict_what_they_predicted(home: Path, classifier: str) -> None:
     """Every model gives the classes and probabilities that it gave when it was saved."""
     table = home / f"{classifier}.csv"
-    done = python(
-        "-m", "classify.predict", "run", "pictures/test", *BASE,
+    done = run_command(
+        "classify.predict", "run", "pictures/test", *BASE,
         "--clf", classifier, "--csv", str(table), cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

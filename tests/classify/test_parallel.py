@@ -23,7 +23,7 @@ from classify.evaluation.learning_curve import learning_curve
 from classify.parallel import dask_backend, each, in_this_process
 from extract.backbones.catalog import construct
 from extract.errors import ClusterError
-from tests.classify.commands import python
+from tests.commands import run_command
 from tests.dask_processes import cluster_of_processes
 
 if TYPE_CHECKING:
@@ -204,12 +204,12 @@ def test_a_run_on_a_cluster_reports_what_a_run_here_does(
     """Extraction, cross-validation and repeats: the same figures."""
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
     arguments = (
-        "-m", "classify", "--data", "shapes", "--size", "48", "--weights", "vgg16.npz",
+        "classify", "--data", "shapes", "--size", "48", "--weights", "vgg16.npz",
         "--cache", "cache", "--clf", "svm,nearest,dense", "--repeats", "3",
     )  # fmt: skip
     at = ("--dask", workers.scheduler_address)
     for more in (("--out", "there", *at), ("--out", "here")):
-        done = python(*arguments, *more, cwd=tmp_path)
+        done = run_command(*arguments, *more, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
     there, here = (

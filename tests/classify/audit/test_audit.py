@@ -15,7 +15,7 @@ from classify.audit.audit import accuracies_without
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
 from reports.record import PredictionRow
-from tests.classify.commands import python
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(home: Path) -> Path:
     """Run with an audit."""
     wanted = ("--clf", "centroid,logreg", "--audit", "--out", "run")
-    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 0, done.stderr
     assert "in training too (1 byte for byte)" in done.stdout
     return home / "run"
@@ -128,7 +128,7 @@ def test_a_corrected_list_is_fed_back(run: Path, home: Path) -> None:
         for line in lines
     ]
     (home / "corrected.csv").write_text("\n".join([*corrected, "train/plain/tiny.png,,,,"]))
-    done = python("-m", "classify", *ARGUMENTS, "--clf", "centroid", "--labels", "corrected.csv",
+    done = run_command("classify", *ARGUMENTS, "--clf", "centroid", "--labels", "corrected.csv",
                   "--json", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
@@ -140,7 +140,7 @@ def test_a_corrected_list_is_fed_back(run: Path, home: Path) -> None:
 def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
     """On the terminal, in the record and on the page."""
     wanted = ("--repeats", "2", "--target-precision", "0.9", "--learning-curve")
-    done = python("-m", "classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
+    done = run_command("classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
                   "thorough", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     for words in (
@@ -162,7 +162,7 @@ def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
 def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> None:
     """In the table of predictions as in the reliability diagram."""
     wanted = ("--clf", "logreg", "--calibrate", "--out", "calibrated")
-    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads((home / "calibrated" / "run.json").read_text())["results"]
     found = result["reliability"]
@@ -175,7 +175,7 @@ def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> Non
 def test_what_was_found_out_survives_a_later_failure(home: Path, run: Path) -> None:
     """One that cannot be trained ends the run, with the others' results reported."""
     wanted = ("--clf", "centroid,finetune", "--unfreeze", "block9", "--out", "partly")
-    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 2
     assert "has no layer 'block9' to unfreeze" in done.stderr
     assert "1 classifier is reported in partly" in done.stderr
@@ -196,7 +196,7 @@ def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
         "        raise RuntimeError('nobody foresaw this')\n"
     )
     wanted = ("--clf", "centroid,mine:Broken", "--out", "broken")
-    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert (done.returncode, "nobody foresaw this" in done.stderr) == (1, True)
     assert "1 classifier is reported in broken" in done.stderr
     record = json.loads((home / "broken" / "run.json").read_text())
@@ -206,7 +206,7 @@ def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
 def test_an_option_that_no_classifier_has_is_said_so(home: Path) -> None:
     """It changes nothing, and the user may have meant another classifier."""
     wanted = ("--clf", "centroid,nearest", "--learning-rate", "0.1", "--augment", "mirror")
-    done = python("-m", "classify", *ARGUMENTS, *wanted, "--out", "vain", cwd=home)
+    done = run_command("classify", *ARGUMENTS, *wanted, "--out", "vain", cwd=home)
     assert done.returncode == 0, done.stderr
     for option in ("--learning-rate", "--augment"):
         assert f"{option} has no effect: it is not for centroid or nearest" in done.stderr

@@ -23,7 +23,7 @@ from classify.estimators.streamed import ALPHAS, StreamedLogReg, StreamedSVM
 from classify.estimators.svm import SVM
 from extract.frozen import FrozenBase
 from extract.recipe import Recipe
-from tests.classify.commands import ROOT
+from tests.commands import ROOT
 
 RECIPE = Recipe(weights="0" * 64, preprocessing="torch", pooling="avg")
 BOTH = pytest.mark.parametrize("kind", [StreamedLogReg, StreamedSVM])

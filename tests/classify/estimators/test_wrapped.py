@@ -13,7 +13,7 @@ from classify.experiment.run_folder import RunFolder
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
 from reports.reading import read_record
-from tests.classify.commands import python
+from tests.commands import run_command
 
 
 def blobs(n_classes=3):
@@ -105,8 +105,8 @@ def test_the_command_takes_one_beside_ours(tmp_path):
     import_keras().utils.set_random_seed(0)
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
     names = "sklearn.ensemble:RandomForestClassifier,centroid,sklearn.ensemble:AdaBoostClassifier"
-    done = python(
-        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+    done = run_command(
+        "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
         "--cache", "cache", "--clf", names, "--out", "run", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -115,5 +115,5 @@ def test_the_command_takes_one_beside_ours(tmp_path):
     forest = run.results[0].params
     assert forest["estimator__n_estimators"] == 100
     assert forest["estimator"].startswith("RandomForestClassifier(")
-    done = python("-m", "reports", "run", cwd=tmp_path)
+    done = run_command("reports", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
-from tests.classify.commands import python
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(home: Path) -> Path:
     """Two classifiers on each of two bases, and the network that needs none."""
     wanted = ("--clf", "logreg,centroid,cnn", "--out", "run")
-    done = python("-m", "classify", *ARGUMENTS, *wanted, cwd=home)
+    done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 0, done.stderr
     assert re.search(
         "classes count the same in training, although bright has .. images", done.stdout
@@ -82,7 +82,7 @@ def test_predict_takes_the_base_that_a_model_was_trained_on(
     with (run / "predictions.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["classifier"] == name]
     images = [str(home / "pictures" / row["path"]) for row in rows]
-    done = python("-m", "classify.predict", "run", *images, "--clf", name, "--cache", "cache",
+    done = run_command("classify.predict", "run", *images, "--clf", name, "--cache", "cache",
                   cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     answers = [line.rsplit("  ", 2) for line in done.stdout.splitlines()]
@@ -94,7 +94,7 @@ def test_predict_takes_the_base_that_a_model_was_trained_on(
 
 def test_extract_does_them_one_after_the_other(run: Path, home: Path) -> None:
     """A line for each, and a list as JSON; all is in the cache by now."""
-    done = python("-m", "extract", *ARGUMENTS, "--json", cwd=home)
+    done = run_command("extract", *ARGUMENTS, "--json", cwd=home)
     assert done.returncode == 0, done.stderr
     summaries = json.loads(done.stdout)
     assert [line["recipe"]["backbone"] for line in summaries] == list(BACKBONES)

@@ -6,7 +6,7 @@ import pytest
 
 from extract.backbones.catalog import construct
 from reports.reading import read_record
-from tests.classify.commands import python
+from tests.commands import run_command
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def home(tmp_path_factory):
 
 
 def classify(home, *arguments):
-    return python(
-        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+    return run_command(
+        "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
         "--cache", "cache", "--memory-limit", "50kB", *arguments, cwd=home,
     )  # fmt: skip
 
@@ -75,8 +75,8 @@ def test_what_can_be_had_in_one_pass_is_there(run):
 @pytest.mark.parametrize("classifier", ["logreg", "svm"])
 def test_its_model_answers(run, home, classifier):
     """A saved model tells new pictures apart."""
-    done = python(
-        "-m", "classify.predict", "run", "pictures/bright/0.png", "pictures/dark/0.png",
+    done = run_command(
+        "classify.predict", "run", "pictures/bright/0.png", "pictures/dark/0.png",
         "--clf", classifier, "--cache", "cache", cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -116,6 +116,6 @@ def test_a_limit_that_is_not_exceeded_changes_nothing(run, home):
 
 def test_a_limit_that_is_no_size_is_refused(tmp_path):
     """Status 2, and what was expected."""
-    done = python("-m", "classify", "--memory-limit", "much", cwd=tmp_path)
+    done = run_command("classify", "--memory-limit", "much", cwd=tmp_path)
     assert done.returncode == 2
     assert "--memory-limit: expected a size like 500MB" in done.stderr

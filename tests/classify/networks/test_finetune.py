@@ -18,7 +18,7 @@ from extract.backbones.catalog import construct
 from extract.backbones.cuts import find_cut, upper_part
 from extract.errors import RecipeError
 from extract.libraries import import_keras
-from tests.classify.commands import python
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +157,7 @@ def test_the_command_trains_saves_and_predicts(home: Path) -> None:
     common = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
     wanted = ("--clf", "finetune,centroid", "--unfreeze", "block5_conv3", "--learning-rate", "1e-3")
     wanted += ("--augment", "mirror")
-    done = python("-m", "classify", *common, *wanted, "--out", "run", "--json", cwd=home)
+    done = run_command("classify", *common, *wanted, "--out", "run", "--json", cwd=home)
     assert done.returncode == 0, done.stderr
     record = json.loads((home / "run" / "run.json").read_text())
     (tuned,) = (r for r in record["results"] if r["classifier"] == "finetune")
@@ -172,8 +172,8 @@ def test_the_command_trains_saves_and_predicts(home: Path) -> None:
     assert "broken.png" in listed.read_text()
     model = persistence.load(home / "run" / tuned["model"], tuned["model_sha256"])
     assert model.get_params()["unfreeze"] == "block5_conv3"
-    done = python(
-        "-m", "classify.predict", "run", "pictures/dark", "--clf", "finetune", "--cache", "cache",
+    done = run_command(
+        "classify.predict", "run", "pictures/dark", "--clf", "finetune", "--cache", "cache",
         cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

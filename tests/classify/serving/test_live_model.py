@@ -15,7 +15,7 @@ from extract.backbones.catalog import construct
 from extract.datasets.shapes import CLASSES, picture
 from reports import record, tables
 from reports.reading import read_record
-from tests.classify.commands import python
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
-    done = python(
-        "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+    done = run_command(
+        "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
         "--cache", "cache", "--clf", "logreg,cnn", "--calibrate", "--out", "run", cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

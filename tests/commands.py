@@ -1,0 +1,87 @@
+"""The commands as a user runs them: in this process, or in one of their own.
+
+Importing TensorFlow takes seconds, so a test runs a command in its own process, unless the process
+itself is what it looks at. `tests/test_commands.py` and `tests/test_readme.py` start every command
+as a person does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).parents[1]
+TOO_LONG = 300.0
+"""Seconds after which a process is stopped, and its test fails."""
+
+
+def run_command(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Do what ``python -m module arguments`` does in the folder `cwd`, in this process.
+
+    Parameters
+    ----------
+    module : str
+        A package with a `cli`, as ``classify``, or a module, as ``classify.predict``.
+    *arguments : str
+        What follows on the command line.
+    cwd : Path
+        The working directory.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        The exit status and what the command wrote. An exception that the command does not handle
+        is exit status 1 and a traceback on standard error.
+    """
+    name = module if "." in module else f"{module}.cli"
+    main = importlib.import_module(name).main
+    out, err = _Written("strict"), _Written("backslashreplace")
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", [module, *arguments]),
+    ):
+        try:
+            status = main()
+        except SystemExit as left:
+            status = left.code
+        except Exception:  # noqa: BLE001 - what Python does when nobody catches it
+            traceback.print_exc()
+            status = 1
+    words = ["python", "-m", module, *arguments]
+    return subprocess.CompletedProcess(words, status, out.text, err.text)
+
+
+class _Written(io.TextIOWrapper):
+    """A stream that refuses what a terminal's encoding cannot say, and keeps the rest."""
+
+    def __init__(self, errors: str) -> None:
+        self._bytes = io.BytesIO()
+        super().__init__(self._bytes, encoding="utf-8", errors=errors, write_through=True)
+
+    @property
+    def text(self) -> str:
+        return self._bytes.getvalue().decode("utf-8")
+
+
+def python(
+    *arguments: str, cwd: Path, timeout: float = TOO_LONG, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run this interpreter with `arguments` in the folder `cwd`, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
