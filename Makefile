@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+JOBS ?= 2
 PACKAGES := cache classify extract reports toolkit
 BENCHMARKS := extract precision results lesson csearch large memory dense audit finetune scale streamed addresses
 
@@ -15,6 +16,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # (compat: with setuptools' import hooks, any folder called cache/ or reports/ in the working directory
 # would stand in for the package of that name.)
 
+# Each process takes whole files, or the groups of files that tests/conftest.py names.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
 CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
   echo 'OpenCV lacks a library of the system; on Debian: apt-get install libgl1 libglib2.0-0' >&2; \
   exit 1; }
@@ -26,13 +30,15 @@ CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "Another Python (3.11 to 3.13): make PYTHON=python3.12 demo"
+	@echo "Tests in more than 2 processes: make JOBS=8 test"
 
 demo: .venv/run-stamp ## embed and classify drawn shapes, and print how good each classifier is
 	$(BIN)/python -m extract --data shapes
 	$(BIN)/python -m classify --data shapes --clf all
 
 test: quick ## check and test everything
-	$(BIN)/python -m pytest -m 'slow or photographs'
+	$(PYTEST) -m 'slow and not photographs'
+	$(BIN)/python -m pytest -m photographs tests/test_photographs.py tests/extract
 
 quick: lint fast ## check everything and run the fast tests
 
@@ -44,7 +50,7 @@ lint: .venv/dev-stamp
 	$(BIN)/python -m pytest --quiet --doctest-modules $(PACKAGES)
 
 fast: .venv/dev-stamp
-	$(BIN)/python -m pytest -m 'not slow and not photographs'
+	$(PYTEST) -m 'not slow and not photographs'
 
 reliability: .venv/dev-stamp ## break everything on purpose, with the full counts (under half an hour)
 	@mkdir -p build/reliability; started=$$(date +%s); broken=; \

@@ -1,9 +1,10 @@
-"""What the tests of several packages share."""
+"""What the tests of several packages share, and how several processes divide the tests."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +12,60 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from distributed import LocalCluster
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # With `-n 2`, each process has one core. NumPy and TensorFlow read this when they are imported.
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    ):
+        os.environ.setdefault(variable, "1")
+
+TOGETHER = {
+    "tests/pages/": "pages",
+    "tests/extract/cluster/": "dask",
+    "tests/classify/test_parallel.py": "dask",
+}
+"""Files, or folders of files, whose tests share a costly session fixture: one process runs them."""
+
+LONGEST_FIRST = (
+    "tests/test_readme.py",
+    "tests/pages/",
+)
+"""What takes longest begins first, so that no process is left with it at the end."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the group of tests that stay in one process: a file, or several."""
+    named = (name for prefix, name in TOGETHER.items() if nodeid.startswith(prefix))
+    return next(named, nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let `--dist loadfile` keep groups of files together, in the order of collection."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take longest first, and leave the others in their order."""
+
+    def place(item: pytest.Item) -> int:
+        places = (i for i, prefix in enumerate(LONGEST_FIRST) if item.nodeid.startswith(prefix))
+        return next(places, len(LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
