@@ -98,7 +98,7 @@ def one_pass(n: int, pooling: str) -> dict[str, Any]:
             rows = rng.random((len(names[some]), *shape), dtype=np.float32)
             rows[labels[some]] += np.float32(APART)
             base.store.append(recipe.fingerprint, recipe.canonical, names[some], rows)
-        on_disk = RowsOnDisk(base, names)
+        on_disk = RowsOnDisk(base.embeddings, names)
         started = time.perf_counter()
         model = StreamedLogReg().fit(on_disk, labels)
         return {

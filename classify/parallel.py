@@ -1,7 +1,7 @@
-"""Trainings that do not depend on each other: one after the other here, or at once on a cluster.
+"""Independent trainings: one after the other in this process, or in parallel on a cluster.
 
-Everything goes through joblib. Outside of `dask_backend` (or of a `joblib.parallel_config` of the
-user's own) it stays in this process.
+Everything goes through joblib. It stays in this process unless a `joblib.parallel_config` says
+otherwise; `classify.experiment.dask_backend` sets one.
 """
 
 from __future__ import annotations
@@ -13,45 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import joblib
 from joblib.parallel import get_active_backend
 
-from extract.cluster.connection import cluster, explained, require_same_code
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 R = TypeVar("R")
 
-_PACKAGES = ("toolkit", "cache", "classify", "extract", "reports")
-
 
 @contextlib.contextmanager
-def dask_backend(address: str | None, shared: Callable[[], Sequence[Any]]) -> Iterator[None]:
-    """Let the workers of a Dask cluster train what is trained inside.
-
-    Parameters
-    ----------
-    address : str or None
-        See `extract.cluster.connection.cluster`; with None nothing changes.
-    shared : callable
-        Returns the arrays that many trainings have in common: every worker gets them once.
-
-    Raises
-    ------
-    EngineError
-        If Dask is not installed.
-    ClusterError
-        If there is no such cluster, a worker has other code, or the scheduler is gone.
-    """
-    if address is None:
-        yield
-        return
-    with cluster(address) as client, explained(client, "the same command trains them again"):
-        require_same_code(client, _PACKAGES)
-        with _configured(client, list(shared())):
-            yield
-
-
-@contextlib.contextmanager
-def _configured(client: Any, shared: list[Any]) -> Iterator[None]:
+def scattered(client: Any, shared: list[Any]) -> Iterator[None]:
+    """Run joblib's tasks on the workers of a Dask client, each of which gets `shared` once."""
     with joblib.parallel_config("dask", client=client, scatter=shared):
         backend: Any = get_active_backend()[0]
         backend.submit = functools.partial(_submit, backend.submit)
@@ -88,7 +58,7 @@ def each(
     calls : iterable of sequence
         Its arguments.
     shared : sequence
-        Large arguments that several calls have in common and that `dask_backend` does not share.
+        Large arguments that several calls have in common and that are not shared already.
 
     Examples
     --------
@@ -98,7 +68,7 @@ def each(
     with contextlib.ExitStack() as stack:
         backend, _ = get_active_backend(prefer="threads")
         if shared and hasattr(backend, "client"):
-            stack.enter_context(_configured(backend.client, list(shared)))
+            stack.enter_context(scattered(backend.client, list(shared)))
         parallel = joblib.Parallel(return_as="generator")
         tasks = (joblib.delayed(_call)(function, *arguments) for arguments in calls)
         yield from parallel(tasks)

@@ -8,6 +8,7 @@ the file says it is.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -18,6 +19,7 @@ import numpy as np
 from cache import disk
 from classify import registry
 from classify.errors import ClassifierError, ModelError
+from classify.estimators.search import SearchResult
 from classify.networks.network import Network
 
 if TYPE_CHECKING:
@@ -41,7 +43,11 @@ ESTIMATORS = (
     "classify.estimators.streamed.StreamedSVM",
     "classify.estimators.svm.SVM",
 )
-TRUSTED = (*ESTIMATORS, "reports.record.Search", "reports.record.SearchPoint")
+TRUSTED = (
+    *ESTIMATORS,
+    "classify.estimators.search.SearchPoint",
+    "classify.estimators.search.SearchResult",
+)
 # Our classes as files of earlier versions name them, and where they are now.
 EARLIER_NAMES = {
     ("classify.centroid", "Centroid"): ("classify.estimators.centroid", "Centroid"),
@@ -51,6 +57,8 @@ EARLIER_NAMES = {
     ("classify.streamed", "StreamedLogReg"): ("classify.estimators.streamed", "StreamedLogReg"),
     ("classify.streamed", "StreamedSVM"): ("classify.estimators.streamed", "StreamedSVM"),
     ("classify.svm", "SVM"): ("classify.estimators.svm", "SVM"),
+    ("reports.record", "Search"): ("classify.estimators.search", "SearchResult"),
+    ("reports.record", "SearchPoint"): ("classify.estimators.search", "SearchPoint"),
 }
 
 
@@ -261,5 +269,8 @@ def _load_skops(path: Path) -> Classifier:
         raise ModelError(f"it says that it takes {n_features} features, but is too small for that")
     # One prediction shows whether the parts fit together before anybody relies on them.
     estimator.predict_proba(np.zeros((1, n_features), dtype=np.float32))
+    search = getattr(estimator, "search_", None)
+    if isinstance(search, SearchResult) and "method" not in vars(search):  # of an earlier version
+        estimator.search_ = dataclasses.replace(search, method=estimator.search_method)
     trained: Classifier = estimator
     return trained

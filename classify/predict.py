@@ -139,10 +139,10 @@ def told(model: Classifier, result: Result, X: NDArray[Any]) -> NDArray[Any]:
     -------
     ndarray of float, shape (n_samples, n_classes)
     """
-    from classify.evaluation.calibration import calibrated
+    from classify.evaluation.calibration import calibrate
 
     probabilities: NDArray[Any] = model.predict_proba(X)
-    return calibrated(probabilities, result.sigmoids) if result.sigmoids else probabilities
+    return calibrate(probabilities, result.sigmoids) if result.sigmoids else probabilities
 
 
 def undecided(result: Result, probability: float) -> bool:

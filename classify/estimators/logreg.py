@@ -15,6 +15,7 @@ from classify.estimators.search import (
     MANY,
     Fold,
     RegularisationPath,
+    SearchMixin,
     c_grid,
     class_scores,
     cross_validate,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from reports.record import Search
     from toolkit.progress import Progress
 
 # How far from the best coefficients may be, as a part of their length: while C is searched for, and
@@ -40,7 +40,7 @@ PRECISION = 1e-4
 NEGLIGIBLE = 1e-6
 
 
-class LogReg(Linear):
+class LogReg(SearchMixin, Linear):
     """Logistic regression whose C is chosen by cross-validation.
 
     It has the solution of scikit-learn's `LogisticRegression` (L2 penalty).
@@ -66,8 +66,8 @@ class LogReg(Linear):
     coef_ : ndarray of float32, shape (1, n_features) or (n_classes, n_features)
         On the features as they are.
     intercept_ : ndarray of float64, shape (1,) or (n_classes,)
-    search_ : Search
-        The cross-validation, for the report.
+    search_ : SearchResult
+        The cross-validation; `cv_results_` has it as scikit-learn's dict of arrays.
     held_out_proba_ : ndarray of float64, shape (n_samples, n_classes)
         Probabilities of the training images, each by a model that has not seen it.
 
@@ -134,7 +134,7 @@ class LogReg(Linear):
                 stage="Logistic regression: choosing C",
                 loss=partial(log_loss, class_weights=weights),
             )
-            self.search_: Search = outcome.record
+            self.search_ = outcome.result
             self.held_out_proba_: NDArray[np.float64] = softmax(outcome.scores, axis=1)
             self.C_: float = outcome.chosen["C"]
             problem = Problems.of(Z, self.scale_, codes, weights[codes][np.newaxis])

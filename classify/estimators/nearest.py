@@ -10,9 +10,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classify.errors import ClassifierError
 from classify.estimators.base import Classifier, ClassWeight
-from classify.estimators.search import log_loss
+from classify.estimators.search import (
+    SearchMethod,
+    SearchMixin,
+    SearchPoint,
+    SearchResult,
+    log_loss,
+)
 from classify.estimators.solvers.neighbours import nearest, unit_rows
-from reports.record import Search, SearchPoint
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -25,7 +30,7 @@ JUDGED = 2000
 """At most so many training images choose k; all of them are looked among."""
 
 
-class Nearest(Classifier):
+class Nearest(SearchMixin, Classifier):
     """Answers with the class of most of the k training images that point in similar directions.
 
     Parameters
@@ -48,8 +53,8 @@ class Nearest(Classifier):
         Position of the class of each.
     votes_ : ndarray of float64, shape (n_classes,)
         What the vote of a neighbour of each class counts.
-    search_ : Search
-        How k was chosen, for the report.
+    search_ : SearchResult
+        How k was chosen; `cv_results_` has it as scikit-learn's dict of arrays.
 
     Notes
     -----
@@ -65,6 +70,7 @@ class Nearest(Classifier):
 
     consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     title: ClassVar[str] = "Nearest neighbours on frozen features"
+    search_method: ClassVar[SearchMethod] = "leave-one-out"
 
     def __init__(
         self,
@@ -115,12 +121,12 @@ class Nearest(Classifier):
             progress(stage, done, len(values))
         best = min(points, key=lambda point: (point.log_loss, -point.params["k"]))
         self.k_: int = best.params["k"]
-        self.search_ = Search(
+        self.search_ = SearchResult(
             folds=len(judged),
             scoring="accuracy",
             points=points,
             chosen=dict(best.params),
-            chosen_by="log loss",
+            method=self.search_method,
         )
         return self
 

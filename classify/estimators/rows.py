@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
-    from extract.frozen import FrozenBase
 
 BATCH_BYTES = 2**23
 """Of rows that are worked on together: 256 of VGG16's at 150 pixels, 4,096 of 512 numbers."""
@@ -22,46 +21,46 @@ BATCH_BYTES = 2**23
 
 @dataclass(frozen=True)
 class RowsOnDisk:
-    """The embeddings of many pictures, indexed like an array, of which nothing is kept.
+    """Rows that are indexed like an array, and read from disk every time; none is kept in memory.
 
-    It stands in for a memory-mapped array. A mapped file whose disk fails would end the process,
-    and nobody would look at its bytes; here every row is read where it lies in its shard, and held
-    against its checksum.
+    Use it instead of a memory-mapped array: if the disk fails, a mapped file kills the process, and
+    nothing checks its bytes. `read` can check what it reads and raise an error.
 
     Parameters
     ----------
-    base : FrozenBase
-        Keeps the embeddings.
-    digests : sequence of str, length n_samples
-        SHA-256 of the image files, which name the rows; at least one.
+    read : callable
+        Takes some of the `keys` and returns their rows, float32 ``(n_keys, n_features)``.
+    keys : sequence of str, length n_samples
+        One key per row; at least one.
+
+    Examples
+    --------
+    >>> stored = {"a": [1.0, 2.0], "b": [3.0, 4.0]}
+    >>> rows = RowsOnDisk(lambda keys: np.array([stored[key] for key in keys]), ["a", "b"])
+    >>> rows.shape, rows[np.array([1])].tolist()
+    ((2, 2), [[3.0, 4.0]])
     """
 
-    base: FrozenBase
-    digests: Sequence[str]
+    read: Callable[[Sequence[str]], NDArray[np.float32]]
+    keys: Sequence[str]
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.keys)
 
     @functools.cached_property
     def shape(self) -> tuple[int, int]:
-        """Number of rows, and of features: that of the first row, which is read for it."""
-        return len(self), self.base.embeddings(self.digests[:1]).shape[1]
+        """Number of rows and of features; the first row is read to find out the latter."""
+        return len(self), self.read(self.keys[:1]).shape[1]
 
     @property
     def nbytes(self) -> int:
-        """What all rows would take in memory."""
+        """Size of all rows in memory, in bytes."""
         n_samples, n_features = self.shape
         return n_samples * n_features * np.dtype(np.float32).itemsize
 
     def __getitem__(self, positions: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Read some rows, float32 ``(len(positions), n_features)``.
-
-        Raises
-        ------
-        CacheError
-            If one is not there, or not as it was committed.
-        """
-        return self.base.embeddings([self.digests[i] for i in positions])
+        """Read some rows, float32 ``(len(positions), n_features)``; errors are those of `read`."""
+        return self.read([self.keys[i] for i in positions])
 
 
 def batches(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import log_softmax
+from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedKFold
 
 from classify.errors import ClassifierError
 from classify.parallel import each, in_this_process
-from reports.record import Search, SearchPoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -39,6 +39,93 @@ PATIENCE = 2
 
 # One fold is the positions of the samples to train on, and of those to be judged by.
 Fold = tuple["NDArray[np.intp]", "NDArray[np.intp]"]
+
+
+SearchMethod = Literal["cross-validation", "leave-one-out", "hold-out"]
+
+
+@dataclass(frozen=True)
+class SearchPoint:
+    """The scores of one combination of parameters.
+
+    Attributes
+    ----------
+    params : dict
+    mean : float
+        Mean accuracy over the folds, in [0, 1].
+    std : float
+        Standard deviation of the accuracy over the folds; for leave-one-out, the standard error of
+        the mean; 0 for a single held-out part.
+    log_loss : float or None
+        Over all held-out samples; None where it is not finite.
+    """
+
+    params: dict[str, Any]
+    mean: float
+    std: float
+    log_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search for the best parameters, made inside the training data.
+
+    Attributes
+    ----------
+    folds : int
+        Number of folds; for leave-one-out, the number of samples that were left out in turn; 1 for
+        a single held-out part.
+    scoring : str
+        What `SearchPoint.mean` measures.
+    points : list of SearchPoint
+    chosen : dict
+        Parameters of the best point.
+    chosen_by : str
+        The measure that decided.
+    method : {"cross-validation", "leave-one-out", "hold-out"}
+    """
+
+    folds: int
+    scoring: str
+    points: list[SearchPoint]
+    chosen: dict[str, Any]
+    chosen_by: str = "log loss"
+    method: SearchMethod = "cross-validation"
+
+
+class SearchMixin:
+    """Give an estimator that has a `search_` the attributes of scikit-learn's `GridSearchCV`."""
+
+    search_method: ClassVar[SearchMethod] = "cross-validation"
+    search_: SearchResult
+
+    @property
+    def best_params_(self) -> dict[str, Any]:
+        """The chosen parameters."""
+        return dict(self.search_.chosen)
+
+    @property
+    def cv_results_(self) -> dict[str, Any]:
+        """The search as a dict of arrays, one entry per combination of parameters.
+
+        The keys are those of scikit-learn's `GridSearchCV`: ``params``, ``param_<name>``,
+        ``mean_test_score``, ``std_test_score`` and ``rank_test_score`` (accuracy), and
+        ``mean_test_neg_log_loss`` and ``rank_test_neg_log_loss``. The log loss decides, not the
+        accuracy, so the chosen parameters have the best rank by log loss.
+        """
+        points = self.search_.points
+        losses = [np.inf if point.log_loss is None else point.log_loss for point in points]
+        accuracies = np.array([point.mean for point in points])
+        results: dict[str, Any] = {"params": [dict(point.params) for point in points]}
+        for name in points[0].params:
+            results[f"param_{name}"] = np.array([point.params[name] for point in points])
+        return results | {
+            "mean_test_score": accuracies,
+            "std_test_score": np.array([point.std for point in points]),
+            "rank_test_score": rankdata(-accuracies, method="min").astype(np.int32),
+            "mean_test_neg_log_loss": -np.array(losses),
+            "rank_test_neg_log_loss": rankdata(np.round(losses, 5), method="min").astype(np.int32),
+        }
 
 
 @dataclass(frozen=True)
@@ -69,15 +156,15 @@ class Outcome:
 
     Attributes
     ----------
-    record : Search
-        Every point with its score, for the report.
+    result : SearchResult
+        Every point with its scores.
     chosen : dict
         The best point.
     scores : ndarray of float64, shape (n_samples, n_classes)
         The best point's class scores of every sample, each by a model that has not seen it.
     """
 
-    record: Search
+    result: SearchResult
     chosen: dict[str, Any]
     scores: NDArray[np.float64]
 
@@ -196,14 +283,13 @@ def cross_validate(
                     break
         passed += len(path.points)
     _, best, scores = min(tried, key=lambda one: (one[0], one[1].params["C"]))
-    record = Search(
+    result = SearchResult(
         folds=len(splits),
         scoring="accuracy",
         points=[point for _, point, _ in tried],
         chosen=dict(best.params),
-        chosen_by="log loss",
     )
-    return Outcome(record, dict(best.params), scores)
+    return Outcome(result, dict(best.params), scores)
 
 
 def _scored(

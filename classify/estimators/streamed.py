@@ -15,10 +15,15 @@ from sklearn.utils.validation import check_consistent_length
 from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, Linear, encode_labels
 from classify.estimators.rows import RowsOnDisk, batches
-from classify.estimators.search import class_scores
+from classify.estimators.search import (
+    SearchMethod,
+    SearchMixin,
+    SearchPoint,
+    SearchResult,
+    class_scores,
+)
 from classify.estimators.solvers.gram import unit_scale
 from classify.estimators.solvers.temperature import temperature, tempered_loss
-from reports.record import Search, SearchPoint
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ HELD_OUT, SHARE = 4000, 0.1
 """Rows that are held out of the training: this share of each class, but together no more."""
 
 
-class Streamed(Linear):
+class Streamed(SearchMixin, Linear):
     """A linear classifier trained by stochastic gradient descent, which sees every row once.
 
     It is scikit-learn's `SGDClassifier`, averaged, one against the rest for more than two classes.
@@ -62,8 +67,8 @@ class Streamed(Linear):
     intercept_ : ndarray of float64, shape (1,) or (n_classes,)
     temperature_ : float
         Factor on the class scores before the softmax.
-    search_ : Search
-        What was tried, for the report.
+    search_ : SearchResult
+        What was tried; `cv_results_` has it as scikit-learn's dict of arrays.
     held_out_ : ndarray of intp, shape (n_held_out,)
         Positions of the rows that were not trained on.
     held_out_proba_ : ndarray of float64, shape (n_held_out, n_classes)
@@ -96,6 +101,7 @@ class Streamed(Linear):
 
     consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     loss: ClassVar[str]
+    search_method: ClassVar[SearchMethod] = "hold-out"
 
     def __init__(
         self,
@@ -204,12 +210,12 @@ class Streamed(Linear):
             for alpha, found in zip(models, scores, strict=True)
         ]
         best = min(range(len(points)), key=lambda i: (round(points[i].log_loss or 0.0, 5), -i))
-        self.search_ = Search(
+        self.search_ = SearchResult(
             folds=1,
             scoring="accuracy",
             points=points,
             chosen=points[best].params,
-            chosen_by="log loss",
+            method=self.search_method,
         )
         self.alpha_: float = points[best].params["alpha"]
         chosen = scores[best]

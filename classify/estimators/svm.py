@@ -17,6 +17,7 @@ from classify.estimators.base import Classifier, ClassWeight
 from classify.estimators.search import (
     Fold,
     RegularisationPath,
+    SearchMixin,
     c_grid,
     class_scores,
     cross_validate,
@@ -38,14 +39,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from reports.record import Search
     from toolkit.progress import Progress
 
 # Samples whose kernel with all support vectors is in memory at a time.
 ROWS = 512
 
 
-class SVM(Classifier):
+class SVM(SearchMixin, Classifier):
     """Support vector classifier whose C and kernel are chosen by cross-validation.
 
     It is scikit-learn's `SVC` on a precomputed kernel, so that it predicts what `SVC` predicts on
@@ -83,8 +83,8 @@ class SVM(Classifier):
     intercept_ : ndarray of float64, shape (n_pairs,)
     temperature_ : float
         Factor on the class scores before the softmax.
-    search_ : Search
-        The cross-validation, for the report.
+    search_ : SearchResult
+        The cross-validation; `cv_results_` has it as scikit-learn's dict of arrays.
     held_out_proba_ : ndarray of float64, shape (n_samples, n_classes)
         Probabilities of the training images, each by a model that has not seen it.
 
@@ -152,7 +152,7 @@ class SVM(Classifier):
             stage="SVM: choosing C" if len(kernels) == 1 else "SVM: choosing kernel and C",
             loss=partial(tempered_loss, class_weights=weights),
         )
-        self.search_: Search = outcome.record
+        self.search_ = outcome.result
         self.C_: float = outcome.chosen["C"]
         self.kernel_: Kernel = outcome.chosen["kernel"]
         self.temperature_ = temperature(outcome.scores, codes, weights)

@@ -1,1 +1,1 @@
-"""How good a classifier is, how certain that is, and what would help."""
+"""Metrics, calibration, thresholds, held-out predictions, learning curves, comparison."""

@@ -1,7 +1,8 @@
-"""Probabilities that mean what they say: of the answers of 80%, four in five are right."""
+"""Calibration: probabilities that agree with how often a prediction is correct."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,16 +11,37 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from reports.record import Reliability
-
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 BINS = 10
 
 
-class _Answers(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Stands for a classifier whose log odds are known: they are what it is given."""
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability diagram: predicted probability against accuracy, in bins.
+
+    Attributes
+    ----------
+    probabilities : list of float
+        Mean probability of the predicted class in each bin that is not empty.
+    accuracies : list of float
+        Accuracy in each of these bins.
+    counts : list of int
+        Samples in each of these bins.
+    error : float
+        Expected calibration error: the mean difference between probability and accuracy over the
+        bins, weighted by `counts` (Naeini, Cooper and Hauskrecht, 2015).
+    """
+
+    probabilities: list[float]
+    accuracies: list[float]
+    counts: list[int]
+    error: float
+
+
+class _LogOddsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier whose features are its decision values."""
 
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
@@ -37,103 +59,102 @@ class _Answers(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
 
 def fit_sigmoids(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> list[list[float]]:
-    """Fit a sigmoid for every class to the answers on training images.
+    """Fit the sigmoids that `calibrate` applies.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
-        Of training images, each by a model that has not seen it.
+        Of training samples, each predicted by a model that was not trained on it.
     codes : ndarray of int, shape (n_samples,)
-        Position of the class of every image.
+        True classes, as columns of `probabilities`.
 
     Returns
     -------
     list of [slope, offset]
-        For `calibrated`: one for two classes, else one a class.
+        One sigmoid for two classes, else one per class.
 
     Notes
     -----
-    Platt's method (1999) on the log odds, as scikit-learn's `CalibratedClassifierCV` fits it.
+    Platt's method (1999) on the log odds, as in scikit-learn's `CalibratedClassifierCV`.
     """
     n_classes = probabilities.shape[1]
-    answers = FrozenEstimator(_Answers(n_classes).fit([], []))
-    # In as few folds as there can be: nothing is trained in them.
-    model = CalibratedClassifierCV(answers, method="sigmoid", cv=2)
+    classifier = FrozenEstimator(_LogOddsClassifier(n_classes).fit([], []))
+    # Nothing is trained in the folds, so the fewest do.
+    model = CalibratedClassifierCV(classifier, method="sigmoid", cv=2)
     model.fit(_log_odds(probabilities), codes)
     (fitted,) = model.calibrated_classifiers_
     return [[float(sigmoid.a_), float(sigmoid.b_)] for sigmoid in fitted.calibrators]
 
 
-def calibrated(probabilities: NDArray[Any], sigmoids: list[list[float]]) -> NDArray[np.float64]:
-    """Return probabilities that mean what they say.
+def calibrate(probabilities: NDArray[Any], sigmoids: list[list[float]]) -> NDArray[np.float64]:
+    """Return calibrated probabilities.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
-        A classifier's own.
-    sigmoids : list
+        As the classifier predicts them.
+    sigmoids : list of [slope, offset]
         From `fit_sigmoids`.
 
     Returns
     -------
     ndarray of float64, shape (n_samples, n_classes)
-        With more than two classes, each against the rest, and scaled to a sum of one.
+        With more than two classes, each is calibrated against the rest, and the rows are scaled to
+        a sum of one.
 
     Examples
     --------
-    Of answers of 90%, three in four were right:
+    Of the predictions with a probability of 90%, three in four were correct:
 
-    >>> sure = np.array([[0.1, 0.9], [0.9, 0.1]] * 4)
-    >>> sigmoids = fit_sigmoids(sure, np.array([1, 0, 1, 0, 1, 0, 0, 1]))
-    >>> calibrated(sure[:1], sigmoids).round(1).tolist()
+    >>> probabilities = np.array([[0.1, 0.9], [0.9, 0.1]] * 4)
+    >>> sigmoids = fit_sigmoids(probabilities, np.array([1, 0, 1, 0, 1, 0, 0, 1]))
+    >>> calibrate(probabilities[:1], sigmoids).round(1).tolist()
     [[0.3, 0.7]]
     """
     slopes, offsets = np.array(sigmoids).T
-    shares = expit(-(_log_odds(probabilities) * slopes + offsets))
+    positive = expit(-(_log_odds(probabilities) * slopes + offsets))
     if probabilities.shape[1] == 2:
-        return np.hstack([1 - shares, shares])
-    total = shares.sum(axis=1, keepdims=True)
-    even = np.full_like(shares, 1 / shares.shape[1])
-    scaled: NDArray[np.float64] = np.divide(shares, total, out=even, where=total > 0)
+        return np.hstack([1 - positive, positive])
+    total = positive.sum(axis=1, keepdims=True)
+    uniform = np.full_like(positive, 1 / positive.shape[1])
+    scaled: NDArray[np.float64] = np.divide(positive, total, out=uniform, where=total > 0)
     return scaled
 
 
 def reliability(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Reliability:
-    """Compare how sure a classifier is with how often it is right.
+    """Compare predicted probabilities with accuracies, in ten bins of equal width.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
-        Of test images.
+        Of test samples.
     codes : ndarray of int, shape (n_samples,)
+        True classes, as columns of `probabilities`.
 
     Returns
     -------
     Reliability
-        Answers are put into ten bins by the probability of the answer. The expected calibration
-        error is the mean over the answers of how far their bin's accuracy is from its mean
-        probability (Naeini, Cooper and Hauskrecht, 2015).
 
     Examples
     --------
-    >>> sure = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
-    >>> round(reliability(sure, np.array([0, 0, 1, 0])).error, 3)
+    >>> probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
+    >>> round(reliability(probabilities, np.array([0, 0, 1, 0])).error, 3)
     0.1
     """
-    surest = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == codes
-    bins = np.minimum((surest * BINS).astype(int), BINS - 1)
+    top = probabilities.max(axis=1).astype(np.float64)
+    correct = probabilities.argmax(axis=1) == codes
+    bins = np.minimum((top * BINS).astype(int), BINS - 1)
     filled = np.unique(bins)
-    counts = [int((bins == which).sum()) for which in filled]
-    means = [float(surest[bins == which].mean()) for which in filled]
-    shares = [float(right[bins == which].mean()) for which in filled]
-    apart = np.abs(np.subtract(means, shares))
-    return Reliability(means, shares, counts, float(np.average(apart, weights=counts)))
+    counts = [int((bins == number).sum()) for number in filled]
+    means = [float(top[bins == number].mean()) for number in filled]
+    accuracies = [float(correct[bins == number].mean()) for number in filled]
+    differences = np.abs(np.subtract(means, accuracies))
+    return Reliability(means, accuracies, counts, float(np.average(differences, weights=counts)))
 
 
 def _log_odds(probabilities: NDArray[Any]) -> NDArray[np.float64]:
     """Return the log odds of the second of two classes, or of every class against the rest."""
     tiny = np.finfo(np.float32).eps
-    shares = np.clip(probabilities.astype(np.float64), tiny, 1 - tiny)
-    odds: NDArray[np.float64] = np.log(shares) - np.log1p(-shares)
+    clipped = np.clip(probabilities.astype(np.float64), tiny, 1 - tiny)
+    odds: NDArray[np.float64] = np.log(clipped) - np.log1p(-clipped)
     return odds[:, 1:] if probabilities.shape[1] == 2 else odds

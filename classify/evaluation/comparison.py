@@ -1,13 +1,13 @@
-"""Whether classifiers that were judged on the same images differ by more than chance."""
+"""Pairwise comparison of classifiers that were evaluated on the same samples."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.record import Comparison
 from toolkit.statistics import holm, mcnemar
 
 if TYPE_CHECKING:
@@ -16,39 +16,65 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def compare(y_true: ArrayLike, predicted: Mapping[str, ArrayLike]) -> list[Comparison]:
-    """Compare every pair of classifiers.
+@dataclass(frozen=True)
+class Comparison:
+    """Whether two classifiers differ significantly on the same samples.
+
+    Attributes
+    ----------
+    first, second : str
+        Names of the classifiers.
+    only_first, only_second : int
+        Samples that only the first, and only the second classifier predicts correctly.
+    p_value : float
+        Of McNemar's exact test.
+    p_adjusted : float
+        The same, adjusted for the number of pairs (Holm).
+    """
+
+    first: str
+    second: str
+    only_first: int
+    only_second: int
+    p_value: float
+    p_adjusted: float
+
+
+def compare_predictions(y_true: ArrayLike, y_pred: Mapping[str, ArrayLike]) -> list[Comparison]:
+    """Test for every pair of classifiers whether their accuracies differ.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_test,)
-        Labels.
-    predicted : mapping of str to array-like of shape (n_test,)
-        What each classifier says, by its name.
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : mapping of str to array-like of shape (n_samples,)
+        Predicted labels by name of the classifier.
 
     Returns
     -------
     list of Comparison
-        One for each pair, with p-values that are adjusted for the number of pairs.
+        One for each pair, in the order of `y_pred`.
 
     Examples
     --------
-    >>> [pair] = compare(["a", "b", "b"], {"svm": ["a", "b", "b"], "cnn": ["a", "a", "b"]})
+    >>> y_pred = {"svm": ["a", "b", "b"], "cnn": ["a", "a", "b"]}
+    >>> [pair] = compare_predictions(["a", "b", "b"], y_pred)
     >>> pair.only_first, pair.only_second, pair.p_value
     (1, 0, 1.0)
     """
     truth = np.asarray(y_true)
-    right: dict[str, NDArray[np.bool_]] = {
-        name: np.asarray(labels) == truth for name, labels in predicted.items()
+    correct: dict[str, NDArray[np.bool_]] = {
+        name: np.asarray(labels) == truth for name, labels in y_pred.items()
     }
-    pairs = list(combinations(right, 2))
+    pairs = list(combinations(correct, 2))
     counts = [
-        (int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in pairs
+        (int((correct[a] & ~correct[b]).sum()), int((correct[b] & ~correct[a]).sum()))
+        for a, b in pairs
     ]
     p_values = [mcnemar(*pair) for pair in counts]
     return [
-        Comparison(first, second, *count, p_value=p, p_adjusted=adjusted)
-        for (first, second), count, p, adjusted in zip(
+        Comparison(first, second, *count, p_value=p_value, p_adjusted=adjusted)
+        for (first, second), count, p_value, adjusted in zip(
             pairs, counts, p_values, holm(p_values), strict=True
         )
     ]

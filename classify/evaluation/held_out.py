@@ -1,4 +1,4 @@
-"""What a classifier says of its own training images, each left out of the training in its turn."""
+"""Held-out predictions for training samples."""
 
 from __future__ import annotations
 
@@ -24,18 +24,23 @@ FOLDS = 5
 def held_out_proba(
     estimator: Classifier, X: ArrayLike, y: ArrayLike, progress: Progress = silent
 ) -> NDArray[Any]:
-    """Return the probabilities of all training images, ``(n_samples, n_classes)``.
+    """Return probabilities of training samples, each by a model that was not trained on it.
 
     Parameters
     ----------
     estimator : Classifier
-        Trained on `X` and `y`. One that has chosen its parameters by cross-validation has the
-        answer already, as has one that was trained in one pass: for the samples that it has held
-        out, its `held_out_`, alone. Another is trained anew in each of five folds.
-    X, y
+        Trained on `X` and `y`. If it has the attribute `held_out_proba_`, that is returned: of all
+        samples where the parameters were chosen by cross-validation, of the samples `held_out_`
+        where some were held out. Otherwise copies of it are trained in five folds, with the
+        parameters that it has chosen.
+    X, y : array-like
         What it was trained on.
-    progress : Progress
-        Told of the training in every fold.
+    progress : Progress, default=silent
+        Called during the training of every fold.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes) or (n_held_out, n_classes)
 
     Examples
     --------
@@ -44,28 +49,29 @@ def held_out_proba(
     >>> held_out_proba(Centroid().fit(X, y), X, y).argmax(axis=1).tolist()[:4]
     [0, 1, 0, 1]
     """
-    found: NDArray[Any] | None = getattr(estimator, "held_out_proba_", None)
-    if found is not None:
-        return found
+    known: NDArray[Any] | None = getattr(estimator, "held_out_proba_", None)
+    if known is not None:
+        return known
     search = getattr(estimator, "search_", None)
-    fixed = clone(estimator).set_params(**(search.chosen if search else {}))
+    untrained = clone(estimator).set_params(**(search.chosen if search else {}))
     samples, labels = np.asarray(X), np.asarray(y)
     classes, codes = encode_labels(labels)
     folds = min(FOLDS, int(np.bincount(codes).min()))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
     splits = list(splitter.split(codes, codes))
-    told = [_told(progress, fold, folds) for fold in range(1, folds + 1)]
-    # One after the other, so that a model that has answered is not kept.
+    reporters = [_fold_progress(progress, fold, folds) for fold in range(1, folds + 1)]
+    # A generator, so that a model is freed once it has predicted.
     tasks = (
-        (clone(fixed), samples, labels, split, one) for split, one in zip(splits, told, strict=True)
+        (clone(untrained), samples, labels, split, reporter)
+        for split, reporter in zip(splits, reporters, strict=True)
     )
     probabilities = np.empty((len(codes), len(classes)))
-    for (_, held_out), found in zip(splits, each(_of_one_fold, tasks), strict=True):
-        probabilities[held_out] = found
+    for (_, held_out), predicted in zip(splits, each(_predict_fold, tasks), strict=True):
+        probabilities[held_out] = predicted
     return probabilities
 
 
-def _of_one_fold(
+def _predict_fold(
     estimator: Classifier,
     X: NDArray[Any],
     y: NDArray[Any],
@@ -76,8 +82,8 @@ def _of_one_fold(
     return estimator.fit(X[train], y[train], progress=progress).predict_proba(X[held_out])
 
 
-def _told(progress: Progress, fold: int, folds: int) -> Progress:
-    """Tell which fold it is, if it is trained in this process."""
+def _fold_progress(progress: Progress, fold: int, folds: int) -> Progress:
+    """Add the fold to the stage; a fold that is trained in another process reports nothing."""
     if not in_this_process():
         return silent
     return lambda stage, done, total: progress(f"{stage}, fold {fold} of {folds}", done, total)

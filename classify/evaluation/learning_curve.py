@@ -1,7 +1,8 @@
-"""Learning curves: how accurate a classifier is with fewer training images, and what more bring."""
+"""Learning curves: accuracy against the number of training samples per class."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,6 @@ from sklearn.utils import check_random_state
 
 from classify.estimators.base import encode_labels
 from classify.parallel import each
-from reports.record import LearningCurve
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -20,29 +20,52 @@ if TYPE_CHECKING:
     from classify.estimators.base import Classifier
     from toolkit.progress import Progress
 
-STEPS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-"""Training images per class."""
+SIZES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+"""Training samples per class."""
 DRAWS = 5
 
 
-def sizes(smallest: int, steps: Sequence[int] = STEPS) -> list[int]:
-    """Return the numbers of training images per class to try, the last one all of the smallest.
+@dataclass(frozen=True)
+class LearningCurve:
+    """Accuracy on the test samples against the number of training samples per class.
+
+    Attributes
+    ----------
+    sizes : list of int
+        Training samples per class, ascending.
+    accuracies : list of list of float
+        For each size, the accuracy of each draw.
+    gain : float or None
+        Expected gain in accuracy from twice the largest size, see `expected_gain`.
+    gain_range : list of float or None
+        Smallest and largest expected gain of a single draw; `gain` lies between them.
+    """
+
+    sizes: list[int]
+    accuracies: list[list[float]]
+    gain: float | None = None
+    gain_range: list[float] | None = None
+
+
+def training_sizes(smallest: int, sizes: Sequence[int] = SIZES) -> list[int]:
+    """Return the numbers of training samples per class to try.
 
     Parameters
     ----------
     smallest : int
-        Training images of the smallest class.
+        Training samples of the smallest class; the last size.
+    sizes : sequence of int, default=SIZES
+        Those below `smallest` are kept.
 
     Examples
     --------
-    >>> sizes(1000), sizes(130), sizes(3)
+    >>> training_sizes(1000), training_sizes(130), training_sizes(3)
     ([5, 10, 20, 50, 100, 200, 500, 1000], [5, 10, 20, 50, 100, 130], [3])
     """
-    return [*(size for size in steps if size < smallest), smallest]
+    return [*(size for size in sizes if size < smallest), smallest]
 
 
 def learning_curve(
-    name: str,
     make: Callable[[int], Classifier],
     train: tuple[NDArray[np.float32], NDArray[np.str_]],
     test: tuple[NDArray[np.float32], NDArray[np.str_]],
@@ -50,108 +73,108 @@ def learning_curve(
     draws: int = DRAWS,
     seed: int = 0,
     progress: Progress = silent,
+    stage: str = "learning curve",
 ) -> LearningCurve:
-    """Train on more and more images of every class, and judge each on the test images.
+    """Train on increasing numbers of samples per class, and measure the accuracy of each model.
 
-    Nothing is chosen by it: it shows how the figure that is reported came about.
+    It selects nothing, so that the test samples may be used.
 
     Parameters
     ----------
-    name : str
-        The classifier's, for the record.
     make : callable
         Given a seed, returns an untrained classifier.
     train, test : tuple of ndarray
         Features, float32 ``(n_samples, n_features)``, and labels.
-    draws : int
-        How often images are drawn for each number of them.
-    seed : int
+    draws : int, default=5
+        How many random training sets of each size.
+    seed : int, default=0
         Of the draws and of the classifiers.
-    progress : Progress
-        Told of every training.
+    progress : Progress, default=silent
+        Called after every training.
+    stage : str, default="learning curve"
+        Passed to `progress`.
 
     Returns
     -------
     LearningCurve
-        As many accuracies for each number of images as there were draws.
 
     Examples
     --------
     >>> from classify.estimators.centroid import Centroid
     >>> X, y = np.eye(2, dtype=np.float32)[[0, 1] * 6], np.array(["a", "b"] * 6)
-    >>> curve = learning_curve("centroid", lambda seed: Centroid(), (X, y), (X, y), draws=1)
+    >>> curve = learning_curve(lambda seed: Centroid(), (X, y), (X, y), draws=1)
     >>> curve.sizes, curve.accuracies
     ([5, 6], [[1.0], [1.0]])
     """
     X, y = train
     _, codes = encode_labels(y)
     rng = check_random_state(seed)
-    of_class = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
-    numbers = sizes(min(map(len, of_class)))
-    stage = f"{name}: learning curve"
-    progress(stage, 0, len(numbers) * draws)
-    # One after the other, so that a model that has been judged is not kept.
+    rows_by_class = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    sizes = training_sizes(min(map(len, rows_by_class)))
+    total = len(sizes) * draws
+    progress(stage, 0, total)
+    # A generator, so that a model is freed once its accuracy is known.
     tasks = (
         (
             make(seed + draw),
             X,
             y,
-            np.concatenate([rng.choice(rows, number, replace=False) for rows in of_class]),
+            np.concatenate([rng.choice(rows, size, replace=False) for rows in rows_by_class]),
             *test,
         )
-        for number in numbers
+        for size in sizes
         for draw in range(draws)
     )
-    found = []
+    scores: list[float] = []
     for accuracy in each(_accuracy, tasks):
-        found.append(accuracy)
-        progress(stage, len(found), len(numbers) * draws)
-    accuracies = [found[i : i + draws] for i in range(0, len(found), draws)]
-    of_means = gain(numbers, accuracies)
-    gains = [gain(numbers, [[some[draw]] for some in accuracies]) for draw in range(draws)]
-    known = [one for one in (of_means, *gains) if one is not None]
-    gain_range = [min(known), max(known)] if known else None
-    return LearningCurve(name, numbers, accuracies, of_means, gain_range)
+        scores.append(accuracy)
+        progress(stage, len(scores), total)
+    accuracies = [scores[i : i + draws] for i in range(0, total, draws)]
+    gain = expected_gain(sizes, accuracies)
+    by_draw = [expected_gain(sizes, [[row[draw]] for row in accuracies]) for draw in range(draws)]
+    gains = [value for value in (gain, *by_draw) if value is not None]
+    return LearningCurve(sizes, accuracies, gain, [min(gains), max(gains)] if gains else None)
 
 
 def _accuracy(
     model: Classifier,
     X: NDArray[np.float32],
     y: NDArray[np.str_],
-    chosen: NDArray[np.intp],
-    unseen: NDArray[np.float32],
-    truth: NDArray[np.str_],
+    rows: NDArray[np.intp],
+    X_test: NDArray[np.float32],
+    y_test: NDArray[np.str_],
 ) -> float:
-    return float((model.fit(X[chosen], y[chosen]).predict(unseen) == truth).mean())
+    return float((model.fit(X[rows], y[rows]).predict(X_test) == y_test).mean())
 
 
-def gain(numbers: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:
-    """Return the accuracy that twice the most images would bring, if it goes on as before.
-
-    A straight line is laid through the last four mean errors against the numbers of images, both
-    as logarithms: errors fall about as a power of the number of images (Hestness et al., Deep
-    Learning Scaling is Predictable, Empirically, 2017). The power is kept between -1 and 1, so that
-    a draw without any error does not promise or threaten more than that.
+def expected_gain(sizes: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:
+    """Extrapolate the gain in accuracy from twice the largest number of training samples.
 
     Parameters
     ----------
-    numbers : sequence of int
-        Training images per class, ascending.
+    sizes : sequence of int
+        Training samples per class, ascending.
     accuracies : sequence of sequence of float
-        Of every draw of each.
+        For each size, the accuracy of each draw.
 
     Returns
     -------
     float or None
-        None if there are fewer than three numbers of images; below zero if the errors rise.
+        None for fewer than three sizes; negative if the error rises with the size.
+
+    Notes
+    -----
+    A power law is fitted to the last four mean errors, as a straight line in log-log coordinates
+    (Hestness et al., Deep Learning Scaling is Predictable, Empirically, 2017). The exponent is
+    clipped to -1 and 1, because a draw without any error would otherwise give an extreme one.
 
     Examples
     --------
-    >>> gain([10, 20, 40], [[0.6], [0.8], [0.9]])
+    >>> expected_gain([10, 20, 40], [[0.6], [0.8], [0.9]])
     0.05
     """
-    if len(numbers) < 3:
+    if len(sizes) < 3:
         return None
-    errors = np.maximum(1 - np.array([np.mean(found) for found in accuracies[-4:]]), 1e-6)
-    slope, _ = np.polyfit(np.log(numbers[-4:]), np.log(errors), 1)
-    return round(float(errors[-1] * (1 - 2 ** np.clip(slope, -1.0, 1.0))), 6)
+    errors = np.maximum(1 - np.array([np.mean(scores) for scores in accuracies[-4:]]), 1e-6)
+    exponent, _ = np.polyfit(np.log(sizes[-4:]), np.log(errors), 1)
+    return round(float(errors[-1] * (1 - 2 ** np.clip(exponent, -1.0, 1.0))), 6)

@@ -1,8 +1,8 @@
-"""How good a classifier is on the test split, as a record for the report."""
+"""Metrics of a classifier on a test split."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,72 +16,118 @@ from sklearn.metrics import (
 )
 
 from classify.errors import ClassifierError
-from reports.record import ClassScore, Result, RocCurve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from classify.estimators.base import Classifier
-
 CONFIDENCE = 0.95
 ROC_POINTS = 200
 
 
-def evaluate(
-    name: str,
-    estimator: Classifier,
-    y_true: ArrayLike,
-    probabilities: NDArray[Any],
-    *,
-    fit_seconds: float,
-    predict_seconds: float,
-) -> Result:
-    """Compare the probabilities that a trained classifier gave on the test split with the truth.
+@dataclass(frozen=True)
+class ClassScore:
+    """Precision, recall and F1 of one class, each in [0, 1]; `support` counts its samples."""
+
+    name: str
+    support: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """ROC curve of the class `label` against the rest.
+
+    `fpr` and `tpr` are the false and the true positive rates, thinned to at most 200 points; `auc`
+    is the area under the full curve.
+    """
+
+    label: str
+    fpr: list[float]
+    tpr: list[float]
+    auc: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of a classifier on a test split.
+
+    Attributes
+    ----------
+    n_test, n_correct : int
+    accuracy : float
+    accuracy_low, accuracy_high : float
+        Wilson's 95% confidence interval of the accuracy.
+    balanced_accuracy : float
+        Mean recall of the classes that have test samples.
+    roc_auc : float or None
+        Area under the ROC curve: of the second of two classes, or the mean over more than two
+        classes, each against the rest. None if a class has no test sample.
+    log_loss : float
+    classes : list of ClassScore
+        A class without test samples has recall and F1 zero.
+    confusion : list of list of int
+        Rows are the true classes, columns the predicted ones.
+    roc : list of RocCurve
+    """
+
+    n_test: int
+    n_correct: int
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    balanced_accuracy: float
+    roc_auc: float | None
+    log_loss: float
+    classes: list[ClassScore]
+    confusion: list[list[int]]
+    roc: list[RocCurve]
+
+
+def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Evaluation:
+    """Compare predicted probabilities with the true labels.
 
     Parameters
     ----------
-    name : str
-        Its name in the registry.
-    estimator : Classifier
-        Trained.
     y_true : array-like of shape (n_test,)
-        Labels, each one of ``estimator.classes_``.
-    probabilities : ndarray of shape (n_test, n_classes)
-        In the order of ``estimator.classes_``; the most probable class is the prediction.
-    fit_seconds, predict_seconds : float
+        True labels, each one of `classes`.
+    y_proba : ndarray of shape (n_test, n_classes)
+        Predicted probabilities; the most probable class is the prediction.
+    classes : array-like of shape (n_classes,)
+        Labels of the columns of `y_proba`: the `classes_` of a classifier.
 
     Returns
     -------
-    Result
-        The interval of the accuracy is Wilson's at 95%. The area under the ROC curve is that of the
-        second class, or for more than two the mean over the classes, each against the rest; None
-        where a class has no test image. A class without test images has recall and F1 zero and no
-        part in the balanced accuracy.
+    Evaluation
 
     Raises
     ------
     ClassifierError
-        If there is no test image, or one has a label that the classifier was not trained on.
+        If there is no test sample, or one has a label that is not among `classes`.
+
+    Examples
+    --------
+    >>> y_proba = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
+    >>> evaluation = evaluate(["cat", "dog", "dog", "dog"], y_proba, ["cat", "dog"])
+    >>> evaluation.accuracy, evaluation.confusion
+    (0.75, [[1, 0], [1, 2]])
     """
-    classes = [str(label) for label in estimator.classes_]
-    codes = codes_of(y_true, estimator.classes_)
-    predicted = probabilities.argmax(axis=1)
-    everything = list(range(len(classes)))
-    n_test, n_correct = len(codes), int((predicted == codes).sum())
+    labels = np.asarray(classes)
+    names = [str(label) for label in labels]
+    codes = class_codes(y_true, labels)
+    y_pred = y_proba.argmax(axis=1)
+    columns = list(range(len(names)))
+    n_test, n_correct = len(codes), int((y_pred == codes).sum())
     interval = binomtest(n_correct, n_test).proportion_ci(CONFIDENCE, method="wilson")
     precision, recall, f1, support = precision_recall_fscore_support(
-        codes, predicted, labels=everything, zero_division=0.0
+        codes, y_pred, labels=columns, zero_division=0.0
     )
-    curves = _roc_curves(codes, probabilities, classes)
-    complete = len(curves) == (1 if len(classes) == 2 else len(classes))
-    search = getattr(estimator, "search_", None)
-    return Result(
-        classifier=name,
-        title=estimator.title,
-        params=_plain(estimator.get_params() | (search.chosen if search else {})),
-        n_parameters=getattr(estimator, "n_parameters_", None),
+    curves = _roc_curves(codes, y_proba, names)
+    complete = len(curves) == (1 if len(names) == 2 else len(names))
+    return Evaluation(
         n_test=n_test,
         n_correct=n_correct,
         accuracy=n_correct / n_test,
@@ -89,67 +135,57 @@ def evaluate(
         accuracy_high=float(interval.high),
         balanced_accuracy=float(recall[support > 0].mean()),
         roc_auc=float(np.mean([curve.auc for curve in curves])) if complete else None,
-        log_loss=float(log_loss(codes, probabilities, labels=everything)),
-        fit_seconds=fit_seconds,
-        predict_seconds=predict_seconds,
+        log_loss=float(log_loss(codes, y_proba, labels=columns)),
         classes=[
-            ClassScore(label, int(support[i]), float(precision[i]), float(recall[i]), float(f1[i]))
-            for i, label in enumerate(classes)
+            ClassScore(name, int(support[i]), float(precision[i]), float(recall[i]), float(f1[i]))
+            for i, name in enumerate(names)
         ],
-        confusion=confusion_matrix(codes, predicted, labels=everything).tolist(),
+        confusion=confusion_matrix(codes, y_pred, labels=columns).tolist(),
         roc=curves,
-        history=getattr(estimator, "history_", {}),
-        search=search,
-        sweep=getattr(estimator, "sweep_", []),
     )
 
 
-def _plain(params: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters as a record can hold them: what JSON has no word for, as its text."""
-
-    def plain(value: Any) -> Any:
-        try:
-            json.dumps(value)
-        except TypeError:
-            return repr(value)
-        return value
-
-    return {name: plain(value) for name, value in params.items()}
-
-
-def codes_of(y_true: ArrayLike, classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the position in `classes` of every label.
+def class_codes(labels: ArrayLike, classes: ArrayLike) -> NDArray[np.intp]:
+    """Return the position in `classes` of every label, ``(n_samples,)``.
 
     Raises
     ------
     ClassifierError
-        If there is no label, or one that is no class.
+        If there are no labels, or one is not among `classes`.
+
+    Examples
+    --------
+    >>> class_codes(["dog", "cat"], ["cat", "dog"]).tolist()
+    [1, 0]
     """
-    labels = np.asarray(y_true)
+    labels = np.asarray(labels)
     if labels.size == 0:
-        raise ClassifierError("there are no test images, so nothing can be said; add a test split")
-    position = {label: code for code, label in enumerate(classes.tolist())}
+        raise ClassifierError("there are no test images to evaluate on; add a test split")
+    position = {label: code for code, label in enumerate(np.asarray(classes).tolist())}
     unknown = sorted({str(label) for label in labels.tolist() if label not in position})
     if unknown:
         raise ClassifierError(
-            f"the test split has classes that the training split does not have: "
+            "the test split has classes that the training split does not have: "
             f"{', '.join(unknown)}; add training images of them or leave them out"
         )
     return np.array([position[label] for label in labels.tolist()], dtype=np.intp)
 
 
 def _roc_curves(
-    codes: NDArray[np.intp], probabilities: NDArray[Any], classes: Sequence[str]
+    codes: NDArray[np.intp], y_proba: NDArray[Any], names: Sequence[str]
 ) -> list[RocCurve]:
-    """Return the curve of the second of two classes, or of each class that can have one."""
+    """Return the curve of the second of two classes, or of every class that has one.
+
+    A class without test samples, or with all of them, has none.
+    """
     curves = []
-    for code in [1] if len(classes) == 2 else range(len(classes)):
+    for code in [1] if len(names) == 2 else range(len(names)):
         positive = codes == code
         if positive.all() or not positive.any():
             continue
-        fpr, tpr, _ = roc_curve(positive, probabilities[:, code])
+        fpr, tpr, _ = roc_curve(positive, y_proba[:, code])
         kept = np.unique(np.linspace(0, len(fpr) - 1, ROC_POINTS).round().astype(int))
         curves.append(
-            RocCurve(classes[code], fpr[kept].tolist(), tpr[kept].tolist(), float(auc(fpr, tpr)))
+            RocCurve(names[code], fpr[kept].tolist(), tpr[kept].tolist(), float(auc(fpr, tpr)))
         )
     return curves

@@ -1,89 +1,121 @@
-"""Answering only when sure enough: a threshold for a precision, chosen on training images."""
+"""Rejecting uncertain predictions: a probability threshold for a target precision."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from classify.errors import ClassifierError
-from reports.record import Threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def threshold_for(
+@dataclass(frozen=True)
+class ThresholdResult:
+    """What a threshold does to the predictions on a test split.
+
+    A sample is decided if its most probable class has at least the probability `threshold`.
+
+    Attributes
+    ----------
+    target : float
+        The precision that the threshold was chosen for on the training split.
+    threshold : float
+    precision : float or None
+        Share of the decided samples that are correct; None if no sample is decided.
+    recall : float
+        Share of all samples that are decided and correct.
+    undecided : float
+        Share of all samples that are not decided.
+    """
+
+    target: float
+    threshold: float
+    precision: float | None
+    recall: float
+    undecided: float
+
+
+def choose_threshold(
     probabilities: NDArray[Any], codes: NDArray[np.intp], precision: float
 ) -> float | None:
-    """Return the least probability from which on answers are right as often as is wished.
+    """Return the lowest threshold whose decided samples reach the target precision.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
-        Of training images, each by a model that has not seen it.
+        Of training samples, each predicted by a model that was not trained on it.
     codes : ndarray of int, shape (n_samples,)
-        Position of the class of every image.
+        True classes, as columns of `probabilities`.
     precision : float
-        Share of the answers that shall be right, above 0 and at most 1.
+        Target: the share of the decided samples that should be correct, above 0 and at most 1.
 
     Returns
     -------
     float or None
-        An answer is given where the most probable class has at least this probability. None if no
-        threshold leaves answers that are right so often.
+        None if no threshold reaches the target.
 
     Raises
     ------
     ClassifierError
-        If `precision` is no such share.
+        If `precision` is out of range.
 
     Examples
     --------
-    >>> sure = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]])
-    >>> threshold_for(sure, np.array([0, 0, 0, 1]), 1.0)
+    >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]])
+    >>> choose_threshold(probabilities, np.array([0, 0, 0, 1]), 1.0)
     0.7
     """
     if not 0 < precision <= 1:
         raise ClassifierError(
-            f"a target precision is a share above 0 and at most 1, found {precision!r}"
+            f"a target precision is a share above 0 and at most 1, found {precision!r}",
+            setting="target_precision",
         )
-    surest = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == codes
-    order = np.argsort(-surest, kind="stable")
-    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    # Equally sure answers are all given, or none of them.
-    last_of_equals = np.append(np.diff(surest[order]) != 0, True)
-    enough = np.flatnonzero((shares >= precision) & last_of_equals)
-    return float(surest[order[enough[-1]]]) if len(enough) else None
+    top = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == codes
+    order = np.argsort(-top, kind="stable")
+    precisions = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
+    # Samples of equal probability are all decided, or none of them is.
+    last_of_equals = np.append(np.diff(top[order]) != 0, True)
+    possible = np.flatnonzero((precisions >= precision) & last_of_equals)
+    return float(top[order[possible[-1]]]) if len(possible) else None
 
 
-def decided(
+def apply_threshold(
     probabilities: NDArray[Any], codes: NDArray[np.intp], threshold: float, target: float
-) -> Threshold:
-    """Say what a threshold does on test images.
+) -> ThresholdResult:
+    """Measure what a threshold does on a test split.
 
     Parameters
     ----------
-    probabilities, codes
-        Of test images; see `threshold_for`.
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Of test samples.
+    codes : ndarray of int, shape (n_samples,)
+        True classes, as columns of `probabilities`.
     threshold : float
-        From `threshold_for`.
+        From `choose_threshold`.
     target : float
         The precision that it was chosen for.
 
+    Returns
+    -------
+    ThresholdResult
+
     Examples
     --------
-    >>> sure = np.array([[0.9, 0.1], [0.4, 0.6]])
-    >>> decided(sure, np.array([0, 0]), 0.7, 0.99).undecided
+    >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6]])
+    >>> apply_threshold(probabilities, np.array([0, 0]), 0.7, target=0.99).undecided
     0.5
     """
-    answered = probabilities.max(axis=1) >= threshold
-    right = answered & (probabilities.argmax(axis=1) == codes)
-    return Threshold(
+    decided = probabilities.max(axis=1) >= threshold
+    correct = decided & (probabilities.argmax(axis=1) == codes)
+    return ThresholdResult(
         target=target,
         threshold=threshold,
-        precision=float(right.sum() / answered.sum()) if answered.any() else None,
-        recall=float(right.mean()),
-        undecided=float(1 - answered.mean()),
+        precision=float(correct.sum() / decided.sum()) if decided.any() else None,
+        recall=float(correct.mean()),
+        undecided=float(1 - decided.mean()),
     )

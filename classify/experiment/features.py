@@ -76,7 +76,8 @@ class Features:
     def on_disk(self, split: Split) -> RowsOnDisk:
         """Return the embeddings of a split without reading them."""
         if split not in self._on_disk:
-            self._on_disk[split] = RowsOnDisk(self.prepared.base, self.prepared.digests(split))
+            keys = self.prepared.digests(split)
+            self._on_disk[split] = RowsOnDisk(self.prepared.base.embeddings, keys)
         return self._on_disk[split]
 
     def exceeds(self, split: Split) -> bool:

@@ -15,12 +15,12 @@ from classify.environment import memory_limit
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
 from classify.experiment.checks import check_dataset, check_same_images
+from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import Features
 from classify.experiment.run_folder import RunFolder
 from classify.experiment.run_record import picture_records, record_run
 from classify.experiment.settings import TrainingSettings
 from classify.experiment.trial import Trial, TrialResult
-from classify.parallel import dask_backend
 from extract.prepare import find_dataset, prepare
 from reports import record
 from toolkit.errors import ToolkitError

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from classify.environment import machine, versions
+from classify.experiment import recording
 from extract.datasets.dataset import counts
 from reports import record
 from reports.picture_records import PictureRecord
@@ -89,12 +90,12 @@ def picture_records(prepared: Prepared) -> list[PictureRecord]:
 def _compare(
     prepared: Prepared, predictions: Sequence[record.PredictionRow]
 ) -> list[record.Comparison]:
-    from classify.evaluation.comparison import compare
+    from classify.evaluation.comparison import compare_predictions
 
     predicted: dict[str, list[str]] = {}
     for row in predictions:
         predicted.setdefault(row.classifier, []).append(row.predicted)
-    return compare(prepared.labels("test"), predicted)
+    return recording.comparisons(compare_predictions(prepared.labels("test"), predicted))
 
 
 def _lower_base(prepared: Prepared, options: Options) -> record.Base:

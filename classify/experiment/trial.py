@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from dataclasses import dataclass
 from itertools import starmap
@@ -13,6 +12,7 @@ import numpy as np
 from classify import registry
 from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
+from classify.experiment import recording
 from classify.parallel import each, in_this_process
 from extract.datasets.dataset import counts
 from reports import record
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.confidence import Confidence
     from classify.experiment.features import Features
     from classify.experiment.run_folder import RunFolder
     from classify.experiment.settings import TrainingSettings
@@ -74,7 +75,7 @@ class Trial:
 
     def judge(self, folder: RunFolder) -> TrialResult:
         """Train, save the model into the folder of the run, and judge it on the test split."""
-        from classify.evaluation.metrics import evaluate
+        from classify.evaluation.metrics import class_codes, evaluate
 
         estimator = self._make(self._seed)
         X, labels = self._X(estimator, "train"), self._prepared.labels("train")
@@ -85,31 +86,31 @@ class Trial:
         probabilities = probabilities_of(estimator, unseen)
         predicted = time.monotonic()
         repeats = self._repeated(estimator.classes_[probabilities.argmax(axis=1)])
-        probabilities, sureness = self._sureness(estimator, probabilities)
-        result = evaluate(
-            self.name,
-            estimator,
-            truth,
-            probabilities,
-            fit_seconds=fitted - clock,
-            predict_seconds=predicted - fitted,
-        )
+        notes = self._notes(estimator)
+        codes = class_codes(truth, estimator.classes_)
+        confidence = self._confidence(estimator, probabilities, codes, notes)
+        probabilities = confidence.probabilities
+        evaluation = evaluate(truth, probabilities, estimator.classes_)
         file: str | None = None
         sha256: str | None = None
         try:
             file, sha256 = folder.save_model(estimator, self.name.replace(":", "-"))
         except ModelError as error:
-            sureness["notes"].append(
-                f"its model was not saved, because nothing would load it: {error}"
-            )
-        result = dataclasses.replace(
-            result,
-            title=f"{result.title} ({self._backbone})" if self._several else result.title,
+            notes.append(f"its model was not saved, because nothing would load it: {error}")
+        title = f"{estimator.title} ({self._backbone})" if self._several else estimator.title
+        result = recording.result(
+            self.name,
+            estimator,
+            evaluation,
+            confidence,
+            title=title,
+            fit_seconds=fitted - clock,
+            predict_seconds=predicted - fitted,
             backbone=self._base_of(estimator),
             model=file,
             model_sha256=sha256,
             repeats=repeats,
-            **sureness,
+            notes=notes,
         )
         return TrialResult(result, self._predictions(estimator, probabilities))
 
@@ -124,14 +125,15 @@ class Trial:
         if isinstance(train, RowsOnDisk) or isinstance(test, RowsOnDisk):
             return None
         labels = (np.array(self._prepared.labels(split)) for split in _SPLITS)
-        return learning_curve(
-            self.name,
+        curve = learning_curve(
             self._make,
             (train, next(labels)),
             (test, next(labels)),
             seed=self._seed,
             progress=self._progress,
+            stage=f"{self.name}: learning curve",
         )
+        return recording.learning_curve(self.name, curve)
 
     def _base_of(self, estimator: Classifier) -> str | None:
         """Return the name of the base in the record, if it has to be named."""
@@ -189,62 +191,45 @@ class Trial:
             self._progress(f"{self.name}: repeats", len(accuracies), self._settings.repeats)
         return accuracies if len(accuracies) > 1 else []
 
-    def _sureness(
-        self, estimator: Classifier, probabilities: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Calibrate and choose a threshold, if that is wished for.
+    def _confidence(
+        self,
+        estimator: Classifier,
+        probabilities: np.ndarray,
+        codes: np.ndarray,
+        notes: list[str],
+    ) -> Confidence:
+        """Calibrate and choose a threshold if asked for; add to `notes` what fails."""
+        from classify.evaluation.confidence import assess_confidence
+        from classify.evaluation.held_out import held_out_proba
+        from classify.evaluation.metrics import class_codes
 
-        Returns
-        -------
-        probabilities : ndarray of shape (n_test, n_classes)
-            Calibrated, or as they were.
-        fields : dict
-            What the result tells of them.
-        """
-        from classify.evaluation.calibration import calibrated, fit_sigmoids, reliability
-        from classify.evaluation.metrics import codes_of
-
-        settings, notes = self._settings, self._notes(estimator)
-        test = codes_of(self._prepared.labels("test"), estimator.classes_)
-        fields: dict[str, Any] = {"reliability": reliability(probabilities, test), "notes": notes}
-        if not settings.calibrate and settings.target_precision is None:
-            return probabilities, fields
+        calibrate, target = self._settings.calibrate, self._settings.target_precision
+        if not calibrate and target is None:
+            return assess_confidence(probabilities, codes)
         if estimator.consumes != "embeddings":
             notes.append(
                 "neither calibrated nor given a threshold: its cross-validation would take as long "
                 "as five runs"
             )
-            return probabilities, fields
-        from classify.evaluation.held_out import held_out_proba
-
+            return assess_confidence(probabilities, codes)
         labels = self._prepared.labels("train")
-        train = codes_of(labels, estimator.classes_)
+        train = class_codes(labels, estimator.classes_)
         held_out = held_out_proba(
             estimator, self._X(estimator, "train"), labels, progress=self._progress
         )
-        train = train[getattr(estimator, "held_out_", slice(None))]
-        if settings.calibrate:
-            sigmoids = fit_sigmoids(held_out, train)
-            held_out = calibrated(held_out, sigmoids)
-            probabilities = calibrated(probabilities, sigmoids)
-            fields |= {
-                "sigmoids": sigmoids,
-                "uncalibrated": fields["reliability"],
-                "reliability": reliability(probabilities, test),
-            }
-        if settings.target_precision is not None:
-            from classify.evaluation.threshold import decided, threshold_for
-
-            target = settings.target_precision
-            threshold = threshold_for(held_out, train, target)
-            if threshold is None:
-                notes.append(
-                    f"no threshold makes {target:.1%} of the answers on the training images right: "
-                    "not even the surest answers are"
-                )
-            else:
-                fields["threshold"] = decided(probabilities, test, threshold, target)
-        return probabilities, fields
+        confidence = assess_confidence(
+            probabilities,
+            codes,
+            (held_out, train[getattr(estimator, "held_out_", slice(None))]),
+            calibration=calibrate,
+            target_precision=target,
+        )
+        if target is not None and confidence.threshold is None:
+            notes.append(
+                f"no threshold makes {target:.1%} of the predictions on the training images "
+                "correct: not even the most probable ones are"
+            )
+        return confidence
 
     def _predictions(
         self, estimator: Classifier, probabilities: np.ndarray

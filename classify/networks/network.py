@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
@@ -13,8 +14,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from classify.errors import ClassifierError
 from classify.estimators.base import Classifier, ClassWeight, encode_labels
+from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from extract.libraries import import_keras
-from reports.record import Search, SearchPoint, Sweep
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -32,7 +33,23 @@ VALIDATION = 0.2
 Shape = tuple[int, ...]
 
 
-class Network(Classifier):
+@dataclass(frozen=True)
+class Sweep:
+    """The training history of one of several learning rates.
+
+    Attributes
+    ----------
+    learning_rate : float
+    history : dict of str to list of float
+        `loss` and `accuracy` on the samples that were trained on, `val_loss` and `val_accuracy` on
+        those that were held out; one value per epoch.
+    """
+
+    learning_rate: float
+    history: dict[str, list[float]]
+
+
+class Network(SearchMixin, Classifier):
     """A small Keras network, trained with adam on sparse categorical cross-entropy.
 
     Parameters
@@ -61,11 +78,13 @@ class Network(Classifier):
         `loss` and `accuracy` on the training data, one value an epoch.
     n_parameters_ : int
     learning_rate_ : float
-    search_ : Search
+    search_ : SearchResult
         How the learning rate was chosen; only if there were several.
     sweep_ : list of Sweep
         Every learning rate with the history of its network, if there were several.
     """
+
+    search_method: ClassVar[SearchMethod] = "hold-out"
 
     def __init__(
         self,
@@ -181,7 +200,9 @@ class Network(Classifier):
                 f"some below {min(rates):g}"
             )
         best = min(finite, key=lambda point: (point.log_loss, point.params["learning_rate"]))
-        self.search_ = Search(1, "accuracy", points, dict(best.params), chosen_by="log loss")
+        self.search_ = SearchResult(
+            1, "accuracy", points, dict(best.params), method=self.search_method
+        )
         return float(best.params["learning_rate"])
 
     def _train(

@@ -20,7 +20,8 @@ from classify.estimators.svm import SVM
 from classify.estimators.wrapped import WrappedClassifier
 from classify.evaluation.held_out import held_out_proba
 from classify.evaluation.learning_curve import learning_curve
-from classify.parallel import dask_backend, each, in_this_process
+from classify.experiment.dask_backend import dask_backend
+from classify.parallel import each, in_this_process
 from extract.backbones.catalog import construct
 from extract.errors import ClusterError
 from tests.commands import run_command
@@ -87,7 +88,7 @@ def test_curves_and_held_out_answers_are_the_same(
     model = Centroid().fit(X, y)
 
     def found() -> tuple[Any, np.ndarray]:
-        curve = learning_curve("centroid", lambda _: Centroid(), (X, y), (X, y), draws=3)
+        curve = learning_curve(lambda _: Centroid(), (X, y), (X, y), draws=3)
         return curve, held_out_proba(model, X, y)
 
     curve, held_out = found()
@@ -130,7 +131,7 @@ def test_data_are_sent_once(
     X, y = data
     sent = counted(monkeypatch, "scatter")
     with dask_backend(workers.scheduler_address, lambda: [X]):
-        learning_curve("centroid", lambda _: Centroid(), (X, y), (X, y))
+        learning_curve(lambda _: Centroid(), (X, y), (X, y))
         held_out_proba(Centroid().fit(X, y), X, y)
         assert [one[0] is X for one in sent if isinstance(one, list)] == [True]
         assert not any(one is X for one in sent)

@@ -60,10 +60,10 @@ def test_the_point_of_least_log_loss_is_chosen():
     """Of two that are always right, the surer one wins; accuracy alone could not tell."""
     truth = votes(CODES)
     outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], [-truth, truth, 2 * truth])
-    assert outcome.chosen == outcome.record.chosen == {"C": 3.0}
-    assert outcome.record.chosen_by == "log loss"
-    assert [point.mean for point in outcome.record.points] == [0.0, 1.0, 1.0]
-    losses = [point.log_loss for point in outcome.record.points]
+    assert outcome.chosen == outcome.result.chosen == {"C": 3.0}
+    assert outcome.result.chosen_by == "log loss"
+    assert [point.mean for point in outcome.result.points] == [0.0, 1.0, 1.0]
+    losses = [point.log_loss for point in outcome.result.points]
     np.testing.assert_allclose(losses, np.log1p(np.exp([0.5, -0.5, -1.0])), rtol=1e-6)
     np.testing.assert_array_equal(outcome.scores, 2 * truth)
 
@@ -101,7 +101,7 @@ def test_the_deviation_is_that_of_the_folds_accuracies():
         stage="",
         loss=EQUAL,
     )
-    (point,) = outcome.record.points
+    (point,) = outcome.result.points
     assert point.mean == pytest.approx(0.8)
     assert point.std == pytest.approx(0.4)
     np.testing.assert_array_equal(
@@ -115,7 +115,7 @@ def test_small_classes_get_fewer_folds_and_a_note(caplog):
     codes = np.array([0] * 9 + [1] * 3)
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = search([{"C": 1.0}], [votes(codes)], codes)
-    assert outcome.record.folds == 3
+    assert outcome.result.folds == 3
     assert "3 folds instead of 5" in caplog.text
 
 
@@ -124,7 +124,7 @@ def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):
     monkeypatch.setattr(searching, "MANY", 19)
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = search([{"C": 1.0}], [votes(CODES)])
-    assert outcome.record.folds == searching.FEW_FOLDS
+    assert outcome.result.folds == searching.FEW_FOLDS
     assert f"20 training images: {searching.FEW_FOLDS} folds instead of 5" in caplog.text
 
 
@@ -150,7 +150,7 @@ def test_with_many_samples_a_trail_ends_past_its_best(caplog, monkeypatch):
             loss=EQUAL,
         )
     n_trained = 4 + searching.PATIENCE
-    assert len(trained) == len(outcome.record.points) == 2 * n_trained
+    assert len(trained) == len(outcome.result.points) == 2 * n_trained
     assert outcome.chosen == {"C": 4.0}
     assert f"choosing C: ended at C = {n_trained}, past the best" in caplog.text
 

@@ -49,17 +49,17 @@ def stored(folder, X, kind=RowsOnDisk):
     for start in range(0, len(X), 64):
         some = slice(start, start + 64)
         base.store.append(RECIPE.fingerprint, RECIPE.canonical, names[some], X[some])
-    return kind(base, names)
+    return kind(base.embeddings, names)
 
 
 @dataclass(frozen=True)
 class Watched(RowsOnDisk):
     """Rows on disk that note which of them were read, and how many together."""
 
-    read: list = field(default_factory=list)
+    batches_read: list = field(default_factory=list)
 
     def __getitem__(self, positions):
-        self.read.append(list(positions))
+        self.batches_read.append(list(positions))
         return super().__getitem__(positions)
 
 
@@ -111,9 +111,9 @@ def test_rows_are_drawn_from_all_over_the_disk(kind, tmp_path, small_batches):
     watched = stored(tmp_path, X, Watched)
     model = kind().fit(watched, y)
     n_training = math.ceil((len(y) - len(model.held_out_)) / 50)
-    training = watched.read[:n_training]
+    training = watched.batches_read[:n_training]
     assert all(len(set(y[some])) == 2 for some in training)
-    assert all(len(some) <= 50 for some in watched.read)
+    assert all(len(some) <= 50 for some in watched.batches_read)
 
 
 @BOTH
@@ -122,7 +122,7 @@ def test_every_row_is_read_once(kind, tmp_path, small_batches):
     X, y = blobs(2, n_samples=400)
     watched = stored(tmp_path, X, Watched)
     kind().fit(watched, y)
-    assert sorted(i for some in watched.read for i in some) == list(range(400))
+    assert sorted(i for some in watched.batches_read for i in some) == list(range(400))
 
 
 @BOTH
@@ -240,7 +240,7 @@ def test_rows_on_disk_are_judged_in_batches(tmp_path, small_batches):
     model = LogReg(C=1.0).fit(X, y)
     found = probabilities_of(model, watched)
     np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-6)
-    assert [len(some) for some in watched.read] == [50, 50, 30]
+    assert [len(some) for some in watched.batches_read] == [50, 50, 30]
 
 
 def test_a_row_larger_than_a_batch_is_a_batch(monkeypatch):
@@ -270,13 +270,14 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 n = 32768
-rows = RowsOnDisk(FrozenBase(RECIPE, None, Store(pathlib.Path(sys.argv[1]))), [*map(digest, range(n))])
+base = FrozenBase(RECIPE, None, Store(pathlib.Path(sys.argv[1])))
+rows = RowsOnDisk(base.embeddings, [*map(digest, range(n))])
 before = peak()
 model = StreamedSVM().fit(rows, np.arange(n) >= n // 2)
 answers = probabilities_of(model, rows).argmax(axis=1)
 right = float((answers == (np.arange(n) >= n // 2)).mean())
 print(json.dumps({"rows": rows.nbytes / 2**20, "more": peak() - before, "right": right}))
-"""  # noqa: E501 - a program
+"""
 
 
 @pytest.mark.slow

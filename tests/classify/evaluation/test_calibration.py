@@ -7,7 +7,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
-from classify.evaluation.calibration import calibrated, fit_sigmoids, reliability
+from classify.evaluation.calibration import calibrate, fit_sigmoids, reliability
 
 
 def too_sure(n_classes, n_samples, seed=0):
@@ -25,7 +25,7 @@ def test_the_error_falls_on_answers_that_were_not_fitted(n_classes):
     _, sure, codes = too_sure(n_classes, 4000)
     sigmoids = fit_sigmoids(sure[:2000], codes[:2000])
     before = reliability(sure[2000:], codes[2000:]).error
-    after = reliability(calibrated(sure[2000:], sigmoids), codes[2000:]).error
+    after = reliability(calibrate(sure[2000:], sigmoids), codes[2000:]).error
     assert before > 0.1
     assert after < 0.04
 
@@ -38,7 +38,7 @@ def test_it_is_what_scikit_learn_gives(n_classes):
     X = rng.normal(size=(300, 5)) + np.eye(n_classes, 5)[y]
     model = LogisticRegression().fit(X[:150], y[:150])
     own = model.predict_proba(X)
-    ours = calibrated(own, fit_sigmoids(own[150:], y[150:]))
+    ours = calibrate(own, fit_sigmoids(own[150:], y[150:]))
     if n_classes == 2:
         theirs = CalibratedClassifierCV(FrozenEstimator(model)).fit(X[150:], y[150:])
         np.testing.assert_allclose(ours, theirs.predict_proba(X), atol=1e-6)
@@ -59,7 +59,7 @@ def test_certain_answers_are_no_reason_to_fail():
     """Probabilities of zero and one have log odds, as large as float32 can tell."""
     certain = np.eye(2)[[0, 1, 0, 1, 0, 1]]
     sigmoids = fit_sigmoids(certain, np.array([0, 1, 0, 1, 1, 1]))
-    assert np.isfinite(calibrated(certain, sigmoids)).all()
+    assert np.isfinite(calibrate(certain, sigmoids)).all()
 
 
 def test_a_bin_counts_as_many_times_as_it_has_answers():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from classify.evaluation.comparison import compare
+from classify.evaluation.comparison import compare_predictions
 
 
 def test_every_pair_is_compared_once_on_the_same_images():
@@ -11,7 +11,7 @@ def test_every_pair_is_compared_once_on_the_same_images():
     good, bad = truth.copy(), truth.copy()
     good[:2] = "b"
     bad[1:31] = "b"
-    pairs = compare(truth, {"good": good, "same": good, "bad": bad})
+    pairs = compare_predictions(truth, {"good": good, "same": good, "bad": bad})
     assert [(pair.first, pair.second) for pair in pairs] == [
         ("good", "same"),
         ("good", "bad"),
@@ -29,5 +29,5 @@ def test_equally_good_classifiers_seldom_seem_to_differ():
     low = 0
     for _ in range(200):
         a, b = (rng.random((2, 300)) < 0.1).astype(int)
-        low += compare(truth, {"a": a, "b": b})[0].p_value < 0.05
+        low += compare_predictions(truth, {"a": a, "b": b})[0].p_value < 0.05
     assert low <= 10

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from classify.estimators.centroid import Centroid
-from classify.evaluation.learning_curve import gain, learning_curve, sizes
+from classify.evaluation.learning_curve import expected_gain, learning_curve, training_sizes
 
 
 def directions(n_per_class, seed):
@@ -23,11 +23,11 @@ def test_more_images_per_class_are_more_accurate():
     told = []
     X, y = directions(60, 0)
     curve = learning_curve(
-        "centroid",
         lambda _: Centroid(),
         (X[:-10], y[:-10]),
         directions(500, 1),
         draws=3,
+        stage="centroid: learning curve",
         progress=lambda stage, done, total: told.append((stage, done, total)),
     )
     assert curve.sizes == [5, 10, 20, 50]
@@ -42,9 +42,7 @@ def test_more_images_per_class_are_more_accurate():
 def test_the_same_seed_draws_the_same_images():
     """And another seed others."""
     first, again, other = (
-        learning_curve(
-            "c", lambda _: Centroid(), directions(30, 0), directions(99, 1), draws=2, seed=s
-        )
+        learning_curve(lambda _: Centroid(), directions(30, 0), directions(99, 1), draws=2, seed=s)
         for s in (0, 0, 1)
     )
     assert first == again
@@ -53,7 +51,7 @@ def test_the_same_seed_draws_the_same_images():
 
 def test_the_draws_of_a_size_are_of_different_images_but_for_the_whole():
     """All images are all images, however often they are drawn."""
-    curve = learning_curve("c", lambda _: Centroid(), directions(30, 0), directions(99, 1))
+    curve = learning_curve(lambda _: Centroid(), directions(30, 0), directions(99, 1))
     assert len(set(curve.accuracies[0])) > 1
     assert len(set(curve.accuracies[-1])) == 1
 
@@ -73,14 +71,14 @@ def test_what_twice_as_many_would_bring_follows_the_fall_of_the_errors(
     numbers, accuracies, expected
 ):
     """An error that halves with every doubling halves once more; one that stays, stays."""
-    assert gain(numbers, accuracies) == (None if expected is None else pytest.approx(expected))
+    assert expected_gain(numbers, accuracies) == (
+        None if expected is None else pytest.approx(expected)
+    )
 
 
 def test_the_gain_is_told_of_every_draw():
     """Its range lies around that of the means."""
-    curve = learning_curve(
-        "centroid", lambda _: Centroid(), directions(40, 0), directions(100, 1), draws=3
-    )
+    curve = learning_curve(lambda _: Centroid(), directions(40, 0), directions(100, 1), draws=3)
     low, high = curve.gain_range
     assert low <= curve.gain <= high
     assert low < high
@@ -88,8 +86,8 @@ def test_the_gain_is_told_of_every_draw():
 
 def test_sizes_end_with_the_smallest_class():
     """No class is asked for more images than it has."""
-    assert sizes(20) == [5, 10, 20]
-    assert sizes(2) == [2]
+    assert training_sizes(20) == [5, 10, 20]
+    assert training_sizes(2) == [2]
 
 
 def test_models_that_have_been_judged_are_not_kept():
@@ -105,6 +103,6 @@ def test_models_that_have_been_judged_are_not_kept():
         return model
 
     X = np.eye(2, dtype=np.float32)[[0, 1] * 20]
-    learning_curve("centroid", make, (X, np.array(["a", "b"] * 20)), (X, np.array(["a", "b"] * 20)))
+    learning_curve(make, (X, np.array(["a", "b"] * 20)), (X, np.array(["a", "b"] * 20)))
     assert len(most) == 15
     assert max(most) <= 3

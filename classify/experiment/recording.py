@@ -1,0 +1,126 @@
+"""Turn the results of estimators and of their evaluation into the records that a run stores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from reports import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from classify.estimators.base import Classifier
+    from classify.estimators.search import SearchResult
+    from classify.evaluation.calibration import Reliability
+    from classify.evaluation.comparison import Comparison
+    from classify.evaluation.confidence import Confidence
+    from classify.evaluation.learning_curve import LearningCurve
+    from classify.evaluation.metrics import Evaluation
+
+
+def result(
+    name: str,
+    estimator: Classifier,
+    evaluation: Evaluation,
+    confidence: Confidence,
+    *,
+    fit_seconds: float,
+    predict_seconds: float,
+    title: str | None = None,
+    **fields: Any,
+) -> record.Result:
+    """Return the record of one trained and evaluated classifier.
+
+    Parameters
+    ----------
+    name : str
+        The classifier's name in the run.
+    estimator : Classifier
+        Trained.
+    evaluation : Evaluation
+        Its metrics on the test split.
+    confidence : Confidence
+        Reliability, calibration and threshold.
+    fit_seconds, predict_seconds : float
+        Duration of the training and of the prediction of the test split.
+    title : str, optional
+        By default the estimator's own.
+    **fields
+        Other fields of `reports.record.Result`: `backbone`, `model`, `model_sha256`, `repeats`,
+        `notes`.
+
+    Returns
+    -------
+    reports.record.Result
+        Its `params` are the estimator's parameters, with the chosen values for those that were
+        searched.
+    """
+    metrics = {field: getattr(evaluation, field) for field in vars(evaluation)}
+    metrics["classes"] = [record.ClassScore(**asdict(score)) for score in evaluation.classes]
+    metrics["roc"] = [record.RocCurve(**asdict(curve)) for curve in evaluation.roc]
+    found: SearchResult | None = getattr(estimator, "search_", None)
+    threshold = confidence.threshold
+    return record.Result(
+        classifier=name,
+        title=estimator.title if title is None else title,
+        params=json_params(estimator.get_params() | (found.chosen if found else {})),
+        n_parameters=getattr(estimator, "n_parameters_", None),
+        **metrics,
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds,
+        history=getattr(estimator, "history_", {}),
+        search=None if found is None else search(found),
+        sweep=[record.Sweep(**asdict(sweep)) for sweep in getattr(estimator, "sweep_", [])],
+        threshold=None if threshold is None else record.Threshold(**asdict(threshold)),
+        reliability=reliability(confidence.reliability),
+        uncalibrated=reliability(confidence.uncalibrated),
+        sigmoids=confidence.sigmoids,
+        **fields,
+    )
+
+
+def search(found: SearchResult) -> record.Search:
+    """Return the record of a parameter search."""
+    return record.Search(
+        folds=found.folds,
+        scoring=found.scoring,
+        points=[record.SearchPoint(**asdict(point)) for point in found.points],
+        chosen=found.chosen,
+        chosen_by=found.chosen_by,
+    )
+
+
+def reliability(diagram: Reliability | None) -> record.Reliability | None:
+    """Return the record of a reliability diagram, if there is one."""
+    return None if diagram is None else record.Reliability(**asdict(diagram))
+
+
+def learning_curve(name: str, curve: LearningCurve) -> record.LearningCurve:
+    """Return the record of the learning curve of the classifier `name`."""
+    return record.LearningCurve(name, **asdict(curve))
+
+
+def comparisons(pairs: Iterable[Comparison]) -> list[record.Comparison]:
+    """Return the records of pairwise comparisons."""
+    return [record.Comparison(**asdict(pair)) for pair in pairs]
+
+
+def json_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as JSON can hold them; what it cannot represent becomes its `repr`.
+
+    Examples
+    --------
+    >>> json_params({"C": 1.0, "dtype": complex})
+    {'C': 1.0, 'dtype': "<class 'complex'>"}
+    """
+    return {name: _json_value(value) for name, value in params.items()}
+
+
+def _json_value(value: Any) -> Any:
+    try:
+        json.dumps(value)
+    except TypeError:
+        return repr(value)
+    return value

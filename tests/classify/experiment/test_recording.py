@@ -1,0 +1,47 @@
+"""Records of what estimators and their evaluation return."""
+
+import dataclasses
+
+import numpy as np
+
+from classify.estimators.svm import SVM
+from classify.evaluation.confidence import assess_confidence
+from classify.evaluation.metrics import evaluate
+from classify.experiment import recording
+from reports import record
+
+
+def test_the_record_of_a_result_has_the_chosen_parameters():
+    """It says which C and kernel the model was trained with, not that they were searched."""
+    rng = np.random.default_rng(0)
+    X, y = rng.random((30, 50)).astype(np.float32), np.array(["a", "b"] * 15)
+    svm = SVM(kernel="linear").fit(X, y)
+    probabilities = svm.predict_proba(X)
+    result = recording.result(
+        "svm",
+        svm,
+        evaluate(y, probabilities, svm.classes_),
+        assess_confidence(probabilities, np.arange(30) % 2),
+        fit_seconds=2.0,
+        predict_seconds=0.5,
+        notes=["a note"],
+    )
+    assert result.params["C"] == svm.C_
+    assert result.params["kernel"] == "linear"
+    assert result.title == "SVM on frozen features"
+    assert result.accuracy == svm.score(X, y)
+    assert (result.fit_seconds, result.predict_seconds) == (2.0, 0.5)
+    assert result.notes == ["a note"]
+    assert isinstance(result.classes[0], record.ClassScore)
+
+
+def test_the_record_of_a_search_has_every_point():
+    """With the same fields, so that nothing that an estimator measured is lost."""
+    rng = np.random.default_rng(0)
+    X, y = rng.random((30, 50)).astype(np.float32), np.array(["a", "b"] * 15)
+    search = SVM(kernel="linear").fit(X, y).search_
+    recorded = recording.search(search)
+    assert list(map(dataclasses.asdict, recorded.points)) == [
+        dataclasses.asdict(point) for point in search.points
+    ]
+    assert (recorded.folds, recorded.chosen) == (search.folds, search.chosen)
