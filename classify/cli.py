@@ -182,7 +182,7 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
         "quarantined": done.quarantined,
         "seconds": round(run.seconds, 3),
         "recipe": run.recipe,
-        "recipes": {base.backbone: base.recipe for base in run.bases},
+        "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},
         "results": [
             {
                 "classifier": result.classifier,

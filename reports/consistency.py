@@ -9,6 +9,8 @@ from reports.errors import RecordError
 if TYPE_CHECKING:
     from reports.record import Run
 
+METHODS = ("cross-validation", "leave-one-out", "hold-out")
+
 
 def check_lengths(run: Run) -> None:
     """Raise unless every class has its counts, every curve its class, and every y its x.
@@ -18,6 +20,8 @@ def check_lengths(run: Run) -> None:
     RecordError
         Naming the lists that do not fit.
     """
+    if not run.bases:
+        raise RecordError("not a run record: run.bases is empty, expected at least one base")
     n_classes = len(run.data.classes)
     pairs = {
         "run.data.train_counts": [len(run.data.train_counts)],
@@ -34,6 +38,11 @@ def check_lengths(run: Run) -> None:
         if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
             raise RecordError(
                 f"not a run record: run.results[{i}].sigmoids are not pairs of numbers"
+            )
+        if result.search and result.search.method not in METHODS:
+            raise RecordError(
+                f"not a run record: run.results[{i}].search.method is {result.search.method!r}, "
+                f"expected one of {', '.join(METHODS)}"
             )
         supports = {score.name: score.support for score in result.classes}
         for curve in result.roc:

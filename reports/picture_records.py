@@ -69,7 +69,7 @@ class Audit:
     leaks: list[Leak]
     suspects: list[Suspect]
     """The most suspect first."""
-    oddities: list[Outlier]
+    outliers: list[Outlier]
     accuracies_without_leaks: dict[str, float]
     """Of every classifier on the other test images; none if there are no leaks."""
     seconds: float

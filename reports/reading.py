@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.consistency import check_lengths
 from reports.errors import RecordError
@@ -12,6 +12,9 @@ from reports.validation import build
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MOST_FOLDS = 20
+"""In a record of schema 1, a search with more folds left out each image in turn."""
 
 
 def read_record(folder: Path) -> Run:
@@ -73,9 +76,52 @@ def parse_record(text: str) -> Run:
             f"this run record has schema {raw['schema']}, this version reads up to {SCHEMA}; "
             "upgrade frozen-features to read it"
         )
-    run = build(Run, raw, "run")
+    run = build(Run, _upgraded(raw) if raw["schema"] < SCHEMA else raw, "run")
     check_lengths(run)
     return run
+
+
+def _upgraded(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of schema 1 with the fields of schema 2.
+
+    Schema 1 stored the recipe and the extraction of the first base apart from `bases`, which was
+    empty unless there were several; it did not say how a search was validated, and called outliers
+    "oddities". Fields of a wrong type are left for `build` to refuse.
+    """
+    run = {**raw, "schema": SCHEMA}
+    recipe = raw.get("recipe")
+    if not raw.get("bases"):
+        if not isinstance(recipe, dict):
+            raise RecordError("not a run record: run.recipe is missing")
+        extraction = raw.get("extraction")
+        backbone = recipe.get("backbone", "")
+        run["bases"] = [{"backbone": backbone, "recipe": recipe, "extraction": extraction}]
+    audit = raw.get("audit")
+    if isinstance(audit, dict) and "oddities" in audit:
+        run["audit"] = {**audit, "outliers": audit["oddities"]}
+    if isinstance(raw.get("results"), list):
+        n_train = _n_train(raw)
+        run["results"] = [_with_method(result, n_train) for result in raw["results"]]
+    return run
+
+
+def _n_train(raw: dict[str, Any]) -> int:
+    counts = raw["data"].get("train_counts") if isinstance(raw.get("data"), dict) else None
+    return sum(n for n in counts if isinstance(n, int)) if isinstance(counts, list) else 0
+
+
+def _with_method(result: Any, n_train: int) -> Any:
+    """Return a result of schema 1 whose search says how it was validated."""
+    search = result.get("search") if isinstance(result, dict) else None
+    if not isinstance(search, dict) or not isinstance(search.get("folds"), int):
+        return result
+    folds = search["folds"]
+    method = "cross-validation"
+    if folds == 1:
+        method = "hold-out"
+    elif folds > MOST_FOLDS or folds == n_train:
+        method = "leave-one-out"
+    return {**result, "search": {**search, "method": method}}
 
 
 def exists(path: Path) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - reading needs the types
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of the records that are written; `reports.reading` also reads earlier ones."""
 RECORD_NAME = "run.json"
 
 
@@ -51,13 +52,18 @@ class SearchPoint:
 
 @dataclass(frozen=True)
 class Search:
-    """A cross-validated parameter search, made inside the training split."""
+    """A parameter search, validated within the training split."""
 
     folds: int
+    """Number of folds; 1 for a hold-out, the number of images judged for leave-one-out."""
     scoring: str
+    """The measure that `SearchPoint.mean` and `SearchPoint.std` are of."""
     points: list[SearchPoint]
     chosen: dict[str, Any]
+    """`SearchPoint.params` of the point chosen."""
     chosen_by: str = "accuracy"
+    method: str = "cross-validation"
+    """How the points were validated: "cross-validation", "leave-one-out" or "hold-out"."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +204,11 @@ class ExtractionSummary:
 
 @dataclass(frozen=True)
 class Base:
-    """One of several frozen bases that a run compares."""
+    """A frozen base whose embeddings a run uses."""
 
     backbone: str
     recipe: dict[str, Any]
+    """The recipe's fields, with `fingerprint` and `weights_source` (a word or a file)."""
     extraction: ExtractionSummary
 
 
@@ -235,9 +242,8 @@ class Run:
     command: list[str]
     seed: int
     data: Data
-    recipe: dict[str, Any]
-    """The recipe's fields, with `fingerprint` and `weights_source` (a word or a file)."""
-    extraction: ExtractionSummary
+    bases: list[Base]
+    """Every frozen base, at least one."""
     results: list[Result]
     versions: dict[str, str]
     machine: dict[str, Any]
@@ -248,9 +254,17 @@ class Run:
     learning_curves: list[LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
-    bases: list[Base] = field(default_factory=list)
-    """All frozen bases, where there are several; `recipe` and `extraction` are the first one's."""
     schema: int = SCHEMA
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe of the first base."""
+        return self.bases[0].recipe
+
+    @property
+    def extraction(self) -> ExtractionSummary:
+        """What the extraction by the first base did."""
+        return self.bases[0].extraction
 
     def recipe_of(self, result: Result) -> dict[str, Any]:
         """Return the recipe of the embeddings that a result was trained on."""

@@ -30,7 +30,9 @@ METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME, PICTURES_NAME = "predictions.csv", "pictures.csv"
 QUARANTINE_NAME = "quarantine.csv"
 LEAKS_NAME, COPIES_NAME = "leaks.csv", "copies.csv"
-SUSPECTS_NAME, ODDITIES_NAME = "suspects.csv", "oddities.csv"
+SUSPECTS_NAME, OUTLIERS_NAME = "suspects.csv", "outliers.csv"
+EARLIER_OUTLIERS_NAME = "oddities.csv"
+"""What earlier versions called `OUTLIERS_NAME`."""
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 PICTURE_COLUMNS = ["path", "label", "split", "sha256"]
 TERMINAL_WIDTH = 100
@@ -84,7 +86,7 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
-    """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `oddities.csv` into a folder.
+    """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `outliers.csv` into a folder.
 
     `suspects.csv` can be corrected and given to ``--labels``: its column `label` is the one to
     change; where it is made empty, the image is left out.
@@ -107,9 +109,9 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ["path", "label", "likely", "probability", "split"],
             ((e.path, e.label, e.likely, _number(e.probability), e.split) for e in audit.suspects),
         ),
-        ODDITIES_NAME: (
+        OUTLIERS_NAME: (
             ["path", "label", "split", "reason"],
-            ((e.path, e.label, e.split, e.reason) for e in audit.oddities),
+            ((e.path, e.label, e.split, e.reason) for e in audit.outliers),
         ),
     }
     for name, (header, rows) in lists.items():

@@ -80,12 +80,12 @@ def audit(
     leaks = _leaks(prepared, digests, marks)
     progress("auditing: near-duplicates", 1, 1)
     found = _suspects(prepared, rows.reshape(len(rows), -1), seed, progress)
-    odd = _oddities(prepared, marks, reading, progress)
+    odd = _outliers(prepared, marks, reading, progress)
     leaked = {leak.test for leak in leaks}
     return Audit(
         leaks=leaks,
         suspects=found,
-        oddities=odd,
+        outliers=odd,
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
         copies=_copies(prepared),
@@ -154,7 +154,7 @@ def _suspects(
     ]
 
 
-def _oddities(
+def _outliers(
     prepared: Prepared,
     marks: NDArray[np.float32],
     reading: ReadSettings,

@@ -89,6 +89,7 @@ def search(found: SearchResult) -> record.Search:
         points=[record.SearchPoint(**asdict(point)) for point in found.points],
         chosen=found.chosen,
         chosen_by=found.chosen_by,
+        method=found.method,
     )
 
 

@@ -60,8 +60,7 @@ def record_run(
             split=dataset.split,
             fingerprint=first.fingerprint,
         ),
-        recipe=bases[0].recipe,
-        extraction=bases[0].extraction,
+        bases=bases,
         results=list(results.results),
         versions=versions(),
         machine=machine(),
@@ -74,7 +73,6 @@ def record_run(
         learning_curves=results.learning_curves,
         audit=results.audit,
         embedding_map=results.embedding_map,
-        bases=bases if len(bases) > 1 else [],
     )
 
 

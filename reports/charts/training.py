@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from reports.record import Result, Run, Search, SearchPoint
 
-MANY_FOLDS = 20
-"""With more of them, each image is a fold of its own."""
 SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate", "alpha": "alpha"}
 """Parameters that a search may be drawn over, and what the axis calls them."""
 
@@ -204,11 +202,11 @@ def _epochs_chart(
 
 
 def _judged(search: Search) -> str:
-    """Say by what a search has judged its points."""
-    if search.folds == 1:
-        return "on a validation part"
-    if search.folds > MANY_FOLDS:
-        return "of images that are each left out in turn"
+    """Say how a search validated its points."""
+    if search.method == "hold-out":
+        return "on a held-out part of the training split"
+    if search.method == "leave-one-out":
+        return "by leave-one-out"
     return f"over {search.folds} folds"
 
 

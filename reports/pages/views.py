@@ -13,9 +13,10 @@ from reports.reading import exists
 from reports.record import RECORD_NAME
 from reports.tables import (
     COPIES_NAME,
+    EARLIER_OUTLIERS_NAME,
     LEAKS_NAME,
     METRICS_NAME,
-    ODDITIES_NAME,
+    OUTLIERS_NAME,
     PICTURES_NAME,
     PREDICTIONS_NAME,
     QUARANTINE_NAME,
@@ -164,14 +165,14 @@ def findings_by_title(run: Run, results: Sequence[Result]) -> list[tuple[str, li
 
 def recipes(run: Run) -> list[tuple[str, dict[str, Any]]]:
     """Return a heading and the recipe for every frozen base of a run."""
-    if not run.bases:
+    if len(run.bases) == 1:
         return [("Recipe of the embeddings", run.recipe)]
     return [(f"Recipe of the embeddings, {base.backbone}", base.recipe) for base in run.bases]
 
 
 def extractions(run: Run) -> list[tuple[str, ExtractionSummary]]:
     """Return what was extracted, in words, and how, for every frozen base of a run."""
-    if not run.bases:
+    if len(run.bases) == 1:
         return [("The embeddings", run.extraction)]
     return [(f"The embeddings by {base.backbone}", base.extraction) for base in run.bases]
 
@@ -209,7 +210,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     if folder is None:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
-    names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, ODDITIES_NAME]
+    names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, OUTLIERS_NAME, EARLIER_OUTLIERS_NAME]
     names += [result.model for result in run.results if result.model]
     present = [name for name in names if exists(folder / name)]
     return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]

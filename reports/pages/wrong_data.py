@@ -1,4 +1,4 @@
-"""What the report page shows of an audit: thumbnails of leaks, suspects and oddities."""
+"""What the report page shows of an audit: thumbnails of leaks, suspects and outliers."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def wrong_data(run: Run, *, fetch: bool = False) -> WrongData | None:
         )
         for suspect in audit.suspects[:SHOWN]
     ]
-    oddities = [
-        found([odd.path], odd.reason, f"labelled {odd.label}, in {odd.split}")
-        for odd in audit.oddities[:SHOWN]
+    outliers = [
+        found([image.path], image.reason, f"labelled {image.label}, in {image.split}")
+        for image in audit.outliers[:SHOWN]
     ]
     return WrongData(
         audited(audit).capitalize(),
@@ -111,10 +111,10 @@ def wrong_data(run: Run, *, fetch: bool = False) -> WrongData | None:
                 suspects,
             ),
             Kind(
-                "Odd pictures",
-                "Unlike all others, nearly uniform, or tiny. All of them: oddities.csv.",
-                len(audit.oddities),
-                oddities,
+                "Outliers",
+                "Unlike all others, nearly uniform, or tiny. All of them: outliers.csv.",
+                len(audit.outliers),
+                outliers,
             ),
         ],
     )

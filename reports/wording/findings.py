@@ -44,7 +44,7 @@ def audited(audit: Audit) -> str:
     >>> from reports.picture_records import Audit
     >>> print(audited(Audit([], [], [], {}, 8.0)))  # doctest: +NORMALIZE_WHITESPACE
     audit (8.00 s): no test image is in training too; no copy of another image; no suspect label;
-    no odd image
+    no outlier
     """
     exact = sum(leak.exact for leak in audit.leaks)
     leaks = (
@@ -57,7 +57,7 @@ def audited(audit: Audit) -> str:
     kinds = [
         (len(audit.copies), "copy of another image", "copies of other images"),
         (len(audit.suspects), "suspect label", "suspect labels"),
-        (len(audit.oddities), "odd image", "odd images"),
+        (len(audit.outliers), "outlier", "outliers"),
     ]
     copies, suspects, odd = (
         f"{count(number)} {one if number == 1 else several}" if number else f"no {one}"

@@ -35,6 +35,35 @@ def test_records_are_read(name: str) -> None:
     assert run.recipe["fingerprint"] == raw["recipe"]["fingerprint"]
 
 
+@pytest.mark.parametrize(
+    ("name", "classifier", "method"),
+    [
+        ("run", "svm", "cross-validation"),
+        ("run", "nearest", "leave-one-out"),
+        ("streamed", "svm", "hold-out"),
+    ],
+)
+def test_earlier_searches_get_a_method(name: str, classifier: str, method: str) -> None:
+    """Earlier records only hold the number of folds, from which the method follows."""
+    results = {result.classifier: result for result in read_record(EARLIER / name).results}
+    search = results[classifier].search
+    assert search is not None
+    assert search.method == method
+
+
+def test_earlier_bases_are_read_once() -> None:
+    """Earlier records stored the first base apart, and again if there were several."""
+    several, one = (read_record(EARLIER / name) for name in ("run", "streamed"))
+    assert [base.backbone for base in several.bases] == [
+        "mobilenet:alpha=0.25",
+        "mobilenet:alpha=0.25 up to conv_pw_13",
+    ]
+    assert [base.backbone for base in one.bases] == ["mobilenet:alpha=0.25"]
+    raw = json.loads((EARLIER / "streamed" / "run.json").read_text())
+    assert one.bases[0].recipe == raw["recipe"]
+    assert one.extraction.computed == raw["extraction"]["computed"]
+
+
 def test_reports_are_rendered_again(home: Path) -> None:
     """`python -m reports` writes the page of each, and a comparison of both."""
     done = run_command("reports", "run", "streamed", cwd=home)

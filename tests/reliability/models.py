@@ -48,7 +48,7 @@ from extract.recipe import Recipe  # noqa: E402 - the path above comes first
 from reports import tables  # noqa: E402 - the path above comes first
 from reports.pages import page  # noqa: E402 - the path above comes first
 from reports.record import RECORD_NAME, Run  # noqa: E402 - the path above comes first
-from tests.reports.samples import sample  # noqa: E402 - the path above comes first
+from tests.reports.samples import sample, with_recipe  # noqa: E402 - the path above comes first
 from toolkit.csv_cells import decode_text, write_quarantine  # noqa: E402 - the path above comes first
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Place:
         run, _ = sample(list(CLASSES), classifiers=("logreg",))
         recipe = {**self.recipe.to_dict(), "weights_source": weights_source or str(self.weights)}
         result = dataclasses.replace(run.results[0], model=model)
-        run = dataclasses.replace(run, recipe=recipe, results=[result])
+        run = dataclasses.replace(with_recipe(run, recipe), results=[result])
         (self.run / RECORD_NAME).write_text(run.to_json())
 
     def sang(self) -> bool:

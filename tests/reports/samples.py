@@ -1,14 +1,16 @@
-"""Made-up runs, through the record's own dataclasses, with figures that belong together."""
+"""Simulated runs: the fields of real records, with figures that are consistent with each other."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from reports.record import (
+    Base,
     ClassScore,
     Data,
     ExtractionSummary,
@@ -32,6 +34,36 @@ TITLES = {
 }
 SKILLS = {"svm": 2.8, "logreg": 2.75, "dense": 2.6, "cnn": 0.7}
 C_GRID = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0]
+NETWORK_PARAMS = {
+    "batch_size": 32,
+    "class_weight": "balanced",
+    "learning_rate": 1e-3,
+    "random_state": 0,
+}
+PARAMS: dict[str, dict[str, Any]] = {
+    "svm": {"C": 1.0, "class_weight": "balanced", "folds": 5, "kernel": "rbf", "random_state": 0},
+    "logreg": {"C": 1.0, "class_weight": "balanced", "folds": 5, "random_state": 0},
+    "dense": NETWORK_PARAMS,
+    "cnn": NETWORK_PARAMS,
+}
+RECIPE: dict[str, Any] = {
+    "weights": "9b1d" * 16,
+    "preprocessing": "torchvision",
+    "backbone": "vgg16",
+    "layer": None,
+    "size": 150,
+    "pooling": "none",
+    "interpolation": "lanczos4",
+    "flip": False,
+    "mirrored": False,
+    "precision": "float32",
+    "quantised": None,
+    "dtype": "float32",
+    "schema": 1,
+    "fingerprint": "c4e2" * 16,
+    "weights_source": "torchvision",
+    "preset": "default",
+}
 
 
 def sample(
@@ -69,26 +101,18 @@ def sample(
             split="as the folders say (CLASS-train, CLASS-test)",
             fingerprint="5f0c" * 16,
         ),
-        recipe={
-            "backbone": "vgg16",
-            "layer": "block5_pool",
-            "weights": "9b1d" * 16,
-            "weights_source": "torchvision",
-            "size": 150,
-            "interpolation": "lanczos4",
-            "preprocess": "torchvision",
-            "pool": "none",
-            "flip": False,
-            "precision": "float32",
-            "dtype": "float32",
-            "fingerprint": "c4e2" * 16,
-        },
-        extraction=ExtractionSummary(
-            images=3000, cached=2400, computed=600, quarantined=2, seconds=41.3
-        ),
+        bases=[
+            Base(
+                "vgg16",
+                RECIPE,
+                ExtractionSummary(
+                    images=3000, cached=2400, computed=598, quarantined=2, seconds=41.3
+                ),
+            )
+        ],
         results=results,
         versions={"python": "3.11.7", "numpy": "2.4.1", "tensorflow": "2.21.0", "keras": "3.15.0"},
-        machine={"system": "Linux", "machine": "x86_64", "cores": 2, "memory": "8 GiB"},
+        machine={"system": "Linux", "processor": "x86_64", "cores": 2, "memory_gib": 8.0},
         seconds=183.4,
         quarantine=[
             Quarantined("cats-train/cat.666.jpg", "empty file"),
@@ -96,6 +120,11 @@ def sample(
         ],
     )
     return run, predictions
+
+
+def with_recipe(run: Run, recipe: dict[str, Any]) -> Run:
+    """Return a run whose first base has another recipe."""
+    return replace(run, bases=[replace(run.bases[0], recipe=recipe), *run.bases[1:]])
 
 
 def draw(predictions: list[PredictionRow], root: Path) -> None:
@@ -127,7 +156,7 @@ def _result(name: str, classes: list[str], truth: np.ndarray, probabilities: np.
     return Result(
         classifier=name,
         title=TITLES[name],
-        params={"epochs": len(epochs)} if network else {"C": 1.0, "kernel": "rbf"},
+        params={**PARAMS[name], "epochs": len(epochs)} if network else PARAMS[name],
         n_parameters={"dense": 2_097_922, "cnn": 3_453_634}.get(name),
         n_test=n_test,
         n_correct=right,
@@ -152,7 +181,7 @@ def _result(name: str, classes: list[str], truth: np.ndarray, probabilities: np.
         if network
         else {},
         search=None if network else _search(["rbf", "linear"] if name == "svm" else [None]),
-        model=f"{name}.keras" if network else f"{name}.skops",
+        model=f"{name}.npz" if network else f"{name}.skops",
     )
 
 
@@ -162,8 +191,10 @@ def _search(kernels: list[str | None]) -> Search:
         for c in C_GRID:
             params = {"C": c} if kernel is None else {"C": c, "kernel": kernel}
             mean = 0.97 - 0.004 * i - 0.008 * abs(math.log10(c))
-            points.append(SearchPoint(params, mean, 0.006))
-    return Search(folds=5, scoring="accuracy", points=points, chosen=points[3].params)
+            points.append(SearchPoint(params, mean, 0.006, log_loss=3 * (1 - mean)))
+    return Search(
+        folds=5, scoring="accuracy", points=points, chosen=points[3].params, chosen_by="log loss"
+    )
 
 
 def _roc(label: str, positive: np.ndarray, score: np.ndarray) -> RocCurve:

@@ -95,6 +95,63 @@ def test_a_curve_of_no_class_is_refused(raw, label):
         parse_record(json.dumps(raw))
 
 
+def as_schema_1(raw: dict) -> dict:
+    """Return a record as earlier versions wrote it."""
+    (base,) = raw.pop("bases")
+    audit = {"leaks": [], "suspects": [], "oddities": [], "accuracies_without_leaks": {}}
+    odd = {"path": "a.jpg", "split": "test", "label": "cats", "reason": "tiny"}
+    for result in raw["results"]:
+        if result["search"]:
+            del result["search"]["method"]
+    return {
+        **raw,
+        "recipe": base["recipe"],
+        "extraction": base["extraction"],
+        "bases": [],
+        "audit": {**audit, "oddities": [odd], "seconds": 1.0},
+        "schema": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("folds", "method"),
+    [(5, "cross-validation"), (1, "hold-out"), (40, "leave-one-out"), (2000, "leave-one-out")],
+)
+def test_a_record_of_schema_1_is_read(raw, folds, method):
+    """Its base, outliers and searches are where those of later records are."""
+    raw = as_schema_1(raw)
+    raw["results"][1]["search"]["folds"] = folds
+    run = parse_record(json.dumps(raw))
+    assert run.recipe == run.bases[0].recipe == raw["recipe"]
+    assert [image.reason for image in run.audit.outliers] == ["tiny"]
+    assert run.results[1].search.method == method
+    assert parse_record(run.to_json()) == run
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("recipe", None), ("extraction", 3), ("bases", 3), ("results", [1]), ("audit", [1]),
+     ("data", [])],
+)  # fmt: skip
+def test_a_malformed_record_of_schema_1_is_refused(raw, field, value):
+    """Whatever is wrong with it is a RecordError."""
+    with pytest.raises(RecordError, match="not a run record"):
+        parse_record(json.dumps({**as_schema_1(raw), field: value}))
+
+
+def test_a_record_without_a_base_is_refused(raw):
+    """A run has at least one."""
+    with pytest.raises(RecordError, match="at least one base"):
+        parse_record(json.dumps({**raw, "bases": []}))
+
+
+def test_an_unknown_method_of_validation_is_refused(raw):
+    """A report would not know what to say of it."""
+    raw["results"][1]["search"]["method"] = "guessing"
+    with pytest.raises(RecordError, match="guessing"):
+        parse_record(json.dumps(raw))
+
+
 def test_a_newer_schema_says_to_upgrade(raw):
     """A record of a later version is not guessed at."""
     raw["schema"] += 1

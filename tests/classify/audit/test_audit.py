@@ -107,7 +107,7 @@ def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
 def test_tiny_and_uniform_images_are_odd(run: Path) -> None:
     """Each with its reason."""
     reasons = {
-        row["reason"] for row in rows_of(run / "oddities.csv") if row["path"].endswith("tiny.png")
+        row["reason"] for row in rows_of(run / "outliers.csv") if row["path"].endswith("tiny.png")
     }
     assert "tiny: 70 x 12 pixels" in reasons
     assert any(reason.startswith("nearly uniform") for reason in reasons)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from reports.pages.comparison import differences, format_comparison, groups, labels, remarks
 from reports.pages.page import render_comparison
-from tests.reports.samples import sample
+from tests.reports.samples import sample, with_recipe
 
 FIRST = sample(["cats", "dogs"], n_per_class=20)[0]
-SECOND = replace(
+SECOND = with_recipe(
     sample(["cats", "dogs"], n_per_class=20, classifiers=("svm", "cnn"), seed=1)[0],
-    recipe={**FIRST.recipe, "preprocess": "notebook", "layer": "<b>block4</b>"},
+    {**FIRST.recipe, "preprocessing": "notebook", "layer": "<b>block4</b>"},
 )
 RUNS = [(Path("runs/a"), FIRST), (Path("runs/b"), SECOND)]
 
@@ -19,16 +19,16 @@ def test_only_fields_that_differ_are_listed():
     """Recipe and seed differ here, the versions do not."""
     found = differences([FIRST, SECOND])
     assert {part: [d.field for d in fields] for part, fields in found.items()} == {
-        "Recipe": ["layer", "preprocess"],
+        "Recipe": ["preprocessing", "layer"],
         "Pictures and seed": ["seed"],
     }
-    assert found["Recipe"][1].values == ["torchvision", "notebook"]
+    assert found["Recipe"][0].values == ["torchvision", "notebook"]
 
 
 def test_a_field_that_one_run_lacks_is_a_difference():
     """A record of another version may have other fields."""
     recipe = {name: value for name, value in FIRST.recipe.items() if name != "flip"}
-    (found,) = differences([FIRST, replace(FIRST, recipe=recipe)])["Recipe"]
+    (found,) = differences([FIRST, with_recipe(FIRST, recipe)])["Recipe"]
     assert found.values == ["no", "not there"]
 
 

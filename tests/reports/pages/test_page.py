@@ -97,7 +97,7 @@ def hostile_run() -> tuple[Run, list[PredictionRow]]:
         created=HOSTILE,
         command=[HOSTILE],
         data=replace(run.data, name=HOSTILE, root=HOSTILE, split=HOSTILE, fingerprint=HOSTILE),
-        recipe=odd,
+        bases=[replace(run.bases[0], backbone=HOSTILE, recipe=odd)],
         versions=odd,
         machine={**odd, "list": [HOSTILE]},
         results=[spoil(result) for result in run.results],
@@ -307,5 +307,6 @@ def test_files_that_were_set_aside_are_not_counted_as_embedded():
     """Embeddings are those that were computed and those that came from the cache."""
     run, predictions = sample(["cat", "dog"])
     extraction = replace(run.extraction, images=82, cached=50, computed=30, quarantined=2)
-    html = render(replace(run, extraction=extraction), predictions, None)
+    run = replace(run, bases=[replace(run.bases[0], extraction=extraction)])
+    html = render(run, predictions, None)
     assert "of 80 pictures took" in html

@@ -22,7 +22,7 @@ def audited(n_suspects=3):
     audit = Audit(
         leaks=[Leak("cat/0001.jpg", HOSTILE, 0.91, exact=False)],
         suspects=[Suspect(HOSTILE, "train", "cat", "dog", 0.01 * i) for i in range(n_suspects)],
-        oddities=[Outlier("cat/0002.jpg", "test", "cat", "tiny: 8 x 8 pixels")],
+        outliers=[Outlier("cat/0002.jpg", "test", "cat", "tiny: 8 x 8 pixels")],
         accuracies_without_leaks={"svm": 0.9},
         seconds=9.0,
         copies=[Copy(HOSTILE, "train", "cat", "dog/1.jpg", "dog")],
@@ -68,7 +68,7 @@ def test_the_tables_survive_hostile_names(tmp_path):
     assert first["path"] == "cat/<script>=cmd()\\n.jpg"
     assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",train,dog/1.jpg,dog")
     assert (tmp_path / "leaks.csv").read_text().splitlines()[1].endswith(",0.91,no")
-    assert "tiny: 8 x 8 pixels" in (tmp_path / "oddities.csv").read_text()
+    assert "tiny: 8 x 8 pixels" in (tmp_path / "outliers.csv").read_text()
 
 
 def test_an_audit_survives_the_record_and_is_told_on_the_terminal():
@@ -77,7 +77,7 @@ def test_an_audit_survives_the_record_and_is_told_on_the_terminal():
     assert parse_record(run.to_json()) == run
     assert remarks(run)[-1] == (
         "audit (9.00 s): 1 test image is in training too (0 byte for byte); 1 copy of another "
-        "image (1 under another label); 3 suspect labels; 1 odd image"
+        "image (1 under another label); 3 suspect labels; 1 outlier"
     )
     assert "svm: 90.0% of the test images without those that are in training too" in remarks(run)
 

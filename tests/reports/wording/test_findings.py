@@ -54,7 +54,7 @@ def test_the_learning_rate_that_was_chosen_is_told(chosen, words):
     run, _ = sample(["cat", "dog"])
     result = dataclasses.replace(
         run.results[0],
-        search=Search(1, "accuracy", [], {"learning_rate": chosen}),
+        search=Search(1, "accuracy", [], {"learning_rate": chosen}, method="hold-out"),
         sweep=[Sweep(rate, {}) for rate in (1e-4, 1e-3, 1e-5)],
     )
     said = findings.swept(result)
