@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from benchmarks import inputs
-from classify.audit.audit import audit
+from classify.auditing.audit import audit
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare
 from toolkit.csv_cells import write_csv

@@ -94,7 +94,7 @@ class Features:
         kernel : str
             The SVM's: in one pass it can only be linear.
         audit : bool
-            Whether all embeddings of both splits are looked through, see `classify.audit.audit`.
+            Whether all embeddings of both splits are looked through, see `classify.auditing.audit`.
 
         Raises
         ------

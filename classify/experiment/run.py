@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from classify import registry
-from classify.audit.embedding_map import embedding_map
+from classify.auditing.embedding_map import embedding_map
 from classify.environment import memory_limit
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
@@ -196,7 +196,7 @@ def _look_at_pictures(
     """Add the audit, if one is asked for, and the map of the pictures to the results."""
     options = features.options
     if settings.audit:
-        from classify.audit.audit import audit
+        from classify.auditing.audit import audit
 
         results.audit = audit(
             features.prepared,

@@ -1,4 +1,4 @@
-"""The web application that answers with a saved model: a page for people, JSON for programs."""
+"""The web application around a saved model: a page for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from toolkit.errors import ToolkitError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from classify.serving.live_model import LiveModel, Told
+    from classify.serving.live_model import LiveModel, LivePrediction
 
 MAX_BYTES = 32 * 2**20
-"""A larger upload is refused before it is read whole."""
-AT_ONCE = 16
-"""So many uploads are in memory together; others wait."""
+"""A larger upload is refused before it is read completely."""
+UPLOADS_AT_ONCE = 16
+"""Uploads in memory at the same time; further ones wait."""
 SECONDS_TO_UPLOAD = 60.0
 _UPLOAD = "application/octet-stream"
 _HEADERS = {
@@ -49,8 +49,8 @@ class ClassProbability:
 
 
 @dataclass(frozen=True)
-class TrainingPicture:
-    """A training picture, its cosine with the new one, and the address of its thumbnail."""
+class SimilarImage:
+    """A training image, its cosine similarity to the new one, and the path of its thumbnail."""
 
     name: str
     label: str
@@ -59,23 +59,23 @@ class TrainingPicture:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place on the map, within the unit square."""
+class Position:
+    """A position on the map, within the unit square."""
 
     x: float
     y: float
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The most probable class, all of them, the most similar training pictures, the place."""
+class PredictionResponse:
+    """The most probable class, every class with its probability, and similar training images."""
 
     label: str
     probability: float
     undecided: bool
     probabilities: list[ClassProbability]
-    neighbours: list[TrainingPicture]
-    place: Place | None
+    neighbours: list[SimilarImage]
+    place: Position | None
     seconds: float
 
 
@@ -87,16 +87,16 @@ class Problem:
 
 
 def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI:
-    """Return the application that answers with `model`.
+    """Return the web application that serves `model`.
 
     Parameters
     ----------
     model : LiveModel
     hosts : sequence of str
-        Names of the server that a request may give, so that no other site can pass for it; ``*``
-        allows all.
+        Host names that a request may give, which keeps other sites from impersonating the server
+        (DNS rebinding); ``*`` allows all.
     address : str
-        Where it will be found, for the examples of its page for programmers.
+        Address of the server, for the examples on its page for programmers.
     """
     app = FastAPI(
         title="frozen-features",
@@ -107,8 +107,8 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
 
     @app.middleware("http")
-    async def careful(request: Request, answer: Any) -> Response:
-        response: Response = await answer(request)
+    async def add_headers(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
         response.headers.update(_HEADERS)
         return response
 
@@ -118,11 +118,11 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
 
 
 def _add_pages(app: FastAPI, model: LiveModel, address: str) -> None:
-    people = render_try(model.run, model.result, MAX_BYTES, has_places=model.has_places)
+    page = render_try(model.run, model.result, MAX_BYTES, has_places=model.has_positions)
 
     @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse(people)
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -131,7 +131,7 @@ def _add_pages(app: FastAPI, model: LiveModel, address: str) -> None:
 
 def _add_api(app: FastAPI, model: LiveModel) -> None:
     training = {picture.sha256: picture for picture in model.training}
-    workers, uploads = CapacityLimiter(default_workers()), asyncio.Semaphore(AT_ONCE)
+    workers, uploads = CapacityLimiter(default_workers()), asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     @app.post(
         "/api/classify",
@@ -140,7 +140,7 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
             413: {"model": Problem, "description": f"More than {MAX_BYTES:,} bytes"},
             415: {"model": Problem, "description": f"The body is not of the type {_UPLOAD}"},
             422: {"model": Problem, "description": "The bytes cannot be used as an image"},
-            503: {"model": Problem, "description": "The server cannot decode images now"},
+            503: {"model": Problem, "description": "The server cannot decode images at the moment"},
         },
         openapi_extra={
             "requestBody": {
@@ -149,9 +149,9 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
             }
         },
     )
-    async def classify(request: Request) -> Answer:
-        """Classify a picture: the bytes of an image file are the body of the request."""
-        # A page of another site would have to ask first whether it may send this type.
+    async def classify(request: Request) -> PredictionResponse:
+        """Classify an image: the body of the request is the content of an image file."""
+        # A browser lets a page of another site send this type only after a CORS preflight.
         if request.headers.get("content-type", "") != _UPLOAD:
             raise HTTPException(
                 415, f"Send the bytes of an image file as the body, with Content-Type: {_UPLOAD}."
@@ -159,65 +159,66 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
         async with uploads:
             data = await _body(request)
             try:
-                told = await to_thread.run_sync(model.classify, data, limiter=workers)
+                prediction = await to_thread.run_sync(model.predict, data, limiter=workers)
             except ImageError as error:
-                raise HTTPException(422, f"This cannot be used as a picture: {error}.") from error
+                raise HTTPException(422, f"This cannot be used as an image: {error}.") from error
             except ToolkitError as error:
                 raise HTTPException(503, f"{error}.") from error
-        return _answer(told)
+        return _response(prediction)
 
     @app.get(
         "/api/training/{sha256}/thumbnail",
         response_class=Response,
         responses={
             200: {"content": {"image/jpeg": {}}, "description": "A small JPEG"},
-            404: {"model": Problem, "description": "There is no such picture any more"},
+            404: {"model": Problem, "description": "There is no such image any more"},
         },
     )
     async def training_thumbnail(
         sha256: Annotated[str, InPath(pattern="^[0-9a-f]{64}$")],
     ) -> Response:
-        """Return a training picture in small, by the SHA-256 of its bytes."""
+        """Return the thumbnail of a training image, by the SHA-256 of its file."""
         if sha256 not in training:
-            raise HTTPException(404, "There is no such training picture.")
+            raise HTTPException(404, "There is no such training image.")
         path = place(model.run.data.root, training[sha256].path)
         image = await to_thread.run_sync(thumbnail, path, 128, limiter=workers)
         if image is None:
-            raise HTTPException(404, "The training picture is no longer where it was.")
+            raise HTTPException(404, "The training image is no longer where it was.")
         return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
 
-def _answer(told: Told) -> Answer:
-    return Answer(
-        label=shown(told.label),
-        probability=told.probability,
-        undecided=told.undecided,
+def _response(prediction: LivePrediction) -> PredictionResponse:
+    return PredictionResponse(
+        label=shown(prediction.label),
+        probability=prediction.probability,
+        undecided=prediction.undecided,
         probabilities=[
-            ClassProbability(shown(label), share) for label, share in told.probabilities.items()
+            ClassProbability(shown(label), probability)
+            for label, probability in prediction.probabilities.items()
         ],
         neighbours=[
-            TrainingPicture(
-                name=shown(near.picture.path),
-                label=shown(near.picture.label),
-                similarity=near.similarity,
-                thumbnail=f"/api/training/{near.picture.sha256}/thumbnail",
+            SimilarImage(
+                name=shown(neighbour.picture.path),
+                label=shown(neighbour.picture.label),
+                similarity=neighbour.similarity,
+                thumbnail=f"/api/training/{neighbour.picture.sha256}/thumbnail",
             )
-            for near in told.neighbours
+            for neighbour in prediction.neighbours
         ],
-        place=Place(*told.place) if told.place else None,
-        seconds=told.seconds,
+        place=Position(*prediction.position) if prediction.position else None,
+        seconds=prediction.seconds,
     )
 
 
 async def _body(request: Request) -> bytes:
-    """Read a request's body, no further than it may be long, and no longer than it may take."""
+    """Read a request's body, within the limits of size and time."""
     try:
         async with asyncio.timeout(SECONDS_TO_UPLOAD):
             return await _read(request)
     except TimeoutError:
-        raise HTTPException(408, "The picture did not arrive in time; send it again.") from None
+        raise HTTPException(408, "The image did not arrive in time; send it again.") from None
     except ClientDisconnect:
-        raise HTTPException(400, "The picture did not arrive whole.") from None
+        raise HTTPException(400, "The image did not arrive completely.") from None
 
 
 async def _read(request: Request) -> bytes:

@@ -1,4 +1,4 @@
-"""A saved model kept ready: one picture at a time in, class, probabilities and neighbours out."""
+"""A saved model kept ready: one image at a time in, probabilities and similar images out."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from classify import persistence
-from classify.predict import result_of, told, undecided
-from classify.serving.similar import Similar
+from classify.serving.model import Model
+from classify.serving.prediction import is_undecided
+from classify.serving.similar import SimilarImages
 from extract.errors import ImageError
-from extract.frozen import FrozenBase
 from extract.images.decoder_pool import DecoderPool
 from extract.images.decoding import check_size
 from extract.images.loading import ReadSettings
 from reports import tables
-from reports.reading import read_record
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from classify.serving.similar import Neighbour
@@ -35,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a model says of one picture.
+class LivePrediction:
+    """What a model predicts for one image, and which training images are most like it.
 
     Parameters
     ----------
@@ -45,15 +44,15 @@ class Told:
     probability : float
         Of that class, in [0, 1].
     undecided : bool
-        Whether that is less than the run's threshold asks for.
+        Whether the probability is below the threshold that the run has chosen.
     probabilities : dict from str to float
         Of every class, the most probable first.
     neighbours : list of Neighbour
-        The most similar training pictures.
-    place : tuple of float or None
-        Where it falls on the run's map, in the unit square.
+        The most similar training images.
+    position : tuple of float or None
+        Position on the run's map, in the unit square.
     seconds : float
-        From bytes to answer.
+        Time from bytes to prediction.
     """
 
     label: str
@@ -61,21 +60,21 @@ class Told:
     undecided: bool
     probabilities: dict[str, float]
     neighbours: list[Neighbour]
-    place: tuple[float, float] | None
+    position: tuple[float, float] | None
     seconds: float
 
 
 class LiveModel:
-    """A run's model, its frozen base and its pictures, loaded once.
+    """A run's model, its frozen base and its images, loaded once and kept in memory.
 
-    Used as a context manager; it may be asked from any number of threads.
+    Use it as a context manager. Its methods may be called from any number of threads.
 
     Parameters
     ----------
     run_folder : Path
-        Written by ``python -m classify``.
+        Folder of a run of ``python -m classify``.
     classifier, weights, cache, reading, progress
-        As for `classify.predict.predict`.
+        As for `classify.serving.model.Model`.
 
     Raises
     ------
@@ -86,32 +85,33 @@ class LiveModel:
 
     Notes
     -----
-    A picture is decoded in a process of its own, as for an extraction; neither it nor its embedding
-    is kept.
+    Every image is decoded in a separate process, as in an extraction. Neither the image nor its
+    embedding is kept.
     """
 
     def __init__(
         self,
         run_folder: Path,
-        *,
         classifier: str | None = None,
+        *,
         weights: str | None = None,
         cache: str | None = None,
         reading: ReadSettings = ReadSettings(),
         progress: Progress = silent,
     ) -> None:
         progress("loading the model", 0, 3)
-        self.run = read_record(run_folder)
-        self.result = result_of(self.run, run_folder, classifier)
-        self._model = persistence.load(
-            run_folder / Path(str(self.result.model)).name, self.result.model_sha256
-        )
-        recipe = self.run.recipe_of(self.result)
-        base = FrozenBase.from_dict(recipe, weights=weights, cache=cache, progress=progress)
+        self._model = Model(run_folder, classifier, weights=weights, cache=cache, progress=progress)
+        self.run, self.result = self._model.run, self._model.result
+        base = self._model.base
         progress("loading the model", 1, 3)
-        # The map is of the run's first base: another one's embeddings have no place on it.
-        on_map = self.run.embedding_map if recipe == self.run.recipe else None
-        self._similar = Similar(base, _pictures(run_folder), on_map, self.run.seed)
+        # The map shows the embeddings of the run's first base; those of another have no position.
+        same_base = self.run.recipe_of(self.result) == self.run.recipe
+        self._similar = SimilarImages(
+            base,
+            _pictures(run_folder),
+            self.run.embedding_map if same_base else None,
+            self.run.seed,
+        )
         progress("loading the model", 2, 3)
         self._engine = base.make_engine()
         self._one_at_a_time = threading.Lock()
@@ -125,46 +125,51 @@ class LiveModel:
         self._decoders.__exit__(*exc_info)
 
     @property
-    def has_places(self) -> bool:
-        """Whether pictures are placed on the run's map."""
-        return self._similar.has_places
+    def has_positions(self) -> bool:
+        """Whether images get a position on the run's map."""
+        return self._similar.has_positions
 
     @property
     def training(self) -> list[PictureRecord]:
-        """The training pictures that neighbours are found among."""
+        """The training images among which neighbours are searched."""
         return self._similar.training
 
-    def classify(self, data: bytes) -> Told:
-        """Classify a picture.
+    def predict(self, data: bytes) -> LivePrediction:
+        """Classify an image.
 
         Parameters
         ----------
         data : bytes
-            Of an image file, which anybody may have made.
+            Content of an image file; it need not be trusted.
+
+        Returns
+        -------
+        LivePrediction
 
         Raises
         ------
         ImageError
-            If they cannot be used as an image.
+            If the bytes cannot be used as an image.
         DecoderError
             If the processes that decode cannot be started.
         """
         started = time.perf_counter()
         image = self._decoded(data)
+        estimator = self._model.estimator
         with self._one_at_a_time:
             embedding = self._engine(image[None])[0]
-            X = image if self._model.consumes == "images" else embedding.reshape(-1)
-            probabilities = told(self._model, self.result, X[None])[0]
+            X = image if estimator.consumes == "images" else embedding.reshape(-1)
+            probabilities = self._model.probabilities(X[None])[0]
         order = np.argsort(-probabilities, kind="stable")
-        classes = [str(label) for label in self._model.classes_]
+        classes = [str(label) for label in estimator.classes_]
         best = float(probabilities[order[0]])
-        return Told(
+        return LivePrediction(
             label=classes[order[0]],
             probability=best,
-            undecided=undecided(self.result, best),
+            undecided=is_undecided(self.result, best),
             probabilities={classes[i]: float(probabilities[i]) for i in order},
             neighbours=self._similar.nearest(embedding, N_NEIGHBOURS),
-            place=self._similar.place(embedding),
+            position=self._similar.position(embedding),
             seconds=time.perf_counter() - started,
         )
 
@@ -177,8 +182,8 @@ class LiveModel:
 
 
 def _pictures(run_folder: Path) -> list[PictureRecord]:
-    listed = run_folder / tables.PICTURES_NAME
-    if listed.exists():
-        return tables.read_pictures(listed)
-    logger.warning("%s is not there: similar pictures and places are not told", listed)
+    path = run_folder / tables.PICTURES_NAME
+    if path.exists():
+        return tables.read_pictures(path)
+    logger.warning("%s is missing: similar images and positions are not shown", path)
     return []

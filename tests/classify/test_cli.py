@@ -205,7 +205,7 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
     assert third.startswith("new/broken.jpg  cannot be used as an image: not an image")
     done = run_command("classify.predict", str(run), "new", "--cache", "cache", "--csv", "out.csv",
                   cwd=home)  # fmt: skip
-    assert "2 pictures classified, 1 broken" in done.stdout
+    assert "2 images classified, 1 broken" in done.stdout
     with (home / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == ["bright", "striped", ""]

@@ -14,7 +14,7 @@ import cv2
 import pytest
 import requests
 
-from classify.predict import predict
+from classify.serving.model import Model
 from extract.datasets.shapes import jpeg, picture
 from reports.pages.thumbnails import thumbnail
 
@@ -47,9 +47,8 @@ def test_the_answer_is_that_of_predict(server: str, report: Path, tmp_path: Path
     cv2.imwrite(str(path), picture("test", 120)[:, :, ::-1])
     found = ask(server, path.read_bytes()).json()
     home = report.parents[1]
-    (expected,) = predict(
-        report.parent, [path], cache=str(home / "cache"), weights=str(home / "vgg16.npz")
-    )
+    model = Model(report.parent, cache=home / "cache", weights=str(home / "vgg16.npz"))
+    (expected,) = model.predict_files([path])
     assert found["label"] == expected.label
     assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
     assert sum(one["probability"] for one in found["probabilities"]) == pytest.approx(1)
@@ -207,14 +206,14 @@ def test_it_listens_on_this_computer_alone(server: str) -> None:
 def test_the_schema_says_what_is_answered(server: str) -> None:
     """OpenAPI for programs, and a page of it for people that loads nothing from elsewhere."""
     schema = requests.get(f"{server}/openapi.json", timeout=10).json()
-    answer = schema["components"]["schemas"]["Answer"]["properties"]
+    answer = schema["components"]["schemas"]["PredictionResponse"]["properties"]
     found = ask(server, jpeg(picture("test", 0))).json()
     assert set(answer) == set(found)
     operation = schema["paths"]["/api/classify"]["post"]
     assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "503"}
     assert "application/octet-stream" in operation["requestBody"]["content"]
     page = requests.get(f"{server}/docs", timeout=10).text
-    for words in ("POST /api/classify", "Answer", "list of TrainingPicture", "curl"):
+    for words in ("POST /api/classify", "PredictionResponse", "list of SimilarImage", "curl"):
         assert words in page
     assert 'src="http' not in page
 

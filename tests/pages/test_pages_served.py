@@ -131,7 +131,7 @@ def test_broken_and_huge_files_are_friendly_messages(
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == ["broken.jpg", "huge.png", "0.png"]
     assert [row["problem"] for row in rows] == [*said, ""]
-    assert any("cannot be used as a picture" in text for text in said)
+    assert any("cannot be used as an image" in text for text in said)
     assert any("larger than 32 MB" in text for text in said)
     context.close()
 

@@ -43,6 +43,7 @@ from canaries import (  # noqa: E402 - the path above comes first
 
 from cache.store import Store  # noqa: E402 - the path above comes first
 from classify import predict  # noqa: E402 - the path above comes first
+from classify.serving.prediction import Prediction  # noqa: E402
 from extract.backbones import weights as pretrained  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
 from reports import tables  # noqa: E402 - the path above comes first
@@ -359,12 +360,12 @@ def escapes() -> Iterator[str]:
         yield from _formulas(path)
         write_quarantine(path, [(name, name) for name in NAMES])
         yield from _formulas(path)
-        cells = [predict._row(predict.Answer(Path(name), name, 0.5)) for name in NAMES]
+        cells = [predict._row(Prediction(Path(name), name, 0.5)) for name in NAMES]
         if [decode_text(row[1]) for row in cells] != NAMES:
             yield "the table of classify.predict does not give the names back"
         if any(cell.startswith(FORMULAS) for row in cells for cell in row):
             yield "the table of classify.predict has a formula"
-        lines = [predict._line(predict.Answer(Path(name), name, 0.5)) for name in NAMES]
+        lines = [predict._line(Prediction(Path(name), name, 0.5)) for name in NAMES]
         if any(not line.isprintable() for line in lines):
             yield "classify.predict prints control characters"
 

@@ -35,7 +35,7 @@ from cache.errors import CacheError, CacheSchemaError
 from cache.store import Store
 from classify.errors import ModelError
 from classify.experiment.run_folder import RunFolder
-from classify.predict import predict
+from classify.serving.model import Model
 from reports.reading import parse_record
 from reports.record import RECORD_NAME
 from tests.reports.samples import sample
@@ -301,7 +301,7 @@ class Models:
         whole = path.read_bytes()
         path.write_bytes(data)
         try:
-            predict(self.folder, [self.folder], classifier=path.stem)
+            Model(self.folder, path.stem)
         except ModelError as error:
             return None if "its SHA-256 should be" in str(error) else f"{what} of {file}: {error}"
         except Exception as error:  # noqa: BLE001 - any other is what must not happen

@@ -1,4 +1,4 @@
-"""A saved model kept ready says what `predict` says, whatever kind of model it is."""
+"""A model kept ready predicts the same as one that reads files, whatever kind of model it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from classify.predict import predict
 from classify.serving.live_model import LiveModel
+from classify.serving.model import Model
 from extract.backbones.catalog import construct
 from extract.datasets.shapes import CLASSES, picture
 from reports import record, tables
@@ -43,56 +43,61 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def live(home: Path, run: str = "run", classifier: str | None = None) -> LiveModel:
     weights, cache = str(home / "vgg16.npz"), str(home / "cache")
-    return LiveModel(home / run, classifier=classifier, weights=weights, cache=cache)
+    return LiveModel(home / run, classifier, weights=weights, cache=cache)
 
 
 @pytest.mark.parametrize("classifier", ["logreg", "cnn"])
-def test_it_says_what_predict_says(home: Path, tmp_path: Path, classifier: str) -> None:
-    """Calibrated, of embeddings and of images alike."""
+def test_it_predicts_what_a_model_of_files_predicts(
+    home: Path, tmp_path: Path, classifier: str
+) -> None:
+    """Calibrated, from embeddings and from pixels alike."""
     path = tmp_path / "new.png"
     cv2.imwrite(str(path), picture("test", 200)[:, :, ::-1])
-    (expected,) = predict(
-        home / "run", [path], classifier=classifier, weights=str(home / "vgg16.npz"),
-        cache=str(home / "cache"),
-    )  # fmt: skip
+    weights, cache = str(home / "vgg16.npz"), home / "cache"
+    (expected,) = Model(home / "run", classifier, weights=weights, cache=cache).predict_files(
+        [path]
+    )
     with live(home, classifier=classifier) as model:
-        told = model.classify(path.read_bytes())
-    assert told.label == expected.label
-    assert told.probability == pytest.approx(expected.probability, abs=1e-5)
-    assert told.undecided == expected.undecided
-    assert sum(told.probabilities.values()) == pytest.approx(1)
-    assert len(told.neighbours) == 5
+        prediction = model.predict(path.read_bytes())
+    assert prediction.label == expected.label
+    assert prediction.probability == pytest.approx(expected.probability, abs=1e-5)
+    assert prediction.undecided == expected.undecided
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert len(prediction.neighbours) == 5
 
 
 def test_it_is_undecided_below_the_threshold(home: Path) -> None:
-    """Which the run's record has."""
+    """The threshold is in the record of the run."""
     run = read_record(home / "run")
     (result,) = (result for result in run.results if result.classifier == "logreg")
     model_file, path = str(result.model), home / "pictures" / "test" / "cross" / "0.png"
-    for threshold, doubt in ((1.0, True), (0.0, False)):
-        judged = dataclasses.replace(
+    for threshold, expected in ((1.0, True), (0.0, False)):
+        with_threshold = dataclasses.replace(
             result, threshold=record.Threshold(0.9, threshold, 1.0, 0.5, 0.5)
         )
         folder = home / f"threshold-{threshold}"
         folder.mkdir()
         (folder / model_file).write_bytes((home / "run" / model_file).read_bytes())
-        (folder / "run.json").write_text(dataclasses.replace(run, results=[judged]).to_json())
+        (folder / "run.json").write_text(
+            dataclasses.replace(run, results=[with_threshold]).to_json()
+        )
         with live(home, folder.name) as model:
-            assert model.classify(path.read_bytes()).undecided is doubt
+            assert model.predict(path.read_bytes()).undecided is expected
 
 
-def test_without_its_list_of_pictures_a_run_answers_still(
+def test_a_run_without_its_list_of_images_is_served(
     home: Path, notes: pytest.LogCaptureFixture
 ) -> None:
-    """Without neighbours and places, which is told; an older run has no such list."""
-    listed = home / "run" / tables.PICTURES_NAME
-    text = listed.read_bytes()
-    listed.unlink()
+    """Without neighbours and positions, and with a warning; runs of old have no such list."""
+    pictures_csv = home / "run" / tables.PICTURES_NAME
+    content = pictures_csv.read_bytes()
+    pictures_csv.unlink()
     try:
         with live(home) as model:
             path = home / "pictures" / "test" / "cross" / "0.png"
-            told = model.classify(path.read_bytes())
-        assert (told.neighbours, told.place, model.has_places) == ([], None, False)
-        assert "similar pictures and places are not told" in notes.text
+            prediction = model.predict(path.read_bytes())
+        assert (prediction.neighbours, prediction.position) == ([], None)
+        assert not model.has_positions
+        assert "similar images and positions are not shown" in notes.text
     finally:
-        listed.write_bytes(text)
+        pictures_csv.write_bytes(content)

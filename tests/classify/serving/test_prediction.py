@@ -1,4 +1,4 @@
-"""Which saved model is used, and where it may lie."""
+"""Which of a run's models is used, and which files it may be in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from classify.errors import ModelError
-from classify.predict import predict, undecided
+from classify.serving.model import Model
+from classify.serving.prediction import is_undecided
 from reports.record import RECORD_NAME, Threshold
 from tests.reports.samples import sample
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def made(tmp_path: Path, model: str) -> Path:
+def write_run(tmp_path: Path, model: str) -> Path:
     """Write a run whose record names `model`, and return its folder."""
     run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg",))
     result = dataclasses.replace(run.results[0], model=model)
@@ -26,17 +27,17 @@ def made(tmp_path: Path, model: str) -> Path:
     return folder
 
 
-def test_below_the_threshold_an_answer_is_undecided() -> None:
-    """On the terminal as in the table; a run without a threshold has no doubts."""
+def test_a_prediction_below_the_threshold_is_undecided() -> None:
+    """In a run without a threshold none is."""
     run, _ = sample(["ant", "bee"], n_per_class=3, classifiers=("logreg",))
     result = dataclasses.replace(run.results[0], threshold=Threshold(0.99, 0.8, 1.0, 0.5, 0.5))
-    assert [undecided(result, p) for p in (0.79, 0.8)] == [True, False]
-    assert not undecided(run.results[0], 0.1)
+    assert [is_undecided(result, p) for p in (0.79, 0.8)] == [True, False]
+    assert not is_undecided(run.results[0], 0.1)
 
 
 @pytest.mark.parametrize("model", ["../away.skops", "{}/away.skops", "..", "", "/", "a/../b.skops"])
 def test_a_model_outside_the_run_is_not_read(tmp_path: Path, model: str) -> None:
-    """A record cannot have a file read that lies elsewhere."""
+    """A record cannot make the toolkit read a file outside of the run's folder."""
     (tmp_path / "away.skops").write_bytes(b"never opened")
     with pytest.raises(ModelError, match=r"No such file|is not a saved model: expected a name"):
-        predict(made(tmp_path, model.format(tmp_path)), [tmp_path])
+        Model(write_run(tmp_path, model.format(tmp_path)))

@@ -11,8 +11,8 @@ import pytest
 
 from cache import Store
 from cache.maintenance import upkeep
-from classify.audit import embedding_map as module
-from classify.audit.embedding_map import LEAST, POINTS, embedding_map, placed
+from classify.auditing import embedding_map as module
+from classify.auditing.embedding_map import LEAST, POINTS, embedding_map, placed
 from extract.backbones.weights import Weights
 from extract.datasets.dataset import Dataset, Item
 from extract.frozen import FrozenBase

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classify.audit.duplicates import SAME, same, signatures
+from classify.auditing.duplicates import SAME, same, signatures
 
 
 @pytest.fixture

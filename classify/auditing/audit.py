@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.audit import duplicates, outliers
+from classify.auditing import duplicates, outliers
 from extract.images.loading import ReadSettings, load_images
 from extract.prepare import copies
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from classify.audit.outliers import far, tiny, uniform
+from classify.auditing.outliers import far, tiny, uniform
 from classify.estimators.solvers.neighbours import unit_rows
 
 

@@ -33,7 +33,7 @@ def far(signatures: NDArray[np.float32]) -> list[tuple[int, float]]:
     Parameters
     ----------
     signatures : ndarray of float32, shape (n, n_directions)
-        From `classify.audit.duplicates.signatures`.
+        From `classify.auditing.duplicates.signatures`.
 
     Returns
     -------
