@@ -1,14 +1,22 @@
-"""Trained classifiers as files that can be loaded without running what they hold.
+"""Save trained classifiers to files, and load them without running code that a file contains.
 
-A network is a NumPy archive of its weights with a JSON text of its parameters; the layers come
-from our own code. The others are skops files, in which only the types named here are accepted.
-Neither holds a pickle. Before anything is made from a file, every array in it must be as large as
-the file says it is.
+A network becomes a NumPy archive (``.npz``) of its weights, with a JSON text of its parameters; its
+layers are built by our own code. Every other classifier becomes a skops file (``.skops``), in which
+only the types listed here are accepted. Neither format contains a pickle.
+
+`load` reads a file once and then checks, in this order:
+
+1. the SHA-256 of its bytes, if the caller knows it;
+2. the archive: nothing is compressed, and every array is as large as its header says, so that a
+   small file cannot ask for a large amount of memory;
+3. the types (skops), or the shapes of the weights (networks);
+4. the loaded classifier, by one prediction.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import zipfile
@@ -16,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache import disk
 from classify import registry
 from classify.errors import ClassifierError, ModelError
 from classify.estimators.search import SearchResult
@@ -31,9 +38,16 @@ if TYPE_CHECKING:
     from classify.estimators.base import Classifier
 
 FORMAT = 1
+"""Version of the files that `save` writes. `load` reads this one and all before it.
+
+Raise it when an earlier version of the toolkit could no longer read a file correctly. Moving or
+renaming a class needs no new version, but an entry in `EARLIER_NAMES`. In a network's file the
+number is in the JSON text, in a skops file it is the archive's comment; skops files without a
+comment are of version 1.
+"""
+
 NETWORK_SUFFIX, SKOPS_SUFFIX = ".npz", ".skops"
-SCHEMA_NAME = "schema.json"
-# What our own estimators hold besides arrays, numbers and text.
+
 ESTIMATORS = (
     "classify.estimators.centroid.Centroid",
     "classify.estimators.wrapped.WrappedClassifier",
@@ -43,12 +57,18 @@ ESTIMATORS = (
     "classify.estimators.streamed.StreamedSVM",
     "classify.estimators.svm.SVM",
 )
+"""What a skops file may be as a whole."""
+
 TRUSTED = (
     *ESTIMATORS,
     "classify.estimators.search.SearchPoint",
     "classify.estimators.search.SearchResult",
 )
-# Our classes as files of earlier versions name them, and where they are now.
+"""Types a skops file may contain, besides those that skops itself trusts.
+
+A type belongs here only if neither its constructor nor setting its attributes has side effects.
+"""
+
 EARLIER_NAMES = {
     ("classify.centroid", "Centroid"): ("classify.estimators.centroid", "Centroid"),
     ("classify.foreign", "Foreign"): ("classify.estimators.wrapped", "WrappedClassifier"),
@@ -60,19 +80,28 @@ EARLIER_NAMES = {
     ("reports.record", "Search"): ("classify.estimators.search", "SearchResult"),
     ("reports.record", "SearchPoint"): ("classify.estimators.search", "SearchPoint"),
 }
+"""Module and name of a class in earlier files, and where this version has it.
+
+A skops file names the class of every object. Whoever moves or renames one of the `TRUSTED` classes
+adds an entry and keeps the old ones (with their new target), so that saved models can still be
+loaded. The names are replaced before the types are checked.
+"""
+
+_COMMENT = "frozen-features format "
+_SCHEMA_NAME = "schema.json"
 
 
 def save(estimator: Classifier, folder: Path, name: str) -> str:
-    """Write a trained classifier into `folder`.
+    """Save a trained classifier.
 
     Parameters
     ----------
     estimator : Classifier
         Trained.
     folder : Path
-        Exists.
+        Existing folder.
     name : str
-        The classifier's name in the registry, and the file's without its suffix.
+        Name of the classifier in `classify.registry`; the file gets the same name with a suffix.
 
     Returns
     -------
@@ -82,31 +111,34 @@ def save(estimator: Classifier, folder: Path, name: str) -> str:
     if isinstance(estimator, Network):
         file = name + NETWORK_SUFFIX
         _save_network(estimator, folder / file, name)
-        return file
-    import skops.io
-
-    file = name + SKOPS_SUFFIX
-    skops.io.dump(estimator, folder / file)
+    else:
+        file = name + SKOPS_SUFFIX
+        _save_skops(estimator, folder / file)
     return file
 
 
 def load(path: Path, expected: str | None = None) -> Classifier:
-    """Read a classifier that `save` wrote.
+    """Load a classifier that `save` has written.
 
     Parameters
     ----------
     path : Path
         The file.
     expected : str, optional
-        The SHA-256 that it had when it was written.
+        SHA-256 of the file when it was written, as 64 hexadecimal digits.
+
+    Returns
+    -------
+    Classifier
+        Trained.
 
     Raises
     ------
     ModelError
-        If the file is missing, damaged, has another hash, or holds anything but one of our
-        classifiers.
+        If the file is missing or damaged, has another SHA-256, was written by a newer version, or
+        holds anything but one of our classifiers.
     """
-    readers: dict[str, Callable[[Path], Classifier]] = {
+    readers: dict[str, Callable[[bytes], Classifier]] = {
         NETWORK_SUFFIX: _load_network,
         SKOPS_SUFFIX: _load_skops,
     }
@@ -115,22 +147,15 @@ def load(path: Path, expected: str | None = None) -> Classifier:
             f"{path} is not a saved model: expected a name ending in {' or '.join(readers)}"
         )
     try:
-        if path.exists() and not path.is_file():  # opening a FIFO would wait for ever
-            raise ModelError("it is not a regular file")
-        if expected is not None and disk.sha256(path) != expected:
-            raise ModelError(
-                "it is not the file that the run has written: its SHA-256 should be "
-                f"{expected}; take a whole copy of the run, or train again"
-            )
-        with zipfile.ZipFile(path) as archive:
-            _check_arrays(archive, path.stat().st_size)
-        return readers[path.suffix](path)
+        data = _read(path, expected)
+        _check_archive(data)
+        return readers[path.suffix](data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path} ({error.strerror or error}); "
-            "give a run whose models are still there, or train again"
+            "choose a run whose models are still there, or train again"
         ) from error
     # A damaged file can fail anywhere in zipfile, NumPy, JSON or skops, and in as many ways.
     except Exception as error:
@@ -139,34 +164,72 @@ def load(path: Path, expected: str | None = None) -> Classifier:
         ) from error
 
 
-def _check_arrays(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse an archive that would need more memory than its own `size` in bytes."""
-    if sum(member.file_size for member in archive.infolist()) > size:
-        raise ModelError("it says that it holds more bytes than it has")
-    for member in archive.infolist():
-        if member.compress_type != zipfile.ZIP_STORED:
-            raise ModelError(f"{member.filename} is compressed, which no saved model is")
-        if member.filename.endswith(".npy"):
-            shape, dtype, offset = _array_header(archive, member)
-            expected = offset + int(np.prod(shape, dtype=object)) * dtype.itemsize
-            if dtype.hasobject or member.file_size != expected:
-                raise ModelError(
-                    f"{member.filename} says it is a {dtype} array of shape {shape}, "
-                    f"which its {member.file_size} bytes are not"
-                )
+def check_types(path: Path) -> None:
+    """Check that a saved classifier contains only types that `load` accepts.
+
+    Raises
+    ------
+    ModelError
+        If it contains others; the message names them.
+    """
+    if path.suffix == SKOPS_SUFFIX:
+        _check_types(_with_current_names(path.read_bytes()))
 
 
-def _array_header(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo
-) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Return the shape and dtype that an array file claims, and where its data begins."""
+# --- the file and the archive ---------------------------------------------------------------------
+
+
+def _read(path: Path, expected: str | None) -> bytes:
+    """Read a file, once, and compare its SHA-256."""
+    if path.exists() and not path.is_file():  # opening a FIFO would block
+        raise ModelError("it is not a regular file")
+    data = path.read_bytes()
+    if expected is not None and hashlib.sha256(data).hexdigest() != expected:
+        raise ModelError(
+            "it is not the file that the run has written: its SHA-256 should be "
+            f"{expected}; take a complete copy of the run, or train again"
+        )
+    return data
+
+
+def _check_archive(data: bytes) -> None:
+    """Check that an archive holds no more than its own bytes: no compression, no false sizes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > len(data):
+            raise ModelError("its members claim more bytes than the file has")
+        for member in members:
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ModelError(f"{member.filename} is compressed, which no saved model is")
+            if member.filename.endswith(".npy"):
+                _check_array(archive, member)
+
+
+def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Check that an array has the size that its header claims, and holds no Python objects."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-        return shape, dtype, file.tell()
+        expected = file.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if dtype.hasobject or member.file_size != expected:
+        raise ModelError(
+            f"{member.filename} claims to be a {dtype} array of shape {shape}, which does not fit "
+            f"its {member.file_size} bytes"
+        )
+
+
+def _check_format(number: object) -> None:
+    if not isinstance(number, int) or not 1 <= number <= FORMAT:
+        raise ModelError(
+            f"this model has format {number}, this version reads formats up to {FORMAT}; upgrade "
+            "frozen-features, or train again"
+        )
+
+
+# --- networks -------------------------------------------------------------------------------------
 
 
 def _save_network(network: Network, path: Path, name: str) -> None:
@@ -183,13 +246,10 @@ def _save_network(network: Network, path: Path, name: str) -> None:
     np.savez(path, about=text, **weights)
 
 
-def _load_network(path: Path) -> Classifier:
-    with np.load(path, allow_pickle=False) as archive:
+def _load_network(data: bytes) -> Classifier:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         about = json.loads(archive["about"].tobytes())
-        if about["format"] != FORMAT:
-            raise ModelError(
-                f"this model has format {about['format']}, this version reads {FORMAT}; train again"
-            )
+        _check_format(about["format"])
         try:
             kind = registry.classifier(about["classifier"])
         except ClassifierError as error:
@@ -202,50 +262,48 @@ def _load_network(path: Path) -> Classifier:
         weights: list[NDArray[np.float32]] = [
             archive[f"weight_{i}"] for i in range(len(archive.files) - 1)
         ]
-    found = [weight.shape for weight in weights]
+    shapes = [weight.shape for weight in weights]
     if classes.ndim != 1 or classes.dtype.hasobject:
-        raise ModelError("expected a list of class names, found something else")
-    if found != expected or any(weight.dtype != np.float32 for weight in weights):
-        raise ModelError(f"expected float32 weights of the shapes {expected}, found {found}")
+        raise ModelError("expected a list of class names")
+    if shapes != expected or any(weight.dtype != np.float32 for weight in weights):
+        raise ModelError(f"expected float32 weights of the shapes {expected}, found {shapes}")
     return network.restore(classes, sample_shape, weights, about["history"])
 
 
-def check(path: Path) -> None:
-    """Make sure that a saved classifier holds nothing that will not be loaded.
+# --- skops files ----------------------------------------------------------------------------------
 
-    Raises
-    ------
-    ModelError
-        If it does; the message names it.
-    """
-    if path.suffix == SKOPS_SUFFIX:
-        _check_types(_with_current_names(path))
+
+def _save_skops(estimator: Classifier, path: Path) -> None:
+    import skops.io
+
+    skops.io.dump(estimator, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = f"{_COMMENT}{FORMAT}".encode("ascii")
 
 
 def _check_types(data: bytes) -> None:
     import skops.io
 
-    foreign = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
-    if foreign:
+    unknown = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
+    if unknown:
         raise ModelError(
-            f"it holds what is not ours and was not loaded: {', '.join(sorted(foreign))}"
+            f"it contains types that are not ours, and was not loaded: {', '.join(sorted(unknown))}"
         )
 
 
-def _with_current_names(path: Path) -> bytes:
-    """Return a skops file in which our classes are where this version has them."""
-    data = path.read_bytes()
+def _with_current_names(data: bytes) -> bytes:
+    """Return a skops file in which every class has its current name, see `EARLIER_NAMES`."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        text = archive.read(SCHEMA_NAME)
+        text = archive.read(_SCHEMA_NAME)
         schema = json.loads(text, object_hook=_with_current_name)
         if schema == json.loads(text):
             return data
-        rewritten = io.BytesIO()
-        with zipfile.ZipFile(rewritten, "w") as copy:
+        renamed = io.BytesIO()
+        with zipfile.ZipFile(renamed, "w") as copy:
             for member in archive.infolist():
-                is_schema = member.filename == SCHEMA_NAME
+                is_schema = member.filename == _SCHEMA_NAME
                 copy.writestr(member, json.dumps(schema) if is_schema else archive.read(member))
-    return rewritten.getvalue()
+    return renamed.getvalue()
 
 
 def _with_current_name(node: dict[str, Any]) -> dict[str, Any]:
@@ -256,21 +314,28 @@ def _with_current_name(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _load_skops(path: Path) -> Classifier:
+def _load_skops(data: bytes) -> Classifier:
     import skops.io
 
-    data = _with_current_names(path)
-    _check_types(data)
-    estimator = skops.io.loads(data, trusted=list(TRUSTED))
+    _check_format(_format_of(data))
+    renamed = _with_current_names(data)
+    _check_types(renamed)
+    estimator = skops.io.loads(renamed, trusted=list(TRUSTED))
     if f"{type(estimator).__module__}.{type(estimator).__qualname__}" not in ESTIMATORS:
         raise ModelError(f"it holds a {type(estimator).__name__}, not one of our classifiers")
     n_features = estimator.n_features_in_
-    if not 0 < n_features < path.stat().st_size:
-        raise ModelError(f"it says that it takes {n_features} features, but is too small for that")
-    # One prediction shows whether the parts fit together before anybody relies on them.
+    if not 0 < n_features < len(data):
+        raise ModelError(f"it claims to take {n_features} features, but is too small for that")
+    # One prediction shows whether the parts fit together.
     estimator.predict_proba(np.zeros((1, n_features), dtype=np.float32))
     search = getattr(estimator, "search_", None)
     if isinstance(search, SearchResult) and "method" not in vars(search):  # of an earlier version
         estimator.search_ = dataclasses.replace(search, method=estimator.search_method)
     trained: Classifier = estimator
     return trained
+
+
+def _format_of(data: bytes) -> int:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        comment = archive.comment.decode("ascii")
+    return int(comment.removeprefix(_COMMENT)) if comment else 1

@@ -90,7 +90,7 @@ class RunFolder:
 
         file = persistence.save(estimator, self.path, name)
         try:
-            persistence.check(self.path / file)
+            persistence.check_types(self.path / file)
         except ModelError:
             (self.path / file).unlink()
             raise

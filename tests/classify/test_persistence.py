@@ -200,8 +200,22 @@ def test_a_type_that_is_not_ours_is_named_and_not_loaded(tmp_path):
     """A skops file with a foreign type is refused by the type's name."""
     path = tmp_path / "model.skops"
     skops.io.dump({"path": Path("x")}, path)
-    with pytest.raises(ModelError, match=r"not ours and was not loaded: pathlib\."):
+    with pytest.raises(ModelError, match=r"not ours, and was not loaded: pathlib\."):
         persistence.load(path)
+
+
+def test_a_skops_file_of_a_newer_version_is_refused(tmp_path):
+    """Its number is the comment of the archive; files of earlier versions have no comment."""
+    X, y = data()
+    path = tmp_path / persistence.save(LogReg(C=1.0, folds=2).fit(X, y), tmp_path, "logreg")
+    with zipfile.ZipFile(path, "a") as archive:
+        assert archive.comment == b"frozen-features format 1"
+        archive.comment = b"frozen-features format 2"
+    with pytest.raises(ModelError, match="format 2, this version reads formats up to 1; upgrade"):
+        persistence.load(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b""
+    assert persistence.load(path).predict(X).shape == y.shape
 
 
 def test_a_sound_estimator_that_is_not_ours_is_refused(tmp_path):
@@ -224,7 +238,7 @@ def test_features_beyond_the_file_are_refused(tmp_path):
     """A small file cannot make the trial prediction a huge one."""
     model = LogReg(C=1.0, folds=2).fit(*data())
     model.n_features_in_ = 10**12
-    with pytest.raises(ModelError, match="takes 1000000000000 features"):
+    with pytest.raises(ModelError, match="take 1000000000000 features"):
         persistence.load(tmp_path / persistence.save(model, tmp_path, "logreg"))
 
 
@@ -232,7 +246,7 @@ def test_a_claimed_shape_beyond_the_bytes_is_refused_from_the_header(tmp_path):
     """A header that asks for terabytes is caught before anything is allocated."""
     path = dense_file(tmp_path)
     rewrite(path, **{"weight_0.npy": claimed((10**6, 10**6))})
-    with pytest.raises(ModelError, match=r"weight_0\.npy says it is a float32 array"):
+    with pytest.raises(ModelError, match=r"weight_0\.npy claims to be a float32 array"):
         persistence.load(path)
 
 
@@ -248,7 +262,7 @@ def test_a_pickle_inside_is_refused(tmp_path):
     """An object array, which NumPy would unpickle, is not read."""
     path = dense_file(tmp_path)
     rewrite(path, **{"weight_0.npy": npy(np.array([{}], dtype=object), allow_pickle=True)})
-    with pytest.raises(ModelError, match=r"weight_0\.npy says it is a object array"):
+    with pytest.raises(ModelError, match=r"weight_0\.npy claims to be a object array"):
         persistence.load(path)
 
 
@@ -258,7 +272,8 @@ def test_a_pickle_inside_is_refused(tmp_path):
         ({"sample_shape": [10**9]}, "expected float32 weights of the shapes"),
         ({"classes": ["a", "b", "c"]}, "expected float32 weights of the shapes"),
         ({"classes": [["a"], ["b"]]}, "expected a list of class names"),
-        ({"format": 2}, "format 2, this version reads 1"),
+        ({"format": 2}, "format 2, this version reads formats up to 1; upgrade"),
+        ({"format": "1"}, "format 1, this version"),
         ({"classifier": "os:system"}, "unknown classifier 'os:system'"),
         ({"classifier": "svm"}, "svm is not a network"),
         ({"params": {"nonsense": 1}}, "damaged"),
