@@ -158,7 +158,7 @@ def test_with_many_samples_a_trail_ends_past_its_best(caplog, monkeypatch):
 def test_with_few_samples_every_point_is_tried():
     """Up to ten thousand images the whole grid is in the report."""
     points = [{"C": float(C)} for C in range(1, 9)]
-    assert len(search(points, [votes(CODES)] * 8).record.points) == 8
+    assert len(search(points, [votes(CODES)] * 8).result.points) == 8
 
 
 def test_one_fold_is_refused():
