@@ -1,8 +1,26 @@
-"""Results as CSV and HTML, and the plain record of a run that they come from."""
+"""Results as data frames, CSV files and HTML pages, all from the plain record of a run.
+
+`read_run` reads the folder of a run and returns `RunResults`, which a notebook displays as one
+sentence and a table::
+
+    from reports import read_run
+
+    run = read_run("runs/20260131-120000-all")
+    run.results            # DataFrame, one row per classifier
+    run.predictions        # DataFrame, one row per classifier and test image
+    run.comparisons        # DataFrame, one row per pair of classifiers
+    run.learning_curves    # DataFrame, one row per classifier, training size and draw
+    run.best               # name of the classifier that did best in validation
+    run.report()           # path of the HTML page
+    run.record             # everything recorded: a `Run` of plain dataclasses
+
+`Run` and the dataclasses in it are in `reports.record`; `reports.reading.read_record` reads one
+without the data frames.
+"""
 
 from reports.errors import RecordError
-from reports.reading import read_record
 from reports.record import (
+    Base,
     ClassScore,
     Data,
     ExtractionSummary,
@@ -14,8 +32,10 @@ from reports.record import (
     Search,
     SearchPoint,
 )
+from reports.runs import RunResults, read_run
 
 __all__ = [
+    "Base",
     "ClassScore",
     "Data",
     "ExtractionSummary",
@@ -25,7 +45,8 @@ __all__ = [
     "Result",
     "RocCurve",
     "Run",
+    "RunResults",
     "Search",
     "SearchPoint",
-    "read_record",
+    "read_run",
 ]

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import csv
 import math
-from typing import TYPE_CHECKING, TypeVar
+from itertools import starmap
+from typing import TYPE_CHECKING
 
 from reports.errors import RecordError
+from reports.frames import PREDICTION_COLUMNS, result_columns, result_row
 from reports.picture_records import PictureRecord
 from reports.record import PredictionRow
 from reports.wording.differences import of_the_best, sentence
 from reports.wording.findings import audited, findings
 from reports.wording.text import duration, figure, shown
-from toolkit.csv_cells import decode_text, encode_text, write_csv
+from toolkit.csv_cells import decode_text, encode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from reports.picture_records import Audit
-    from reports.record import ClassScore, Result, Run
+    import pandas as pd
 
-T = TypeVar("T")
+    from reports.picture_records import Audit
+    from reports.record import Result, Run
 
 METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME, PICTURES_NAME = "predictions.csv", "pictures.csv"
@@ -33,7 +35,6 @@ LEAKS_NAME, COPIES_NAME = "leaks.csv", "copies.csv"
 SUSPECTS_NAME, OUTLIERS_NAME = "suspects.csv", "outliers.csv"
 EARLIER_OUTLIERS_NAME = "oddities.csv"
 """What earlier versions called `OUTLIERS_NAME`."""
-PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 PICTURE_COLUMNS = ["path", "label", "split", "sha256"]
 TERMINAL_WIDTH = 100
 
@@ -46,11 +47,9 @@ def write_metrics(run: Run, path: Path) -> None:
     RecordError
         If the file cannot be written.
     """
-    measures = ("precision", "recall", "f1")
-    columns = ["classifier", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"]
-    columns += [f"{m}[{encode_text(name)}]" for name in run.data.classes for m in measures]
-    columns += ["roc_auc", "log_loss", "fit_seconds", "predict_seconds"]
-    _write(path, columns, (_metrics_row(result, run.data.classes) for result in run.results))
+    classes = run.data.classes
+    rows = (result_row(result, classes) for result in run.results)
+    _write(path, result_columns([encode_text(name) for name in classes]), rows)
 
 
 def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
@@ -61,14 +60,8 @@ def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
     RecordError
         If the file cannot be written.
     """
-    cells = (
-        [
-            *map(encode_text, (row.classifier, row.path, row.true, row.predicted)),
-            _number(row.probability),
-        ]
-        for row in rows
-    )
-    _write(path, PREDICTION_COLUMNS, cells)
+    values = ((r.classifier, r.path, r.true, r.predicted, r.probability) for r in rows)
+    _write(path, PREDICTION_COLUMNS, values)
 
 
 def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
@@ -79,10 +72,8 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
     RecordError
         If the file cannot be written.
     """
-    cells = (
-        list(map(encode_text, (one.path, one.label, one.split, one.sha256))) for one in pictures
-    )
-    _write(path, PICTURE_COLUMNS, cells)
+    values = ((row.path, row.label, row.split, row.sha256) for row in pictures)
+    _write(path, PICTURE_COLUMNS, values)
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
@@ -96,10 +87,10 @@ def write_audit(audit: Audit, folder: Path) -> None:
     RecordError
         If a file cannot be written.
     """
-    lists: dict[str, tuple[list[str], Iterable[Sequence[str]]]] = {
+    tables: dict[str, tuple[list[str], Iterable[Sequence[str | float]]]] = {
         LEAKS_NAME: (
             ["test", "train", "cosine", "exact"],
-            ((e.test, e.train, _number(e.cosine), "yes" if e.exact else "no") for e in audit.leaks),
+            ((e.test, e.train, e.cosine, "yes" if e.exact else "no") for e in audit.leaks),
         ),
         COPIES_NAME: (
             ["path", "label", "split", "copy of", "its label"],
@@ -107,15 +98,15 @@ def write_audit(audit: Audit, folder: Path) -> None:
         ),
         SUSPECTS_NAME: (
             ["path", "label", "likely", "probability", "split"],
-            ((e.path, e.label, e.likely, _number(e.probability), e.split) for e in audit.suspects),
+            ((e.path, e.label, e.likely, e.probability, e.split) for e in audit.suspects),
         ),
         OUTLIERS_NAME: (
             ["path", "label", "split", "reason"],
             ((e.path, e.label, e.split, e.reason) for e in audit.outliers),
         ),
     }
-    for name, (header, rows) in lists.items():
-        _write(folder / name, header, (list(map(encode_text, row)) for row in rows))
+    for name, (columns, rows) in tables.items():
+        _write(folder / name, columns, rows)
 
 
 def read_predictions(path: Path) -> list[PredictionRow]:
@@ -126,7 +117,18 @@ def read_predictions(path: Path) -> list[PredictionRow]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    return _read(path, PREDICTION_COLUMNS, _prediction)
+    frame = _read(path, PREDICTION_COLUMNS)
+    probabilities = [_probability(cell) for cell in frame["probability"]]
+    for line, cell, probability in zip(
+        frame.index, frame["probability"], probabilities, strict=True
+    ):
+        if not 0 <= probability <= 1:
+            raise RecordError(
+                f"{path}, line {line}: expected a probability from 0 to 1, found {cell[:50]!r}; "
+                "run python -m classify again"
+            )
+    texts = [frame[name].map(decode_text) for name in PREDICTION_COLUMNS[:-1]]
+    return list(starmap(PredictionRow, zip(*texts, probabilities, strict=True)))
 
 
 def read_pictures(path: Path) -> list[PictureRecord]:
@@ -137,7 +139,8 @@ def read_pictures(path: Path) -> list[PictureRecord]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    return _read(path, PICTURE_COLUMNS, lambda cells, _: PictureRecord(*map(decode_text, cells)))
+    rows = _read(path, PICTURE_COLUMNS).map(decode_text).itertuples(index=False, name=None)
+    return [PictureRecord(*row) for row in rows]
 
 
 def format_results(run: Run) -> str:
@@ -219,74 +222,66 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
 
 
-def _metrics_row(result: Result, classes: Sequence[str]) -> list[str]:
-    scores: dict[str, ClassScore] = {score.name: score for score in result.classes}
-    cells = [encode_text(result.classifier)]
-    cells += map(_number, (result.accuracy, result.accuracy_low, result.accuracy_high))
-    cells.append(_number(result.balanced_accuracy))
-    for name in classes:
-        score = scores.get(name)
-        values = (score.precision, score.recall, score.f1) if score else (None, None, None)
-        cells += map(_number, values)
-    cells += map(
-        _number, (result.roc_auc, result.log_loss, result.fit_seconds, result.predict_seconds)
-    )
-    return cells
-
-
-def _prediction(cells: Sequence[str], where: str) -> PredictionRow:
+def _probability(cell: str) -> float:
     try:
-        probability = float(cells[4])
+        return float(cell)
     except ValueError:
-        probability = math.nan
-    if not 0 <= probability <= 1:
-        raise RecordError(
-            f"{where}: expected a probability from 0 to 1, found {cells[4][:50]!r}; "
-            "run python -m classify again"
-        )
-    classifier, picture, true, predicted = map(decode_text, cells[:4])
-    return PredictionRow(classifier, picture, true, predicted, probability)
+        return math.nan
 
 
-def _read(path: Path, columns: Sequence[str], made: Callable[[Sequence[str], str], T]) -> list[T]:
-    """Read a table, making one thing of the cells of each row and where they stand."""
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table as text, with the number of the line in the file as the index.
+
+    pandas' own parser accepts quotes in the wrong place and pads rows that are too short, so the
+    cells come from Python's.
+    """
+    import pandas as pd
+
+    lines, rows = [], []
     try:
-        if path.exists() and not path.is_file():  # reading a FIFO would wait for ever
+        if path.exists() and not path.is_file():  # opening a FIFO would block
             raise OSError("not a regular file")
         # A spreadsheet that saves the file again puts a byte order mark in front.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            header = next(rows, [])
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
             if header != columns:
                 raise RecordError(
                     f"{path}: expected the columns {','.join(columns)}, "
                     f"found {','.join(header)[:200] or 'nothing'}; run python -m classify again"
                 )
-            found = []
-            for cells in rows:
-                where = f"{path}, line {rows.line_num}"
+            for cells in reader:
                 if len(cells) != len(columns):
                     raise RecordError(
-                        f"{where}: expected {len(columns)} cells, found {len(cells)}; "
-                        "run python -m classify again"
+                        f"{path}, line {reader.line_num}: expected {len(columns)} cells, "
+                        f"found {len(cells)}; run python -m classify again"
                     )
-                found.append(made(cells, where))
-            return found
+                lines.append(reader.line_num)
+                rows.append(cells)
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path} is not a table of a run: {error}") from error
+    return pd.DataFrame(rows, index=lines, columns=columns, dtype=object)
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _write(
+    path: Path, columns: Iterable[str], rows: Iterable[Sequence[str | float | None]]
+) -> None:
+    """Write a table: text escaped, numbers so that they read back as the same float."""
+    import pandas as pd
+
+    # Objects, so that a number that is unknown (None, an empty cell) stays apart from NaN.
+    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
     try:
-        write_csv(path, header, rows)
+        frame.map(_cell).to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
     except OSError as error:
         raise RecordError(
-            f"cannot write {path}: {error.strerror or error}; give a folder that can be written to"
+            f"cannot write {path}: {error.strerror or error}; choose a folder that you can write to"
         ) from error
 
 
-def _number(value: float | None) -> str:
-    """Return a number that reads back as the same float; the empty cell for one not known."""
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return encode_text(value)
     return "" if value is None else repr(float(value))

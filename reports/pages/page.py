@@ -23,6 +23,7 @@ from reports.pages.gallery import gallery
 from reports.pages.wrong_data import wrong_data
 from reports.ranking import ranked
 from reports.wording import differences, text
+from reports.wording.headline import headline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def render(
         run=run,
         results=results,
         axis=views.axis(results),
-        answer=views.answer(run, results),
+        headline=headline(run, results),
         confusions=[views.confusion(result, classes) for result in results],
         roc=curves.roc(results, len(classes)),
         precision_recall=curves.precision_recall(results, len(classes)),

@@ -22,10 +22,8 @@ from reports.tables import (
     QUARANTINE_NAME,
     SUSPECTS_NAME,
 )
-from reports.wording.baselines import yardsticks
-from reports.wording.differences import equals
 from reports.wording.findings import findings
-from reports.wording.text import NOTHING, count, listed, percent
+from reports.wording.text import NOTHING, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,18 +55,6 @@ class Axis:
         """Return where `value` lies on the axis, as a CSS percentage."""
         share = (value - self.low) / (self.high - self.low) if math.isfinite(value) else 0.0
         return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The one sentence that the page is opened for, and what must be said beside it."""
-
-    title: str
-    share: str
-    n_test: int
-    low: str
-    high: str
-    remarks: list[str]
 
 
 @dataclass(frozen=True)
@@ -104,33 +90,6 @@ def axis(results: Iterable[Result]) -> Axis:
         if end - 2 * step <= low:
             return Axis(max(end - 2 * step, 0.0), max(2 * step, end))
     return Axis(0.0, 1.0)
-
-
-def answer(run: Run, results: Sequence[Result]) -> Answer | None:
-    """Return the answer of the run, or None if no classifier was tried."""
-    if not results:
-        return None
-    best = results[0]
-    remarks = []
-    said = equals(run, best, results)
-    rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
-    if said:
-        remarks.append(said)
-    elif rivals:
-        theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
-        remarks.append(
-            f"Its interval overlaps with {theirs} of {listed(rivals)}: "
-            f"the order of {these} may be chance."
-        )
-    remarks += yardsticks(run, results)
-    return Answer(
-        title=best.title,
-        share=percent(best.accuracy),
-        n_test=best.n_test,
-        low=percent(best.accuracy_low),
-        high=percent(best.accuracy_high),
-        remarks=remarks,
-    )
 
 
 def confusion(result: Result, classes: Sequence[str]) -> Confusion:

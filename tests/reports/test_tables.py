@@ -80,6 +80,25 @@ def test_a_metric_that_is_not_known_is_an_empty_cell(tmp_path):
     assert rows(tmp_path / "metrics.csv")[1][5:12] == [""] * 7
 
 
+def test_the_files_are_written_byte_for_byte_as_agreed(tmp_path):
+    """Numbers as Python writes them, None as an empty cell, quotes only where needed."""
+    run, _ = sample(["=cats", 'do"gs'], n_per_class=10, classifiers=("svm",))
+    result = replace(
+        run.results[0], accuracy=1 / 3, log_loss=float("nan"), roc_auc=None, classes=[],
+        accuracy_low=0.25, accuracy_high=1.0, balanced_accuracy=1e-20, fit_seconds=2.0,
+        predict_seconds=1e20,
+    )  # fmt: skip
+    write_metrics(replace(run, results=[result]), tmp_path / "metrics.csv")
+    assert (tmp_path / "metrics.csv").read_bytes() == (
+        b"classifier,accuracy,accuracy_low,accuracy_high,balanced_accuracy,precision['=cats],"
+        b'recall[\'=cats],f1[\'=cats],"precision[do""gs]","recall[do""gs]","f1[do""gs]",'
+        b"roc_auc,log_loss,fit_seconds,predict_seconds\n"
+        b"svm,0.3333333333333333,0.25,1.0,1e-20,,,,,,,,nan,2.0,1e+20\n"
+    )
+    write_predictions([PredictionRow("svm", "a,b.jpg", "", "-1", 1.0)], tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_bytes() == (HEADER.encode() + b'svm,"a,b.jpg",,\'-1,1.0\n')
+
+
 def test_predictions_survive_a_round_trip(tmp_path):
     """Formulas, quotes, line breaks and bytes outside UTF-8 come back as they were."""
     path = tmp_path / "predictions.csv"

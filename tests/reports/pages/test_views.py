@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.pages.views import answer, axis, confusion, fact, files
+from reports.pages.views import axis, confusion, fact, files
 from tests.reports.samples import sample
 
 RUN = sample(["cats", "dogs"], n_per_class=50)[0]
@@ -40,31 +40,6 @@ def test_places_on_the_axis_stay_on_it():
         "100.00%",
         "0.00%",
     ]
-
-
-def test_the_answer_says_which_order_may_be_chance():
-    """Classifiers whose intervals overlap with the best one's are named, others not."""
-    results = [
-        scored(0.95, 0.93, 0.97, title="A"),
-        scored(0.94, 0.92, 0.96, title="B"),
-        scored(0.6, 0.5, 0.7, title="C"),
-    ]
-    found = answer(RUN, results)
-    assert found is not None
-    assert (found.title, found.share, found.low, found.high) == ("A", "95.0%", "93.0%", "97.0%")
-    assert found.remarks == [
-        "Its interval overlaps with that of B: the order of the two may be chance.",
-        "Always answering the commonest class would get 50.0% right.",
-    ]
-
-
-def test_a_run_without_classifiers_has_no_answer():
-    """There is nothing to say, and no division by zero."""
-    assert answer(RUN, []) is None
-    empty = replace(RUN, data=replace(RUN.data, test_counts=[0, 0]))
-    found = answer(empty, RUN.results[:1])
-    assert found is not None
-    assert found.remarks == []
 
 
 def test_the_most_frequent_mistakes_are_named_where_classes_are_many():

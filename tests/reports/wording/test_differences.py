@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from reports.pages import page, views
+from reports.pages import page
 from reports.ranking import ranked
 from reports.reading import parse_record
 from reports.record import Comparison
 from reports.tables import remarks
 from reports.wording import differences
+from reports.wording.headline import headline
 from tests.reports.samples import sample
 
 
@@ -26,7 +27,7 @@ def test_classifiers_that_may_be_as_good_stand_beside_the_answer():
     """The headline names the ties, and only the ties."""
     run, _ = run_with([0.6, 0.7, 0.0001])
     results = ranked(run.results)
-    found = views.answer(run, results)
+    found = headline(run, results)
     assert found.remarks[0] == (
         f"{results[1].title} and {results[2].title} may be as good: 100 pictures cannot show a "
         "difference."
@@ -36,14 +37,14 @@ def test_classifiers_that_may_be_as_good_stand_beside_the_answer():
 def test_one_that_is_better_than_all_is_called_so():
     """Without a tie the headline says that it is no matter of chance."""
     run, _ = run_with([0.01, 0.02, 0.0001])
-    found = views.answer(run, ranked(run.results))
+    found = headline(run, ranked(run.results))
     assert found.remarks[0].startswith("It is better than every other classifier")
 
 
 def test_records_without_comparisons_speak_of_intervals():
     """Runs from before there were any still say that the order may be chance."""
     run, _ = sample(["cat", "dog"])
-    found = views.answer(run, ranked(run.results))
+    found = headline(run, ranked(run.results))
     assert "interval overlaps" in found.remarks[0]
 
 

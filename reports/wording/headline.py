@@ -1,0 +1,70 @@
+"""The answer of a run in one sentence, with the remarks that belong to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.wording.baselines import yardsticks
+from reports.wording.differences import equals
+from reports.wording.text import count, listed, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.record import Result, Run
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The classifier with the highest accuracy on the test split, and how it compares."""
+
+    title: str
+    share: str
+    """Accuracy in percent; `low` and `high` are its 95% interval."""
+    n_test: int
+    low: str
+    high: str
+    remarks: list[str]
+
+    @property
+    def sentence(self) -> str:
+        """The headline as plain text."""
+        return (
+            f"{self.title}: {self.share} of {count(self.n_test)} test images correct "
+            f"(95% interval {self.low} to {self.high})."
+        )
+
+
+def headline(run: Run, results: Sequence[Result]) -> Headline | None:
+    """Return the headline of a run, or None if it has no results.
+
+    Parameters
+    ----------
+    run : Run
+    results : sequence of Result
+        Its results, ranked.
+    """
+    if not results:
+        return None
+    best = results[0]
+    remarks = []
+    comparison = equals(run, best, results)
+    rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
+    if comparison:
+        remarks.append(comparison)
+    elif rivals:
+        theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
+        remarks.append(
+            f"Its interval overlaps with {theirs} of {listed(rivals)}: "
+            f"the order of {these} may be chance."
+        )
+    remarks += yardsticks(run, results)
+    return Headline(
+        title=best.title,
+        share=percent(best.accuracy),
+        n_test=best.n_test,
+        low=percent(best.accuracy_low),
+        high=percent(best.accuracy_high),
+        remarks=remarks,
+    )
