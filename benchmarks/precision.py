@@ -94,7 +94,7 @@ def main() -> None:
     rows = [error_row(exact[test], rounded[test])]
     for kind in ("logreg", "svm"):
         predicted = [
-            registry.make(kind, seed=SEED).fit(X[train], y[train]).predict(X[test])
+            registry.create(kind, seed=SEED).fit(X[train], y[train]).predict(X[test])
             for X in (exact, rounded)
         ]
         rows += rows_of(kind, compare(y[test], *predicted), len(test))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import shlex
 import sys
@@ -19,12 +20,16 @@ from toolkit.progress import ConsoleProgress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from classify.experiment.settings import RunSettings, TrainingSettings
     from reports.record import Run
 
 DESCRIPTION = (
-    "Train classifiers on frozen embeddings (extracted first if need be), judge them on the test "
-    "split, and write a report. Everything that is chosen is chosen on the training split."
+    "Train classifiers on frozen embeddings (which are extracted first if necessary), evaluate "
+    "them on the test split, and write a report. Everything that is chosen is chosen on the "
+    "training split."
 )
+
+logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,151 +40,182 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--clf",
         metavar="NAMES",
         default="all",
-        help=f"{', '.join(registry.CLASSIFIERS)}, several separated by commas, or all (but "
-        f"{registry.LONG}); or one of scikit-learn's, as sklearn.ensemble:RandomForestClassifier",
+        help=f"{', '.join(registry.CLASSIFIERS)}, several separated by commas, or all (except "
+        f"{registry.NOT_IN_ALL}); or any of scikit-learn's, as "
+        "sklearn.ensemble:RandomForestClassifier",
     )
-    training.add_argument(
-        "--kernel",
-        choices=("auto", "linear", "rbf"),
-        default="auto",
-        help="of the SVM; auto chooses by cross-validation",
-    )
-    training.add_argument(
-        "--class-weight",
-        choices=("balanced", "none"),
-        default="balanced",
-        help="whether all classes count the same in training, or all images do",
-    )
-    training.add_argument(
-        "--learning-rate",
-        type=_rates,
-        metavar="RATES",
-        help="of the networks; of several, as 1e-5,5e-5,1e-4,1e-3, the best is chosen on a part of "
-        "the training split",
-    )
-    training.add_argument(
-        "--unfreeze",
-        metavar="LAYER",
-        default="1",
-        help="for finetune: the first layer of the base that is trained, as block5_conv3, or how "
-        "many of the last layers with weights",
-    )
-    training.add_argument(
-        "--augment",
-        choices=("none", "mirror"),
-        default="none",
-        help="for finetune: whether it is trained on mirror images too, at twice the cache",
-    )
+    _add_training(training)
     training.add_argument(
         "--memory-limit",
         type=size,
         metavar="SIZE",
-        help="of the embeddings of a split, as 4GB: of more, logreg and svm (then linear) are "
-        "trained in one pass over those on disk (default: half of this machine's memory, no limit "
-        "where the system cannot say how much that is)",
+        help="for the embeddings of a split, as 4GB: if they take more, logreg and svm (then "
+        "linear) are trained in one pass over those on disk (default: half of this machine's "
+        "memory, or no limit where the system does not say how much that is)",
     )
     training.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<time>-<clf>)"
     )
-    _add_finding_out(training)
+    _add_evaluation(training)
     add_arguments(parser)
     args = parser.parse_args(argv)
     args.command = ["python", "-m", "classify", *(sys.argv[1:] if argv is None else argv)]
     return run_command(_classify, args)
 
 
-def _add_finding_out(training: argparse._ArgumentGroup) -> None:
-    """Add what else is found out about the classifiers."""
-    training.add_argument(
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    """Add the parameters of the classifiers."""
+    group.add_argument(
+        "--kernel",
+        choices=("auto", "linear", "rbf"),
+        default="auto",
+        help="of the SVM; auto chooses by cross-validation",
+    )
+    group.add_argument(
+        "--class-weight",
+        choices=("balanced", "none"),
+        default="balanced",
+        help="whether all classes count the same in training, or all images do",
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=_rates,
+        metavar="RATES",
+        help="of the networks; of several, as 1e-5,5e-5,1e-4,1e-3, the best is chosen on a part of "
+        "the training split",
+    )
+    group.add_argument(
+        "--unfreeze",
+        metavar="LAYER",
+        default="1",
+        help="for finetune: the first layer of the base that is trained, as block5_conv3, or the "
+        "number of its last layers with weights that are",
+    )
+    group.add_argument(
+        "--augment",
+        choices=("none", "mirror"),
+        default="none",
+        help="for finetune: whether it is trained on mirror images, too, at twice the cache",
+    )
+
+
+def _add_evaluation(group: argparse._ArgumentGroup) -> None:
+    """Add what else a run computes about the classifiers."""
+    group.add_argument(
         "--repeats",
         type=positive,
         metavar="N",
         default=1,
-        help="train each with N seeds, and tell mean and standard deviation",
+        help="train each with N seeds, and report mean and standard deviation",
     )
-    training.add_argument(
+    group.add_argument(
         "--learning-curve",
         action="store_true",
         help="also train on fewer images per class, to see whether more would help",
     )
-    training.add_argument(
+    group.add_argument(
         "--audit",
         action="store_true",
         help="also look for wrong data: test images in training, suspect labels, odd images",
     )
-    training.add_argument(
+    group.add_argument(
         "--calibrate",
         action="store_true",
-        help="make probabilities mean what they say, by scikit-learn's calibration on the training "
-        "split",
+        help="calibrate the probabilities, so that 0.9 is right nine times out of ten, on the "
+        "training split",
     )
-    training.add_argument(
+    group.add_argument(
         "--target-precision",
         type=share,
         metavar="SHARE",
-        help="answer only where it is sure enough for this share of right answers, as 0.99; the "
-        "threshold is chosen on the training split",
+        help="predict only where the probability is high enough for this share of correct "
+        "predictions, as 0.99; the threshold is chosen on the training split",
     )
 
 
 def _classify(args: argparse.Namespace) -> None:
-    names = registry.names(args.clf)
+    names = registry.parse_names(args.clf)
+    from classify.experiment.candidates import candidates_of
+    from classify.experiment.inputs import ImageInputs
     from classify.experiment.run import run
-    from classify.experiment.settings import TrainingSettings
-    from reports.ranking import best_in_validation
-    from reports.tables import format_results, remarks
+    from extract.prepare import find_dataset
 
+    training, options = _training_settings(args), options_from(args)
+    for setting in training.without_effect(names):
+        option = f"--{setting.replace('_', '-')}"
+        logger.info("%s has no effect on %s", option, " or ".join(names))
     with ConsoleProgress(args.quiet) as progress:
         folder, result = run(
-            names,
-            options_from(args),
-            settings=TrainingSettings(
-                kernel=args.kernel,
-                class_weight=None if args.class_weight == "none" else "balanced",
-                learning_rate=args.learning_rate,
-                unfreeze=args.unfreeze,
-                mirror=args.augment == "mirror",
-                repeats=args.repeats,
-                target_precision=args.target_precision,
-                calibrate=args.calibrate,
-                learning_curve=args.learning_curve,
-                audit=args.audit,
-                memory_limit=args.memory_limit,
-            ),
+            candidates_of(names, training),
+            ImageInputs(find_dataset(options, progress), options.for_each_backbone()),
+            _run_settings(args),
             out=args.out,
             command=args.command,
             progress=progress,
         )
     if args.json:
         print(json.dumps(_summary(folder, result)))
-        return
-    if not args.quiet:
-        counts = sum(result.data.train_counts), sum(result.data.test_counts)
-        print(
-            f"{result.data.name}: trained on {counts[0]:,} images, tested on {counts[1]:,} "
-            f"({len(result.data.classes)} classes)\n"
-        )
-        print(format_results(result))
-        for line in remarks(result):
-            print(line)
-        print(f"\nreport  {folder / 'report.html'}")
-        name = shlex.quote(str(folder))
-        print(f"try it  python -m classify.predict {name} IMAGE")
-        print(f"        python -m classify.serve {name}")
-        if len(result.results) > 1:
-            print(f"        {best_in_validation(result).classifier} answers; --clf names another")
+    elif not args.quiet:
+        _print_results(folder, result)
+
+
+def _training_settings(args: argparse.Namespace) -> TrainingSettings:
+    from classify.experiment.settings import TrainingSettings
+
+    return TrainingSettings(
+        kernel=args.kernel,
+        class_weight=None if args.class_weight == "none" else "balanced",
+        learning_rate=args.learning_rate,
+        unfreeze=args.unfreeze,
+        mirror=args.augment == "mirror",
+    )
+
+
+def _run_settings(args: argparse.Namespace) -> RunSettings:
+    from classify.experiment.settings import RunSettings
+
+    return RunSettings(
+        repeats=args.repeats,
+        seed=args.seed,
+        calibrate=args.calibrate,
+        target_precision=args.target_precision,
+        learning_curve=args.learning_curve,
+        audit=args.audit,
+        memory_limit=args.memory_limit,
+    )
+
+
+def _print_results(folder: Path, run: Run) -> None:
+    """Print the table of a run, what must be said about it, and what to do next."""
+    from reports.ranking import best_in_validation
+    from reports.tables import format_results, remarks
+
+    train, test = sum(run.data.train_counts), sum(run.data.test_counts)
+    print(
+        f"{run.data.name}: trained on {train:,} images, tested on {test:,} "
+        f"({len(run.data.classes)} classes)\n"
+    )
+    print(format_results(run))
+    for line in remarks(run):
+        print(line)
+    print(f"\nreport  {folder / 'report.html'}")
+    name = shlex.quote(str(folder))
+    print(f"try it  python -m classify.predict {name} IMAGE")
+    print(f"        python -m classify.serve {name}")
+    if len(run.results) > 1:
+        print(f"        {best_in_validation(run).classifier} predicts; --clf chooses another")
 
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:
     """Return what ``--json`` prints of a run."""
-    done = run.extraction
+    extraction = run.extraction
     return {
         "run": str(folder),
         "data": run.data.name,
-        "images": done.images,
-        "cached": done.cached,
-        "computed": done.computed,
-        "quarantined": done.quarantined,
+        "images": extraction.images,
+        "cached": extraction.cached,
+        "computed": extraction.computed,
+        "quarantined": extraction.quarantined,
         "seconds": round(run.seconds, 3),
         "recipe": run.recipe,
         "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},

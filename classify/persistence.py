@@ -101,7 +101,7 @@ def save(estimator: Classifier, folder: Path, name: str) -> str:
     folder : Path
         Existing folder.
     name : str
-        Name of the classifier in `classify.registry`; the file gets the same name with a suffix.
+        Name of the file without its suffix.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def save(estimator: Classifier, folder: Path, name: str) -> str:
     """
     if isinstance(estimator, Network):
         file = name + NETWORK_SUFFIX
-        _save_network(estimator, folder / file, name)
+        _save_network(estimator, folder / file, registry.get_name(estimator) or name)
     else:
         file = name + SKOPS_SUFFIX
         _save_skops(estimator, folder / file)
@@ -251,7 +251,7 @@ def _load_network(data: bytes) -> Classifier:
         about = json.loads(archive["about"].tobytes())
         _check_format(about["format"])
         try:
-            kind = registry.classifier(about["classifier"])
+            kind = registry.get_class(about["classifier"])
         except ClassifierError as error:
             raise ModelError(str(error)) from error
         if not issubclass(kind, Network):

@@ -1,7 +1,6 @@
-"""The classifiers by the names that `--clf` takes; a new one is its file and one line here.
+"""The names of the classifiers; a new classifier is its own file and one line here.
 
-Nothing is imported before a classifier is asked for, so that a command line can list the names at
-once.
+No classifier is imported before it is asked for, so that a command line can list the names at once.
 """
 
 from __future__ import annotations
@@ -24,19 +23,23 @@ CLASSIFIERS: dict[str, str] = {
     "cnn": "classify.networks.cnn:ScratchCNN",
     "finetune": "classify.networks.finetune:FineTune",
 }
-IN_ONE_PASS: dict[str, str] = {
+STREAMED: dict[str, str] = {
     "logreg": "classify.estimators.streamed:StreamedLogReg",
     "svm": "classify.estimators.streamed:StreamedSVM",
 }
-"""What stands in for a classifier where the embeddings are not to be in memory."""
-LONG = "finetune"
-"""What takes minutes and a cache of its own, and is trained only if it is named."""
+"""What replaces a classifier where the embeddings do not fit in memory."""
+NOT_IN_ALL = "finetune"
+"""Takes minutes and additional cache, so ``all`` does not include it."""
 
 
-def names(spec: str) -> list[str]:
-    """Return the names in a comma-separated list, or every name but `LONG` for ``all``; each once.
+def parse_names(spec: str) -> list[str]:
+    """Return the names in a comma-separated list, each once.
 
-    A name with a colon is a scikit-learn classifier of the user's, ``module:Class``.
+    Parameters
+    ----------
+    spec : str
+        Names of `CLASSIFIERS`; ``all``, which is every name but `NOT_IN_ALL`; or ``module:Class``
+        for any scikit-learn classifier.
 
     Raises
     ------
@@ -45,94 +48,119 @@ def names(spec: str) -> list[str]:
 
     Examples
     --------
-    >>> names("all")
+    >>> parse_names("all")
     ['dense', 'logreg', 'svm', 'nearest', 'centroid', 'cnn']
-    >>> names("svm, logreg,svm")
+    >>> parse_names("svm, logreg,svm")
     ['svm', 'logreg']
     """
-    chosen: list[str] = []
+    names: list[str] = []
     for part in filter(None, map(str.strip, spec.split(","))):
         name = part.lower()
         if ":" in part:
-            chosen.append(part)
+            names.append(part)
         elif name == "all":
-            chosen += [known for known in CLASSIFIERS if known != LONG]
+            names += [known for known in CLASSIFIERS if known != NOT_IN_ALL]
         elif name in CLASSIFIERS:
-            chosen.append(name)
+            names.append(name)
         else:
             raise _unknown(name)
-    if not chosen:
-        raise ClassifierError(f"no classifier is named; choose from {', '.join(CLASSIFIERS)}, all")
-    return list(dict.fromkeys(chosen))
+    if not names:
+        raise ClassifierError(
+            f"no classifier is named; choose from {', '.join(CLASSIFIERS)}, all", setting="clf"
+        )
+    return list(dict.fromkeys(names))
 
 
-def classifier(name: str, *, in_one_pass: bool = False) -> type[Classifier]:
-    """Return the class of the classifier `name`, or of what stands in for it `IN_ONE_PASS`.
+def get_class(name: str, *, streamed: bool = False) -> type[Classifier]:
+    """Return the class of a classifier.
+
+    Parameters
+    ----------
+    name : str
+        One of `CLASSIFIERS`. A ``module:Class`` is refused: this name may come from a file.
+    streamed : bool, default=False
+        Whether to return the class that replaces it where the embeddings do not fit in memory.
 
     Raises
     ------
     ClassifierError
         If the name is unknown.
+
+    Examples
+    --------
+    >>> get_class("svm").__name__, get_class("svm", streamed=True).__name__
+    ('SVM', 'StreamedSVM')
     """
     if name not in CLASSIFIERS:
         raise _unknown(name)
-    module, _, attribute = (IN_ONE_PASS if in_one_pass else CLASSIFIERS)[name].partition(":")
-    found: type[Classifier] = getattr(importlib.import_module(module), attribute)
-    return found
+    module, _, attribute = (STREAMED if streamed else CLASSIFIERS)[name].partition(":")
+    cls: type[Classifier] = getattr(importlib.import_module(module), attribute)
+    return cls
 
 
-def parameters(name: str, *, in_one_pass: bool = False) -> set[str]:
-    """Return the names of a classifier's parameters."""
-    return set(classifier(name, in_one_pass=in_one_pass)().get_params())
+def get_name(estimator: Any) -> str | None:
+    """Return the name of an estimator's class, or None if it is not one of `CLASSIFIERS`.
+
+    Examples
+    --------
+    >>> from classify.estimators.svm import SVM
+    >>> get_name(SVM()), get_name(object())
+    ('svm', None)
+    """
+    path = f"{type(estimator).__module__}:{type(estimator).__qualname__}"
+    return next((name for name, where in CLASSIFIERS.items() if where == path), None)
 
 
-def kind(name: str) -> type[Classifier]:
-    """Return the class of the classifier that a user has named.
+def parameter_names(name: str) -> set[str]:
+    """Return the names of a classifier's parameters.
 
     Raises
     ------
     ClassifierError
-        If there is none.
+        If the name of the classifier is unknown.
     """
-    return type(make(name, seed=0)) if ":" in name else classifier(name)
+    return set(get_class(name)().get_params())
 
 
-def make(name: str, *, seed: int, in_one_pass: bool = False, **options: Any) -> Classifier:
+def create(name: str, *, seed: int = 0, **params: Any) -> Classifier:
     """Return an untrained classifier.
 
     Parameters
     ----------
     name : str
-    seed : int
+        One of `CLASSIFIERS`, or ``module:Class`` for any scikit-learn classifier, which is
+        imported. Never pass a name that was read from a file.
+    seed : int, default=0
         Its `random_state`, if it has one.
-    in_one_pass : bool
-        Whether it is the one that stands in for it `IN_ONE_PASS`.
-    **options
-        Parameters of its class.
+    **params
+        Parameters of its class; a ``module:Class`` takes none.
 
     Raises
     ------
     ClassifierError
-        If the name is unknown, or the classifier has no parameter of one of these names. One of the
-        user's own takes none.
+        If the name is unknown, or the classifier does not have one of these parameters.
+
+    Examples
+    --------
+    >>> create("svm", seed=1, kernel="linear")
+    SVM(kernel='linear', random_state=1)
     """
     if ":" in name:
         from classify.estimators.wrapped import wrap_estimator
 
         return wrap_estimator(name, seed)
-    found = classifier(name, in_one_pass=in_one_pass)
-    known = parameters(name, in_one_pass=in_one_pass)
-    for option in options:
-        if option not in known:
+    cls, known = get_class(name), parameter_names(name)
+    for param in params:
+        if param not in known:
             raise ClassifierError(
-                f"{name} has no parameter {option!r}; it has {', '.join(sorted(known))}"
+                f"{name} has no parameter {param!r}; it has {', '.join(sorted(known))}"
             )
-    return found(**({"random_state": seed} if "random_state" in known else {}), **options)
+    return cls(**({"random_state": seed} if "random_state" in known else {}), **params)
 
 
 def _unknown(name: str) -> ClassifierError:
     return ClassifierError(
         f"unknown classifier {name!r}{did_you_mean(name, CLASSIFIERS)}; choose from "
-        f"{', '.join(CLASSIFIERS)} (several separated by commas), all, or module:Class for one of "
-        "scikit-learn's"
+        f"{', '.join(CLASSIFIERS)}, all, or module:Class for any scikit-learn classifier",
+        setting="clf",
     )

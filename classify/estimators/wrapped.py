@@ -88,7 +88,7 @@ class WrappedClassifier(Classifier):
 
 
 def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
-    """Make the classifier that a user has named as ``module:Class``.
+    """Create the classifier that a user has named as ``module:Class``.
 
     Parameters
     ----------
@@ -100,26 +100,58 @@ def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
     Raises
     ------
     ClassifierError
-        If it cannot be imported, is no scikit-learn classifier, or needs parameters.
+        If it cannot be imported, is not a scikit-learn classifier, or needs parameters.
     """
     module, _, attribute = name.partition(":")
     try:
-        kind = getattr(importlib.import_module(module), attribute)
+        cls = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ClassifierError(f"there is no classifier {name}: {error}") from error
-    if not (inspect.isclass(kind) and issubclass(kind, BaseEstimator)):
-        raise ClassifierError(f"{name} is no class of a scikit-learn classifier")
+    if not (inspect.isclass(cls) and issubclass(cls, BaseEstimator)):
+        raise ClassifierError(f"{name} is not the class of a scikit-learn classifier")
     try:
-        estimator: Any = kind()
+        estimator: Any = cls()
     except TypeError as error:
-        raise ClassifierError(f"{name} cannot be made without parameters: {error}") from error
-    if not is_classifier(estimator) or not (
-        hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")
-    ):
-        raise ClassifierError(
-            f"{name} is no classifier that says how sure it is: expected predict_proba or "
-            "decision_function"
-        )
+        raise ClassifierError(f"{name} cannot be created without parameters: {error}") from error
+    wrapped = WrappedClassifier(check_estimator(estimator, name))
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)
-    return WrappedClassifier(estimator)
+    return wrapped
+
+
+def check_estimator(estimator: Any, name: str) -> Any:
+    """Return a scikit-learn classifier if it gives probabilities or decision values.
+
+    Parameters
+    ----------
+    estimator : object
+        An instance.
+    name : str
+        What a message calls it.
+
+    Raises
+    ------
+    ClassifierError
+        If it is something else.
+
+    Examples
+    --------
+    >>> from sklearn.svm import SVC
+    >>> check_estimator(SVC(), "SVC")
+    SVC()
+    """
+    if inspect.isclass(estimator):
+        raise ClassifierError(
+            f"{name} is a class, expected an instance; write {estimator.__name__}()"
+        )
+    if not isinstance(estimator, BaseEstimator) or not is_classifier(estimator):
+        raise ClassifierError(
+            f"{name} is not a classifier: expected an estimator of scikit-learn or of this "
+            f"package, found {type(estimator).__name__}"
+        )
+    if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")):
+        raise ClassifierError(
+            f"{name} has neither predict_proba nor decision_function, one of which is needed for "
+            "probabilities; choose another classifier, or wrap it in CalibratedClassifierCV"
+        )
+    return estimator

@@ -1,140 +1,253 @@
-"""What the classifiers of a run are fed: read once, or left on disk where it is too much."""
+"""What the classifiers of a run are trained and tested on."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from classify import registry
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
+from extract.datasets.dataset import counts
 from extract.images.loading import load_images
 from extract.prepare import embedded_otherwise
-from reports.wording.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from classify.estimators.base import Classifier
-    from extract.datasets.dataset import Split
+    from extract.datasets.dataset import Dataset, Split
     from extract.options import Options
     from extract.prepare import Prepared
     from toolkit.progress import Progress
 
 
-@dataclass
 class Features:
-    """What the classifiers are fed, each kind read once and only if one asks for it.
+    """Samples with a label and a split each; `ImageFeatures` or `ArrayFeatures`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The samples, each with a split.
+
+    Attributes
+    ----------
+    backbone : str or None
+        The frozen base of the embeddings, if it is known.
+    dask : str or None
+        Address of the Dask cluster that trains on them; None is this process.
+    memory_limit : float
+        Bytes that the embeddings of a split may take in memory.
+    """
+
+    backbone: str | None = None
+    dask: str | None = None
+    memory_limit: float = math.inf
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, sorted."""
+        return self.dataset.classes
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the samples' contents, labels and splits."""
+        raise NotImplementedError
+
+    def counts(self, split: Split) -> list[int]:
+        """Return how many samples of each class a split has."""
+        return counts(self.dataset.items, self.classes, split)
+
+    def labels(self, split: Split) -> list[str]:
+        """Return the labels of a split."""
+        return [item.label for item in self.dataset.items if item.split == split]
+
+    def sample_names(self, split: Split) -> list[str]:
+        """Return what a table calls the samples of a split: paths below the data's folder."""
+        return [
+            self.dataset.relative(item.path) for item in self.dataset.items if item.split == split
+        ]
+
+    def __call__(self, estimator: Classifier, split: Split) -> np.ndarray | RowsOnDisk:
+        """Return a split as `estimator` consumes it."""
+        raise NotImplementedError
+
+    def embeddings(self, split: Split) -> np.ndarray | RowsOnDisk:
+        """Return the embeddings of a split, float32 ``(n_samples, n_features)``."""
+        raise NotImplementedError
+
+    def nbytes(self, split: Split) -> int:
+        """Return the bytes that the embeddings of a split take in memory."""
+        raise NotImplementedError
+
+    def exceeds(self, split: Split) -> bool:
+        """Return whether the embeddings of a split take more memory than they may."""
+        return self.nbytes(split) > self.memory_limit
+
+    def bind(self, estimator: Classifier) -> Classifier:
+        """Return an estimator that trains a part of the base, with the parameters of this base."""
+        return estimator
+
+
+class ArrayFeatures(Features):
+    """Embeddings that the caller has.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        One item for each row of `X`, in the same order.
+    X : ndarray of float32, shape (n_samples, n_features)
+    """
+
+    def __init__(self, dataset: Dataset, X: np.ndarray, dask: str | None = None) -> None:
+        super().__init__(dataset)
+        self.dask = dask
+        self._rows = {
+            split: X[[item.split == split for item in dataset.items]] for split in ("train", "test")
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the embeddings, labels and splits."""
+        found = hashlib.sha256()
+        for split, rows in self._rows.items():
+            found.update(rows.tobytes())
+            found.update("\0".join([split, *self.labels(split)]).encode())  # type: ignore[arg-type]
+        return found.hexdigest()
+
+    def __call__(self, estimator: Classifier, split: Split) -> np.ndarray:
+        """Return the embeddings of a split.
+
+        Raises
+        ------
+        ClassifierError
+            If `estimator` is trained on something else.
+        """
+        if estimator.consumes != "embeddings":
+            raise ClassifierError(
+                f"{type(estimator).__name__} is trained on {estimator.consumes}, but the data are "
+                "embeddings; leave it out, or give images"
+            )
+        return self.embeddings(split)
+
+    def embeddings(self, split: Split) -> np.ndarray:
+        """Return the embeddings of a split, float32 ``(n_samples, n_features)``."""
+        return self._rows[split]
+
+    def nbytes(self, split: Split) -> int:
+        """Return the bytes that the embeddings of a split take in memory."""
+        return self._rows[split].nbytes
+
+
+@dataclass
+class _Memo:
+    """What `ImageFeatures` has read so far."""
+
+    samples: dict[tuple[str, Split], np.ndarray | RowsOnDisk] = field(default_factory=dict)
+    on_disk: dict[Split, RowsOnDisk] = field(default_factory=dict)
+    lower: dict[bool, Prepared] = field(default_factory=dict)
+
+
+class ImageFeatures(Features):
+    """Images and what a frozen base computes from them; each kind is read once, when needed.
 
     Parameters
     ----------
     prepared : Prepared
         Data set with its embeddings.
     options : Options
-        How these were made.
+        How they were computed.
     progress : Progress
-        Told of what is read.
-    limit : float
-        Bytes that the embeddings of a split may take in memory; those of a split that takes more
-        stay on disk. What networks are fed besides, images and activations, is not judged by it.
+        Called while images are read.
+    memory_limit : float, default=math.inf
+        Bytes that the embeddings of a split may take in memory. If they take more, they stay on
+        disk. Images and activations, which the networks consume, are not limited.
     """
 
-    prepared: Prepared
-    options: Options
-    progress: Progress
-    limit: float = math.inf
-    _kept: dict[tuple[str, Split], np.ndarray | RowsOnDisk] = field(default_factory=dict)
-    _on_disk: dict[Split, RowsOnDisk] = field(default_factory=dict)
-    _lower: dict[bool, Prepared] = field(default_factory=dict)
+    def __init__(
+        self,
+        prepared: Prepared,
+        options: Options,
+        progress: Progress,
+        memory_limit: float = math.inf,
+    ) -> None:
+        super().__init__(prepared.dataset)
+        self.prepared, self.options, self.memory_limit = prepared, options, memory_limit
+        self.backbone, self.dask = prepared.base.recipe.backbone, options.dask
+        self._progress, self._memo = progress, _Memo()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the images' contents, labels and splits."""
+        return self.prepared.fingerprint
 
     @property
     def lower(self) -> Prepared | None:
-        """The base up to the layer that it was cut at, if it was."""
-        return self._lower.get(False)
+        """The base up to the layer from which a classifier trains the rest, if one does."""
+        return self._memo.lower.get(False)
 
     def __call__(self, estimator: Classifier, split: Split) -> np.ndarray | RowsOnDisk:
-        """Return what a classifier consumes, of all images of a split."""
+        """Return a split as `estimator` consumes it."""
         if estimator.consumes == "embeddings":
             return self.embeddings(split)
         key = (estimator.consumes, split)
-        if key not in self._kept:
-            self._kept[key] = self._read(estimator, split)
-        return self._kept[key]
+        if key not in self._memo.samples:
+            self._memo.samples[key] = self._read(estimator, split)
+        return self._memo.samples[key]
 
     def embeddings(self, split: Split) -> np.ndarray | RowsOnDisk:
-        """Return the embeddings of a split, which most classifiers consume."""
+        """Return the embeddings of a split, in memory unless they exceed the limit."""
         key = ("embeddings", split)
-        if key not in self._kept:
-            rows = self.on_disk(split)
-            self._kept[key] = rows if self.exceeds(split) else self.prepared.embeddings(split)
-        return self._kept[key]
+        if key not in self._memo.samples:
+            self._memo.samples[key] = (
+                self.on_disk(split) if self.exceeds(split) else self.prepared.embeddings(split)
+            )
+        return self._memo.samples[key]
 
     def on_disk(self, split: Split) -> RowsOnDisk:
         """Return the embeddings of a split without reading them."""
-        if split not in self._on_disk:
-            keys = self.prepared.digests(split)
-            self._on_disk[split] = RowsOnDisk(self.prepared.base.embeddings, keys)
-        return self._on_disk[split]
+        if split not in self._memo.on_disk:
+            read, digests = self.prepared.base.embeddings, self.prepared.digests(split)
+            self._memo.on_disk[split] = RowsOnDisk(read, digests)
+        return self._memo.on_disk[split]
 
-    def exceeds(self, split: Split) -> bool:
-        """Tell whether the embeddings of a split are more than the limit."""
-        return self.on_disk(split).nbytes > self.limit
+    def nbytes(self, split: Split) -> int:
+        """Return the bytes that the embeddings of a split take in memory."""
+        return self.on_disk(split).nbytes
 
-    def require_memory(self, names: Sequence[str], *, kernel: str, audit: bool) -> None:
-        """Make sure that what must be in memory as a whole is not more than the limit.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Classifiers, see `classify.registry`.
-        kernel : str
-            The SVM's: in one pass it can only be linear.
-        audit : bool
-            Whether all embeddings of both splits are looked through, see `classify.auditing.audit`.
+    def bind(self, estimator: Classifier) -> Classifier:
+        """Return an estimator that trains a part of the base, with the parameters of this base.
 
         Raises
         ------
         ClassifierError
-            If it is; the message says what can be done.
+            If it names another backbone.
         """
-        whole = [
-            name
-            for name in names
-            if name not in registry.IN_ONE_PASS and registry.kind(name).consumes == "embeddings"
-        ]
-        if kernel == "rbf" and "svm" in names:
-            whole.append("svm --kernel rbf")
-        train = self.on_disk("train")
-        if whole and train.nbytes > self.limit:
-            verb = "needs" if len(whole) == 1 else "need"
-            raise ClassifierError(
-                f"the embeddings of the {len(train):,} training images do not fit in memory: "
-                f"{self.excess(train.nbytes)}, and {listed(whole)} {verb} all of them at once; "
-                f"take --clf {' or '.join(registry.IN_ONE_PASS)}, which go over them on disk, "
-                f"or {self._advice}"
-            )
-        total = train.nbytes + self.on_disk("test").nbytes
-        if audit and total > self.limit:
-            raise ClassifierError(
-                f"the embeddings of all images do not fit in memory: {self.excess(total)}, and "
-                "--audit needs all of them at once; leave it out, "
-                f"or take {self._advice}"
-            )
+        if estimator.consumes != "activations":
+            return estimator
+        base = self.options.base
+        given, default = estimator.get_params(), type(estimator)().get_params()
+        expected = {
+            "backbone": self.backbone,
+            "size": self.prepared.base.recipe.size,
+            "weights": base.weights,
+            "cache": None if base.cache is None else str(base.cache),
+        }
+        for name, value in expected.items():
+            if given[name] not in (value, default[name]):
+                raise ClassifierError(
+                    f"{type(estimator).__name__} has {name}={given[name]!r}, but the embeddings "
+                    f"are computed with {value!r}; leave the parameter out"
+                )
+        bound: Classifier = estimator.set_params(**expected)
+        return bound
 
-    def excess(self, n_bytes: int) -> str:
-        """Say how much embeddings take, and how much they may."""
-        return f"{_size(n_bytes)} are more than the memory limit of {_size(self.limit)}"
-
-    @property
-    def _advice(self) -> str:
-        pooling = "--pool avg or " if self.prepared.base.recipe.pooling == "none" else ""
-        return f"{pooling}a higher --memory-limit"
-
-    def _read(self, estimator: Classifier, split: Split) -> np.ndarray:
+    def _read(self, estimator: Any, split: Split) -> np.ndarray:
         if estimator.consumes == "activations":
             lower = self._up_to(estimator.cut.layer)
             if split == "train" and estimator.mirror:
@@ -145,27 +258,15 @@ class Features:
             self.prepared.paths(split),
             self.prepared.base.recipe.size,
             reading=self.options.reading,
-            progress=self.progress,
+            progress=self._progress,
         )
 
     def _up_to(self, layer: str, *, mirrored: bool = False) -> Prepared:
-        """Put the output of a layer further down into the cache too."""
-        if mirrored not in self._lower:
+        """Put the output of a lower layer into the cache, too."""
+        if mirrored not in self._memo.lower:
             base = dataclasses.replace(
                 self.options.base, layer=layer, pooling="none", flip=False, mirrored=mirrored
             )
             options = dataclasses.replace(self.options, base=base)
-            self._lower[mirrored] = embedded_otherwise(self.prepared, options, self.progress)
-        return self._lower[mirrored]
-
-
-def _size(n_bytes: float) -> str:
-    """Write a size as a person reads it.
-
-    >>> _size(33 * 2**30), _size(10e6), _size(50_000)
-    ('33.0 GiB', '9.5 MiB', '48.8 KiB')
-    """
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20)):
-        if n_bytes >= factor:
-            return f"{n_bytes / factor:,.1f} {unit}"
-    return f"{n_bytes / 2**10:,.1f} KiB"
+            self._memo.lower[mirrored] = embedded_otherwise(self.prepared, options, self._progress)
+        return self._memo.lower[mirrored]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from reports import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
     from classify.estimators.search import SearchResult
@@ -125,3 +127,36 @@ def _json_value(value: Any) -> Any:
     except TypeError:
         return repr(value)
     return value
+
+
+def predictions(
+    name: str,
+    samples: Sequence[str],
+    labels: Sequence[str],
+    probabilities: NDArray[Any],
+    classes: NDArray[Any],
+) -> list[record.PredictionRow]:
+    """Return the records of the predictions of the classifier `name`, one for each sample.
+
+    Parameters
+    ----------
+    name : str
+    samples : sequence of str, length n_samples
+        What a table calls them.
+    labels : sequence of str, length n_samples
+        Their true classes.
+    probabilities : ndarray of shape (n_samples, n_classes)
+    classes : ndarray of shape (n_classes,)
+        Labels of the columns of `probabilities`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = predictions("svm", ["1.jpg"], ["a"], np.array([[0.2, 0.8]]), np.array(["a", "b"]))
+    >>> rows[0].predicted, rows[0].probability
+    ('b', 0.8)
+    """
+    return [
+        record.PredictionRow(name, sample, label, str(classes[row.argmax()]), float(row.max()))
+        for sample, label, row in zip(samples, labels, probabilities, strict=True)
+    ]

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from classify import registry
 from classify.auditing.embedding_map import embedding_map
-from classify.environment import memory_limit
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
-from classify.experiment.checks import check_dataset, check_same_images
 from classify.experiment.dask_backend import dask_backend
-from classify.experiment.features import Features
+from classify.experiment.features import ImageFeatures
 from classify.experiment.run_folder import RunFolder
 from classify.experiment.run_record import picture_records, record_run
-from classify.experiment.settings import TrainingSettings
 from classify.experiment.trial import Trial, TrialResult
-from extract.prepare import find_dataset, prepare
 from reports import record
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
@@ -32,80 +26,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from extract.options import Options
-    from extract.prepare import Prepared
+    from classify.experiment.candidates import Candidate
+    from classify.experiment.features import Features
+    from classify.experiment.inputs import ArrayInputs, ImageInputs
+    from classify.experiment.settings import RunSettings
     from reports.picture_records import Audit, EmbeddingMap
-
-logger = logging.getLogger(__name__)
-
-
-def run(
-    names: Sequence[str],
-    options: Options,
-    *,
-    settings: TrainingSettings | None = None,
-    out: Path | None = None,
-    command: Sequence[str] = (),
-    progress: Progress = silent,
-) -> tuple[Path, record.Run]:
-    """Extract embeddings if need be, train and evaluate, and write everything into a run folder.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Classifiers, see `classify.registry`.
-    options : Options
-        Data, base and seed.
-    settings : TrainingSettings, optional
-        How to train, and what else to find out about the classifiers.
-    out : Path, optional
-        Folder of the run; by default a new one under ``runs/``.
-    command : sequence of str
-        What the user typed, for the report.
-    progress : Progress
-        Called at every stage.
-
-    Returns
-    -------
-    folder : Path
-        With run.json, metrics.csv, predictions.csv, report.html and the models.
-    run : Run
-        What run.json holds.
-
-    Raises
-    ------
-    ToolkitError
-        If the data, the weights, the cache or the output folder cannot be used.
-    KeyboardInterrupt
-        After Ctrl-C; the classifiers that had finished by then have been reported.
-    """
-    started = time.monotonic()
-    settings = settings or TrainingSettings()
-    for name in names:
-        registry.kind(name)  # an unknown name is an error before anything is computed
-    for option in settings.without_effect(names):
-        logger.info("%s has no effect: it is not for %s", option, " or ".join(names))
-    dataset = find_dataset(options, progress)
-    check_dataset(dataset)
-    folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
-    try:
-        bases = [prepare(dataset, one, progress) for one in options.for_each_backbone()]
-        check_same_images(bases)
-        features = _features(names, bases, options, settings, progress)
-        results = PartialResults()
-        try:
-            with closing(run_trials(names, features, settings, folder, progress)) as findings:
-                for finding in findings:
-                    results.add(finding)
-            _look_at_pictures(features[0], settings, results, progress)
-        except BaseException as error:
-            if not results.results:
-                raise
-            _write(folder, features, options, command, results, started)
-            _raise_again(error, results, folder)
-        return folder.path, _write(folder, features, options, command, results, started)
-    finally:
-        folder.remove_if_empty()
 
 
 @dataclass
@@ -127,98 +52,137 @@ class PartialResults:
             self.predictions += finding.predictions
 
 
-def run_trials(
-    names: Sequence[str],
-    features: Sequence[Features],
-    settings: TrainingSettings,
-    folder: RunFolder,
+def run(
+    candidates: Sequence[Candidate],
+    inputs: ImageInputs | ArrayInputs,
+    settings: RunSettings,
+    *,
+    out: Path | None = None,
+    command: Sequence[str] = (),
     progress: Progress = silent,
-) -> Generator[TrialResult | record.LearningCurve]:
-    """Train and evaluate every classifier on every base, and yield each result once it is there.
+) -> tuple[Path, record.Run]:
+    """Extract embeddings if need be, train and evaluate, and write everything into a run folder.
 
     Parameters
     ----------
-    names : sequence of str
-        Classifiers, see `classify.registry`. One that is trained on images is tried once.
+    candidates : sequence of Candidate
+        The classifiers.
+    inputs : ImageInputs or ArrayInputs
+        The data.
+    settings : RunSettings
+        How to evaluate the classifiers, and what else to compute.
+    out : Path, optional
+        Folder of the run; by default a new one under ``runs/``.
+    command : sequence of str, default=()
+        What the user typed, for the report.
+    progress : Progress, default=silent
+        Called at every stage.
+
+    Returns
+    -------
+    folder : Path
+        With run.json, metrics.csv, predictions.csv, report.html and the models.
+    run : reports.record.Run
+        The content of run.json.
+
+    Raises
+    ------
+    ToolkitError
+        If the data, the weights, the cache or the output folder cannot be used.
+    KeyboardInterrupt
+        After Ctrl-C; the classifiers that had finished by then have been reported.
+    """
+    started = time.monotonic()
+    inputs.check(candidates, settings)
+    names = [candidate.name for candidate in candidates]
+    folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
+    try:
+        features = inputs.features(candidates, settings, progress)
+        results = PartialResults()
+
+        def write() -> record.Run:
+            seconds = time.monotonic() - started
+            finished = record_run(
+                features, results, seed=settings.seed, command=command, seconds=seconds
+            )
+            folder.write(finished, results.predictions, picture_records(features[0]))
+            return finished
+
+        try:
+            with closing(run_trials(candidates, features, settings, folder, progress)) as findings:
+                for finding in findings:
+                    results.add(finding)
+            _examine_pictures(features[0], settings, results, progress)
+        except BaseException as error:
+            if not results.results:
+                raise
+            write()
+            _raise_again(error, results, folder)
+        return folder.path, write()
+    finally:
+        folder.remove_if_empty()
+
+
+def run_trials(
+    candidates: Sequence[Candidate],
+    features: Sequence[Features],
+    settings: RunSettings,
+    folder: RunFolder,
+    progress: Progress = silent,
+) -> Generator[TrialResult | record.LearningCurve]:
+    """Train and evaluate every classifier on every base; yield each result as soon as it is there.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        One that is trained on images is tried once.
     features : sequence of Features
         One for each frozen base.
-    settings : TrainingSettings
+    settings : RunSettings
     folder : RunFolder
         Where the models are saved.
-    progress : Progress
+    progress : Progress, default=silent
         Called at every stage.
     """
-    for one in features:
-        with dask_backend(one.options.dask, partial(_shared_arrays, names, one)):
-            for name in names:
-                on_images = registry.kind(name).consumes == "images"
-                if on_images and one is not features[0]:
+    for of_base in features:
+        with dask_backend(of_base.dask, partial(_shared_arrays, candidates, of_base)):
+            for candidate in candidates:
+                on_images = candidate.consumes == "images"
+                if on_images and of_base is not features[0]:
                     continue
                 several = len(features) > 1 and not on_images
-                trial = Trial(name, one, settings, several=several, progress=progress)
-                yield trial.judge(folder)
+                trial = Trial(candidate, of_base, settings, several=several, progress=progress)
+                yield trial.run(folder)
                 curve = trial.learning_curve()
                 if curve is not None:
                     yield curve
 
 
-def _features(
-    names: Sequence[str],
-    bases: Sequence[Prepared],
-    options: Options,
-    settings: TrainingSettings,
-    progress: Progress,
-) -> list[Features]:
-    """Return the features of every base, if those that must fit in memory do."""
-    limit = memory_limit() if settings.memory_limit is None else settings.memory_limit
-    features = [
-        Features(prepared, one, progress, limit)
-        for prepared, one in zip(bases, options.for_each_backbone(), strict=True)
-    ]
-    for one in features:
-        one.require_memory(
-            names, kernel=settings.kernel, audit=settings.audit and one is features[0]
-        )
-    return features
-
-
-def _shared_arrays(names: Sequence[str], features: Features) -> list[np.ndarray]:
+def _shared_arrays(candidates: Sequence[Candidate], features: Features) -> list[np.ndarray]:
     """Return the arrays that several of the classifiers are trained or tested on."""
-    if not any(registry.kind(name).consumes == "embeddings" for name in names):
+    if not any(candidate.consumes == "embeddings" for candidate in candidates):
         return []
     arrays = (features.embeddings("train"), features.embeddings("test"))
     return [rows for rows in arrays if not isinstance(rows, RowsOnDisk)]
 
 
-def _look_at_pictures(
-    features: Features, settings: TrainingSettings, results: PartialResults, progress: Progress
+def _examine_pictures(
+    features: Features, settings: RunSettings, results: PartialResults, progress: Progress
 ) -> None:
-    """Add the audit, if one is asked for, and the map of the pictures to the results."""
-    options = features.options
+    """Add the map of the pictures to the results, and the audit if the settings ask for it."""
+    if not isinstance(features, ImageFeatures):
+        return
     if settings.audit:
         from classify.auditing.audit import audit
 
         results.audit = audit(
             features.prepared,
             results.predictions,
-            seed=options.seed,
-            reading=options.reading,
+            seed=settings.seed,
+            reading=features.options.reading,
             progress=progress,
         )
-    results.embedding_map = embedding_map(features.prepared, seed=options.seed, progress=progress)
-
-
-def _write(
-    folder: RunFolder,
-    features: Sequence[Features],
-    options: Options,
-    command: Sequence[str],
-    results: PartialResults,
-    started: float,
-) -> record.Run:
-    run = record_run(features, options, command, results, time.monotonic() - started)
-    folder.write(run, results.predictions, picture_records(features[0].prepared))
-    return run
+    results.embedding_map = embedding_map(features.prepared, seed=settings.seed, progress=progress)
 
 
 def _raise_again(error: BaseException, results: PartialResults, folder: RunFolder) -> NoReturn:

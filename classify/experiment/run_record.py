@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from classify.environment import machine, versions
 from classify.experiment import recording
-from extract.datasets.dataset import counts
+from classify.experiment.features import ImageFeatures
 from reports import record
 from reports.picture_records import PictureRecord
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 def record_run(
     features: Sequence[Features],
-    options: Options,
-    command: Sequence[str],
     results: PartialResults,
+    *,
+    seed: int,
+    command: Sequence[str],
     seconds: float,
 ) -> record.Run:
     """Return the record of a run, finished or not.
@@ -34,30 +35,28 @@ def record_run(
     ----------
     features : sequence of Features
         One for each frozen base.
-    options : Options
-        Data, base and seed.
-    command : sequence of str
-        What the user typed.
     results : PartialResults
         All results so far.
+    seed : int
+        Seed of everything random.
+    command : sequence of str
+        What the user typed.
     seconds : float
         Since the run started.
     """
-    first = features[0].prepared
-    dataset, classes = first.dataset, first.dataset.classes
-    bases = [_base(one.prepared, options) for one in features]
-    bases += [_lower_base(one.lower, one.options) for one in features if one.lower is not None]
+    first = features[0]
+    bases = _bases(features)
     return record.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(command),
-        seed=options.seed,
+        seed=seed,
         data=record.Data(
-            name=dataset.name,
-            root=str(dataset.root),
-            classes=classes,
-            train_counts=counts(dataset.items, classes, "train"),
-            test_counts=counts(dataset.items, classes, "test"),
-            split=dataset.split,
+            name=first.dataset.name,
+            root=str(first.dataset.root),
+            classes=first.classes,
+            train_counts=first.counts("train"),
+            test_counts=first.counts("test"),
+            split=first.dataset.split,
             fingerprint=first.fingerprint,
         ),
         bases=bases,
@@ -65,41 +64,56 @@ def record_run(
         versions=versions(),
         machine=machine(),
         seconds=seconds,
-        quarantine=[
-            record.Quarantined(dataset.relative(path), reason)
-            for path, reason in first.extraction.quarantine.items()
-        ],
-        comparisons=_compare(first, results.predictions),
+        quarantine=_quarantine(first),
+        comparisons=_compare(first.labels("test"), results.predictions),
         learning_curves=results.learning_curves,
         audit=results.audit,
         embedding_map=results.embedding_map,
     )
 
 
-def picture_records(prepared: Prepared) -> list[PictureRecord]:
-    """Return one record for each image of a run."""
-    dataset, digests = prepared.dataset, prepared.extraction.digests
+def picture_records(features: Features) -> list[PictureRecord]:
+    """Return one record for each image of a run; none for embeddings without images."""
+    if not isinstance(features, ImageFeatures):
+        return []
+    dataset, digests = features.dataset, features.prepared.extraction.digests
     return [
         PictureRecord(dataset.relative(item.path), item.label, str(item.split), digests[item.path])
         for item in dataset.items
     ]
 
 
+def _quarantine(features: Features) -> list[record.Quarantined]:
+    if not isinstance(features, ImageFeatures):
+        return []
+    return [
+        record.Quarantined(features.dataset.relative(path), reason)
+        for path, reason in features.prepared.extraction.quarantine.items()
+    ]
+
+
 def _compare(
-    prepared: Prepared, predictions: Sequence[record.PredictionRow]
+    labels: Sequence[str], predictions: Sequence[record.PredictionRow]
 ) -> list[record.Comparison]:
     from classify.evaluation.comparison import compare_predictions
 
     predicted: dict[str, list[str]] = {}
     for row in predictions:
         predicted.setdefault(row.classifier, []).append(row.predicted)
-    return recording.comparisons(compare_predictions(prepared.labels("test"), predicted))
+    return recording.comparisons(compare_predictions(labels, predicted))
+
+
+def _bases(features: Sequence[Features]) -> list[record.Base]:
+    """Return the records of all bases, those that only go up to a lower layer last."""
+    of_images = [one for one in features if isinstance(one, ImageFeatures)]
+    whole = [_base(one.prepared, one.options) for one in of_images]
+    lower = [_lower_base(one.lower, one.options) for one in of_images if one.lower is not None]
+    return whole + lower
 
 
 def _lower_base(prepared: Prepared, options: Options) -> record.Base:
-    """Return the record of a base up to the layer from which a classifier trains the rest."""
-    base = _base(prepared, options)
-    return dataclasses.replace(base, backbone=f"{base.backbone} up to {prepared.base.recipe.layer}")
+    base, layer = _base(prepared, options), prepared.base.recipe.layer
+    return dataclasses.replace(base, backbone=f"{base.backbone} up to {layer}")
 
 
 def _base(prepared: Prepared, options: Options) -> record.Base:

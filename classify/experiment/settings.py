@@ -1,8 +1,8 @@
-"""How the classifiers of a run are trained, and what else a run finds out about them."""
+"""The settings of a run: parameters of the classifiers, and what a run does with them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from classify import registry
@@ -10,10 +10,12 @@ from classify import registry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from classify.estimators.base import Classifier
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the classifiers of a run are trained, and what else a run finds out about them.
+    """Parameters of the classifiers that a run is given by name.
 
     Parameters
     ----------
@@ -29,12 +31,73 @@ class TrainingSettings:
         layers that are.
     mirror : bool, default=False
         For finetune: whether it is trained on mirror images, too.
+    """
+
+    kernel: str = "auto"
+    class_weight: Literal["balanced"] | None = "balanced"
+    learning_rate: tuple[float, ...] | None = None
+    unfreeze: str = "1"
+    mirror: bool = False
+
+    def create(self, name: str) -> Classifier:
+        """Return an untrained classifier with those of these parameters that it has.
+
+        Parameters
+        ----------
+        name : str
+            See `classify.registry.create`.
+
+        Examples
+        --------
+        >>> TrainingSettings(kernel="linear", unfreeze="2").create("svm")
+        SVM(kernel='linear')
+        """
+        if ":" in name:
+            return registry.create(name)
+        known = registry.parameter_names(name)
+        params = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.learning_rate is None:
+            del params["learning_rate"]
+        else:
+            params["learning_rate"] = list(self.learning_rate)
+        return registry.create(name, **{key: params[key] for key in params if key in known})
+
+    def without_effect(self, names: Sequence[str]) -> list[str]:
+        """Return the settings that differ from their default, but that no classifier has.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The classifiers, see `classify.registry`.
+
+        Examples
+        --------
+        >>> TrainingSettings(kernel="rbf", mirror=True).without_effect(["svm", "dense"])
+        ['augment']
+        """
+        known = {key for name in names if ":" not in name for key in registry.parameter_names(name)}
+        default = TrainingSettings()
+        return [
+            "augment" if field.name == "mirror" else field.name
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(default, field.name) and field.name not in known
+        ]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run evaluates its classifiers, and what else it computes.
+
+    Parameters
+    ----------
     repeats : int, default=1
         How often each classifier is trained, each time with another seed; the first is reported.
-    target_precision : float, optional
-        Share of correct predictions that a threshold is chosen for, on the training images.
+    seed : int, default=0
+        Seed of everything random.
     calibrate : bool, default=False
         Whether probabilities are calibrated, on the training images.
+    target_precision : float, optional
+        Share of correct predictions for which a threshold is chosen, on the training images.
     learning_curve : bool, default=False
         Whether classifiers of embeddings are also trained on fewer images.
     audit : bool, default=False
@@ -43,29 +106,10 @@ class TrainingSettings:
         Bytes that the embeddings of a split may take in memory; None is half of the machine's.
     """
 
-    kernel: str = "auto"
-    class_weight: Literal["balanced"] | None = "balanced"
-    learning_rate: tuple[float, ...] | None = None
-    unfreeze: str = "1"
-    mirror: bool = False
     repeats: int = 1
-    target_precision: float | None = None
+    seed: int = 0
     calibrate: bool = False
+    target_precision: float | None = None
     learning_curve: bool = False
     audit: bool = False
     memory_limit: float | None = None
-
-    def without_effect(self, names: Sequence[str]) -> list[str]:
-        """Return the options that were set, but that none of these classifiers has.
-
-        Parameters
-        ----------
-        names : sequence of str
-            See `classify.registry`.
-        """
-        known = {name for one in names if ":" not in one for name in registry.parameters(one)}
-        return [
-            f"--{'augment' if name == 'mirror' else name.replace('_', '-')}"
-            for name in ("kernel", "class_weight", "learning_rate", "unfreeze", "mirror")
-            if getattr(self, name) != getattr(TrainingSettings, name) and name not in known
-        ]

@@ -24,7 +24,7 @@ def task(n_classes, counts, seed=0, n_features=64):
 @pytest.mark.parametrize("name", FROZEN)
 def test_ten_classes(name):
     """Each is told apart from the nine others, on images that were not seen."""
-    model = registry.make(name, seed=0).fit(*task(10, 40))
+    model = registry.create(name, seed=0).fit(*task(10, 40))
     unseen, truth = task(10, 20, seed=1)
     assert model.score(unseen, truth) > 0.9
     assert model.predict_proba(unseen).shape == (200, 10)
@@ -33,7 +33,7 @@ def test_ten_classes(name):
 @pytest.mark.parametrize("name", QUICK)
 def test_five_images_per_class(name):
     """What there is to learn is learnt, and the probabilities are not mad."""
-    model = registry.make(name, seed=0).fit(*task(4, 5))
+    model = registry.create(name, seed=0).fit(*task(4, 5))
     unseen, truth = task(4, 50, seed=1)
     assert model.score(unseen, truth) > 0.7
     given = model.predict_proba(unseen)[np.arange(200), np.searchsorted(model.classes_, truth)]
@@ -44,7 +44,7 @@ def test_five_images_per_class(name):
 @pytest.mark.parametrize("name", FROZEN)
 def test_one_class_of_thirty_is_still_found(name):
     """Fifteen images against three hundred: the rare class counts as much as the other."""
-    model = registry.make(name, seed=0).fit(*task(2, [300, 15]))
+    model = registry.create(name, seed=0).fit(*task(2, [300, 15]))
     unseen, truth = task(2, 100, seed=1)
     found = model.predict(unseen) == truth
     assert found[truth == "class 01"].mean() > 0.7
@@ -55,7 +55,7 @@ def test_one_class_of_thirty_is_still_found(name):
 @pytest.mark.parametrize("name", ["dense", "logreg", "nearest", "centroid"])
 def test_a_hundred_thousand_images(name):
     """They are trained on, in minutes."""
-    model = registry.make(name, seed=0)
+    model = registry.create(name, seed=0)
     if name == "dense":
         model.set_params(epochs=1)
     model.fit(*task(2, 50_000, n_features=32))
@@ -68,4 +68,4 @@ def test_more_pairs_than_fit_into_memory_are_refused(monkeypatch):
     monkeypatch.setattr(gram, "memory_gib", lambda: 24.0)
     X, y = task(2, 50_000, n_features=2)
     with pytest.raises(ClassifierError, match="37 GiB, and this machine has 24; take --clf logreg"):
-        registry.make("svm", seed=0).fit(X, y)
+        registry.create("svm", seed=0).fit(X, y)

@@ -19,7 +19,7 @@ from classify.errors import ClassifierError
 )
 def test_a_list_of_names_is_read_in_its_order_and_each_name_once(spec, expected):
     """Commas separate names, `all` stands for every name."""
-    assert registry.names(spec) == expected
+    assert registry.parse_names(spec) == expected
 
 
 @pytest.mark.parametrize("spec", ["forest", "", ",", "svm,forest"])
@@ -28,19 +28,19 @@ def test_an_unknown_name_is_answered_with_the_choices(spec):
     with pytest.raises(
         ClassifierError, match="choose from dense, logreg, svm, nearest, centroid, cnn, finetune"
     ):
-        registry.names(spec)
+        registry.parse_names(spec)
 
 
 def test_a_slip_of_the_pen_is_recognised():
     """The name that is like it is offered."""
     with pytest.raises(ClassifierError, match="did you mean logreg"):
-        registry.names("logreq")
+        registry.parse_names("logreq")
 
 
 @pytest.mark.parametrize("name", registry.CLASSIFIERS)
 def test_every_name_makes_a_seeded_classifier(name):
     """Each line of the registry leads to an estimator that says what it is fed and called."""
-    estimator = registry.make(name, seed=7)
+    estimator = registry.create(name, seed=7)
     assert estimator.get_params().get("random_state", 7) == 7
     consumed = {"cnn": "images", "finetune": "activations"}
     assert estimator.consumes == consumed.get(name, "embeddings")
@@ -51,12 +51,12 @@ def test_every_name_makes_a_seeded_classifier(name):
 def test_only_a_single_known_name_makes_a_classifier(name):
     """A list is not a classifier, nor is a name that nobody registered."""
     with pytest.raises(ClassifierError, match="unknown classifier"):
-        registry.make(name, seed=0)
+        registry.create(name, seed=0)
 
 
 def test_options_become_parameters():
     """What a command line adds reaches the constructor."""
-    assert registry.make("svm", seed=0, kernel="rbf").get_params()["kernel"] == "rbf"
+    assert registry.create("svm", seed=0, kernel="rbf").get_params()["kernel"] == "rbf"
 
 
 def test_an_option_of_another_classifier_is_refused():
@@ -64,13 +64,13 @@ def test_an_option_of_another_classifier_is_refused():
     with pytest.raises(
         ClassifierError, match="logreg has no parameter 'kernel'; it has C, class_weight, folds"
     ):
-        registry.make("logreg", seed=0, kernel="rbf")
+        registry.create("logreg", seed=0, kernel="rbf")
 
 
 def test_listing_the_names_imports_no_heavy_library():
     """`--help` stays quick: neither scikit-learn nor TensorFlow is imported."""
     code = (
-        "import sys; from classify import registry; registry.names('all'); "
+        "import sys; from classify import registry; registry.parse_names('all'); "
         "print([m for m in ('sklearn', 'scipy', 'tensorflow', 'keras') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -81,7 +81,7 @@ def test_no_classifier_imports_tensorflow_before_it_trains():
     """Looking at every class costs no TensorFlow."""
     code = (
         "import sys; from classify import registry; "
-        "[registry.make(name, seed=0) for name in registry.CLASSIFIERS]; "
+        "[registry.create(name, seed=0) for name in registry.CLASSIFIERS]; "
         "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -287,7 +287,7 @@ class Models:
         run, _ = sample(["cat", "dog"], classifiers=("logreg", "svm"))
         results = []
         for result in run.results:
-            estimator = registry.make(result.classifier, seed=0)
+            estimator = registry.create(result.classifier, seed=0)
             estimator.fit(X, y)
             file, sha256 = RunFolder(folder).save_model(estimator, result.classifier)
             results.append(dataclasses.replace(result, model=file, model_sha256=sha256))

@@ -27,7 +27,7 @@ def blobs(n_classes=3):
 def test_it_learns_says_how_sure_it_is_and_survives_the_file(name, tmp_path):
     """With probabilities of its own or from its decisions; loaded, it answers the same."""
     X, y = blobs()
-    model = registry.make(name, seed=3).fit(X, y)
+    model = registry.create(name, seed=3).fit(X, y)
     assert model.estimator_.get_params().get("random_state", 3) == 3
     assert model.score(X, y) > 0.95
     probabilities = model.predict_proba(X)
@@ -58,34 +58,34 @@ def test_its_title_is_its_class():
         ("nowhere:Class", "there is no classifier nowhere:Class"),
         ("sklearn.svm:Absent", "there is no classifier sklearn.svm:Absent"),
         (":Class", "there is no classifier :Class"),
-        ("os:system", "is no class of a scikit-learn classifier"),
-        ("sklearn.svm:SVR", "is no classifier that says how sure it is"),
-        ("sklearn.preprocessing:StandardScaler", "is no classifier"),
-        ("sklearn.multiclass:OneVsRestClassifier", "cannot be made without parameters"),
+        ("os:system", "is not the class of a scikit-learn classifier"),
+        ("sklearn.svm:SVR", "is not a classifier"),
+        ("sklearn.preprocessing:StandardScaler", "is not a classifier"),
+        ("sklearn.multiclass:OneVsRestClassifier", "cannot be created without parameters"),
     ],
 )
 def test_what_is_no_classifier_is_refused(name, words):
     """In one sentence, before anything is computed."""
     with pytest.raises(ClassifierError, match=words):
-        registry.kind(name)
+        registry.create(name)
 
 
 def test_the_name_keeps_its_case_in_a_list():
     """Other names may be written in any case."""
     spec = "SVM, sklearn.ensemble:RandomForestClassifier"
-    assert registry.names(spec) == ["svm", "sklearn.ensemble:RandomForestClassifier"]
+    assert registry.parse_names(spec) == ["svm", "sklearn.ensemble:RandomForestClassifier"]
 
 
 def test_a_saved_network_cannot_name_a_module():
     """What stands in a file is looked up among our own classifiers alone."""
     with pytest.raises(ClassifierError, match="unknown classifier"):
-        registry.classifier("os:system")
+        registry.get_class("os:system")
 
 
 def test_a_model_that_nobody_may_load_is_not_kept(tmp_path):
     """A forest holds trees that could be made to read foreign memory; its file goes again."""
     X, y = blobs()
-    model = registry.make("sklearn.ensemble:RandomForestClassifier", seed=0).fit(X, y)
+    model = registry.create("sklearn.ensemble:RandomForestClassifier", seed=0).fit(X, y)
     with pytest.raises(ModelError, match=r"sklearn.tree._tree.Tree"):
         RunFolder(tmp_path).save_model(model, "forest")
     assert list(tmp_path.iterdir()) == []

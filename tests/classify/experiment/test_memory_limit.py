@@ -88,10 +88,10 @@ def test_its_model_answers(run, home, classifier):
     ("arguments", "words"),
     [
         (("--clf", "dense"), "48.8 KiB, and dense needs all of them at once"),
-        (("--clf", "logreg,svm", "--kernel", "rbf"), "and svm --kernel rbf needs all of them"),
+        (("--clf", "logreg,svm", "--kernel", "rbf"), "and svm with an rbf kernel needs all"),
         (("--clf", "all"), "and dense, nearest and centroid need all of them at once"),
         (("--clf", "svm,sklearn.svm:SVC"), "and sklearn.svm:SVC needs all of them at once"),
-        (("--clf", "svm", "--audit"), "and --audit needs all of them at once"),
+        (("--clf", "svm", "--audit"), "and the audit needs all of them at once"),
     ],
 )
 def test_what_needs_all_in_memory_is_refused_before_anything_is_trained(
@@ -101,7 +101,7 @@ def test_what_needs_all_in_memory_is_refused_before_anything_is_trained(
     done = classify(home, *arguments, "--out", "refused")
     assert done.returncode == 2
     assert words in done.stderr
-    assert "--pool avg or a higher --memory-limit" in done.stderr
+    assert "average pooling or a higher memory limit (--memory-limit)" in done.stderr
     assert not (home / "refused").exists()
 
 

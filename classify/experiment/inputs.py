@@ -1,0 +1,136 @@
+"""What a run starts from: images and frozen bases, or embeddings that the caller has."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from classify.environment import memory_limit
+from classify.errors import ClassifierError
+from classify.experiment.checks import check_dataset, check_same_images
+from classify.experiment.features import ArrayFeatures, ImageFeatures
+from classify.experiment.memory import require_memory
+from extract.datasets.dataset import Dataset, Item
+from extract.prepare import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from classify.experiment.candidates import Candidate
+    from classify.experiment.settings import RunSettings
+    from extract.options import Options
+    from toolkit.progress import Progress
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Images, and the frozen bases that compute their embeddings.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    options : sequence of Options
+        One for each base.
+    """
+
+    dataset: Dataset
+    options: Sequence[Options]
+
+    def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:  # noqa: ARG002
+        """Check what can be checked before anything is computed.
+
+        Raises
+        ------
+        ClassifierError
+            If there are fewer than two classes, or too few images of one.
+        """
+        check_dataset(self.dataset)
+
+    def features(
+        self, candidates: Sequence[Candidate], settings: RunSettings, progress: Progress
+    ) -> list[ImageFeatures]:
+        """Compute the embeddings that are not in the cache; return the features of each base.
+
+        Raises
+        ------
+        ToolkitError
+            If the weights or the cache cannot be used, or embeddings do not fit in memory that must
+            be there.
+        """
+        bases = [prepare(self.dataset, options, progress) for options in self.options]
+        check_same_images(bases)
+        limit = memory_limit() if settings.memory_limit is None else settings.memory_limit
+        features = [
+            ImageFeatures(prepared, options, progress, limit)
+            for prepared, options in zip(bases, self.options, strict=True)
+        ]
+        for of_base in features:
+            audit = settings.audit and of_base is features[0]
+            require_memory(of_base, candidates, audit=audit)
+        return features
+
+
+@dataclass(frozen=True)
+class ArrayInputs:
+    """Embeddings with labels.
+
+    Parameters
+    ----------
+    X : ndarray of float32, shape (n_samples, n_features)
+    labels : sequence of str, length n_samples
+    test_size : float, default=0.2
+        Share of every class that becomes the test split. It is drawn by the content of the rows, so
+        that two equal rows are always in the same split.
+    dask : str, optional
+        Address of the Dask cluster that trains.
+    """
+
+    X: np.ndarray
+    labels: Sequence[str]
+    test_size: float = 0.2
+    dask: str | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The rows as a data set without a split; row 5 has the path ``row-5``."""
+        width = len(str(len(self.labels) - 1))
+        items = (
+            Item(Path(f"row-{row:0{width}}"), label, None) for row, label in enumerate(self.labels)
+        )
+        return Dataset("embeddings", Path(), tuple(items))
+
+    def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:
+        """Check what can be checked before anything is computed.
+
+        Raises
+        ------
+        ClassifierError
+            If there are fewer than two classes, too few samples of one, or something needs images.
+        """
+        for candidate in candidates:
+            if candidate.consumes != "embeddings":
+                raise ClassifierError(
+                    f"{candidate.name} is trained on images, but the data are embeddings; leave it "
+                    "out, or give images"
+                )
+        if settings.audit:
+            raise ClassifierError(
+                "the audit looks at images, but the data are embeddings; leave it out, or give "
+                "images"
+            )
+        check_dataset(self.dataset)
+
+    def features(
+        self,
+        candidates: Sequence[Candidate],  # noqa: ARG002 - as of ImageInputs
+        settings: RunSettings,
+        progress: Progress,  # noqa: ARG002 - as of ImageInputs
+    ) -> list[ArrayFeatures]:
+        """Draw the test split."""
+        digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in self.X]
+        dataset = self.dataset.with_hashed_split(digests, self.test_size, settings.seed)
+        return [ArrayFeatures(dataset, self.X, self.dask)]

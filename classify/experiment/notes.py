@@ -1,0 +1,74 @@
+"""Notes on a result: what a reader should know about how a classifier was trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from classify.estimators.rows import RowsOnDisk
+from classify.experiment.memory import excess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from classify.estimators.base import Classifier
+    from classify.experiment.features import Features
+    from classify.experiment.settings import RunSettings
+
+UNBALANCED = 1.5
+"""Ratio of the sizes of two classes from which a note says how they are weighted."""
+
+
+def training_notes(
+    estimator: Classifier, features: Features, settings: RunSettings, *, streamed: bool
+) -> list[str]:
+    """Return the notes on one trained classifier.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        Trained.
+    features : Features
+        What it was trained on.
+    settings : RunSettings
+    streamed : bool
+        Whether it replaces a classifier that needs all embeddings in memory.
+    """
+    return [
+        *_memory_notes(estimator, features, settings, streamed=streamed),
+        *_weight_notes(estimator, features.classes, features.counts("train")),
+    ]
+
+
+def _memory_notes(
+    estimator: Classifier, features: Features, settings: RunSettings, *, streamed: bool
+) -> list[str]:
+    """Say what was done differently, or not at all, because the embeddings stayed on disk."""
+    notes = []
+    if streamed:
+        too_large = excess(features, features.nbytes("train"))
+        notes.append(f"trained in one pass over embeddings on disk: {too_large}")
+        if settings.calibrate or settings.target_precision is not None:
+            n_held_out = len(estimator.held_out_)
+            notes.append(
+                f"probabilities were judged on the {n_held_out:,} training images that were left "
+                "out of the training for it"
+            )
+    on_disk = any(isinstance(features(estimator, one), RowsOnDisk) for one in ("train", "test"))
+    if settings.learning_curve and on_disk:
+        notes.append("no learning curve: each of its draws needs the embeddings in memory")
+    return notes
+
+
+def _weight_notes(
+    estimator: Classifier, classes: Sequence[str], counts: Sequence[int]
+) -> list[str]:
+    """Say that the classes were weighted, where that makes a difference."""
+    if estimator.get_params().get("class_weight") != "balanced":
+        return []
+    if max(counts) < UNBALANCED * min(counts):
+        return []
+    largest, smallest = (classes[counts.index(extreme(counts))] for extreme in (max, min))
+    return [
+        f"all classes count the same in training, although {largest} has {max(counts):,} images "
+        f"and {smallest} {min(counts):,} (class_weight none counts images instead)"
+    ]

@@ -1,0 +1,59 @@
+"""One classifier trained several times, with one seed after the other."""
+
+from __future__ import annotations
+
+from itertools import starmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from classify.estimators.rows import RowsOnDisk, probabilities_of
+from classify.parallel import each, in_this_process
+from toolkit.progress import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from classify.estimators.base import Classifier
+    from toolkit.progress import Progress
+
+
+def accuracies_of(
+    create: Callable[[int], Classifier],
+    seeds: Iterable[int],
+    train: tuple[Any, Sequence[str]],
+    test: tuple[Any, Sequence[str]],
+    progress: Progress = silent,
+) -> Iterator[float]:
+    """Train with one seed after the other, and yield the accuracies on the test split.
+
+    Parameters
+    ----------
+    create : callable
+        Takes a seed and returns an untrained classifier.
+    seeds : iterable of int
+    train, test : tuple of (features, labels)
+        Features are an array or `RowsOnDisk`. The latter are not sent to a cluster, which cannot
+        read this disk.
+    progress : Progress, default=silent
+        Called during each training in this process.
+    """
+    reporter = progress if in_this_process() else silent
+    truth = np.array(test[1])
+    # A generator, so that a model is freed once it has predicted.
+    tasks = ((create(seed), *train, test[0], truth, reporter) for seed in seeds)
+    on_disk = isinstance(train[0], RowsOnDisk) or isinstance(test[0], RowsOnDisk)
+    yield from starmap(_accuracy, tasks) if on_disk else each(_accuracy, tasks)
+
+
+def _accuracy(
+    estimator: Classifier,
+    X: Any,
+    y: Sequence[str],
+    X_test: Any,
+    y_test: np.ndarray,
+    progress: Progress,
+) -> float:
+    estimator.fit(X, y, progress=progress)
+    predicted = estimator.classes_[probabilities_of(estimator, X_test).argmax(axis=1)]
+    return float((predicted == y_test).mean())
