@@ -251,7 +251,8 @@ def _load_network(data: bytes) -> Classifier:
         about = json.loads(archive["about"].tobytes())
         _check_format(about["format"])
         try:
-            kind = registry.get_class(about["classifier"])
+            # Earlier versions wrote NAME@BACKBONE where a run had several backbones.
+            kind = registry.get_class(about["classifier"].partition("@")[0])
         except ClassifierError as error:
             raise ModelError(str(error)) from error
         if not issubclass(kind, Network):

@@ -95,12 +95,12 @@ def test_a_scikit_learn_model_comes_back_bit_for_bit(tmp_path, estimator, n_clas
 
 @pytest.mark.slow
 def test_a_dense_head_comes_back(tmp_path):
-    """Probabilities, labels, parameters and the history survive the file."""
+    """Probabilities, labels, parameters and history survive the file, whatever its name."""
     X, y = data()
     head = DenseHead(epochs=2, random_state=3).fit(X, y)
-    file = persistence.save(head, tmp_path, "dense")
+    file = persistence.save(head, tmp_path, "dense@vgg16")
     loaded = persistence.load(tmp_path / file)
-    assert file == "dense.npz"
+    assert file == "dense@vgg16.npz"
     np.testing.assert_allclose(loaded.predict_proba(X), head.predict_proba(X), rtol=1e-6)
     np.testing.assert_array_equal(loaded.predict(X), head.predict(X))
     assert loaded.get_params() == head.get_params()
