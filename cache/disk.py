@@ -1,15 +1,19 @@
-"""How a file gets onto the disk: whole under its name, or not there at all.
+"""Write files and folders so that they are complete under their name, or absent.
 
-Everything that the toolkit keeps is written through `publish`. The system calls are looked up in
-this module, so that a test can stand between them.
+The toolkit writes everything that it keeps with `publish` or `atomic_folder`. The system calls are
+looked up in this module, so that tests can replace them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import secrets
+import shutil
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,26 +24,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEMPORARY = ".tmp-"
+"""First characters of the names of files that are being written."""
 _SYNCS_AT_ONCE = 8
+_SECONDS_UNTIL_ABANDONED = 24 * 60 * 60
 
 
 def publish(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that survives a power cut from the moment this returns.
+    """Write a file atomically; it survives a power cut from the moment this returns.
 
     The bytes go into a temporary file beside it, which is fsynced and renamed; then the folder is
-    fsynced. Until the rename nothing, or the file that was there before, is under the name.
+    fsynced. Until the rename, the name belongs to the previous file, or to none.
 
     Parameters
     ----------
     path : Path
-        Its folder is made if need be.
+        Its folder is created if need be.
     data : bytes-like
         The whole content.
 
     Raises
     ------
     OSError
-        If the disk does not take it; no temporary file is left.
+        If the file cannot be written; no temporary file is left.
     """
     make_folder(path.parent)
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
@@ -54,12 +60,12 @@ def publish(path: Path, data: bytes | memoryview) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, that survive a power cut; nothing if it is there.
+    """Create a folder and its parents so that they survive a power cut, unless it exists.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If it cannot be created.
     """
     if folder.is_dir():
         return
@@ -69,13 +75,67 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def attempt(doing: str, then: str = "mend that and run the same command again") -> Iterator[None]:
-    """Turn what the system refuses into a `CacheError` that says what was being done.
+def atomic_folder(destination: Path) -> Iterator[Path]:
+    """Yield a scratch folder that becomes `destination` in one step if the block succeeds.
 
+    Its files are fsynced first, so that a power cut leaves the complete folder or none. Scratch
+    folders that killed processes have left are deleted a day later.
+
+    Parameters
+    ----------
+    destination : Path
+        A folder that does not exist yet; its parents are created.
+
+    Raises
+    ------
+    OSError
+        If `destination` exists and is not an empty folder, or cannot be created.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    prefix, suffix = f".{destination.name}.", ".partial"
+    for leftover in destination.parent.glob(f"{glob.escape(prefix)}*{suffix}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _SECONDS_UNTIL_ABANDONED:
+                shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(suffix, prefix, destination.parent) as scratch:
+        # A subfolder, because only the owner may read the temporary folder itself.
+        folder = Path(scratch) / "whole"
+        folder.mkdir()
+        yield folder
+        # Otherwise a power cut could leave the folder with empty files.
+        sync_tree(folder)
+        folder.rename(destination)
+        sync_folder(destination.parent)
+
+
+@contextlib.contextmanager
+def attempt(
+    action: str,
+    advice: str = "solve that and run the same command again",
+    setting: str | None = None,
+) -> Iterator[None]:
+    """Turn an `OSError` into a `CacheError` that says what was attempted.
+
+    Parameters
+    ----------
+    action : str
+        What the block does, as it follows "cannot".
+    advice : str, default="solve that and run the same command again"
+        What to do next.
+    setting : str, default=None
+        The setting that helps, see `toolkit.errors.ToolkitError`.
+
+    Raises
+    ------
+    CacheError
+        If the block raises an `OSError`.
+
+    Examples
+    --------
     >>> with attempt("read the list"):
     ...     raise OSError(5, "Input/output error")
     Traceback (most recent call last):
-    cache.errors.CacheError: cannot read the list: Input/output error; mend that and run the same \
+    cache.errors.CacheError: cannot read the list: Input/output error; solve that and run the same \
 command again
     """
     try:
@@ -83,7 +143,8 @@ command again
     except CacheError:
         raise
     except OSError as error:
-        raise CacheError(f"cannot {doing}: {error.strerror or error}; {then}") from error
+        reason = error.strerror or error
+        raise CacheError(f"cannot {action}: {reason}; {advice}", setting=setting) from error
 
 
 def write(path: Path, data: bytes | memoryview) -> None:
@@ -107,8 +168,8 @@ def sha256(path: Path) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the system can."""
-    if os.name == "nt":  # Windows cannot open a folder, and syncs names by itself
+    """Make the names in a folder survive a power cut, where the system supports that."""
+    if os.name == "nt":  # Windows cannot open a folder, and syncs names itself
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -118,19 +179,19 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make everything below a folder, and its own names, survive a power cut.
+    """Make everything below a folder survive a power cut.
 
-    Many files are fsynced at once, because the file system then writes its journal once for many
-    of them: 3,000 photographs take 0.3 s in place of 3 s.
+    Several files are fsynced at once, because the file system then writes its journal once for all
+    of them: 3,000 photographs take 0.3 s instead of 3 s.
 
     Raises
     ------
     OSError
-        If the disk does not take it.
+        If a file or folder cannot be fsynced.
     """
-    found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    files = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
     with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-        list(pool.map(_sync_file, found))
+        list(pool.map(_sync_file, files))
         list(pool.map(sync_folder, [Path(parent) for parent, _, _ in os.walk(folder)]))
 
 

@@ -1,16 +1,16 @@
-"""Where the cache folder is, and what lies in it.
+"""Where the cache folder is, and what it contains.
 
 ::
 
     <cache>/
-        CACHEDIR.TAG     tells backup programs to pass the folder over
+        CACHEDIR.TAG     tells backup programs to skip the folder
         index.sqlite     which row of which shard belongs to which image and recipe
-        shards/          immutable .npy files, each named by the SHA-256 of its bytes
+        shards/          immutable .npy files, each named after the SHA-256 of its bytes
         weights/         pretrained weights
         models/          networks converted or quantised for the faster engine
-        maps/            where pictures lie on the maps of reports
+        maps/            positions of the images on the maps of reports
         data/            data sets that were downloaded, unpacked or drawn
-        leases/          one locked file for every command that is running
+        leases/          one locked file for every running command
         quarantine/      lists of files that could not be used as images
 """
 
@@ -30,35 +30,36 @@ _TAG = (
 )
 
 
-def cache_folder(chosen: str | Path | None = None) -> Path:
-    """Return the cache folder, made if need be.
+def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
+    """Return the cache folder; create it if need be.
 
     Parameters
     ----------
-    chosen : str or Path, optional
-        The folder that the user named; else the variable ``FROZEN_FEATURES_CACHE``, else the
-        system's folder for a user's caches.
+    cache : str or path, default=None
+        The folder that the user chose. None takes the environment variable
+        ``FROZEN_FEATURES_CACHE``, or else the system's folder for a user's caches.
 
     Returns
     -------
     Path
-        An absolute path of a folder that exists.
+        The absolute path of an existing folder.
 
     Raises
     ------
     CacheError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
-    named = chosen or os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        folder = Path(named).expanduser().absolute()
+    chosen = cache or os.environ.get(ENVIRONMENT_VARIABLE)
+    if chosen:
+        folder = Path(chosen).expanduser().absolute()
     else:
         import platformdirs
 
         folder = Path(platformdirs.user_cache_dir("frozen-features", appauthor=False))
     with disk.attempt(
         f"use {folder} as the cache folder",
-        f"name another with --cache or the variable {ENVIRONMENT_VARIABLE}",
+        f"choose another one, or set the environment variable {ENVIRONMENT_VARIABLE}",
+        setting="cache",
     ):
         disk.make_folder(folder)
         tag = folder / "CACHEDIR.TAG"

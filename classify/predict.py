@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _predict(args: argparse.Namespace) -> None:
     from classify.serving.model import Model
-    from extract.datasets.dataset import images_in
+    from extract.datasets.layouts import images_in
 
     files = [file for path in args.paths for file in images_in(place(path))]
     with ConsoleProgress(args.quiet) as progress:

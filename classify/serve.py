@@ -91,7 +91,7 @@ def _serve(args: argparse.Namespace) -> None:
         with model:
             # Whatever is slow the first time is over before anybody waits for it.
             with contextlib.suppress(ImageError):  # where --max-pixels allows no such picture
-                model.predict(shapes.jpeg(shapes.picture("test", 0)))
+                model.predict(shapes.encode_jpeg(shapes.draw_image("test", 0)))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             hosts = _names(host)

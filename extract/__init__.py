@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import (
@@ -15,24 +16,33 @@ from extract.errors import (
 from extract.recipe import Recipe
 
 if TYPE_CHECKING:
+    from extract.datasets.dataset import Dataset
+    from extract.datasets.load import load_dataset
     from extract.embedder import Embedder
 
 __all__ = [
     "ArchiveError",
     "DataError",
+    "Dataset",
     "DownloadError",
     "Embedder",
     "ImageError",
     "Recipe",
     "RecipeError",
     "WeightsError",
+    "load_dataset",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import `Embedder` when it is asked for: scikit-learn takes over a second to import."""
-    if name == "Embedder":
-        from extract.embedder import Embedder
+_LAZY = {
+    "Dataset": "extract.datasets.dataset",
+    "Embedder": "extract.embedder",
+    "load_dataset": "extract.datasets.load",
+}
+"""Imported on first use, because scikit-learn and OpenCV take over a second to import."""
 
-        return Embedder
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

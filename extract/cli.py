@@ -58,7 +58,7 @@ def _say_what_was_done(prepared: Prepared) -> None:
     print(
         f"{summary['data']}: {summary['images']:,} files, {len(items):,} of them images of "
         f"{', '.join(classes[:6])}{', ...' if len(classes) > 6 else ''}; {train:,} to train and "
-        f"{len(items) - train:,} to test ({prepared.dataset.split})"
+        f"{len(items) - train:,} to test ({prepared.dataset.split_origin})"
     )
     print(
         f"embeddings: {summary['computed']:,} computed, {summary['cached']:,} from the cache, "

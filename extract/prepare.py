@@ -7,14 +7,10 @@ import functools
 import hashlib
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError
-from cache.location import cache_folder
-from extract.datasets import dataset as datasets
-from extract.datasets import sources
-from extract.datasets.corrections import relabelled
+from extract.datasets.load import load_unsplit
 from extract.errors import DataError
 from extract.frozen import FrozenBase
 from extract.pipeline import hash_images
@@ -23,6 +19,7 @@ from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
 
@@ -110,12 +107,13 @@ def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
     ToolkitError
         If there is no such data set, or it cannot be had.
     """
-    folder = cache_folder(options.base.cache)
-    source = sources.locate(
-        options.data, cache=folder, mirror_url=options.mirror_url, progress=progress
+    return load_unsplit(
+        options.data,
+        labels=options.labels,
+        cache=options.base.cache,
+        mirror_url=options.mirror_url,
+        progress=progress,
     )
-    dataset = datasets.read(source.path, source.name)
-    return relabelled(dataset, Path(options.labels)) if options.labels else dataset
 
 
 def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> Prepared:

@@ -21,7 +21,7 @@ import pytest
 
 from extract.backbones.catalog import find
 from extract.backbones.weights import TORCHVISION_VGG16, resolve
-from extract.datasets.shapes import CLASSES, picture
+from extract.datasets.shapes import CLASSES, draw_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             label = names[index % len(CLASSES)]
             path = home / folder / label / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+            cv2.imwrite(str(path), draw_image(split, index)[:, :, ::-1])
     shutil.copytree(home / "data" / CLASSES[0], home / "new-pictures")
     cache = home / "cache"
     (cache / "weights").mkdir(parents=True)

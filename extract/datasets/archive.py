@@ -1,18 +1,14 @@
-"""Unpack zip files, which are hostile until proven otherwise: whole, or not at all."""
+"""Unpack zip files, completely or not at all. Every file is treated as hostile."""
 
 from __future__ import annotations
 
-import glob
 import re
-import shutil
 import stat
 import struct
-import tempfile
-import time
 import unicodedata
 import zipfile
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -28,7 +24,7 @@ MAX_BYTES = 20 * 2**30
 MAX_EXPANSION = 100
 MAX_DEPTH = 32
 MAX_NAME, MAX_PATH = 255, 1024
-"""Bytes in one part of a name, and in all of it, that any file system takes."""
+"""Bytes in one part of a name, and in the whole name, that every file system accepts."""
 CHUNK = 1024 * 1024
 
 _ARCHIVE_SUFFIX = re.compile(
@@ -48,23 +44,22 @@ _UNREADABLE = (
     ValueError,
     struct.error,
 )
-_DAY = 24 * 60 * 60
 
 
 def unpack(archive: Path, destination: Path, *, progress: Progress = silent) -> Path:
     """Unpack the zip file `archive` into the new folder `destination`.
 
-    Every entry is judged before anything is written. The files grow in a scratch folder beside
-    `destination`, which gets its name in one step when all checksums have matched.
+    All entries are checked before anything is written. The files are written to a scratch folder
+    beside `destination`, which gets its name in one step after all checksums have matched.
 
     Parameters
     ----------
     archive : Path
         A zip file whose entries are stored or deflated.
     destination : Path
-        A folder that does not exist yet; its parents are made.
-    progress : Progress
-        Told the number of files unpacked.
+        A folder that does not exist yet; its parents are created.
+    progress : Progress, default=silent
+        Is called after each file.
 
     Returns
     -------
@@ -74,21 +69,21 @@ def unpack(archive: Path, destination: Path, *, progress: Progress = silent) -> 
     Raises
     ------
     ArchiveError
-        If the archive is damaged, or holds anything but plain files and folders with safe and
+        If the archive is damaged, or contains anything but plain files and folders with safe and
         distinct names, or expands beyond `MAX_FILES`, `MAX_BYTES` or `MAX_EXPANSION` to 1, or if
         the files cannot be written. Nothing is left behind.
 
     Notes
     -----
-    The metadata folder that macOS adds is judged like the rest, and not unpacked.
+    The metadata folder that macOS adds is checked like the rest, but not unpacked.
     """
-    with _open(archive) as opened, appearing(destination) as folder:
+    with _open(archive) as opened, disk.atomic_folder(destination) as folder:
         _extract(opened, folder, progress, f"unpacking {archive.name}")
     return destination
 
 
-def check(archive: Path) -> None:
-    """Judge the zip file `archive` as `unpack` does, and compare its checksums; write nothing.
+def check_archive(archive: Path) -> None:
+    """Check the zip file `archive` as `unpack` does, including its checksums; write nothing.
 
     Raises
     ------
@@ -102,71 +97,41 @@ def check(archive: Path) -> None:
 
 
 @contextmanager
-def appearing(destination: Path) -> Iterator[Path]:
-    """Yield a scratch folder that becomes `destination` in one step if the block succeeds.
-
-    Its files are on the disk by then, so that a power cut leaves the whole folder or none.
-
-    What a killed process has left of a scratch folder is swept away a day later.
-
-    Raises
-    ------
-    OSError
-        If `destination` exists and is not an empty folder, or cannot be made.
-    """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    prefix, suffix = f".{destination.name}.", ".partial"
-    for left in destination.parent.glob(f"{glob.escape(prefix)}*{suffix}"):
-        with suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _DAY:
-                shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(suffix, prefix, destination.parent) as scratch:
-        # A folder in the scratch folder, because that one is readable to its owner alone.
-        fresh = Path(scratch) / "whole"
-        fresh.mkdir()
-        yield fresh
-        # A power cut must not leave the name of the folder with files that are empty yet.
-        disk.sync_tree(fresh)
-        fresh.rename(destination)
-        disk.sync_folder(destination.parent)
-
-
-@contextmanager
 def _open(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """Open and judge an archive; whatever fails while it is open becomes an `ArchiveError`."""
+    """Open and check an archive; turn what fails while it is open into an `ArchiveError`."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            _judge(opened.infolist(), archive)
+            _check(opened.infolist(), archive)
             yield opened
     except ArchiveError:
         raise
     except _UNREADABLE as error:
         raise ArchiveError(
             f"{archive} cannot be unpacked: {error or type(error).__name__}; "
-            "nothing was kept, get a good copy of it or mend that, and try again"
+            "nothing was kept; get a good copy of the file, or solve that, and try again"
         ) from error
 
 
-def _judge(entries: list[zipfile.ZipInfo], archive: Path) -> None:
-    """Refuse the archive as a whole if any entry, or their sum, is not as it should be."""
+def _check(entries: list[zipfile.ZipInfo], archive: Path) -> None:
+    """Refuse the whole archive if any entry, or their sum, breaks a rule."""
     if len(entries) > MAX_FILES:
-        raise _refused(archive, f"it holds {len(entries)} entries, more than {MAX_FILES}")
+        raise _refused(archive, f"it contains {len(entries):,} entries, more than {MAX_FILES:,}")
     for entry in entries:
-        reason = _fault_of_name(entry.orig_filename) or _fault_of_kind(entry)
+        reason = _problem_with_name(entry.orig_filename) or _problem_with_kind(entry)
         if reason:
             raise _refused(archive, f"its entry {entry.orig_filename!r} {reason}")
     if all(entry.is_dir() for entry in entries):
-        raise _refused(archive, "it holds no files")
-    _judge_together(entries, archive)
+        raise _refused(archive, "it contains no files")
+    _check_distinct(entries, archive)
     total = sum(entry.file_size for entry in entries)
     if total > MAX_BYTES:
-        raise _refused(archive, f"it would expand to {total} bytes, more than {MAX_BYTES}")
-    # Overlapping entries can each look modest: the sum is held against the file itself.
+        raise _refused(archive, f"it would expand to {total:,} bytes, more than {MAX_BYTES:,}")
+    # Entries that overlap can each look harmless, so the sum is compared with the size of the file.
     if total > MAX_EXPANSION * archive.stat().st_size:
         raise _refused(archive, f"it would expand more than {MAX_EXPANSION} to 1")
 
 
-def _fault_of_name(name: str) -> str | None:
+def _problem_with_name(name: str) -> str | None:
     if "\\" in name or any(ord(character) < 32 for character in name):
         return "has a backslash or a control character in its name"
     parts = name.removesuffix("/").split("/")
@@ -184,7 +149,7 @@ def _fault_of_name(name: str) -> str | None:
     return None
 
 
-def _fault_of_kind(entry: zipfile.ZipInfo) -> str | None:
+def _problem_with_kind(entry: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind == stat.S_IFLNK:
         return "is a link"
@@ -199,15 +164,15 @@ def _fault_of_kind(entry: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _judge_together(entries: list[zipfile.ZipInfo], archive: Path) -> None:
-    """Refuse names that are one name on some file system, folders on the way to them included."""
+def _check_distinct(entries: list[zipfile.ZipInfo], archive: Path) -> None:
+    """Refuse names that some file system takes for the same name, including those of folders."""
     seen: dict[str, str] = {}
     files: set[str] = set()
     listed: set[str] = set()
     for entry in entries:
         name = entry.orig_filename.removesuffix("/")
         if name in listed:
-            raise _refused(archive, f"it holds the name {name!r} twice")
+            raise _refused(archive, f"it contains the name {name!r} twice")
         listed.add(name)
         if not entry.is_dir():
             files.add(name)
@@ -215,13 +180,13 @@ def _judge_together(entries: list[zipfile.ZipInfo], archive: Path) -> None:
         for step in (name, *map(str, path.parents[:-1])):
             folded = unicodedata.normalize("NFC", step).casefold()
             if seen.setdefault(folded, step) != step:
-                raise _refused(archive, f"it holds both {seen[folded]!r} and {step!r}")
+                raise _refused(archive, f"it contains both {seen[folded]!r} and {step!r}")
         if len(seen) > MAX_FILES:
-            raise _refused(archive, f"it holds more than {MAX_FILES} files and folders")
+            raise _refused(archive, f"it contains more than {MAX_FILES:,} files and folders")
     for name in listed:
         for parent in map(str, PurePosixPath(name).parents[:-1]):
             if parent in files:
-                raise _refused(archive, f"it holds {parent!r} as a file and as a folder")
+                raise _refused(archive, f"it contains {parent!r} as a file and as a folder")
 
 
 def _extract(opened: zipfile.ZipFile, folder: Path, progress: Progress, stage: str) -> None:
@@ -240,18 +205,18 @@ def _extract(opened: zipfile.ZipFile, folder: Path, progress: Progress, stage: s
 
 
 def _chunks(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield the bytes of one file, believing what comes out and not the size that was declared."""
+    """Yield the bytes of one file; trust what is unpacked, not the size that the archive states."""
     arrived = 0
     with opened.open(entry) as source:
         while arrived <= entry.file_size and (chunk := source.read(CHUNK)):
             arrived += len(chunk)
             yield chunk
     if arrived != entry.file_size:
-        raise zipfile.BadZipFile(f"{entry.orig_filename!r} is not as long as it says")
+        raise zipfile.BadZipFile(f"{entry.orig_filename!r} is not as long as stated")
 
 
 def _refused(archive: Path, reason: str) -> ArchiveError:
     return ArchiveError(
-        f"{archive} was refused: {reason}; nothing was unpacked, expected a zip file of plain "
+        f"{archive} was refused: {reason}; nothing was unpacked; expected a zip file of plain "
         "files and folders"
     )

@@ -1,4 +1,4 @@
-"""Labels that a person has corrected, put over those of a data set."""
+"""Apply the labels that a person has corrected to a data set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from extract.errors import DataError
 from toolkit.csv_cells import decode_text
 from toolkit.errors import did_you_mean
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,53 +20,62 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def relabelled(dataset: Dataset, path: Path) -> Dataset:
-    """Return a data set with the labels that a CSV file has for some of its images.
+def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
+    """Return the data set with the labels that a CSV file gives for some of its images.
 
     Parameters
     ----------
     dataset : Dataset
+        The data set to correct.
     path : Path
-        With the columns ``path``, as the data set's reports write it, and ``label``; other columns
-        are passed over, as ``suspects.csv`` has them. An image whose label is empty is left out.
+        A CSV file with the columns ``path``, written as in the reports of the data set, and
+        ``label``. Other columns are ignored, so a corrected ``suspects.csv`` can be used. An image
+        whose label is empty is left out.
 
     Returns
     -------
     Dataset
+        A new data set; the numbers of changed labels and of images left out are logged.
 
     Raises
     ------
     DataError
-        If the file cannot be read, names an image twice, or one that the data set does not have.
+        If the file cannot be read, gives two labels for an image, or names an image that the data
+        set does not contain.
     """
-    labels = _read(path)
-    known = {dataset.relative(item.path): item for item in dataset.items}
-    strange = [name for name in labels if name not in known]
-    if strange:
-        example = next(iter(known))
+    labels = _read_labels(path)
+    by_name = {dataset.relative(item.path): item for item in dataset.items}
+    unknown = [name for name in labels if name not in by_name]
+    if unknown:
+        more = len(unknown) - 1
+        others = f", nor {plural(more, 'other image')} of this file" if more else ""
         raise DataError(
-            f"{path}: the data set {dataset.name} has no image {strange[0]!r}"
-            f"{f' nor {len(strange) - 1} others' if len(strange) > 1 else ''}; paths are written "
-            f"as its reports write them, as in {example!r}"
+            f"{path}: the data set {dataset.name} has no image {unknown[0]!r}{others}; write "
+            f"paths as the reports of the data set do, for example {next(iter(by_name))!r}"
         )
     items = []
-    changed = left_out = 0
-    for name, item in known.items():
+    n_changed = n_left_out = 0
+    for name, item in by_name.items():
         label = labels.get(name, item.label)
         if not label:
-            left_out += 1
+            n_left_out += 1
             continue
-        changed += label != item.label
+        n_changed += label != item.label
         items.append(dataclasses.replace(item, label=label))
-    logger.info("%s: %d labels changed, %d images left out", path, changed, left_out)
+    if not items:
+        raise DataError(f"{path} leaves out every image; fill in the labels of those to keep")
+    logger.info(
+        "%s: %s changed, %s left out",
+        path, plural(n_changed, "label"), plural(n_left_out, "image"),
+    )  # fmt: skip
     new = sorted({item.label for item in items} - set(dataset.classes))
     if new:
-        told = (f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
-        logger.info("%s: classes that were not there before: %s", path, ", ".join(told))
+        names = ", ".join(f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
+        logger.info("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
     return dataclasses.replace(dataset, items=tuple(items))
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read_labels(path: Path) -> dict[str, str]:
     labels: dict[str, str] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -81,7 +91,7 @@ def _read(path: Path) -> dict[str, str]:
                 name, label = decode_text(row["path"]), decode_text(row["label"].strip())
                 if labels.setdefault(name, label) != label:
                     raise DataError(
-                        f"{path}, line {reader.line_num}: {name!r} stands twice, once as "
+                        f"{path}, line {reader.line_num}: {name!r} appears twice, once as "
                         f"{labels[name]!r} and once as {label!r}; keep one of the rows"
                     )
     except (OSError, csv.Error) as error:

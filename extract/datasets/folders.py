@@ -1,7 +1,7 @@
-"""A folder of pictures on this machine, or the listing of one elsewhere.
+"""A folder of images: on this machine, or at an address.
 
-What is elsewhere is listed once, as a whole: most stores have no folders, only names with slashes
-in them, and none of them answers quickly enough to be asked about every name.
+A remote folder is listed once and completely. Most object stores have no folders, only names with
+slashes in them, and none responds fast enough to be asked about every name.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Folder:
     Parameters
     ----------
     path : Path
+        The folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,145 +32,139 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """The last part of the path."""
         return self.path.name
 
     def names(self) -> list[str]:
-        """Return what lies in it, sorted."""
+        """Return the names of the files and folders in it, sorted."""
         return sorted(entry.name for entry in self.path.iterdir())
 
     def subfolders(self) -> list[Self]:
-        """Return the folders in it, links to folders included, but no hidden ones."""
+        """Return the folders in it, including links to folders, without hidden ones."""
         return [
-            type(self)(sub)
-            for sub in self.path.iterdir()
-            if sub.is_dir() and not sub.name.startswith((".", "__"))
+            type(self)(entry)
+            for entry in self.path.iterdir()
+            if entry.is_dir() and not entry.name.startswith((".", "__"))
         ]
 
     def files(self) -> list[Path]:
-        """Return the files that lie in it, and not below."""
+        """Return the files directly in it."""
         return [entry for entry in self.path.iterdir() if not entry.is_dir()]
 
     def walk(self) -> Iterator[Path]:
-        """Yield all files below it, in no given order.
+        """Yield all files below it, in any order.
 
-        Hidden files and folders are passed over; links to folders are not followed.
+        Hidden files and folders are left out; links to folders are not followed.
         """
         for parent, folders, files in os.walk(self.path):
             folders[:] = [name for name in folders if not name.startswith(".")]
             yield from (Path(parent, file) for file in files if not file.startswith("."))
 
     def images(self) -> Iterator[Path]:
-        """Yield the files below it whose names say that they are images, in no given order."""
+        """Yield the files below it that have the suffix of an image format, in any order."""
         return (path for path in self.walk() if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
-class Listing(Folder):
+class RemoteFolder(Folder):
     """A folder at an address.
 
     Parameters
     ----------
     path : Path
         The address.
-    entries : dict from str to (Listing or Path)
-        What lies in it, by name.
+    tree : dict
+        The files below it: name -> the tree of a folder, or None for a file.
     """
 
-    def __init__(self, path: Path, entries: dict[str, Listing | Path]) -> None:
+    def __init__(self, path: Path, tree: dict[str, Any]) -> None:
         super().__init__(path)
-        self._entries = entries
+        self._folders: dict[str, RemoteFolder] = {}
+        self._files: dict[str, Path] = {}
+        for name, subtree in tree.items():
+            if subtree is None:
+                self._files[name] = path / name
+            else:
+                self._folders[name] = RemoteFolder(path / name, subtree)
 
     @classmethod
-    def of(cls, path: Any) -> Listing:
+    def at(cls, path: Any) -> RemoteFolder:
         """Ask the server at an address for all names below it.
 
         Raises
         ------
         DataError
-            If it does not answer, or there is nothing.
+            If the server does not respond, or has no file there.
         """
         on_the_web = path.protocol in ("http", "https")
         try:
-            names = list(_walk(path.fs, path.path)) if on_the_web else path.fs.find(path.path)
+            names = [*_walk_web(path.fs, path.path)] if on_the_web else path.fs.find(path.path)
             if not names:
-                path.fs.ls(path.path)  # which says why, where `find` does not
+                path.fs.ls(path.path)  # raises the reason, which `find` does not
         except Exception as error:
-            reason = (
-                "there is nothing, or nobody answers"
-                if isinstance(error, FileNotFoundError)
-                else error
-            )
-            raise DataError(f"{path} cannot be listed: {reason}") from error
-        top: dict[str, Any] = {}
+            is_missing = isinstance(error, FileNotFoundError)
+            reason = "there is nothing, or no server responds" if is_missing else error
+            raise DataError(f"{path} cannot be listed: {reason}; check the address") from error
         root = path.fs._strip_protocol(path.path).rstrip("/")
-        for name in names:
-            inside = top
-            *parents, last = PurePosixPath(name.removeprefix(root).lstrip("/")).parts or ("",)
-            for parent in parents:
-                # A store may have a name that is the folder of others; the folder counts.
-                if inside.get(parent) is None:
-                    inside[parent] = {}
-                inside = inside[parent]
-            inside.setdefault(last, None)
-        if not top:
-            raise DataError(f"there is no file below {path}")
-        return cls._made(path, top)
-
-    @classmethod
-    def _made(cls, path: Path, tree: dict[str, Any]) -> Listing:
-        return cls(
-            path,
-            {
-                name: path / name if below is None else cls._made(path / name, below)
-                for name, below in tree.items()
-            },
-        )
+        tree = _tree([name.removeprefix(root).lstrip("/") for name in names])
+        if not tree:
+            raise DataError(f"there is no file below {path}; check the address")
+        return cls(path, tree)
 
     def names(self) -> list[str]:
-        """Return what lies in it, sorted."""
-        return sorted(self._entries)
+        """Return the names of the files and folders in it, sorted."""
+        return sorted([*self._folders, *self._files])
 
-    def subfolders(self) -> list[Listing]:
-        """Return the folders in it, but no hidden ones."""
+    def subfolders(self) -> list[RemoteFolder]:
+        """Return the folders in it, without hidden ones."""
         return [
-            entry
-            for name, entry in self._entries.items()
-            if isinstance(entry, Listing) and not name.startswith((".", "__"))
+            folder for name, folder in self._folders.items() if not name.startswith((".", "__"))
         ]
 
     def files(self) -> list[Path]:
-        """Return the files that lie in it, and not below."""
-        return [entry for entry in self._entries.values() if not isinstance(entry, Listing)]
+        """Return the files directly in it."""
+        return [*self._files.values()]
 
     def walk(self) -> Iterator[Path]:
-        """Yield all files below it but hidden ones."""
-        for name, entry in self._entries.items():
-            if name.startswith("."):
-                continue
-            if isinstance(entry, Listing):
-                yield from entry.walk()
-            else:
-                yield entry
+        """Yield all files below it, without hidden ones."""
+        yield from (path for name, path in self._files.items() if not name.startswith("."))
+        for name, folder in self._folders.items():
+            if not name.startswith("."):
+                yield from folder.walk()
 
 
-def _walk(fs: Any, folder: str) -> Iterator[str]:
+def _tree(names: list[str]) -> dict[str, Any]:
+    """Turn names with slashes into nested dicts, in which a file is None."""
+    tree: dict[str, Any] = {}
+    for name in names:
+        *parents, last = PurePosixPath(name).parts or ("",)
+        subtree = tree
+        for parent in parents:
+            # A store may have an object with the name of a folder; the folder takes precedence.
+            if subtree.get(parent) is None:
+                subtree[parent] = {}
+            subtree = subtree[parent]
+        subtree.setdefault(last, None)
+    return tree
+
+
+def _walk_web(fs: Any, folder: str) -> Iterator[str]:
     """Yield the names of all files below a folder of a web server.
 
-    `find` would pass over a folder that does not answer.
+    Unlike `find`, this does not skip a folder whose listing fails.
     """
     for entry in fs.ls(folder, detail=True):
         if entry["type"] != "directory":
             yield entry["name"]
         elif entry["name"].rstrip("/") != folder.rstrip("/"):
-            yield from _walk(fs, entry["name"])
+            yield from _walk_web(fs, entry["name"])
 
 
-def folder_at(path: Path) -> Folder:
-    """Return the folder at a path, or list what is at an address.
+def open_folder(path: Path) -> Folder:
+    """Return the folder at a path, or list the one at an address.
 
     Raises
     ------
     DataError
-        If an address does not answer, or there is nothing.
+        If the server of an address does not respond, or has no file there.
     """
-    return Listing.of(path) if is_remote(path) else Folder(path)
+    return RemoteFolder.at(path) if is_remote(path) else Folder(path)

@@ -1,7 +1,7 @@
-"""From a ``--data`` word to files on disk: named data sets, folders, tables, archives, addresses.
+"""Find a data set: by name, or as a folder, CSV file, zip file or address.
 
-Everything fetched, unpacked or drawn lies in the folder ``data`` of the cache. A folder there has
-its final name only when it is whole.
+Whatever is downloaded, unpacked or drawn goes into the folder ``data`` of the cache. A folder there
+gets its final name only when it is complete.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from cache import disk
 from cache.errors import CacheError
 from cache.locks import locked
 from extract.datasets import shapes
-from extract.datasets.archive import check as check_archive
-from extract.datasets.archive import unpack
+from extract.datasets.archive import check_archive, unpack
 from extract.datasets.download import UnreachableError, fetch, git_blob_id
 from extract.datasets.folders import Folder
 from extract.errors import ArchiveError, DataError, DownloadError
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WORDS = ("auto", "dogs-vs-cats", "shapes")
+NAMES = ("auto", "dogs-vs-cats", "shapes")
 AUTO_FOLDER = Path("data")
 
 DOGS_VS_CATS_URL = (
@@ -54,69 +53,70 @@ _UNPACKED = re.compile(r"[\w.-]*-[0-9a-f]{12}")
 """Names of the folders that `_from_zip` makes."""
 
 _EXPECTED = (
-    f"expected {', '.join(WORDS)}, a folder, a .csv file, a .zip file, the http(s) URL of a zip "
+    f"expected {', '.join(NAMES)}, a folder, a .csv file, a .zip file, the http(s) URL of a zip "
     "file, or the address of a folder or .csv file as s3://bucket/pictures or https://host/pictures/"
 )
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set lies.
+    """Where a data set is.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        The name of the data set.
     path : Path
-        A folder or a ``.csv`` file for `extract.datasets.dataset.read`.
-    note : str
-        Where it came from and how that was verified, in words.
+        A folder or a ``.csv`` file for `extract.datasets.layouts.read_dataset`.
     """
 
     name: str
     path: Path
-    note: str
 
 
 def locate(
     data: str, *, cache: Path, mirror_url: str | None = None, progress: Progress = silent
 ) -> Source:
-    """Find, fetch, unpack or draw the data set that `data` means.
+    """Find a data set; download, unpack or draw it if need be.
 
     Parameters
     ----------
     data : str
-        - ``auto``: the folder ``data`` if it holds images; else ``dogs-vs-cats``; else, if that
-          cannot be reached, ``shapes``.
-        - ``dogs-vs-cats``: the lesson's 3,000 photographs, downloaded.
-        - ``shapes``: the set that is drawn by `extract.datasets.shapes`.
+        - ``auto``: the folder ``data`` if it contains images; else ``dogs-vs-cats``; else, if its
+          server cannot be reached, ``shapes``.
+        - ``dogs-vs-cats``: 3,000 photographs, which are downloaded.
+        - ``shapes``: the set that `extract.datasets.shapes` draws.
         - A folder, a ``.csv`` or ``.zip`` file, or the URL of a zip file.
         - The address of a folder or ``.csv`` file, see `toolkit.addresses.SCHEMES`;
           a folder on the web ends in a slash.
     cache : Path
         The cache folder.
     mirror_url : str, default=None
-        Address of a folder that has the zip files of ``dogs-vs-cats`` under their own names.
-    progress : Progress
-        Told of downloading, unpacking and drawing.
+        Address of a folder with the zip files of ``dogs-vs-cats``, under their own names.
+    progress : Progress, default=silent
+        Is called while downloading, unpacking and drawing.
 
     Returns
     -------
     Source
+        The name and the place of the data set.
 
     Raises
     ------
     DataError
-        If `data` is nothing of the above, or an archive is refused. No word but ``auto`` ever
-        falls back to another.
+        If `data` is none of the above, or an archive is refused. Only ``auto`` ever falls back to
+        another data set.
     DownloadError
-        If something could not be downloaded.
+        If something cannot be downloaded.
     CacheError
         If the cache folder cannot be written.
     """
     store = cache / "data"
     if mirror_url is not None and data not in {"auto", "dogs-vs-cats"}:
-        raise DataError(f"a mirror is for dogs-vs-cats alone, not for {data}; leave --mirror out")
+        raise DataError(
+            f"only dogs-vs-cats has a mirror, not {data}; leave the address of the mirror out",
+            setting="mirror_url",
+        )
     if data == "auto":
         return _auto(store, mirror_url, progress)
     if data == "dogs-vs-cats":
@@ -130,32 +130,36 @@ def locate(
     except ToolkitError:
         raise
     except (OSError, RuntimeError) as error:
-        raise DataError(f"cannot take {data!r} as data: {error}; {_EXPECTED}") from error
+        raise _unusable(data, f"; {error}") from error
 
 
 def _from_path(data: str, store: Path, progress: Progress) -> Source:
     path = Path(data).expanduser()
     if data and path.is_dir():
-        return Source(path.resolve().name, path, "a folder of the user's")
+        return Source(path.resolve().name, path)
     if path.is_file() and path.suffix.lower() == ".csv":
-        return Source(path.stem, path, "a table of the user's")
+        return Source(path.stem, path)
     if path.is_file() and path.suffix.lower() == ".zip":
         return _from_zip(path, path.stem, store, progress)
-    found = "it is neither" if path.exists() else "there is no such file or folder"
-    hint = did_you_mean(data, WORDS)
-    raise DataError(f"cannot take {data!r} as data: {_EXPECTED}; {found}{hint}")
+    if path.exists():
+        raise _unusable(data, "; it is none of these")
+    raise _unusable(data, f"; there is no such file or folder{did_you_mean(data, NAMES)}")
+
+
+def _unusable(data: str, found: str = "") -> DataError:
+    return DataError(f"cannot use {data!r} as data: {_EXPECTED}{found}", setting="data")
 
 
 def _auto(store: Path, mirror_url: str | None, progress: Progress) -> Source:
     if any(Folder(AUTO_FOLDER).images()):
-        return Source(AUTO_FOLDER.resolve().name, AUTO_FOLDER, "the folder data/")
+        return Source(AUTO_FOLDER.resolve().name, AUTO_FOLDER)
     try:
         return _dogs_vs_cats(store, mirror_url, progress)
     except UnreachableError as error:
         logger.info("%s", error)
         logger.info(
-            "dogs-vs-cats could not be reached: the drawn set shapes is used instead; "
-            "name a set with --data to use that and no other"
+            "dogs-vs-cats could not be downloaded: the drawn data set shapes is used instead; "
+            "give the name of a data set to use that one and no other"
         )
         return _shapes(store, progress)
 
@@ -165,27 +169,34 @@ def _shapes(store: Path, progress: Progress) -> Source:
     if not folder.is_dir():
         with _making(folder):
             if not folder.is_dir():
-                shapes.draw(folder, progress=progress)
-    return Source("shapes", folder, f"drawn from seed {shapes.SEED}, version {shapes.VERSION}")
+                shapes.draw_dataset(folder, progress=progress)
+    return Source("shapes", folder)
+
+
+# --- dogs-vs-cats --------------------------------------------------------------------------------
 
 
 def _dogs_vs_cats(store: Path, mirror_url: str | None, progress: Progress) -> Source:
+    """Download the four zip files: verified by their ids, or recorded if they are from a mirror."""
     if mirror_url is None:
-        url, folder, check = DOGS_VS_CATS_URL, store / "dogs-vs-cats", "git blob ids"
+        url, folder = DOGS_VS_CATS_URL, store / "dogs-vs-cats"
     else:
-        url, check = mirror_url.rstrip("/"), "the zip files' own checksums"
+        url = mirror_url.rstrip("/")
         folder = store / f"dogs-vs-cats-mirror-{_short_hash(url)}"
     if not all((folder / name).is_dir() for name in DOGS_VS_CATS):
         with _making(folder):
             folder.mkdir(exist_ok=True)
             for name, blob in DOGS_VS_CATS.items():
                 if not (folder / name).is_dir():
-                    _add_part(folder, name, url, None if mirror_url is not None else blob, progress)
-    return Source("dogs-vs-cats", folder, f"downloaded from {url}, verified by {check}")
+                    _add_part(folder, name, url, blob if mirror_url is None else None, progress)
+    return Source("dogs-vs-cats", folder)
 
 
 def _add_part(folder: Path, name: str, url: str, blob: str | None, progress: Progress) -> None:
-    """Fetch and unpack one zip file; its folder enters `folder` whole, in one step."""
+    """Download and unpack one zip file; its folder moves into `folder` in one step.
+
+    Without a known git blob id, the SHA-256 of the file is recorded beside `folder`.
+    """
     zips = folder.with_name(f"{folder.name}.zips")
     archive, unpacked = zips / f"{name}.zip", zips / name
     try:
@@ -197,13 +208,14 @@ def _add_part(folder: Path, name: str, url: str, blob: str | None, progress: Pro
         )
     except UnreachableError as error:
         raise UnreachableError(
-            f"{error}; or name another place that has the files with --mirror URL, "
-            "or take --data shapes"
+            f"{error}; or use the drawn data set shapes, or give the address of a mirror",
+            setting="mirror_url",
         ) from error
     if blob is None:
         record = folder.with_name(f"{folder.name}.json")
         digests = _read_json(record).get("sha256", {})
-        _write_json(record, {"url": url, "sha256": {**digests, archive.name: disk.sha256(archive)}})
+        digests = {**digests, archive.name: disk.sha256(archive)}
+        _write_json(record, {"url": url, "sha256": digests})
     if not unpacked.is_dir():
         unpack(archive, unpacked, progress=progress)
     if not (unpacked / name).is_dir():
@@ -215,46 +227,49 @@ def _add_part(folder: Path, name: str, url: str, blob: str | None, progress: Pro
 
 
 def _require_blob(path: Path, blob: str) -> None:
-    found = git_blob_id(path)
-    if found != blob:
-        raise DownloadError(f"its git blob id is {found}, not {blob}")
+    actual = git_blob_id(path)
+    if actual != blob:
+        raise DownloadError(f"its git blob id is {actual}, not {blob}")
+
+
+# --- zip files and addresses ---------------------------------------------------------------------
 
 
 def _from_zip(archive: Path, name: str, store: Path, progress: Progress) -> Source:
-    folder = store / f"{_plain(name)}-{disk.sha256(archive)[:12]}"
+    folder = store / f"{_safe_name(name)}-{disk.sha256(archive)[:12]}"
     if not folder.is_dir():
         with _making(folder):
             if not folder.is_dir():
                 unpack(archive, folder, progress=progress)
-    return Source(name, folder, f"unpacked from {archive.name}")
+    return Source(name, folder)
 
 
 def _from_address(url: str, store: Path, progress: Progress) -> Source:
-    """Fetch a zip file of the web; anything else is looked at where it is."""
+    """Download a zip file of the web; use anything else in place."""
     path = re.split("[?#]", url)[0]
     name = re.sub(r"\.(zip|csv)$", "", PurePosixPath(unquote(path.partition("://")[2])).name)
     on_the_web = url.lower().startswith(("http://", "https://"))
     if path.lower().endswith(".zip") and not on_the_web:
-        raise DataError(f"cannot take {url} as data: {_EXPECTED}")
+        raise _unusable(url)
     if on_the_web and not path.lower().endswith(("/", ".csv")):
-        return _from_url(url, _plain(name), store, progress)
-    return Source(name or "pictures", place(url), "looked at where it is, and not copied")
+        return _from_url(url, _safe_name(name), store, progress)
+    return Source(name or "pictures", place(url))
 
 
 def _from_url(url: str, name: str, store: Path, progress: Progress) -> Source:
     record = store / f"url-{_short_hash(url)}.json"
-    folder = _remembered(record)
+    folder = _recorded_folder(record)
     if folder is None:
         with _making(record):
-            folder = _remembered(record) or _fetch_zip(url, name, record, progress)
-    return Source(name, folder, f"downloaded from {url}, verified by the zip file's own checksums")
+            folder = _recorded_folder(record) or _fetch_zip(url, name, record, progress)
+    return Source(name, folder)
 
 
-def _remembered(record: Path) -> Path | None:
-    """Return the folder that an address was unpacked to, if it is still there."""
+def _recorded_folder(record: Path) -> Path | None:
+    """Return the folder that the zip file of a URL was unpacked to, if it still exists."""
     name = str(_read_json(record).get("folder"))
     folder = record.parent / name
-    # What leads out of the cache was not written here.
+    # A damaged record must not lead out of the cache.
     return folder if _UNPACKED.fullmatch(name) and folder.is_dir() else None
 
 
@@ -266,7 +281,8 @@ def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
         raise
     except DownloadError as error:
         raise DownloadError(
-            f"{error}; expected a zip file, or an address that ends in .csv or, of a folder, in /"
+            f"{error}; expected a zip file, or an address that ends in .csv or (a folder) in /",
+            setting="data",
         ) from error
     folder = _from_zip(archive, name, record.parent, progress).path
     _write_json(record, {"url": url, "sha256": disk.sha256(archive), "folder": folder.name})
@@ -274,9 +290,12 @@ def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
     return folder
 
 
+# --- the cache -----------------------------------------------------------------------------------
+
+
 @contextmanager
 def _making(target: Path) -> Iterator[None]:
-    """Let one process at a time make `target`; what the system refuses becomes a `CacheError`."""
+    """Let one process at a time make `target`; turn an `OSError` into a `CacheError`."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target.with_name(f"{target.name}.lock")):
@@ -286,12 +305,13 @@ def _making(target: Path) -> Iterator[None]:
     except OSError as error:
         raise CacheError(
             f"cannot write {target} in the cache: {error.strerror or error}; "
-            "mend that or give another place with --cache DIR"
+            "solve that or choose another cache folder",
+            setting="cache",
         ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in `path`, an empty one if there is none or it is damaged."""
+    """Return the JSON object in a file; an empty one if there is none or it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -303,8 +323,8 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     disk.publish(path, (json.dumps(content, indent=1) + "\n").encode("utf-8"))
 
 
-def _plain(name: str) -> str:
-    """Return `name` as part of a folder's name that any file system takes."""
+def _safe_name(name: str) -> str:
+    """Return `name` as part of the name of a folder that every file system accepts."""
     return re.sub(r"[^\w.-]+", "-", name)[:40]
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from cache import Store
-from extract.datasets import dataset
+from extract.datasets import layouts
+from extract.datasets.layouts import read_dataset
 from extract.datasets.sources import locate
 from extract.errors import DataError
 from extract.images import decoder_pool
@@ -32,6 +33,8 @@ from toolkit.errors import AddressError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from extract.datasets.dataset import Dataset
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def in_memory(folder: Path) -> Path:
     return place("memory://bucket")
 
 
-def listed(found: dataset.Dataset) -> list[tuple[str, str, str | None]]:
+def listed(found: Dataset) -> list[tuple[str, str, str | None]]:
     return [(found.relative(item.path), item.label, item.split) for item in found.items]
 
 
@@ -95,7 +98,7 @@ def test_a_folder_that_does_not_answer_is_not_passed_over(web: Server) -> None:
     handler.do_GET = failing
     try:
         with pytest.raises(DataError, match="cannot be listed"):
-            dataset.read(place(f"{web.url}/pictures/"))
+            read_dataset(place(f"{web.url}/pictures/"))
     finally:
         handler.do_GET = real
 
@@ -107,12 +110,12 @@ def test_a_table_may_name_addresses_and_be_at_one(
     (tmp_path / "local.csv").write_text(
         f"path,label\n{web.url}/pictures/cats/c%200.png,cats\npictures/dogs/d#0.png,dogs\n"
     )
-    found = dataset.read(tmp_path / "local.csv")
+    found = read_dataset(tmp_path / "local.csv")
     assert {found.relative(item.path): item.label for item in found.items} == {
         "pictures/dogs/d#0.png": "dogs", f"{web.url}/pictures/cats/c%200.png": "cats",
     }  # fmt: skip
     (pictures / "table.csv").write_text("path,label\ncats/c%200.png,cats\n")
-    found = dataset.read(locate(f"{web.url}/pictures/table.csv", cache=tmp_path / "c").path)
+    found = read_dataset(locate(f"{web.url}/pictures/table.csv", cache=tmp_path / "c").path)
     (item,) = found.items
     assert (str(item.path), found.relative(item.path)) == (
         f"{web.url}/pictures/cats/c%200.png", "cats/c%200.png",
@@ -123,19 +126,19 @@ def test_a_table_at_an_address_may_not_be_too_long(monkeypatch: pytest.MonkeyPat
     """Half of it would be another data set."""
     table = b"path,label\n" + b"a.png,cats\n" * 100
     fsspec.filesystem("memory").pipe("/bucket/table.csv", table)
-    monkeypatch.setattr(dataset, "_MAX_BYTES_OF_CSV", len(table) - 1)
+    monkeypatch.setattr(layouts, "_MAX_BYTES_OF_CSV", len(table) - 1)
     with pytest.raises(DataError, match="is larger than"):
-        dataset.read(place("memory://bucket/table.csv"))
+        read_dataset(place("memory://bucket/table.csv"))
 
 
 def test_embeddings_are_those_of_the_files(
     store: Store, tmp_path: Path, pictures: Path, web: Server
 ) -> None:
     """Found by content: a cache that was filled from a folder serves its copy elsewhere."""
-    here = dataset.read(pictures)
+    here = read_dataset(pictures)
     done = extract([item.path for item in here.items], RECIPE, store, StubEngine)
     for address in (in_memory(pictures), place(f"{web.url}/pictures/")):
-        there = dataset.read(address)
+        there = read_dataset(address)
         paths = [item.path for item in there.items]
         other = Store(tmp_path / "cache")
         again = extract(paths, RECIPE, other, no_engine)
@@ -172,7 +175,7 @@ def test_each_picture_is_fetched_once_and_then_never_again(store: Store, web: Se
 
     handler.do_GET = noting
     try:
-        paths = [item.path for item in dataset.read(place(f"{web.url}/pictures/")).items]
+        paths = [item.path for item in read_dataset(place(f"{web.url}/pictures/")).items]
         bodies.clear()
         first = extract(paths, RECIPE, store, StubEngine)
         assert sorted(bodies) == sorted(str(path).removeprefix(web.url) for path in paths)
@@ -232,7 +235,7 @@ def test_many_are_fetched_at_once_but_few_decoders_are_started(
 
 def test_int8_can_be_calibrated_on_addresses(store: Store, pictures: Path) -> None:
     """Which needs the digests before anything is computed, and decoded images."""
-    paths = [item.path for item in dataset.read(in_memory(pictures)).items]
+    paths = [item.path for item in read_dataset(in_memory(pictures)).items]
     digests, quarantine = hash_images(paths, store)
     assert (len(digests), quarantine) == (7, {})
     assert next(iter(digests.values())) == hashlib.sha256(paths[0].read_bytes()).hexdigest()
@@ -297,7 +300,7 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
         draw(tmp_path / "data" / "cats" / f"{i:03}.png", i)
     store = Store(tmp_path / "cache")
     with serving(tmp_path / "data") as server:
-        paths = [item.path for item in dataset.read(place(f"{server.url}/")).items]
+        paths = [item.path for item in read_dataset(place(f"{server.url}/")).items]
         port = server.server_port
 
         def progress(stage: str, done: int, total: int) -> None:
@@ -342,7 +345,7 @@ def test_a_name_leads_nowhere_else(tmp_path: Path, store: Store) -> None:
     memory.store.clear()
     for name in (f"/bucket/cats/..{secret}", "/bucket/cats/1.png", "/bucket/dogs/2.png"):
         memory.pipe(name, secret.read_bytes()[:10])
-    paths = [item.path for item in dataset.read(place("memory://bucket")).items]
+    paths = [item.path for item in read_dataset(place("memory://bucket")).items]
     done = extract(paths, RECIPE, store, no_engine)
     assert len(done.quarantine) == len(paths)
     shutil.rmtree(tmp_path / "cache")

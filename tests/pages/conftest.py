@@ -15,7 +15,7 @@ import pytest
 from chromium import CHROMIUM, DESK, opened
 
 from extract.backbones.catalog import construct
-from extract.datasets.shapes import CLASSES, picture
+from extract.datasets.shapes import CLASSES, draw_image
 from extract.libraries import import_keras
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             label = CLASSES[index % len(CLASSES)]
             path = home / "pictures" / split / label / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+            cv2.imwrite(str(path), draw_image(split, index)[:, :, ::-1])
     import_keras().utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     command = [sys.executable, "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz",
@@ -104,7 +104,7 @@ def hostile(report: Path) -> Path:
             folder.mkdir(parents=True)
             for index in range(n_images):
                 path = folder / f"{index}<b onclick=alert(1)>&.png"
-                _, encoded = cv2.imencode(".png", picture(split, len(label) + index)[:, :, ::-1])
+                _, encoded = cv2.imencode(".png", draw_image(split, len(label) + index)[:, :, ::-1])
                 path.write_bytes(encoded.tobytes())
     command = [sys.executable, "-m", "classify", "--data", "hostile", "--weights", "vgg16.npz",
                "--size", "48", "--cache", "cache", "--clf", "centroid", "--audit",

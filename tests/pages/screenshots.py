@@ -15,7 +15,7 @@ import cv2
 from chromium import CHROMIUM
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from extract.datasets.shapes import picture
+from extract.datasets.shapes import draw_image
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WINDOW = {"width": 1280, "height": 860}
@@ -41,7 +41,7 @@ def served(browser: Browser, run: Path, cache: Path) -> None:
         with TemporaryDirectory() as folder:
             paths = [Path(folder, f"{name}.png") for name in ("first", "second")]
             for i, path in enumerate(paths):
-                cv2.imwrite(str(path), picture("test", 1000 + i)[:, :, ::-1])
+                cv2.imwrite(str(path), draw_image("test", 1000 + i)[:, :, ::-1])
             page.locator("input[type=file]").set_input_files(paths)
             expect(page.locator(".found")).to_have_text("2 answered")
             page.wait_for_load_state("networkidle")

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from classify.serving.model import Model
-from extract.datasets.shapes import jpeg, picture
+from extract.datasets.shapes import draw_image, encode_jpeg
 from reports.pages.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def received(connection: socket.socket) -> bytes:
 def test_the_answer_is_that_of_predict(server: str, report: Path, tmp_path: Path) -> None:
     """The same class, and the same probability but for the last digits."""
     path = tmp_path / "new.png"
-    cv2.imwrite(str(path), picture("test", 120)[:, :, ::-1])
+    cv2.imwrite(str(path), draw_image("test", 120)[:, :, ::-1])
     found = ask(server, path.read_bytes()).json()
     home = report.parents[1]
     model = Model(report.parent, cache=home / "cache", weights=str(home / "vgg16.npz"))
@@ -76,7 +76,7 @@ def test_a_training_picture_is_its_own_nearest(server: str, report: Path) -> Non
 
 def test_ten_at_a_time_are_answered_alike(server: str) -> None:
     """As one after the other, without an error."""
-    pictures = [jpeg(picture("test", i)) for i in range(10)]
+    pictures = [encode_jpeg(draw_image("test", i)) for i in range(10)]
     alone = [ask(server, data).json()["probability"] for data in pictures]
     with ThreadPoolExecutor(10) as pool:
         together = list(pool.map(lambda data: ask(server, data), pictures * 3))
@@ -89,7 +89,7 @@ def test_ten_at_a_time_are_answered_alike(server: str) -> None:
     [
         (b"", "empty file"),
         (b"hello", "not an image"),
-        (jpeg(picture("test", 0))[:500], "truncated JPEG"),
+        (encode_jpeg(draw_image("test", 0))[:500], "truncated JPEG"),
         (b"P6\n60000 60000\n255\n", "more than 50,000,000 pixels"),
     ],
 )
@@ -100,7 +100,7 @@ def test_what_is_no_picture_is_refused_with_the_reason(
     response = ask(server, data)
     assert response.status_code == 422
     assert words in response.json()["detail"]
-    assert ask(server, jpeg(picture("test", 0))).status_code == 200
+    assert ask(server, encode_jpeg(draw_image("test", 0))).status_code == 200
 
 
 def test_an_upload_has_a_limit_announced_or_not(server: str) -> None:
@@ -117,7 +117,7 @@ def test_an_upload_has_a_limit_announced_or_not(server: str) -> None:
         for _ in range(33):  # and never an end
             connection.sendall(b"100000\r\n" + bytes(2**20) + b"\r\n")
         assert connection.recv(65536).split()[1] == b"413"
-    assert ask(server, jpeg(picture("test", 0))).status_code == 200
+    assert ask(server, encode_jpeg(draw_image("test", 0))).status_code == 200
 
 
 def test_a_client_that_goes_away_leaves_no_trace(server: str) -> None:
@@ -128,13 +128,13 @@ def test_a_client_that_goes_away_leaves_no_trace(server: str) -> None:
     )
     with connected(server) as connection:
         connection.sendall(head.encode() + bytes(1000))
-    assert ask(server, jpeg(picture("test", 0))).status_code == 200
+    assert ask(server, encode_jpeg(draw_image("test", 0))).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "image/jpeg"])
 def test_only_bytes_are_taken(server: str, kind: str) -> None:
     """What a page of another site may send without asking is refused, and a form is told how."""
-    response = ask(server, jpeg(picture("test", 0)), kind)
+    response = ask(server, encode_jpeg(draw_image("test", 0)), kind)
     assert response.status_code == 415
     assert "the bytes of an image file as the body" in response.json()["detail"]
 
@@ -207,7 +207,7 @@ def test_the_schema_says_what_is_answered(server: str) -> None:
     """OpenAPI for programs, and a page of it for people that loads nothing from elsewhere."""
     schema = requests.get(f"{server}/openapi.json", timeout=10).json()
     answer = schema["components"]["schemas"]["PredictionResponse"]["properties"]
-    found = ask(server, jpeg(picture("test", 0))).json()
+    found = ask(server, encode_jpeg(draw_image("test", 0))).json()
     assert set(answer) == set(found)
     operation = schema["paths"]["/api/classify"]["post"]
     assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "503"}

@@ -8,7 +8,7 @@ import pytest
 import requests
 from chromium import CHROMIUM, DESK, opened
 
-from extract.datasets.shapes import jpeg, picture
+from extract.datasets.shapes import draw_image, encode_jpeg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def test_the_server_shows_them_as_they_are_written(
     from playwright.sync_api import expect
 
     path = tmp_path / "<i>new.jpg"
-    path.write_bytes(jpeg(picture("test", 50)))
+    path.write_bytes(encode_jpeg(draw_image("test", 50)))
     for page in opened(browser, f"{hostile_server}/", DESK, "light", offline=False):
         dialogs = watched(page)
         page.locator("input[type=file]").set_input_files(path)
@@ -66,7 +66,7 @@ def test_the_server_answers_programs_in_json(hostile_server: str) -> None:
     """A name that is not UTF-8 is written with escapes, as everywhere."""
     response = requests.post(
         f"{hostile_server}/api/classify",
-        jpeg(picture("test", 51)),
+        encode_jpeg(draw_image("test", 51)),
         headers={"Content-Type": "application/octet-stream"},
         timeout=30,
     )

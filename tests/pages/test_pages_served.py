@@ -10,7 +10,7 @@ import cv2
 import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
 
-from extract.datasets.shapes import CLASSES, picture
+from extract.datasets.shapes import CLASSES, draw_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def photographs(tmp_path: Path) -> list[Path]:
     """Return six pictures that the model has not seen, one of them with a hostile name."""
     paths = [tmp_path / (HOSTILE if i == 5 else f"{i}.png") for i in range(6)]
     for i, path in enumerate(paths):
-        cv2.imwrite(str(path), picture("test", 100 + i)[:, :, ::-1])
+        cv2.imwrite(str(path), draw_image("test", 100 + i)[:, :, ::-1])
     return paths
 
 
@@ -145,7 +145,9 @@ def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -
     for i, page in enumerate(pages):
         page.goto(f"{server}/")
         for j in range(2):
-            cv2.imwrite(str(tmp_path / f"{i}-{j}.png"), picture("test", 60 + 2 * i + j)[:, :, ::-1])
+            cv2.imwrite(
+                str(tmp_path / f"{i}-{j}.png"), draw_image("test", 60 + 2 * i + j)[:, :, ::-1]
+            )
     for i, page in enumerate(pages):
         page.locator("input[type=file]").set_input_files(
             [tmp_path / f"{i}-{j}.png" for j in range(2)]

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from extract.datasets import archive as archives  # noqa: E402 - found by the path above
-from extract.datasets.archive import check, unpack  # noqa: E402 - found by the path above
+from extract.datasets.archive import check_archive, unpack  # noqa: E402 - found by the path above
 from extract.datasets.sources import locate  # noqa: E402 - found by the path above
 from tests.extract.misbehaving import serving  # noqa: E402 - found by the path above
 from toolkit.errors import ToolkitError  # noqa: E402 - found by the path above
@@ -124,7 +124,7 @@ def by_check(data: bytes, place: Path, _: Server) -> bool:
     archive = place / "a.zip"
     archive.write_bytes(data)
     try:
-        check(archive)
+        check_archive(archive)
     finally:
         archive.unlink()
     return True

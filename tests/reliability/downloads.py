@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from extract.datasets import (  # noqa: E402 - found by the path above
     download,
-    pace,
+    minimum_rate,
 )
 from extract.datasets.download import fetch  # noqa: E402 - found by the path above
 from extract.errors import DownloadError  # noqa: E402 - found by the path above
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="1,000 drawn sequences, not 60")
     full = parser.parse_args().full
     download.BACKOFF, download.READ_TIMEOUT = 0.001, 0.3
-    pace.PATIENCE, pace.MIN_RATE = 0.4, 10_000.0
+    minimum_rate.WINDOW, minimum_rate.MIN_RATE = 0.4, 10_000.0
     print(f"seed {SEED}", file=sys.stderr)
     middle = ("cut in the middle", cut(N // 2))
     sequences = [[fault] for fault in FAULTS.items()]

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path above
 from hypothesis import strategies as st  # noqa: E402 - the path above comes first
 
-from extract.datasets import dataset  # noqa: E402 - the path above comes first
+from extract.datasets.layouts import read_dataset  # noqa: E402 - the path above comes first
 from extract.errors import DataError, ImageError, RecipeError  # noqa: E402 - the path above
 from extract.images import decoding  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
@@ -136,7 +136,7 @@ class Readers:
         """Read a data set's CSV file, and split what has no split."""
         self.table.write_bytes(data)
         with contextlib.suppress(DataError):
-            found = dataset.read(self.table)
+            found = read_dataset(self.table)
             if not found.has_split:
                 found.with_hashed_split(["ab" * 32] * len(found), 0.5, 0)
 

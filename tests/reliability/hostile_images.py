@@ -32,7 +32,7 @@ from PIL import Image
 from cache.location import cache_folder
 from cache.store import Store
 from extract import pipeline
-from extract.datasets import dataset
+from extract.datasets.layouts import read_dataset
 from extract.images import decoder_pool
 from extract.images.loading import ReadSettings
 from extract.pipeline import extract
@@ -104,7 +104,7 @@ class Trial:
             hostile.write(path, good.read_bytes())
             self.good.append(good)
             self.hostile[path] = hostile
-        listed = {item.path for item in dataset.read(self.folder / "data").items}
+        listed = {item.path for item in read_dataset(self.folder / "data").items}
         unlisted = {*self.good, *self.hostile} - listed
         self.broken += [f"{path!r} is not listed" for path in unlisted]
         self.expected = self._embed(self.good, workers=2)[1]

@@ -12,7 +12,7 @@ import pytest
 from classify.serving.live_model import LiveModel
 from classify.serving.model import Model
 from extract.backbones.catalog import construct
-from extract.datasets.shapes import CLASSES, picture
+from extract.datasets.shapes import CLASSES, draw_image
 from reports import record, tables
 from reports.reading import read_record
 from tests.commands import run_command
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for index in range(n_images):
             path = home / "pictures" / split / CLASSES[index % 6] / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), picture(split, index)[:, :, ::-1])
+            cv2.imwrite(str(path), draw_image(split, index)[:, :, ::-1])
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     done = run_command(
         "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
@@ -52,7 +52,7 @@ def test_it_predicts_what_a_model_of_files_predicts(
 ) -> None:
     """Calibrated, from embeddings and from pixels alike."""
     path = tmp_path / "new.png"
-    cv2.imwrite(str(path), picture("test", 200)[:, :, ::-1])
+    cv2.imwrite(str(path), draw_image("test", 200)[:, :, ::-1])
     weights, cache = str(home / "vgg16.npz"), home / "cache"
     (expected,) = Model(home / "run", classifier, weights=weights, cache=cache).predict_files(
         [path]

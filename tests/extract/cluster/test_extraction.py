@@ -24,7 +24,7 @@ from extract.cluster.extraction import (
     embed,
     loading,
 )
-from extract.datasets.shapes import picture
+from extract.datasets.shapes import draw_image
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.options import BaseSettings
@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     (home / "pictures").mkdir()
     for i in range(N_PICTURES):
-        cv2.imwrite(str(home / "pictures" / f"{i:03}.png"), picture("train", i)[:, :, ::-1])
+        cv2.imwrite(str(home / "pictures" / f"{i:03}.png"), draw_image("train", i)[:, :, ::-1])
     same = (home / "pictures" / "000.png").read_bytes()
     (home / "pictures" / "100.png").write_bytes(same)
     (home / "pictures" / "050.png").write_bytes(same[:500])

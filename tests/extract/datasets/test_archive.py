@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cache import disk
 from extract.datasets import archive as archives
-from extract.datasets.archive import appearing, check, unpack
+from extract.datasets.archive import check_archive, unpack
 from extract.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def place(tmp_path: Path) -> Path:
 def refusal(archive: Path, place: Path) -> str:
     """Return why an archive is neither unpacked nor passed, after a look that nothing is left."""
     with pytest.raises(ArchiveError) as judged:
-        check(archive)
+        check_archive(archive)
     with pytest.raises(ArchiveError) as refused:
         unpack(archive, place / "pets")
     assert str(judged.value) == str(refused.value)
@@ -183,7 +184,9 @@ def test_names_that_are_one_on_other_systems_are_refused(
     tmp_path: Path, place: Path, first: str, second: str
 ) -> None:
     """Letter case and composition tell no files apart, in folders' names neither."""
-    assert "it holds both" in refusal(make(tmp_path / "a.zip", {first: b"1", second: b"2"}), place)
+    assert "it contains both" in refusal(
+        make(tmp_path / "a.zip", {first: b"1", second: b"2"}), place
+    )
 
 
 def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path, place: Path) -> None:
@@ -360,13 +363,13 @@ def test_scratch_folders_of_killed_runs_are_swept_a_day_later(
 ) -> None:
     """Old scratch folders of the same name go; a young one may still be in use."""
     (place / ".o[u]t.killed.partial").mkdir()
-    with appearing(place / "o[u]t"):
+    with disk.atomic_folder(place / "o[u]t"):
         pass
     assert (place / ".o[u]t.killed.partial").exists()
     (place / "o[u]t").rmdir()
     tomorrow = time.time() + 2 * 24 * 60 * 60
     monkeypatch.setattr(time, "time", lambda: tomorrow)
-    with appearing(place / "o[u]t"):
+    with disk.atomic_folder(place / "o[u]t"):
         pass
     assert [path.name for path in place.iterdir()] == ["o[u]t"]
 
@@ -391,7 +394,7 @@ def test_no_damage_raises_anything_else(tmp_path: Path, changes: list[tuple[int,
     path.write_bytes(data)
     raised: Exception | None = None
     try:
-        check(path)
+        check_archive(path)
     except Exception as error:  # noqa: BLE001 - which one it may be is what is tested
         raised = error
     assert raised is None or isinstance(raised, ArchiveError)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from extract.datasets import dataset
-from extract.datasets.corrections import relabelled
+from extract.datasets.corrections import apply_corrections
+from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
 from toolkit.csv_cells import write_csv
 
@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Dataset:
     for name in ("cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png"):
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / name).touch()
-    return dataset.read(tmp_path / "data")
+    return read_dataset(tmp_path / "data")
 
 
 def labels_of(found: Dataset) -> dict[str, str]:
@@ -38,9 +38,9 @@ def test_labels_are_changed_and_images_left_out(
     rows = [["cats/1.png", "dogs", "0.9"], ["dogs/2.png", "", "0.1"], ["dogs/1.png", "dogs", ""]]
     write_csv(tmp_path / "corrected.csv", ["path", "label", "likely"], rows)
     with caplog.at_level(logging.INFO, logger="extract"):
-        found = relabelled(data, tmp_path / "corrected.csv")
+        found = apply_corrections(data, tmp_path / "corrected.csv")
     assert labels_of(found) == {"cats/1.png": "dogs", "cats/2.png": "cats", "dogs/1.png": "dogs"}
-    assert "1 labels changed, 1 images left out" in caplog.text
+    assert "1 label changed, 1 image left out" in caplog.text
 
 
 def test_a_new_class_is_mentioned(
@@ -49,24 +49,28 @@ def test_a_new_class_is_mentioned(
     """It may be meant, and it may be a typing error."""
     write_csv(tmp_path / "corrected.csv", ["Path", "Label"], [["cats/1.png", "dgos"]])
     with caplog.at_level(logging.INFO, logger="extract"):
-        assert relabelled(data, tmp_path / "corrected.csv").classes == ["cats", "dgos", "dogs"]
-    assert "not there before: dgos (did you mean dogs?)" in caplog.text
+        assert apply_corrections(data, tmp_path / "corrected.csv").classes == [
+            "cats",
+            "dgos",
+            "dogs",
+        ]
+    assert "new class: dgos (did you mean dogs?)" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("header", "rows", "words"),
     [
         (["path", "class"], [["cats/1.png", "dogs"]], "expected the columns path and label"),
-        (["path", "label"], [["cats/9.png", "dogs"]], "has no image 'cats/9.png'; paths are"),
+        (["path", "label"], [["cats/9.png", "dogs"]], "has no image 'cats/9.png'; write paths as"),
         (
             ["path", "label"],
             [["cats/8.png", "dogs"], ["cats/9.png", "dogs"]],
-            "has no image 'cats/8.png' nor 1 others",
+            "has no image 'cats/8.png', nor 1 other image",
         ),
         (
             ["path", "label"],
             [["cats/1.png", "dogs"], ["cats/1.png", "cats"]],
-            "line 3: 'cats/1.png' stands twice",
+            "line 3: 'cats/1.png' appears twice",
         ),
     ],
 )
@@ -76,10 +80,10 @@ def test_a_file_that_does_not_fit_is_refused(
     """With what was expected, and what was found."""
     write_csv(tmp_path / "corrected.csv", header, rows)
     with pytest.raises(DataError, match=words):
-        relabelled(data, tmp_path / "corrected.csv")
+        apply_corrections(data, tmp_path / "corrected.csv")
 
 
 def test_a_file_that_is_not_there_is_said_so(data: Dataset, tmp_path: Path) -> None:
     """One sentence, no traceback."""
     with pytest.raises(DataError, match="cannot be read as CSV"):
-        relabelled(data, tmp_path / "absent.csv")
+        apply_corrections(data, tmp_path / "absent.csv")

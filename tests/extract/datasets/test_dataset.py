@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from extract.datasets.dataset import Dataset, Item, counts, images_in, read
+from extract.datasets.dataset import Dataset, Item, counts
+from extract.datasets.layouts import images_in, read_dataset
 from extract.errors import DataError
 
 
@@ -28,7 +29,7 @@ def test_the_lessons_folders(tmp_path: Path) -> None:
     """CLASS-train and CLASS-test give label and split; classes are sorted: dogs = 1, cats = 0."""
     touch(tmp_path, "dogs-train/dog.1.jpg", "cats-train/cat.1.jpg", "cats-test/cat.4001.jpg",
           "dogs-test/dog.4001.JPG", "dogs-train/notes.txt")  # fmt: skip
-    dataset = read(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.classes == ["cats", "dogs"]
     assert found(dataset) == [
         ("cats-test/cat.4001.jpg", "cats", "test"),
@@ -43,7 +44,7 @@ def test_the_lessons_folders(tmp_path: Path) -> None:
 def test_train_and_test_folders_of_classes(tmp_path: Path, test_folder: str) -> None:
     """train/CLASS and test/CLASS, or what others call the test."""
     touch(tmp_path, "train/a/1.png", "train/b/1.png", f"{test_folder}/a/2.png")
-    assert found(read(tmp_path)) == sorted(
+    assert found(read_dataset(tmp_path)) == sorted(
         [("train/a/1.png", "a", "train"), ("train/b/1.png", "b", "train"),
          (f"{test_folder}/a/2.png", "a", "test")]
     )  # fmt: skip
@@ -52,7 +53,7 @@ def test_train_and_test_folders_of_classes(tmp_path: Path, test_folder: str) -> 
 def test_a_folder_per_class_has_no_split_yet(tmp_path: Path) -> None:
     """Images may lie deeper below the class's folder; hidden files are passed over."""
     touch(tmp_path, "a/1.jpg", "a/deep/2.webp", "b/3.bmp", "b/.hidden.jpg", ".git/x.jpg")
-    dataset = read(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert found(dataset) == [("a/1.jpg", "a", None), ("a/deep/2.webp", "a", None),
                               ("b/3.bmp", "b", None)]  # fmt: skip
     assert not dataset.has_split
@@ -61,24 +62,27 @@ def test_a_folder_per_class_has_no_split_yet(tmp_path: Path) -> None:
 def test_kaggles_file_names(tmp_path: Path) -> None:
     """CLASS.NUMBER.jpg in one folder, or in its train/; an unlabelled test/ is passed over."""
     touch(tmp_path, "train/cat.0.jpg", "train/dog.0.jpg", "test/1.jpg", "readme.txt")
-    assert found(read(tmp_path)) == [("train/cat.0.jpg", "cat", None),
+    assert found(read_dataset(tmp_path)) == [("train/cat.0.jpg", "cat", None),
                                      ("train/dog.0.jpg", "dog", None)]  # fmt: skip
-    assert [i.label for i in read(tmp_path / "train").items] == ["cat", "dog"]
+    assert [i.label for i in read_dataset(tmp_path / "train").items] == ["cat", "dog"]
 
 
 def test_a_single_folder_around_the_classes_is_stepped_into(tmp_path: Path) -> None:
     """Archives often hold one folder, and a Mac's hold another for itself."""
     touch(tmp_path, "pets/cats/1.jpg", "pets/dogs/1.jpg", "__MACOSX/pets/cats/._1.jpg")
-    assert read(tmp_path).classes == ["cats", "dogs"]
+    assert read_dataset(tmp_path).classes == ["cats", "dogs"]
 
 
 def test_csv_with_and_without_a_split(tmp_path: Path) -> None:
     """Paths are relative to the CSV file; the split column is optional."""
     touch(tmp_path, "x/1.jpg", "x/2.jpg")
     (tmp_path / "d.csv").write_text("path,label,split\nx/1.jpg,b,train\nx/2.jpg,a,TEST\n")
-    assert found(read(tmp_path / "d.csv")) == [("x/1.jpg", "b", "train"), ("x/2.jpg", "a", "test")]
+    assert found(read_dataset(tmp_path / "d.csv")) == [
+        ("x/1.jpg", "b", "train"),
+        ("x/2.jpg", "a", "test"),
+    ]
     (tmp_path / "e.csv").write_text("label,path\nb,x/1.jpg\na,x/2.jpg\n")
-    assert not read(tmp_path / "e.csv").has_split
+    assert not read_dataset(tmp_path / "e.csv").has_split
 
 
 @pytest.mark.parametrize(
@@ -86,11 +90,11 @@ def test_csv_with_and_without_a_split(tmp_path: Path) -> None:
     [
         ("", "expected the columns path,label"),
         ("file,label\nx,y\n", "found file,label"),
-        ("path,label\n", "found none below the heading"),
+        ("path,label\n", "found none below the header"),
         ("path,label\nabsent.jpg,a\n", "line 2: there is no file"),
         ("path,label\nx/1.jpg,\n", "line 2: expected a path and a label"),
-        ("path,label,split\nx/1.jpg,a,holdout\n", "line 2: split is 'holdout'"),
-        ("path,label\nx/1.jpg,a\nx/1.jpg,b\n", "stands twice, once as a"),
+        ("path,label,split\nx/1.jpg,a,holdout\n", "line 2: the split is 'holdout'"),
+        ("path,label\nx/1.jpg,a\nx/1.jpg,b\n", "appears twice, once as a"),
         ("path,label,split\nx/1.jpg,a,test\nx/2.jpg,a,\n", "has no split"),
     ],
 )
@@ -99,30 +103,30 @@ def test_a_wrong_csv_is_named_with_its_line(tmp_path: Path, text: str, message: 
     touch(tmp_path, "x/1.jpg", "x/2.jpg")
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        read(tmp_path / "d.csv")
+        read_dataset(tmp_path / "d.csv")
 
 
 def test_a_class_folder_without_images_is_an_error(tmp_path: Path) -> None:
     """A label without images is named, not passed over."""
     touch(tmp_path, "a/1.jpg", "b/notes.txt")
-    with pytest.raises(DataError, match="class 'b' has a folder without images"):
-        read(tmp_path)
+    with pytest.raises(DataError, match="class 'b' has no images"):
+        read_dataset(tmp_path)
 
 
 def test_a_folder_without_a_layout_lists_the_layouts(tmp_path: Path) -> None:
     """The message says which layouts there are, and what was found instead."""
     touch(tmp_path, "holiday1.jpg", "holiday2.jpg")
-    with pytest.raises(DataError, match=r"a folder per class.*found holiday1.jpg, holiday2.jpg"):
-        read(tmp_path)
+    with pytest.raises(DataError, match=r"one folder per class.*found holiday1.jpg, holiday2.jpg"):
+        read_dataset(tmp_path)
     with pytest.raises(DataError, match="found neither"):
-        read(tmp_path / "absent")
+        read_dataset(tmp_path / "absent")
 
 
 def test_names_of_any_bytes_are_read(tmp_path: Path) -> None:
     """Class names with newlines and bytes outside UTF-8 are names like others."""
     odd = os.fsdecode(b"caf\xe9\n")
     touch(tmp_path, f"{odd}/1.jpg", "b/1.jpg")
-    assert read(tmp_path).classes == sorted([odd, "b"])
+    assert read_dataset(tmp_path).classes == sorted([odd, "b"])
 
 
 def digests(n: int, salt: str = "") -> list[str]:
@@ -185,5 +189,5 @@ def test_images_in_takes_files_and_folders(tmp_path: Path) -> None:
     assert images_in(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
     with pytest.raises(DataError, match="no file or folder"):
         images_in(tmp_path / "absent")
-    with pytest.raises(DataError, match="holds no image"):
+    with pytest.raises(DataError, match="contains no images"):
         images_in(touch(tmp_path, "empty/x.txt") / "empty")

@@ -52,7 +52,7 @@ def test_a_download_cut_again_and_again_gets_through(server: Server, target: Pat
 def test_a_part_of_an_earlier_call_is_resumed(server: Server, target: Path) -> None:
     """What one call has got, the next call does not fetch again."""
     server.faults = [cut(300_000), *[status(503)] * 4]
-    with pytest.raises(DownloadError, match="300000 bytes are kept"):
+    with pytest.raises(DownloadError, match="300,000 bytes are kept"):
         fetch(server.url, target)
     assert not target.exists()
     fetch(server.url, target, verify=is_content)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from extract.datasets import dataset
+from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
 from tests.extract.test_addresses import draw, in_memory, listed
 from toolkit.addresses import place
@@ -30,8 +30,8 @@ def test_layouts_are_those_of_folders(tmp_path: Path, files: list[str]) -> None:
     """Each image with the label and split that it has on disk, in the same order."""
     for i, name in enumerate(files):
         draw(tmp_path / "data" / name, i)
-    here = dataset.read(tmp_path / "data")
-    there = dataset.read(in_memory(tmp_path / "data"))
+    here = read_dataset(tmp_path / "data")
+    there = read_dataset(in_memory(tmp_path / "data"))
     assert listed(there) == listed(here)
     assert there.classes == here.classes
 
@@ -43,7 +43,7 @@ def test_a_name_may_be_the_folder_of_others(first: str, monkeypatch: pytest.Monk
     names.sort(key=lambda name: name != f"/bucket/{first}")
     address = place("memory://bucket")
     monkeypatch.setattr(type(address.fs), "find", lambda *_, **__: names)
-    found = dataset.read(address)
+    found = read_dataset(address)
     assert listed(found) == [("cats/1.png", "cats", None), ("dogs/2.png", "dogs", None)]
 
 
@@ -61,7 +61,7 @@ def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             return _real(*args, **kwargs)
 
         monkeypatch.setattr(type(address.fs), method, noting)
-    assert len(dataset.read(address)) == 20
+    assert len(read_dataset(address)) == 20
     # `find` itself lists folder by folder.
     assert asked.count("find") == 1
     assert len(asked) < 2 * 25
@@ -78,4 +78,4 @@ def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_an_address_without_pictures_is_one_error(address: str, words: str) -> None:
     """Which names it."""
     with pytest.raises(DataError, match=words):
-        dataset.read(place(address))
+        read_dataset(place(address))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shapes.draw(tmp_path_factory.mktemp("drawn") / "shapes")
+    return shapes.draw_dataset(tmp_path_factory.mktemp("drawn") / "shapes")
 
 
 def test_the_set_has_its_sizes_and_classes(drawn: Path) -> None:
@@ -47,7 +47,7 @@ def test_every_file_is_a_picture_of_about_one_size(drawn: Path) -> None:
 
 def test_the_set_is_the_same_every_time(drawn: Path, tmp_path: Path) -> None:
     """Drawing again gives the same bytes in the same files."""
-    again = shapes.draw(tmp_path / "again")
+    again = shapes.draw_dataset(tmp_path / "again")
     first = {path.relative_to(drawn): path.read_bytes() for path in drawn.rglob("*.jpg")}
     second = {path.relative_to(again): path.read_bytes() for path in again.rglob("*.jpg")}
     assert first == second
@@ -60,10 +60,10 @@ def test_no_two_pictures_are_alike(drawn: Path) -> None:
 
 def test_a_picture_is_drawn_without_its_neighbours(drawn: Path) -> None:
     """A picture drawn alone is the one in the set."""
-    alone = shapes.picture("test", 7)
+    alone = shapes.draw_image("test", 7)
     assert alone.dtype == np.uint8
-    stored = drawn / "test" / shapes.label(7) / "007.jpg"
-    assert stored.read_bytes() == shapes.jpeg(alone)
+    stored = drawn / "test" / shapes.class_of(7) / "007.jpg"
+    assert stored.read_bytes() == shapes.encode_jpeg(alone)
 
 
 @pytest.mark.parametrize("name", shapes.CLASSES)
@@ -77,7 +77,7 @@ def test_outlines_just_fit_the_unit_circle(name: str) -> None:
 def test_progress_counts_to_the_end(tmp_path: Path) -> None:
     """Progress ends at 600 of 600."""
     seen: list[tuple[str, int, int]] = []
-    shapes.draw(tmp_path / "s", progress=lambda *report: seen.append(report))
+    shapes.draw_dataset(tmp_path / "s", progress=lambda *report: seen.append(report))
     assert seen[-1] == ("drawing shapes", 600, 600)
 
 
@@ -89,12 +89,12 @@ def test_a_stopped_run_leaves_no_half_set(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        shapes.draw(tmp_path / "s", progress=stop)
+        shapes.draw_dataset(tmp_path / "s", progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     """The system's refusal is told with what to do."""
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="--cache DIR"):
-        shapes.draw(tmp_path / "file" / "s")
+    with pytest.raises(DataError, match="another cache folder"):
+        shapes.draw_dataset(tmp_path / "file" / "s")

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from extract.datasets import dataset, shapes, sources
+from extract.datasets import shapes, sources
+from extract.datasets.dataset import counts
 from extract.datasets.download import UnreachableError, git_blob_id
+from extract.datasets.layouts import read_dataset
 from extract.datasets.sources import locate
 from extract.errors import ArchiveError, DownloadError
 from tests.extract.file_server import PARTS, Server, listing, make_zip, serving
@@ -44,8 +46,7 @@ def test_dogs_vs_cats_is_downloaded_and_unpacked(official: Server, cache: Path) 
         entry for part in PARTS for entry in (part, f"{part}/1.jpg", f"{part}/2.jpg")
     )
     assert [path.name for path in (cache / "data").iterdir()] == ["dogs-vs-cats"]
-    assert len(dataset.read(source.path)) == 8
-    assert official.url in source.note
+    assert len(read_dataset(source.path)) == 8
 
 
 def test_a_second_run_downloads_nothing(official: Server, cache: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_stopped_run_keeps_the_parts_it_has(official: Server, cache: Path) -> 
 def test_a_file_with_another_blob_id_is_refused(official: Server, cache: Path) -> None:
     """A zip file that is not the expected one is never unpacked."""
     make_zip(official.folder / "cats-test.zip", "cats-test/other.jpg")
-    with pytest.raises(DownloadError, match=r"cats-test\.zip is not the file.*git blob id"):
+    with pytest.raises(DownloadError, match=r"cats-test\.zip is not the expected.*git blob id"):
         locate("dogs-vs-cats", cache=cache)
     assert not list(cache.rglob("other.jpg"))
     assert not list(cache.rglob("*.zip"))
@@ -79,7 +80,7 @@ def test_a_file_with_another_blob_id_is_refused(official: Server, cache: Path) -
 
 def test_an_explicit_word_never_falls_back(nobody: str, cache: Path) -> None:
     """A host that cannot be reached is an error that names the other choices."""
-    with pytest.raises(UnreachableError, match=r"could not be reached.*--mirror.*--data shapes"):
+    with pytest.raises(UnreachableError, match=r"could not be reached.*data set shapes.*a mirror"):
         locate("dogs-vs-cats", cache=cache, mirror_url=nobody)
 
 
@@ -108,7 +109,7 @@ def test_a_damaged_file_of_a_mirror_is_refused(lesson: Server, cache: Path) -> N
     archive = lesson.folder / "cats-train.zip"
     good = archive.read_bytes()
     archive.write_bytes(good.replace(b"picture cats", b"picture rats"))
-    with pytest.raises(DownloadError, match=r"cats-train\.zip is not the file"):
+    with pytest.raises(DownloadError, match=r"cats-train\.zip is not the expected file"):
         locate("dogs-vs-cats", cache=cache, mirror_url=lesson.url)
     archive.write_bytes(good)
     assert len(listing(locate("dogs-vs-cats", cache=cache, mirror_url=lesson.url).path)) == 12
@@ -154,7 +155,7 @@ def test_auto_out_of_reach_says_so_and_takes_shapes(
     with caplog.at_level(logging.INFO, "extract"):
         source = locate("auto", cache=cache, mirror_url=nobody)
     assert source.name == "shapes"
-    assert "could not be reached: the drawn set shapes is used instead" in caplog.text
+    assert "could not be downloaded: the drawn data set shapes is used instead" in caplog.text
 
 
 def test_auto_does_not_hide_other_failures(lesson: Server, cache: Path) -> None:
@@ -188,6 +189,6 @@ def test_the_photographs_come_from_a_mirror(cache: Path) -> None:
         pytest.skip("DOGS_VS_CATS_DIR does not name the folder with the four zip files")
     with serving(Path(folder)) as server:
         source = locate("dogs-vs-cats", cache=cache, mirror_url=server.url)
-    photographs = dataset.read(source.path)
+    photographs = read_dataset(source.path)
     assert len(photographs) == 3000
-    assert dataset.counts(photographs.items, photographs.classes, "test") == [500, 500]
+    assert counts(photographs.items, photographs.classes, "test") == [500, 500]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from extract.datasets import pace
-from extract.datasets.pace import TooSlow, paced
+from extract.datasets import minimum_rate
+from extract.datasets.minimum_rate import TooSlowError, at_minimum_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expect ten items in 0.2 s."""
-    monkeypatch.setattr(pace, "PATIENCE", 0.2)
-    monkeypatch.setattr(pace, "MIN_RATE", 50.0)
+    monkeypatch.setattr(minimum_rate, "WINDOW", 0.2)
+    monkeypatch.setattr(minimum_rate, "MIN_RATE", 50.0)
 
 
 def numbers(count: int, seconds: float) -> Iterator[int]:
@@ -35,7 +35,7 @@ def one(_: int) -> int:
 
 def test_items_and_their_end_are_passed_on() -> None:
     """What is fast enough comes through in order, and ends where it ends."""
-    assert list(paced(numbers(100, 0.0), one)) == list(range(100))
+    assert list(at_minimum_rate(numbers(100, 0.0), one)) == list(range(100))
 
 
 def test_errors_are_passed_on() -> None:
@@ -47,32 +47,32 @@ def test_errors_are_passed_on() -> None:
 
     found = []
     with pytest.raises(OSError, match="broken"):
-        found.extend(paced(failing(), one))
+        found.extend(at_minimum_rate(failing(), one))
 
 
 def test_a_slow_iterator_is_stopped() -> None:
     """Fewer items than the pace asks for are an end with an error."""
-    with pytest.raises(TooSlow):
-        list(paced(numbers(1000, 0.05), one))
+    with pytest.raises(TooSlowError):
+        list(at_minimum_rate(numbers(1000, 0.05), one))
 
 
 def test_silence_is_slow() -> None:
     """An iterator that yields nothing is not waited for any longer than the pace says."""
     started = time.monotonic()
-    with pytest.raises(TooSlow):
-        list(paced(numbers(1, 2.0), one))
+    with pytest.raises(TooSlowError):
+        list(at_minimum_rate(numbers(1, 2.0), one))
     assert time.monotonic() - started < 1
 
 
 def test_an_iterator_that_is_fast_enough_is_never_stopped() -> None:
     """Many spans of patience may pass as long as each of them brings enough."""
-    assert len(list(paced(numbers(100, 0.008), one))) == 100
+    assert len(list(at_minimum_rate(numbers(100, 0.008), one))) == 100
 
 
 def test_the_time_of_the_caller_does_not_count() -> None:
     """A caller that writes slowly does not make the sender slow."""
     found = []
-    for number in paced(numbers(5, 0.0), one):
+    for number in at_minimum_rate(numbers(5, 0.0), one):
         time.sleep(0.1)
         found.append(number)
     assert found == list(range(5))
@@ -89,6 +89,6 @@ def test_an_iterator_that_is_left_is_closed() -> None:
         finally:
             closed.set()
 
-    with closing(paced(endless(), one)) as items:
+    with closing(at_minimum_rate(endless(), one)) as items:
         assert next(items) == 1
     assert closed.wait(2)

@@ -1,0 +1,204 @@
+"""`load_dataset`: from the name, path or address of a data set to its labelled, split images."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.location import cache_folder
+from cache.store import Store
+from extract.datasets.corrections import apply_corrections
+from extract.datasets.layouts import read_dataset
+from extract.datasets.sources import locate
+from extract.errors import DataError
+from extract.pipeline import hash_images
+from toolkit.progress import Progress, as_progress, silent
+from toolkit.wording import plural
+
+if TYPE_CHECKING:
+    from extract.datasets.dataset import Dataset
+
+logger = logging.getLogger(__name__)
+
+MAX_SEED = 2**32 - 1
+
+
+def load_dataset(
+    data: str | os.PathLike[str] = "auto",
+    *,
+    test_size: float = 0.2,
+    seed: int = 0,
+    labels: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    mirror_url: str | None = None,
+    progress: bool | Progress = False,
+) -> Dataset:
+    """Load a data set of labelled images: paths, labels and the split into training and test.
+
+    Parameters
+    ----------
+    data : str or path, default="auto"
+        - ``"auto"``: the folder ``data`` if it contains images; else ``"dogs-vs-cats"``; else, if
+          its server cannot be reached, ``"shapes"``.
+        - ``"dogs-vs-cats"``: 3,000 photographs, which are downloaded once.
+        - ``"shapes"``: 600 small pictures of outlines in six classes, drawn on this machine.
+        - A folder: one subfolder per class, or ``train/CLASS`` and ``test/CLASS``, or
+          ``CLASS-train`` and ``CLASS-test``, or files named ``CLASS.NUMBER.jpg``.
+        - A ``.csv`` file with the columns ``path``, ``label`` and, optionally, ``split``.
+        - A ``.zip`` file or the URL of one.
+        - The address of a folder or ``.csv`` file, as in ``s3://bucket/pictures``.
+    test_size : float, default=0.2
+        Share of every class that becomes the test split. A split that the data have is kept.
+    seed : int, default=0
+        Draws the test split; between 0 and 2**32 - 1.
+    labels : str or path, default=None
+        A ``.csv`` file with the columns ``path`` and ``label``. Its labels replace those of the
+        data; an image whose label is empty is left out.
+    cache : str or path, default=None
+        The cache folder; None takes the environment variable ``FROZEN_FEATURES_CACHE``, or else
+        the user's cache folder.
+    mirror_url : str, default=None
+        Address to download the files of ``"dogs-vs-cats"`` from.
+    progress : bool or Progress, default=False
+        True shows a progress bar. A callback is called with the stage and the units done and in
+        total.
+
+    Returns
+    -------
+    Dataset
+        With `train` and `test` (each with `paths` and `labels`), `classes` and `to_frame()`.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set, it has only one class, or a parameter is out of range.
+    DownloadError
+        If it cannot be downloaded.
+    CacheError
+        If the cache folder cannot be used.
+
+    See Also
+    --------
+    extract.Embedder : Turns the images into embeddings.
+
+    Notes
+    -----
+    The split is the one that ``python -m extract`` and ``python -m classify`` draw with the same
+    share and seed: it depends on the bytes of each image. The images are therefore read once; their
+    SHA-256 are remembered in the cache. Whether they can be decoded is found out when they are
+    embedded.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from extract import load_dataset
+    >>> data = load_dataset("shapes", cache=mkdtemp())
+    >>> data
+    <Dataset 'shapes': 600 images in 6 classes, 400 to train and 200 to test (as given)>
+    >>> data.classes
+    ['cross', 'disc', 'hexagon', 'square', 'star', 'triangle']
+    >>> data.test.paths[0].name, data.test.labels[0]
+    ('000.jpg', 'cross')
+    >>> data.to_frame().groupby("split").size().to_dict()
+    {'test': 200, 'train': 400}
+    """
+    _check_parameters(data, test_size, seed)
+    with as_progress(progress) as report:
+        dataset = load_unsplit(
+            str(data),
+            labels=labels,
+            cache=cache,
+            mirror_url=mirror_url,
+            progress=report,
+        )
+        if len(dataset.classes) < 2:
+            raise DataError(
+                f"{dataset.name} has only one class, {dataset.classes[0]!r}, with "
+                f"{plural(len(dataset), 'image')}; expected at least two classes to tell apart",
+                setting="data",
+            )
+        if dataset.has_split:
+            return dataset
+        return _split(dataset, Store(cache_folder(cache)), test_size, seed, report)
+
+
+def load_unsplit(
+    data: str,
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    mirror_url: str | None = None,
+    progress: Progress = silent,
+) -> Dataset:
+    """Do what `load_dataset` does, except for drawing a split where the data have none.
+
+    Parameters
+    ----------
+    data, labels, cache, mirror_url, progress
+        See `load_dataset`.
+
+    Returns
+    -------
+    Dataset
+        Its items have no split if the data have none.
+
+    Raises
+    ------
+    ToolkitError
+        See `load_dataset`.
+    """
+    source = locate(data, cache=cache_folder(cache), mirror_url=mirror_url, progress=progress)
+    dataset = read_dataset(source.path, source.name)
+    return apply_corrections(dataset, Path(labels)) if labels else dataset
+
+
+def _check_parameters(data: object, test_size: object, seed: object) -> None:
+    if not isinstance(data, str | os.PathLike) and not hasattr(data, "fs"):  # as UPath has
+        raise DataError(
+            f"expected a name, path or address of a data set, found {type(data).__name__}",
+            setting="data",
+        )
+    if not isinstance(test_size, Real) or not 0 < float(test_size) < 1:
+        raise DataError(
+            f"expected a share of test images between 0 and 1, as in 0.2, found {test_size!r}",
+            setting="test_size",
+        )
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) <= MAX_SEED:
+        raise DataError(
+            f"expected a whole number from 0 to {MAX_SEED:,} as seed, found {seed!r}",
+            setting="seed",
+        )
+
+
+def _split(
+    dataset: Dataset, store: Store, test_size: float, seed: int, progress: Progress
+) -> Dataset:
+    """Draw the test split from the readable images.
+
+    Unreadable ones stay in the training split, so that whoever embeds them reports them.
+    """
+    digests, unreadable = hash_images(
+        [item.path for item in dataset.items], store, progress=progress
+    )
+    readable = dataclasses.replace(
+        dataset, items=tuple(item for item in dataset.items if item.path in digests)
+    )
+    split = readable.with_hashed_split(
+        [digests[item.path] for item in readable.items], test_size, seed
+    )
+    if not unreadable:
+        return split
+    path, reason = next(iter(unreadable.items()))
+    logger.warning(
+        "%s cannot be read, for example %s: %s",
+        plural(len(unreadable), "image"), path, reason,
+    )  # fmt: skip
+    drawn = {item.path: item for item in split.items}
+    items = (
+        drawn.get(item.path) or dataclasses.replace(item, split="train") for item in dataset.items
+    )
+    return dataclasses.replace(split, items=tuple(items))
