@@ -56,7 +56,7 @@ def record_run(
             classes=first.classes,
             train_counts=first.counts("train"),
             test_counts=first.counts("test"),
-            split=first.dataset.split,
+            split=first.dataset.split_origin,
             fingerprint=first.fingerprint,
         ),
         bases=bases,
