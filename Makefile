@@ -25,7 +25,7 @@ CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test quick lint fast reliability bench clean
+.PHONY: help demo test quick lint fast docs reliability bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,7 +36,7 @@ demo: .venv/run-stamp ## embed and classify drawn shapes, and print how good eac
 	$(BIN)/python -m extract --data shapes
 	$(BIN)/python -m classify --data shapes --clf all
 
-test: quick ## check and test everything
+test: quick docs ## check and test everything
 	$(PYTEST) -m 'slow and not photographs'
 	$(BIN)/python -m pytest -m photographs tests/test_photographs.py tests/extract
 
@@ -52,6 +52,11 @@ lint: .venv/dev-stamp
 fast: .venv/dev-stamp
 	$(PYTEST) -m 'not slow and not photographs'
 
+docs: .venv/dev-stamp ## build the pages of docs/ and the API reference, with no network and no warnings
+	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --fresh-env \
+	  --doctree-dir build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
 reliability: .venv/dev-stamp ## break everything on purpose, with the full counts (under half an hour)
 	@mkdir -p build/reliability; started=$$(date +%s); broken=; \
 	echo $(sort $(shell grep -l __main__ tests/reliability/*.py)) | xargs -P 2 -n 1 sh -c ' \
@@ -61,7 +66,7 @@ reliability: .venv/dev-stamp ## break everything on purpose, with the full count
 	echo "== $$(( $$(date +%s) - started )) seconds in all; build/reliability/ has all that was said"; \
 	[ -z "$$broken" ] || { echo "promises were broken" >&2; exit 1; }
 
-bench: .venv/dev-stamp ## measure the figures of README, one benchmark after the other, and write its table
+bench: .venv/dev-stamp ## measure every figure of docs/benchmarks.md, one benchmark after the other, and write its table
 	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 	$(BIN)/python -m benchmarks.table
 

@@ -1,5 +1,5 @@
-"""Where the figures of README and docs come from: `python -m benchmarks.extract` and so on.
+"""The benchmarks behind the figures in README and docs: `python -m benchmarks.extract` and so on.
 
-Run from the repository and as modules: a script's own folder comes first in Python's search
-path, where `extract.py` would stand in for the package of that name.
+Run them from the repository's folder and as modules. A script's own folder comes first in Python's
+search path, so `benchmarks/extract.py`, run as a script, would shadow the package `extract`.
 """

@@ -1,6 +1,6 @@
-"""Extraction from a web server that takes its time for each answer, against that from files.
+"""Extraction from a slow web server, compared with extraction from files.
 
-The server is on this machine, and shares its cores: what it costs to send is counted too.
+The server runs on the same machine and shares its cores, so the cost of sending is included.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from extract.prepare import find_dataset
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS_TO_ANSWER = 0.05
+SECONDS_PER_RESPONSE = 0.05
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Answers late, and says nothing of it."""
+    """Responds late and logs nothing."""
 
     def send_response(self, code: int, message: str | None = None) -> None:
-        """Wait as the network would, then begin to answer."""
-        time.sleep(SECONDS_TO_ANSWER)
+        """Wait as long as a network would, then begin to respond."""
+        time.sleep(SECONDS_PER_RESPONSE)
         super().send_response(code, message)
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder to this machine, and yield the address."""
+    """Serve a folder on localhost and yield its address."""
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -49,7 +49,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure both in turn, and publish."""
+    """Measure both alternately and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
@@ -62,14 +62,14 @@ def main() -> None:
             copy = folder / "pictures" / item.label / f"{item.split}-{item.path.name}"
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(item.path, copy)
-        # Calibrates, once for all that follows.
+        # Calibrate int8 once; every later run copies the model.
         extract(str(folder / "pictures"), folder / "first")
         with serving(folder / "pictures") as address:
             measure(folder, address, args.images, args.rounds)
 
 
 def measure(folder: Path, address: str, n: int, rounds: int) -> None:
-    """Extract from both, `rounds` times, each time into an empty cache."""
+    """Extract from both sources, `rounds` times, each time into an empty cache."""
     rates: dict[str, list[float]] = {"files": [], "addresses": []}
     again: list[float] = []
     for i in range(rounds):
@@ -79,7 +79,7 @@ def measure(folder: Path, address: str, n: int, rounds: int) -> None:
             rates[how].append(n / extract(data, cache))
         again.append(extract(address, folder / f"addresses {i}"))
         print(f"round {i + 1}: {rates['files'][-1]:.1f} and {rates['addresses'][-1]:.1f} images/s")
-    late = f"{1000 * SECONDS_TO_ANSWER:.0f} ms away"
+    late = f"{1000 * SECONDS_PER_RESPONSE:.0f} ms away"
     pairs = zip(rates["addresses"], rates["files"], strict=True)
     inputs.publish(
         "addresses",
@@ -92,7 +92,7 @@ def measure(folder: Path, address: str, n: int, rounds: int) -> None:
 
 
 def extract(data: str, cache: Path) -> float:
-    """Return the seconds that hashing, fetching, decoding and computing take."""
+    """Return the seconds for hashing, downloading, decoding and computing."""
     done = commands.run(
         "extract", "--data", data, "--cache", str(cache), "--weights", inputs.weights(),
         "--precision", "int8",

@@ -1,8 +1,8 @@
-"""What `classify --audit` finds of faults that are planted among the photographs.
+"""How many planted errors `classify --audit` finds among the photographs.
 
-Of the lesson's training photographs 40 get the other label, and 40 others are copied into the test:
-ten each made smaller, encoded anew, cropped by 5%, and mirrored. Which ones the seed decides. There
-may be faults in the data as they are; these count as false alarms where they are found.
+40 of the lesson's training photographs get the wrong label. 40 others are copied into the test
+split: ten each resized, re-encoded, cropped by 5% and mirrored. The seed decides which ones. Errors
+that were in the data already count as false alarms if they are found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 N_PLANTED = 40
 FIRST = 80
-"""So many suspects are looked at."""
+"""Number of suspects that are examined."""
 
 
 def main() -> None:
@@ -38,15 +38,16 @@ def main() -> None:
     parser.add_argument("--cache", metavar="DIR", help="keep the embeddings here")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     args = parser.parse_args()
-    found = []
+    measurements = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = BaseSettings(weights=inputs.weights(), cache=args.cache or folder / "cache")
         options = Options(inputs.photographs(folder), base)
         for seed in args.seeds:
-            found.append(measure(find_dataset(options), options, folder / str(seed), seed))
-            print(f"seed {seed}: {found[-1]}", flush=True)
-    flips, copies, alarms, seconds = zip(*found, strict=True)
+            dataset = find_dataset(options)
+            measurements.append(measure(dataset, options, folder / str(seed), seed))
+            print(f"seed {seed}: {measurements[-1]}", flush=True)
+    flips, copies, alarms, seconds = zip(*measurements, strict=True)
     inputs.publish(
         "audit",
         [
@@ -64,7 +65,7 @@ def main() -> None:
 def measure(
     dataset: Dataset, options: Options, folder: Path, seed: int
 ) -> tuple[float, float, float, float]:
-    """Plant faults, look for them; return both shares found, the false alarms, and the seconds."""
+    """Plant errors and search for them; return both shares found, the false alarms, the seconds."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     train = [item for item in dataset.items if item.split == "train"]
@@ -77,7 +78,7 @@ def measure(
         rows.append([str(item.path), label, str(item.split)])
     for i, item in enumerate(chosen[N_PLANTED:]):
         copy = folder / f"{i:02}-{WAYS[i % len(WAYS)].__name__}.jpg"
-        quality = 50 if WAYS[i % len(WAYS)] is encoded_anew else 95
+        quality = 50 if WAYS[i % len(WAYS)] is re_encoded else 95
         image = WAYS[i % len(WAYS)](cv2.imread(str(item.path)))
         cv2.imwrite(str(copy), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         rows.append([str(copy), item.label, "test"])
@@ -88,37 +89,37 @@ def measure(
 
 
 def shares(found: Audit, flipped: set[str]) -> tuple[float, float, float]:
-    """Return the shares of flips and copies that were found, and of other test images."""
+    """Return the shares of flipped labels and copies found, and of other test images reported."""
     flips = sum(suspect.path in flipped for suspect in found.suspects[:FIRST])
     copies = [leak for leak in found.leaks if Path(leak.test).name[2] == "-"]
     others = len(found.leaks) - len(copies)
     return flips / N_PLANTED, len(copies) / N_PLANTED, others / 1000
 
 
-def smaller(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image with 60% of the pixels a side."""
+def resized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the image at 60% of its width and height."""
     small: NDArray[np.uint8] = cv2.resize(image, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     return small
 
 
-def encoded_anew(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the image itself: it is saved in a lower quality."""
+def re_encoded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the image itself; it is saved at a lower quality."""
     return image
 
 
 def cropped(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image without 5% of its width and height, half at either end."""
+    """Return the image without 5% of its width and height, half of it at each edge."""
     height, width = image.shape[:2]
     top, left = round(0.025 * height), round(0.025 * width)
     return image[top : height - top, left : width - left]
 
 
 def mirrored(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image's mirror image."""
+    """Return the mirror image."""
     return image[:, ::-1]
 
 
-WAYS = (smaller, encoded_anew, cropped, mirrored)
+WAYS = (resized, re_encoded, cropped, mirrored)
 
 
 if __name__ == "__main__":

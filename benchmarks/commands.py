@@ -1,4 +1,4 @@
-"""The project's commands in processes of their own, with their time and memory."""
+"""Run the project's commands in separate processes, and measure time and memory."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Done:
-    """What a command did.
+    """The outcome of a command.
 
     Parameters
     ----------
     summary : dict
-        What it printed with ``--json``.
+        What the command printed with ``--json``.
     seconds : float
-        Wall-clock time from its start to its end.
+        Wall-clock time from start to end.
     peak : float
-        Peak resident memory in MiB of the command or of one process that it has started, whichever
-        is larger. Linux counts the starting process too: this one must stay small.
+        Peak resident memory in MiB of the command or of its largest child process, whichever is
+        larger. Linux includes the process that started it, so the benchmark itself must stay small.
     """
 
     summary: dict[str, Any]
@@ -38,13 +38,13 @@ def run(module: str, *arguments: str) -> Done:
     Raises
     ------
     subprocess.CalledProcessError
-        If it leaves with another status than 0; its standard error has been shown by then.
+        If the exit status is not 0; its standard error has been printed already.
     """
     command = [sys.executable, "-m", module, *arguments, "--json", "--quiet"]
     with tempfile.TemporaryDirectory() as cwd, tempfile.TemporaryFile("w+") as out:
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=cwd, stdout=out)
-        # Not process.wait(): this is what tells the resources of that process alone.
+        # wait4 instead of process.wait(): it reports the resources of this process alone.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)

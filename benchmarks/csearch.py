@@ -1,7 +1,7 @@
-"""Choosing an SVM's C on the lesson's training photographs: ours against `GridSearchCV(SVC)`.
+"""Choosing an SVM's C on the lesson's training photographs: ours compared with `GridSearchCV(SVC)`.
 
-Both try the same 13 values of C in the same five folds with a linear kernel, on two cores, and
-train the best one on everything. They take turns. The test split is not touched.
+Both try the same 13 values of C in the same five folds with a linear kernel on two cores, then
+refit the best one on the whole training split. They run alternately. The test split is not used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDS = 5
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", metavar="DIR", help="keep the embeddings here")
     parser.add_argument("--rounds", type=int, default=5)
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(X: np.ndarray, y: np.ndarray, rounds: int) -> None:
-    """Time both searches in turn, `rounds` times."""
+    """Time both searches alternately, `rounds` times."""
     scale = unit_scale(X)
     ours = SVM(kernel="linear", folds=FOLDS)
     theirs = GridSearchCV(
@@ -59,7 +59,7 @@ def measure(X: np.ndarray, y: np.ndarray, rounds: int) -> None:
             flush=True,
         )
     means = [point.mean for point in ours.search_.points]
-    apart = np.abs(theirs.cv_results_["mean_test_score"] - means).max()
+    difference = np.abs(theirs.cv_results_["mean_test_score"] - means).max()
     best, chosen = C_GRID[int(np.argmax(means))], theirs.best_params_["C"] / scale**2
     same = "the same" if np.isclose(best, chosen) else "NOT the same"
     print(
@@ -73,13 +73,13 @@ def measure(X: np.ndarray, y: np.ndarray, rounds: int) -> None:
             inputs.Row("C search, GridSearchCV / ours", ratios, "", ">= 10"),
             inputs.Row("C search, ours", [fast for fast, _ in seconds], "s", ""),
             inputs.Row("C search, GridSearchCV(SVC)", [slow for _, slow in seconds], "s", ""),
-            inputs.Row("largest difference of a mean accuracy", [float(apart)], "", ""),
+            inputs.Row("largest difference of a mean accuracy", [float(difference)], "", ""),
         ],
     )
 
 
 def timed(estimator: SVM | GridSearchCV, X: np.ndarray, y: np.ndarray) -> float:
-    """Fit, and return the seconds it took."""
+    """Fit and return the seconds it took."""
     started = time.perf_counter()
     estimator.fit(X, y)
     return time.perf_counter() - started

@@ -1,6 +1,6 @@
-"""The dense head on features as they are against features scaled to unit mean squared norm.
+"""The dense head on unscaled features, compared with features scaled to unit mean squared norm.
 
-Cross-validated inside the lesson's training split; the test split is not touched.
+Cross-validated inside the lesson's training split; the test split is not used.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def main() -> None:
 def folds(
     fit: Callable[..., Network], X: NDArray[np.float32], y: NDArray[np.str_], seed: int
 ) -> list[tuple[float, float]]:
-    """Return accuracy and log loss of each of five folds."""
+    """Return accuracy and log loss in each of five folds."""
     scores = []
     for train, held_out in StratifiedKFold(5, shuffle=True, random_state=seed).split(X, y):
         head = DenseHead(random_state=seed)
         fit(head, X[train], y[train])
         proba = head.predict_proba(X[held_out])
-        best = head.classes_[proba.argmax(axis=1)]
-        scores.append((accuracy_score(y[held_out], best), log_loss(y[held_out], proba)))
+        predicted = head.classes_[proba.argmax(axis=1)]
+        scores.append((accuracy_score(y[held_out], predicted), log_loss(y[held_out], proba)))
     return scores
 
 

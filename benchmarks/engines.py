@@ -1,10 +1,10 @@
-"""The engines for every family of networks: images/s of the forward pass, and what it costs.
+"""Speed and error of the engines for every family of networks.
 
-TensorFlow, OpenVINO and ONNX Runtime run the same network in turn in one process, in float32 and in
-int8 (NNCF's and ONNX Runtime's post-training quantisation on the same images). ONNX Runtime is
-measured where it is installed: ``pip install onnxruntime onnx tf2onnx``; the toolkit itself does
-without. VGG16 has the weights that `VGG16_WEIGHTS_FILE` names, the other networks random ones,
-whose errors say less. What cannot be run is left out, and said.
+TensorFlow, OpenVINO and ONNX Runtime run the same network alternately in one process, in float32
+and in int8 (post-training quantisation by NNCF and by ONNX Runtime, on the same images). ONNX
+Runtime is measured if it is installed (``pip install onnxruntime onnx tf2onnx``); the toolkit does
+not need it. VGG16 has the weights that `VGG16_WEIGHTS_FILE` names. The other networks have random
+weights, so their errors mean less. A combination that fails is reported and left out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def measure(family: str, images: NDArray[np.uint8], folder: Path, rounds: int) -> None:
-    """Print the lines of one network."""
+    """Print the table's lines for one network."""
     weights = weights_of(family, folder)
     preprocessing = weights.trained_with or find(family).preprocessing
     recipe = Recipe(weights.identity, preprocessing, family, size=images.shape[1])
@@ -74,7 +74,7 @@ def measure(family: str, images: NDArray[np.uint8], folder: Path, rounds: int) -
         try:
             runs[name] = make()
             runs[name](images[:BATCH])
-        except Exception as error:  # noqa: BLE001 - whatever an engine cannot do, the others can
+        except Exception as error:  # noqa: BLE001 - one engine that fails must not stop the others
             print(f"{family}, {name}: {str(error)[:200]!r}", file=sys.stderr)
             runs.pop(name, None)
         made[name] = time.perf_counter() - started
@@ -94,7 +94,7 @@ def measure(family: str, images: NDArray[np.uint8], folder: Path, rounds: int) -
 
 
 def weights_of(family: str, folder: Path) -> Weights:
-    """Return real weights for VGG16, and random ones that keep activations in range for others."""
+    """Return real weights for VGG16; for others random ones that keep activations in range."""
     if family == "vgg16":
         return resolve(inputs.weights(), family, cache=folder)
     rng = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def weights_of(family: str, folder: Path) -> Weights:
 def makers(
     recipe: Recipe, weights: Weights, images: NDArray[np.uint8], folder: Path
 ) -> dict[str, Callable[[], Run]]:
-    """Return what makes each engine; int8 is calibrated on `images`."""
+    """Return a function for each engine that makes it; int8 is calibrated on `images`."""
     models = ModelStore(folder / "models")
     int8 = dataclasses.replace(recipe, precision="int8")
 
@@ -132,7 +132,7 @@ def makers(
 
 
 def converted_to_onnx(recipe: Recipe, weights: Weights, folder: Path) -> Path:
-    """Convert a network with tf2onnx; what the graph has captured becomes part of it."""
+    """Convert a network with tf2onnx; tensors captured by the graph become initializers."""
     import onnx
     import tensorflow as tf
     import tf2onnx
@@ -153,7 +153,7 @@ def converted_to_onnx(recipe: Recipe, weights: Weights, folder: Path) -> Path:
 
 
 def onnx_quantised(path: Path, images: NDArray[np.uint8]) -> Path:
-    """Quantise statically: weights a channel, activations unsigned, 7 bits as OpenVINO's are."""
+    """Quantise statically: weights per channel in 7 bits, as for OpenVINO; unsigned activations."""
     from onnxruntime import quantization as q
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

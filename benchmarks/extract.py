@@ -1,9 +1,9 @@
-"""Cold `extract` against `keras.Model.predict` alone, and against its own forward pass alone.
+"""Cold `extract`, compared with `keras.Model.predict` and with its own forward passes alone.
 
-Everything runs in turn in one process. `predict` gets arrays that are decoded and preprocessed
-already, so it does the forward passes and nothing else; so does each engine alone, on decoded
-images and fed as `extract` feeds it. The whole of `extract` reads, hashes, decodes, computes and
-commits. Engines are made and warmed up before any clock runs, and the int8 model is calibrated.
+Everything runs alternately in one process. `predict` gets decoded and preprocessed arrays, so it
+does nothing but the forward passes. Each engine alone gets decoded images in the same batches as in
+`extract`. The whole of `extract` reads, hashes, decodes, computes and commits. Engines are made and
+warmed up, and the int8 model is calibrated, before anything is timed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One engine and precision, and what was promised of it."""
+class Configuration:
+    """One engine and precision, with the ratios promised for it."""
 
     words: str
     precision: str
@@ -49,12 +49,12 @@ class Way:
     against_itself: str
 
 
-TENSORFLOW = Way("float32, TensorFlow", "float32", "tensorflow", ">= 0.95", ">= 0.95")
+TENSORFLOW = Configuration("float32, TensorFlow", "float32", "tensorflow", ">= 0.95", ">= 0.95")
 FAST = (
-    Way("float32, OpenVINO", "float32", "openvino", ">= 1.05", ">= 0.95"),
-    Way("int8, OpenVINO", "int8", "openvino", ">= 4.0", ">= 0.85"),
+    Configuration("float32, OpenVINO", "float32", "openvino", ">= 1.05", ">= 0.95"),
+    Configuration("int8, OpenVINO", "int8", "openvino", ">= 4.0", ">= 0.85"),
 )
-"""What the extra `fast` adds."""
+"""Configurations that need the extra `fast`."""
 
 PREDICT = ("keras", "predict")
 
@@ -70,42 +70,45 @@ def main() -> None:
 
 
 def measure(folder: Path, n_images: int, rounds: int) -> None:
-    """Time everything in turn, `rounds` times."""
+    """Time everything alternately, `rounds` times."""
     data = inputs.photographs(folder)
     dataset = find_dataset(Options(data, BaseSettings(cache=folder / "cache")))
     paths = [item.path for item in dataset.items][:: max(1, len(dataset) // n_images)][:n_images]
-    ways = [TENSORFLOW, *FAST]
+    configurations = [TENSORFLOW, *FAST]
     try:
         engines.choose("int8")
     except EngineError as error:
         print(f"measuring TensorFlow alone: {error}", file=sys.stderr)
-        ways = [TENSORFLOW]
+        configurations = [TENSORFLOW]
     clocks: dict[tuple[str, str], Callable[[], float]] = {}
-    for way in ways:
+    for configuration in configurations:
         base = FrozenBase.choose(
             BaseSettings(
-                weights=inputs.weights(), precision=way.precision, engine=way.engine, cache=folder
+                weights=inputs.weights(),
+                precision=configuration.precision,
+                engine=configuration.engine,
+                cache=folder,
             )
         )
-        if way.precision == "int8":
+        if configuration.precision == "int8":
             base = base.calibrated(hash_images(paths, base.store)[0])
         images = load_images(paths, base.recipe.size)
-        if way is TENSORFLOW:
+        if configuration is TENSORFLOW:
             clocks[PREDICT] = predict(base, images)
         engine = base.make_engine()
         engine(images[:BATCH_SIZE])
-        clocks[way.words, "alone"] = alone(engine, images)
-        clocks[way.words, "whole"] = whole(base, engine, paths, folder)
+        clocks[configuration.words, "alone"] = alone(engine, images)
+        clocks[configuration.words, "whole"] = whole(base, engine, paths, folder)
     rates: dict[tuple[str, str], list[float]] = {key: [] for key in clocks}
     for i in range(rounds):
         for key, clock in clocks.items():
             rates[key].append(len(paths) / clock())
             print(f"round {i + 1}: {' '.join(key)}: {rates[key][-1]:.1f} images/s", flush=True)
-    inputs.publish("extract", rows(ways, rates))
+    inputs.publish("extract", rows(configurations, rates))
 
 
 def predict(base: FrozenBase, images: NDArray[np.uint8]) -> Callable[[], float]:
-    """Return what times `keras.Model.predict` on preprocessed images, in seconds."""
+    """Return a function that times `keras.Model.predict` on preprocessed images, in seconds."""
     model = build(base.recipe, base.weights)
     pixels = catalog.preprocess(images.astype(np.float32), base.recipe.preprocessing)
     pixels = np.asarray(pixels)
@@ -120,7 +123,7 @@ def predict(base: FrozenBase, images: NDArray[np.uint8]) -> Callable[[], float]:
 
 
 def alone(engine: Engine, images: NDArray[np.uint8]) -> Callable[[], float]:
-    """Return what times an engine on decoded images, in seconds."""
+    """Return a function that times an engine on decoded images, in seconds."""
 
     def clock() -> float:
         started = time.perf_counter()
@@ -132,7 +135,7 @@ def alone(engine: Engine, images: NDArray[np.uint8]) -> Callable[[], float]:
 
 
 def whole(base: FrozenBase, engine: Engine, paths: list[Path], folder: Path) -> Callable[[], float]:
-    """Return what times the whole of `extract` with an empty cache, in seconds."""
+    """Return a function that times all of `extract` with an empty cache, in seconds."""
 
     def clock() -> float:
         with tempfile.TemporaryDirectory(dir=folder) as fresh:
@@ -146,42 +149,48 @@ def whole(base: FrozenBase, engine: Engine, paths: list[Path], folder: Path) -> 
     return clock
 
 
-def rows(ways: list[Way], rates: dict[tuple[str, str], list[float]]) -> list[inputs.Row]:
-    """Return the ratios, then the rates that they are made of.
+def rows(
+    configurations: list[Configuration], rates: dict[tuple[str, str], list[float]]
+) -> list[inputs.Row]:
+    """Return the ratios, then the rates that they are computed from.
 
     Parameters
     ----------
-    ways : list of Way
+    configurations : list of Configuration
     rates : dict
-        Images a second in every round, by the way's words and ``alone`` or ``whole``; and of
-        ``predict``, which has no words.
+        Images per second in every round; keys are `PREDICT`, and for each configuration its words
+        with ``alone`` or ``whole``.
     """
 
-    def ratio(ours: tuple[str, str], theirs: tuple[str, str]) -> list[float]:
-        return [a / b for a, b in zip(rates[ours], rates[theirs], strict=True)]
+    def ratio(numerator: tuple[str, str], denominator: tuple[str, str]) -> list[float]:
+        return [a / b for a, b in zip(rates[numerator], rates[denominator], strict=True)]
 
-    found = [
+    published = [
         inputs.Row(
-            f"whole `extract`, {way.words} / `keras.Model.predict` alone",
-            ratio((way.words, "whole"), PREDICT),
-            promised=way.against_predict,
+            f"whole `extract`, {configuration.words} / `keras.Model.predict` alone",
+            ratio((configuration.words, "whole"), PREDICT),
+            promised=configuration.against_predict,
         )
-        for way in ways
+        for configuration in configurations
     ]
-    found += [
+    published += [
         inputs.Row(
-            f"whole `extract` / its forward passes alone, {way.words}",
-            ratio((way.words, "whole"), (way.words, "alone")),
-            promised=way.against_itself,
+            f"whole `extract` / its forward passes alone, {configuration.words}",
+            ratio((configuration.words, "whole"), (configuration.words, "alone")),
+            promised=configuration.against_itself,
         )
-        for way in ways
+        for configuration in configurations
     ]
-    found.append(inputs.Row("`keras.Model.predict` alone", rates[PREDICT], "images/s"))
-    found += [
-        inputs.Row(f"whole `extract`, {way.words}", rates[way.words, "whole"], "images/s")
-        for way in ways
+    published.append(inputs.Row("`keras.Model.predict` alone", rates[PREDICT], "images/s"))
+    published += [
+        inputs.Row(
+            f"whole `extract`, {configuration.words}",
+            rates[configuration.words, "whole"],
+            "images/s",
+        )
+        for configuration in configurations
     ]
-    return found
+    return published
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Training VGG16's last convolution: on cached activations against through the whole base.
+"""Training VGG16's last convolution on cached activations, compared with the whole base.
 
 Both start from the same weights, see the same photographs in the same order, and train the last
-convolution and the lesson's head for one epoch, in turn in one process. The whole base has the
-layers below frozen, so that it too computes gradients for the last convolution alone.
+convolution and the lesson's head for one epoch, alternately in one process. In the whole base the
+lower layers are frozen, so it too computes gradients for the last convolution only.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def measure(
     codes: NDArray[np.int32],
     rounds: int,
 ) -> None:
-    """Train both ways for an epoch, `rounds` times."""
+    """Train both networks for an epoch, `rounds` times."""
     seconds: dict[bool, list[float]] = {True: [], False: []}
     losses: dict[bool, float] = {}
     for i in range(rounds):
@@ -108,7 +108,7 @@ def measure(
 def network(
     base: FrozenBase, cut: Cut, shape: tuple[int, ...], *, whole: bool, like: Any = None
 ) -> Any:
-    """Build the network, or return one that was built to where it began."""
+    """Build the network, or reset `like` to its initial weights and optimizer state."""
     keras = import_keras()
     keras.utils.set_random_seed(0)
     trunk = load_base("vgg16", SIZE, base.weights)

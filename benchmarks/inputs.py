@@ -1,7 +1,7 @@
-"""What the benchmarks run on, and how they tell their figures.
+"""The data that benchmarks run on, and how they publish their figures.
 
-`DOGS_VS_CATS_DIR` names a folder with the lesson's four zip files and `VGG16_WEIGHTS_FILE` a file
-of VGG16 weights. Without them the drawn shapes and `--weights auto` are used, and it is said so.
+`DOGS_VS_CATS_DIR` names a folder with the lesson's four zip files, `VGG16_WEIGHTS_FILE` a file of
+VGG16 weights. Without them, a benchmark uses the drawn shapes and `--weights auto`, and says so.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Row:
     Parameters
     ----------
     what : str
-        Names the figure; for a ratio, what is divided by what.
+        Name of the figure; for a ratio, what is divided by what.
     values : sequence of float
-        One of every round. The median is what is judged.
-    unit : str
-        Follows the number; none for a ratio.
-    promised : str
-        ``>= NUMBER`` or ``<= NUMBER`` in the same unit; none if nothing was.
+        One value per round. The median is compared with the promise.
+    unit : str, default=""
+        Unit of the values; empty for a ratio.
+    promised : str, default=""
+        ``>= NUMBER`` or ``<= NUMBER`` in the same unit; empty if nothing was promised.
     """
 
     what: str
@@ -59,18 +59,18 @@ def publish(name: str, rows: Sequence[Row]) -> None:
     name : str
         The benchmark's module, and its file without ``.csv``.
     rows : sequence of Row
-        In the order in which they are shown.
+        The figures, in the order in which the table shows them.
 
     Raises
     ------
     ValueError
-        If a row has no value, or one that is no finite number, or its promise cannot be read.
+        If a row has no value or one that is not finite, or if its promise cannot be parsed.
     """
-    found = machine()
-    where = f"{found['processor']}, {found['cores']} cores"
+    computer = machine()
+    where = f"{computer['processor']}, {computer['cores']} cores"
     lines = [{**_judged(row), "machine": where, "date": f"{datetime.now(UTC):%F}"} for row in rows]
     for line in lines:
-        print(_told(line), flush=True)
+        print(_summary(line), flush=True)
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -79,7 +79,7 @@ def publish(name: str, rows: Sequence[Row]) -> None:
 
 
 def judge(promised: str, value: float) -> str:
-    """Tell whether a promise is met.
+    """Return whether a promise is met.
 
     Parameters
     ----------
@@ -90,12 +90,12 @@ def judge(promised: str, value: float) -> str:
     Returns
     -------
     str
-        ``yes``, ``no``, or nothing if nothing was promised.
+        ``yes``, ``no``, or an empty string if nothing was promised.
 
     Raises
     ------
     ValueError
-        If the promise is something else.
+        If the promise has another form.
 
     Examples
     --------
@@ -104,15 +104,15 @@ def judge(promised: str, value: float) -> str:
     """
     if not promised:
         return ""
-    found = _PROMISE.fullmatch(promised)
-    if found is None:
+    match = _PROMISE.fullmatch(promised)
+    if match is None:
         raise ValueError(f"a promise is '>= NUMBER' or '<= NUMBER', not {promised!r}")
-    sign, bound = found[1], float(found[2])
+    sign, bound = match[1], float(match[2])
     return "yes" if (value >= bound if sign == ">=" else value <= bound) else "no"
 
 
 def measured(median: float, low: float, high: float, unit: str) -> str:
-    """Write a median with its range, or a single value, to three significant digits.
+    """Format a median and its range, or a single value, to three significant digits.
 
     Examples
     --------
@@ -126,10 +126,10 @@ def measured(median: float, low: float, high: float, unit: str) -> str:
 
 
 def _judged(row: Row) -> dict[str, str]:
-    """Return a row's line of the file, but for its last two columns."""
+    """Return a row's line of the file without machine and date."""
     if not row.values or not all(map(math.isfinite, row.values)):
-        raise ValueError(f"{row.what!r} has no figures, or not all are numbers: {row.values}")
-    # What is judged is what is written: nobody can check more digits than there are in the file.
+        raise ValueError(f"{row.what!r} needs at least one value, all finite; got {row.values}")
+    # Judge the rounded figures: a reader can check only the digits that are in the file.
     figures = (statistics.median(row.values), min(row.values), max(row.values))
     median, low, high = (f"{value:.6g}" for value in figures)
     return {
@@ -144,7 +144,7 @@ def _judged(row: Row) -> dict[str, str]:
     }
 
 
-def _told(line: dict[str, str]) -> str:
+def _summary(line: dict[str, str]) -> str:
     median, low, high = (float(line[column]) for column in ("median", "low", "high"))
     text = f"{line['what']}: {measured(median, low, high, line['unit'])}"
     if int(line["rounds"]) > 1:
@@ -161,7 +161,7 @@ def _digits(value: float) -> str:
 
 
 def photographs(folder: Path) -> str:
-    """Unpack the lesson's photographs into `folder`; return what `--data` takes."""
+    """Unpack the lesson's photographs into `folder`; return the value of `--data`."""
     zips = os.environ.get("DOGS_VS_CATS_DIR")
     if not zips:
         print("DOGS_VS_CATS_DIR is not set: measuring on the drawn shapes", file=sys.stderr)
@@ -174,5 +174,5 @@ def photographs(folder: Path) -> str:
 
 
 def weights() -> str:
-    """Return what `--weights` takes."""
+    """Return the value of `--weights`."""
     return os.environ.get("VGG16_WEIGHTS_FILE", "auto")

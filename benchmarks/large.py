@@ -1,12 +1,11 @@
-"""25,000 rows of 8,192: `python -m classify --clf logreg,svm` from the cache, with its search of C.
+"""25,000 rows of 8,192: `python -m classify --clf logreg,svm` from the cache, searching for C.
 
-The rows are as good as real, the images are not. 25,000 small images of noise stand in for
-photographs; what the cache holds for them are mixtures of the real embeddings of the lesson's
-photographs: of two of one class, drawn at random, with random weights, plus noise of a tenth of the
-features' standard deviation, and nothing below zero. The 20,000 training rows are mixed from
-training photographs alone, the 5,000 test rows from test photographs alone. Mixtures are easier to
-tell apart than photographs: the accuracies say nothing, only the seconds, the memory and the
-agreement with scikit-learn do.
+The rows are realistic, the images are not: 25,000 small images of noise stand in for photographs.
+Their cached embeddings are mixtures of real embeddings of the lesson's photographs. Each one mixes
+two random photographs of one class with random weights, adds noise of a tenth of the features'
+standard deviation, and clips at zero. The 20,000 training rows come from training photographs only,
+the 5,000 test rows from test photographs only. Mixtures are easier to classify than photographs, so
+the accuracies mean nothing; time, memory and agreement with scikit-learn do.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ SIDE = 16
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", metavar="DIR", help="keep the photographs' embeddings here")
     parser.add_argument("--rounds", type=int, default=3)
@@ -58,7 +57,7 @@ def main() -> None:
 
 
 def make(folder: Path, embeddings: str | None) -> tuple[Path, Path]:
-    """Make the images and the cache with their rows; return both folders."""
+    """Write the images and a cache with their rows; return both folders."""
     settings = BaseSettings(
         weights=inputs.weights(), cache=embeddings or folder / "photographs-cache"
     )
@@ -74,10 +73,10 @@ def make(folder: Path, embeddings: str | None) -> tuple[Path, Path]:
             n_rows = N_ROWS[split] // len(real.dataset.classes)
             digests = write_images(data / split / label, n_rows, rng)
             for start in range(0, n_rows, SHARD_ROWS):
-                some = digests[start : start + SHARD_ROWS]
-                rows = mixtures(X[y == label], len(some), rng)
-                rows = rows.reshape(len(some), *backbone_shape(real))
-                base.store.append(base.recipe.fingerprint, base.recipe.canonical, some, rows)
+                shard = digests[start : start + SHARD_ROWS]
+                rows = mixtures(X[y == label], len(shard), rng)
+                rows = rows.reshape(len(shard), *backbone_shape(real))
+                base.store.append(base.recipe.fingerprint, base.recipe.canonical, shard, rows)
     return data, cache
 
 
@@ -100,7 +99,7 @@ def write_images(folder: Path, n_images: int, rng: np.random.Generator) -> list[
 
 
 def mixtures(X: np.ndarray, n_rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Return float32 rows between pairs of rows of `X`, with a little noise."""
+    """Return float32 rows that mix random pairs of rows of `X`, with a little noise."""
     first, second = rng.integers(len(X), size=(2, n_rows))
     weight = rng.random((n_rows, 1), dtype=np.float32)
     rows = weight * X[first] + (1 - weight) * X[second]
@@ -110,7 +109,7 @@ def mixtures(X: np.ndarray, n_rows: int, rng: np.random.Generator) -> np.ndarray
 
 def measure(folder: Path, common: tuple[str, ...], rounds: int) -> None:
     """Run the commands `rounds` times, then compare the models with scikit-learn's."""
-    command("extract", *common)  # the first one hashes the files
+    command("extract", *common)  # the first run hashes the files
     warm = [command("extract", *common)[0] for _ in range(rounds)]
     print(f"python -m extract, warm: {', '.join(f'{s:.2f}' for s in warm)} s", flush=True)
     figures = []
@@ -131,12 +130,12 @@ def measure(folder: Path, common: tuple[str, ...], rounds: int) -> None:
 
 
 def command(module: str, *arguments: str) -> tuple[float, float]:
-    """Run one of the project's commands alone; return its seconds and its peak memory in GB."""
+    """Run one of the project's commands; return its seconds and its peak memory in GB."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments, "--json"], stdout=subprocess.DEVNULL
     )
-    # wait4 and not RUSAGE_CHILDREN: that keeps the largest peak of all the rounds.
+    # wait4 instead of RUSAGE_CHILDREN, which would report the largest peak of all rounds.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - started
@@ -146,7 +145,7 @@ def command(module: str, *arguments: str) -> tuple[float, float]:
 
 
 def describe(out: Path) -> None:
-    """Print what the last run chose and how long each classifier took."""
+    """Print what the last run chose, and how long each classifier took."""
     for result in json.loads((out / "run.json").read_text(encoding="utf-8"))["results"]:
         print(
             f"{result['classifier']}: fit {result['fit_seconds']:.1f} s, predict "
@@ -158,7 +157,7 @@ def describe(out: Path) -> None:
 
 
 def agreement(out: Path, common: tuple[str, ...]) -> list[inputs.Row]:
-    """Compare the trained models with scikit-learn's of the chosen C on the features themselves."""
+    """Compare the trained models with scikit-learn's, with the chosen C on raw features."""
     data, weights, cache = common[1::2]
     options = Options(data, BaseSettings(weights=weights, cache=cache))
     prepared = prepare(find_dataset(options), options)

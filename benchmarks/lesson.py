@@ -1,11 +1,11 @@
-"""The lesson's way against ours: five epochs of the dense head on a frozen VGG16.
+"""Five epochs of the dense head on a frozen VGG16: the lesson's method compared with ours.
 
-The lesson keeps the frozen base inside the training loop and runs it again in every epoch. Its
-epochs are all alike, so one is measured in each of the first three rounds and counted five times;
-the later rounds take the median of these. Ours runs the base once (`extract --preset fast`, with
-an empty cache) and trains the same head on the cached embeddings for all its epochs; warm, only
-the training is left. The lesson is not charged with starting Python, importing, decoding and
-compiling; our commands are, from their start to their end.
+The lesson keeps the frozen base inside the training loop and runs it in every epoch. All its epochs
+take equally long, so each of the first three rounds measures one and multiplies by five; the later
+rounds use the median of these. Our method runs the base once (`extract --preset fast` with an empty
+cache) and trains the same head on the cached embeddings; with a warm cache, only training is left.
+The lesson's times exclude starting Python, importing, decoding and compiling; our commands' times
+include them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EPOCHS = 5
-ROUNDS, ROUNDS_OF_THE_LESSON = 5, 3
+ROUNDS, LESSON_ROUNDS = 5, 3
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
         epochs: list[float] = []
         ours: list[tuple[float, float]] = []
         for i in range(ROUNDS):
-            if i < ROUNDS_OF_THE_LESSON:
+            if i < LESSON_ROUNDS:
                 epochs.append(epoch())
                 print(f"round {i + 1}: an epoch of the lesson {epochs[-1]:.1f} s", flush=True)
             ours.append(our_way(data, folder / f"cache-{i}"))
@@ -61,12 +61,12 @@ def main() -> None:
             inputs.Row(
                 "the lesson's way to its five epochs / cold `extract --preset fast` and "
                 "`classify --clf dense`",
-                [their / our for their, our in zip(theirs, cold, strict=True)],
+                [lesson / ours for lesson, ours in zip(theirs, cold, strict=True)],
                 promised=">= 12",
             ),
             inputs.Row(
                 "the lesson's way to its five epochs / warm `classify --clf dense`",
-                [their / our for their, our in zip(theirs, warm, strict=True)],
+                [lesson / ours for lesson, ours in zip(theirs, warm, strict=True)],
                 promised=">= 60",
             ),
             inputs.Row("five epochs the lesson's way", theirs[: len(epochs)], "s"),
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def our_way(data: str, cache: Path) -> tuple[float, float]:
-    """Return the seconds of `extract` with an empty cache, and of `classify` with the full one."""
+    """Return the seconds of `extract` with an empty cache and of `classify` with a warm one."""
     common = (
         *("--data", data, "--weights", inputs.weights(), "--cache", str(cache)),
         *("--preset", "fast"),
@@ -90,7 +90,7 @@ def our_way(data: str, cache: Path) -> tuple[float, float]:
 
 
 def lesson_epoch(folder: Path, data: str) -> Callable[[], float]:
-    """Build the lesson's network, and return what trains it for an epoch and tells the seconds."""
+    """Build the lesson's network; return a function that times an epoch of training."""
     keras = import_keras()
     dataset = find_dataset(Options(data, BaseSettings(cache=folder / "lesson")))
     train = [item for item in dataset.items if item.split == "train"]

@@ -1,13 +1,13 @@
-"""Peak memory of `extract` on 25,000 images against 1,000, in turn, each in a process of its own.
+"""Peak memory of `extract` on 25,000 images compared with 1,000, each in a separate process.
 
-The images are the photographs over and over, each copy made another file by a comment in it, so
-that all are read, decoded, run through VGG16 and committed. They are made 32 pixels wide, which
-VGG16 is quick at, so that a round ends in minutes. What can grow with the number of images does not
-depend on that: lists of paths and digests, and the queues between the stages. What does not grow is
-less than at 150 pixels, so the ratio is larger here than it is there.
+The images are copies of the photographs. A comment in each copy gives it different bytes, so every
+copy is read, decoded, run through VGG16 and committed. Images are resized to 32 pixels, which makes
+VGG16 fast and a round end in minutes. What can grow with the number of images does not depend on
+their size: lists of paths and digests, and the queues between the stages. The constant part is
+smaller than at 150 pixels, so the ratio here is larger than it would be there.
 
-What is measured is the peak resident memory of the largest process, which is the command itself;
-the decoders, in processes of their own, are smaller.
+The figure is the peak resident memory of the largest process, which is the command itself; the
+decoder processes are smaller.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def main() -> None:
 
 
 def copies(folder: Path, n_images: int) -> list[str]:
-    """Write `n_images` photographs, no two of the same bytes; return lines of ``path,label``."""
+    """Write `n_images` photographs with different bytes; return lines of ``path,label``."""
     dataset = find_dataset(Options(inputs.photographs(folder), BaseSettings(cache=folder / "data")))
     lines = []
     for number, item in enumerate(itertools.islice(itertools.cycle(dataset.items), n_images)):
         data = item.path.read_bytes()
-        assert data.startswith(JPEG), f"{item.path} is no JPEG"
+        assert data.startswith(JPEG), f"{item.path} is not a JPEG file"
         comment = f"{number:09}".encode("ascii")
         segment = b"\xff\xfe" + (2 + len(comment)).to_bytes(2, "big") + comment
         copy = folder / "copies" / f"{number // 1000}" / f"{number}.jpg"
@@ -65,19 +65,19 @@ def copies(folder: Path, n_images: int) -> list[str]:
 
 
 class Extraction:
-    """The command `extract`, each time with an empty cache.
+    """The command `extract`, run with an empty cache each time.
 
     Parameters
     ----------
     folder : Path
-        Where the images' list and the caches are written.
+        Where the list of images and the caches are written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def warm_up(self, images: list[str], engine: str) -> None:
-        """Convert the network once, which takes TensorFlow: no later run does, so none here."""
+        """Convert the network once, which needs TensorFlow; measured runs then do without it."""
         cache = self._run(images, engine)[0]
         if (cache / "models").is_dir():
             (cache / "models").rename(self._models(engine))
@@ -108,7 +108,7 @@ class Extraction:
 
 
 def figures(engine: str, n_images: int, pairs: list[tuple[float, float]]) -> list[inputs.Row]:
-    """Return the rows of one engine from the peaks, of few and of many, in its rounds."""
+    """Return the rows of one engine from its peaks with few and with many images in each round."""
     return [
         inputs.Row(
             f"peak memory of `extract`, {n_images:,} / {FEW:,} images, {engine}",

@@ -1,8 +1,8 @@
-"""What int8 costs: accuracy on 2,000 test photographs, against float32 on the same.
+"""The accuracy lost by int8 on 2,000 test photographs, compared with float32 on the same.
 
-The photographs of both of the lesson's splits are put together, 1,000 are drawn to train on and the
-others are the test. The int8 model is calibrated on the training photographs. Each classifier is
-trained on either kind of embeddings, its C chosen on the training photographs alone.
+The photographs of both of the lesson's splits are pooled; 1,000 are drawn for training, the others
+are the test split. The int8 model is calibrated on the training photographs. Each classifier is
+trained on both kinds of embeddings; its C is chosen on the training photographs only.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Comparison:
     ----------
     accuracies : tuple of two float
     only_first, only_second : int
-        Images that one of them gets right and the other one wrong.
+        Images that only the first, or only the second, classifies correctly.
     """
 
     accuracies: tuple[float, float]
@@ -47,17 +47,17 @@ class Comparison:
 
     @property
     def loss(self) -> float:
-        """What the second one gets right less often, in points (hundredths)."""
+        """Accuracy of the first minus that of the second, in percentage points."""
         return 100 * (self.accuracies[0] - self.accuracies[1])
 
     @property
     def p_value(self) -> float:
-        """Of McNemar's exact test."""
+        """The p-value of McNemar's exact test."""
         return mcnemar(self.only_first, self.only_second)
 
     @property
     def second_is_better(self) -> bool:
-        """Whether the second one is better by more than chance would have it."""
+        """Whether the second is significantly better (p < 0.05)."""
         return self.loss < 0 and self.p_value < 0.05
 
 
@@ -109,44 +109,45 @@ def embed(
     Parameters
     ----------
     paths : list of Path
+        The photographs.
     train : list of int
-        Positions of those that int8 is calibrated on.
+        Positions of the photographs that int8 is calibrated on.
     cache : Path
-        Without a calibration of int8.
+        A cache folder that holds no int8 calibration yet.
     """
     settings = BaseSettings(weights=inputs.weights(), cache=cache)
     base = FrozenBase.choose(settings)
     digests = base.extract(paths).digests
-    names = [digests[path] for path in paths]
+    keys = [digests[path] for path in paths]
     int8 = FrozenBase.choose(dataclasses.replace(settings, precision="int8"))
-    int8 = int8.calibrated({paths[i]: names[i] for i in train})
+    int8 = int8.calibrated({paths[i]: keys[i] for i in train})
     int8.extract(paths)
-    return base.embeddings(names), int8.embeddings(names)
+    return base.embeddings(keys), int8.embeddings(keys)
 
 
 def error_row(exact: NDArray[np.float32], rounded: NDArray[np.float32]) -> inputs.Row:
-    """Return the row of how far the int8 embeddings are from the others."""
+    """Return the row with the relative error of the int8 embeddings."""
     errors = np.linalg.norm(rounded - exact, axis=1) / np.linalg.norm(exact, axis=1)
     return inputs.Row(
         "relative error of int8 embeddings, median over images", [float(np.median(errors))]
     )
 
 
-def rows_of(kind: str, found: Comparison, n_test: int) -> list[inputs.Row]:
-    """Return the rows of one classifier."""
+def rows_of(kind: str, comparison: Comparison, n_test: int) -> list[inputs.Row]:
+    """Print and return the rows of one classifier."""
     print(
-        f"{kind}: of {n_test:,} test images {found.only_first} right with float32 alone, "
-        f"{found.only_second} with int8 alone"
+        f"{kind}: of {n_test:,} test images {comparison.only_first} right with float32 alone, "
+        f"{comparison.only_second} with int8 alone"
     )
     names = f"`{kind}`, {n_test:,} test images"
     return [
-        inputs.Row(f"accuracy of {names}, float32", [found.accuracies[0]]),
-        inputs.Row(f"accuracy of {names}, int8", [found.accuracies[1]]),
-        inputs.Row(f"accuracy lost by int8, {names}", [found.loss], "points", "<= 0.3"),
+        inputs.Row(f"accuracy of {names}, float32", [comparison.accuracies[0]]),
+        inputs.Row(f"accuracy of {names}, int8", [comparison.accuracies[1]]),
+        inputs.Row(f"accuracy lost by int8, {names}", [comparison.loss], "points", "<= 0.3"),
         inputs.Row(
             f"p of the difference, exact McNemar, {names}",
-            [found.p_value],
-            promised="" if found.second_is_better else ">= 0.05",
+            [comparison.p_value],
+            promised="" if comparison.second_is_better else ">= 0.05",
         ),
     ]
 

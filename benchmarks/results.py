@@ -1,6 +1,6 @@
-"""README's table of results: each classifier on the photographs, as it is and with `--preset best`.
+"""README's table of results: every classifier on the photographs, also with `--preset best`.
 
-Everything that is chosen is chosen on the training split; each figure is the test split's, once.
+Everything that is chosen is chosen on the training split; the test split gives each figure, once.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def main() -> None:
         folder = Path(name)
         data = inputs.photographs(folder)
         common = ("--data", data, "--weights", inputs.weights(), "--cache", str(folder / "cache"))
-        usual = classify(folder / "usual", "all", *common)
+        default = classify(folder / "default", "all", *common)
         notebook = classify(folder / "notebook", FROZEN, *common, "--preprocess", "notebook")
         best = classify(folder / "best", FROZEN, *common, "--preset", "best")
         tuned = classify(folder / "tuned", "finetune", *common)
-    print_table(usual, notebook, best, tuned)
+    print_table(default, notebook, best, tuned)
     inputs.publish(
         "results",
         [
-            *rows(usual, "at defaults", PROMISED),
+            *rows(default, "at defaults", PROMISED),
             *rows(tuned, "at defaults", {}),
             *rows(best, "`--preset best`", PROMISED_OF_BEST),
         ],
@@ -50,18 +50,18 @@ def classify(out: Path, names: str, *arguments: str) -> dict[str, Any]:
 
 
 def print_table(
-    usual: dict[str, Any], notebook: dict[str, Any], best: dict[str, Any], tuned: dict[str, Any]
+    default: dict[str, Any], notebook: dict[str, Any], best: dict[str, Any], tuned: dict[str, Any]
 ) -> None:
-    """Print one line for each classifier, and how long the run at defaults took."""
-    sizes = usual["data"]["train_counts"], usual["data"]["test_counts"]
+    """Print a line for each classifier, and how long extraction and fitting took."""
+    sizes = default["data"]["train_counts"], default["data"]["test_counts"]
     print(f"\n{sum(sizes[0]):,} training and {sum(sizes[1]):,} test images,", end=" ")
-    print(f"{usual['machine']['processor']}, {usual['machine']['cores']} cores\n")
+    print(f"{default['machine']['processor']}, {default['machine']['cores']} cores\n")
     print(
         "| classifier | test accuracy | 95% interval | `best` | notebook preprocessing | lesson |"
     )
     print("|---|---|---|---|---|---|")
     others = [accuracies(best), accuracies(notebook)]
-    for result in [*usual["results"], *tuned["results"]]:
+    for result in [*default["results"], *tuned["results"]]:
         kind = result["classifier"]
         cells = [
             f"`{kind}`: {result['title']}",
@@ -71,7 +71,7 @@ def print_table(
             f"{LESSON_ACCURACIES[kind]:.3f}" if kind in LESSON_ACCURACIES else "-",
         ]
         print(f"| {' | '.join(cells)} |")
-    for words, run in (("at defaults", usual), ("best", best), ("finetune", tuned)):
+    for words, run in (("at defaults", default), ("best", best), ("finetune", tuned)):
         seconds = sum(base["extraction"]["seconds"] for base in run["bases"] or [run])
         print(f"\n{words}: extraction {seconds:.0f} s; fitting:", end=" ")
         print(", ".join(f"{r['classifier']} {r['fit_seconds']:.1f} s" for r in run["results"]))

@@ -1,10 +1,10 @@
-"""How the cache and the Dask engine grow: up to a million embeddings, up to eight workers.
+"""How the cache and the Dask engine scale: up to a million embeddings, up to eight workers.
 
-The embeddings are 512 numbers each, drawn from a seed; the images do not exist. Every size is
-measured in a process of its own, so that its peak memory is its own. The workers are simulated by
-threads of Dask: each answers for 32 files after the time that the forward passes of a real one take
-(`SECONDS_PER_IMAGE`), asleep; so what is measured is all that the engine does besides: hashing,
-handing out, collecting, committing.
+Embeddings have 512 random numbers each; there are no images. Every size is measured in a separate
+process, so that peak memories do not mix. The workers are simulated by threads of Dask: each one
+sleeps for as long as the forward passes of 32 files take on a real worker (`SECONDS_PER_IMAGE`),
+then returns their embeddings. The figures show everything else that the engine does: hashing,
+scheduling, collecting and committing.
 """
 
 from __future__ import annotations
@@ -45,39 +45,39 @@ LOOKED_UP = 100_000
 RECIPE = Recipe(weights="0" * 64, preprocessing="torch", pooling="avg")
 WORKERS = (1, 2, 4, 8)
 SECONDS_PER_IMAGE = 0.06
-"""VGG16 in float32 on two cores: 16 images a second."""
+"""VGG16 in float32 on two cores: 16 images per second."""
 IMAGES_PER_WORKER = 640
 FILES_PER_TASK, TASKS_PER_THREAD = 32, 2
 
 
 def main() -> None:
-    """Measure, print and publish; with ``--size N``, one size alone, as JSON."""
+    """Measure and publish; with ``--size N``, print the figures of one size as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     size = parser.parse_args().size
     if size is not None:
         print(json.dumps(store_of(size)))
         return
-    found = {n: in_own_process(n) for n in SIZES}
-    inputs.publish("scale", [*growth(found), *efficiencies()])
+    by_size = {n: in_own_process(n) for n in SIZES}
+    inputs.publish("scale", [*growth(by_size), *efficiencies()])
 
 
 def in_own_process(n: int) -> dict[str, Any]:
-    """Measure one size, and tell it."""
+    """Measure one size in a separate process."""
     command = [sys.executable, "-m", "benchmarks.scale", "--size", str(n)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    print(f"{n:,} embeddings: {found}", flush=True)
-    return found
+    figures: dict[str, Any] = json.loads(done.stdout)
+    print(f"{n:,} embeddings: {figures}", flush=True)
+    return figures
 
 
 def digest(i: int) -> str:
-    """Return the name of image `i`."""
+    """Return the key of image `i`."""
     return hashlib.sha256(b"%d" % i).hexdigest()
 
 
 def store_of(n: int) -> dict[str, Any]:
-    """Fill a store with `n` embeddings, open it again, and look keys up."""
+    """Fill a store with `n` embeddings, open it again, look up keys and read rows."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -92,20 +92,20 @@ def store_of(n: int) -> dict[str, Any]:
         again = Store(folder)
         keys = data_set(n)
         looked = [timed(lambda: again.missing(RECIPE.fingerprint, keys)) for _ in range(5)]
-        some = [digest(int(i)) for i in rng.integers(n, size=2000)]
-        read = timed(lambda: again.read(RECIPE.fingerprint, some))
+        sample = [digest(int(i)) for i in rng.integers(n, size=2000)]
+        read = timed(lambda: again.read(RECIPE.fingerprint, sample))
         return {
             "commit": n / committed,
             "index": (folder / "index.sqlite").stat().st_size / n,
             "open": opened,
             "look_up": [len(keys) / seconds for seconds in looked],
-            "read": len(some) / read,
+            "read": len(sample) / read,
             "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
         }
 
 
 def data_set(n: int) -> list[str]:
-    """Return the keys of images that were put in one after the other, and of as many new ones."""
+    """Return the keys of images that were committed in sequence, and of as many new ones."""
     known = min(n, LOOKED_UP // 2)
     start = (n - known) // 2
     return [digest(i) for i in (*range(start, start + known), *range(n, n + known))]
@@ -118,20 +118,20 @@ def timed(work: Any) -> float:
     return time.perf_counter() - started
 
 
-def growth(found: dict[int, dict[str, Any]]) -> list[inputs.Row]:
-    """Return the figures of every size, and how they grow from the least to the largest."""
+def growth(by_size: dict[int, dict[str, Any]]) -> list[inputs.Row]:
+    """Return the figures of every size, and how they grow from the smallest to the largest."""
     rows = []
-    for n, one in found.items():
+    for n, figures in by_size.items():
         what = f"{n:,} embeddings of {CHANNELS}"
         rows += [
-            inputs.Row(f"{what}: commit", [one["commit"]], "rows/s"),
-            inputs.Row(f"{what}: index", [one["index"]], "bytes/row"),
-            inputs.Row(f"{what}: open", [1000 * seconds for seconds in one["open"]], "ms"),
-            inputs.Row(f"{what}: look up", one["look_up"], "keys/s", ">= 100000"),
-            inputs.Row(f"{what}: read at random", [one["read"]], "rows/s"),
-            inputs.Row(f"{what}: peak memory", [one["peak"]], "MiB"),
+            inputs.Row(f"{what}: commit", [figures["commit"]], "rows/s"),
+            inputs.Row(f"{what}: index", [figures["index"]], "bytes/row"),
+            inputs.Row(f"{what}: open", [1000 * seconds for seconds in figures["open"]], "ms"),
+            inputs.Row(f"{what}: look up", figures["look_up"], "keys/s", ">= 100000"),
+            inputs.Row(f"{what}: read at random", [figures["read"]], "rows/s"),
+            inputs.Row(f"{what}: peak memory", [figures["peak"]], "MiB"),
         ]
-    least, most = found[SIZES[0]], found[SIZES[-1]]
+    least, most = by_size[SIZES[0]], by_size[SIZES[-1]]
     times = SIZES[-1] // SIZES[0]
     rows += [
         inputs.Row(f"index / index with {times} times fewer rows, per row",
@@ -146,7 +146,7 @@ def growth(found: dict[int, dict[str, Any]]) -> list[inputs.Row]:
 
 
 def efficiencies() -> list[inputs.Row]:
-    """Return how near 1, 2, 4 and 8 workers come to as many times one worker's forward passes."""
+    """Return the share of the ideal speed that 1, 2, 4 and 8 workers reach."""
     rows = []
     with tempfile.TemporaryDirectory() as name:
         for n_workers in WORKERS:
@@ -173,12 +173,12 @@ def efficiencies() -> list[inputs.Row]:
 
 
 def no_engine() -> Any:
-    """Fail: nothing is computed here."""
+    """Raise an error: only the workers compute."""
     raise AssertionError("the workers compute")
 
 
 def files(folder: Path, n: int) -> list[Path]:
-    """Return `n` small files of different bytes, writing those that are not there."""
+    """Return `n` small files with different bytes; write those that do not exist."""
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{i:06}.jpg" for i in range(n)]
     for i, path in enumerate(paths):
@@ -190,28 +190,28 @@ def files(folder: Path, n: int) -> list[Path]:
 
 @contextlib.contextmanager
 def loading(client: Client, n_workers: int) -> Iterator[Loader]:
-    """Yield a loader on workers that sleep; `extract.cluster.extraction.loading` has real ones."""
+    """Yield a loader on workers that sleep, in place of `extract.cluster.extraction.loading`."""
 
     def load(groups: Iterable[list[Path]]) -> Iterator[Any]:
         paths = [group[0] for group in groups]
         tasks = [paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)]
         executor = client.get_executor(pure=False)
-        for answers in ahead(executor, asleep, tasks, TASKS_PER_THREAD * n_workers):
-            for path, decoded in answers:
+        for embedded in ahead(executor, asleep, tasks, TASKS_PER_THREAD * n_workers):
+            for path, decoded in embedded:
                 yield file_state(path), decoded
 
     yield load
 
 
 def asleep(paths: list[Path]) -> list[tuple[Path, Decoded]]:
-    """Take as long as a real worker over some files, and answer with made-up embeddings."""
+    """Sleep as long as a real worker would compute, and return made-up embeddings."""
     time.sleep(len(paths) * SECONDS_PER_IMAGE)
-    answers = []
+    embedded = []
     for path in paths:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        row = np.frombuffer(bytes.fromhex(found) * (CHANNELS // 8), dtype=np.uint32)
-        answers.append((path, Decoded(found, row.astype(np.float32))))
-    return answers
+        key = hashlib.sha256(path.read_bytes()).hexdigest()
+        row = np.frombuffer(bytes.fromhex(key) * (CHANNELS // 8), dtype=np.uint32)
+        embedded.append((path, Decoded(key, row.astype(np.float32))))
+    return embedded
 
 
 if __name__ == "__main__":

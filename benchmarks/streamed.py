@@ -1,8 +1,8 @@
-"""Training in one pass over rows on disk: rows a second, peak memory, and the photographs.
+"""Training in one pass over rows on disk: rows per second, peak memory, accuracy on photographs.
 
-The rows are drawn from a seed, half of each class, class by class; the images do not exist. Every
-size is measured in a process of its own, so that its peak memory is its own. The photographs are
-the lesson's, with a memory limit that their embeddings exceed and with one that they do not.
+The rows are random, half of them of each class, one class after the other; there are no images.
+Every size is measured in a separate process, so that peak memories do not mix. The photographs are
+the lesson's, once with a memory limit that their embeddings exceed, once with a larger one.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from extract.options import BaseSettings
 
 SIZES = ((1_000_000, "avg"), (100_000, "none"))
 APART = 0.1
-"""Distance of the class means in every feature, which vary by 0.29."""
+"""Distance of the class means in every feature; the standard deviation of a feature is 0.29."""
 IN_ONE_PASS, IN_MEMORY = "10MB", "1GB"
-"""Limits: the photographs' training embeddings take 66 MB."""
+"""Memory limits; the photographs' training embeddings take 66 MB."""
 
 
 def main() -> None:
-    """Measure, print and publish; with ``--size N POOLING``, one size alone, as JSON."""
+    """Measure and publish; with ``--size N POOLING``, print the figures of one size as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--cache", metavar="DIR", help="keep the photographs' embeddings here")
@@ -45,17 +45,17 @@ def main() -> None:
         return
     rows = photographs(args.cache)
     for n, pooling in SIZES:
-        found = in_own_process(n, pooling)
-        what = f"{n:,} embeddings of {found['features']:,}, logreg in one pass"
+        figures = in_own_process(n, pooling)
+        what = f"{n:,} embeddings of {figures['features']:,}, logreg in one pass"
         rows += [
-            inputs.Row(f"{what}: trained on", [n / found["seconds"]], "rows/s"),
-            inputs.Row(f"{what}: peak memory", [found["peak"]], "MiB"),
+            inputs.Row(f"{what}: trained on", [n / figures["seconds"]], "rows/s"),
+            inputs.Row(f"{what}: peak memory", [figures["peak"]], "MiB"),
         ]
     inputs.publish("streamed", rows)
 
 
 def photographs(cache: str | None) -> list[inputs.Row]:
-    """Return the test accuracies on the lesson's photographs, in one pass and all in memory."""
+    """Return the test accuracies on the lesson's photographs, in one pass and in memory."""
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -74,16 +74,16 @@ def photographs(cache: str | None) -> list[inputs.Row]:
 
 
 def in_own_process(n: int, pooling: str) -> dict[str, Any]:
-    """Measure one size, and tell it."""
+    """Measure one size in a separate process."""
     command = [sys.executable, "-m", "benchmarks.streamed", "--size", str(n), pooling]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    print(f"{n:,} embeddings, pooling {pooling}: {found}", flush=True)
-    return found
+    figures: dict[str, Any] = json.loads(done.stdout)
+    print(f"{n:,} embeddings, pooling {pooling}: {figures}", flush=True)
+    return figures
 
 
 def one_pass(n: int, pooling: str) -> dict[str, Any]:
-    """Fill a store with `n` embeddings, and train on all of them."""
+    """Fill a store with `n` embeddings and train on all of them."""
     rng = np.random.default_rng(0)
     labels = np.arange(n) >= n // 2
     with tempfile.TemporaryDirectory() as name:
@@ -92,13 +92,13 @@ def one_pass(n: int, pooling: str) -> dict[str, Any]:
         )
         recipe = base.recipe
         shape = (512,) if pooling == "avg" else (4, 4, 512)
-        names = [digest(i) for i in range(n)]
+        keys = [digest(i) for i in range(n)]
         for start in range(0, n, SHARD_ROWS):
-            some = slice(start, start + SHARD_ROWS)
-            rows = rng.random((len(names[some]), *shape), dtype=np.float32)
-            rows[labels[some]] += np.float32(APART)
-            base.store.append(recipe.fingerprint, recipe.canonical, names[some], rows)
-        on_disk = RowsOnDisk(base.embeddings, names)
+            shard = slice(start, start + SHARD_ROWS)
+            rows = rng.random((len(keys[shard]), *shape), dtype=np.float32)
+            rows[labels[shard]] += np.float32(APART)
+            base.store.append(recipe.fingerprint, recipe.canonical, keys[shard], rows)
+        on_disk = RowsOnDisk(base.embeddings, keys)
         started = time.perf_counter()
         model = StreamedLogReg().fit(on_disk, labels)
         return {

@@ -1,6 +1,6 @@
-"""README's table of benchmarks, made from the figures that lie in `benchmarks/results`.
+"""The table in `docs/benchmarks.md`, made from the figures in `benchmarks/results`.
 
-`python -m benchmarks.table` writes it between two comments of README; `make bench` ends with it.
+`python -m benchmarks.table` writes it between two comments of that page; `make bench` ends with it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from benchmarks import inputs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 ORDER = (
     *("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense", "audit"),
     *("finetune", "scale", "streamed", "addresses"),
 )
-"""The benchmarks in the order in which they are run and shown."""
+"""The benchmarks in the order in which they run and appear in the table."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,17 @@ def read(path: Path) -> list[Figure]:
     Parameters
     ----------
     path : Path
-        Written by `inputs.publish`.
+        A file that `inputs.publish` has written.
+
+    Returns
+    -------
+    list of Figure
+        One for each line, in the file's order.
 
     Raises
     ------
     ValueError
-        If it is not as `publish` writes it, or a line says something else than its own figures.
+        If the file has another format, or a line contradicts its own figures.
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
@@ -70,66 +75,66 @@ def read(path: Path) -> list[Figure]:
             except ValueError as error:
                 raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
     if not figures:
-        raise ValueError(f"{path}: there is no figure in it")
+        raise ValueError(f"{path}: the file has no figures")
     return figures
 
 
 def table(folder: Path) -> str:
-    """Return the table in Markdown, with a line that says where and when it was measured.
+    """Return the table in Markdown, below a line with the machines and dates.
 
     Parameters
     ----------
     folder : Path
-        With one file for every benchmark that has been run.
+        Contains one file for every benchmark that has been run.
 
     Returns
     -------
     str
-        Empty if there is no file.
+        The line and the table; empty if there is no file.
 
     Raises
     ------
     ValueError
-        If a file cannot be read, or is of no benchmark in `ORDER`.
+        If a file cannot be parsed, or belongs to no benchmark in `ORDER`.
     """
     files = {path.stem: path for path in folder.glob("*.csv")}
     unknown = sorted(set(files) - set(ORDER))
     if unknown:
-        raise ValueError(f"there is no benchmark {unknown[0]!r} for {files[unknown[0]]}")
+        raise ValueError(f"{files[unknown[0]]} belongs to no benchmark; expected one of {ORDER}")
     figures = [figure for name in ORDER if name in files for figure in read(files[name])]
     if not figures:
         return ""
     lines = ["| what | measured (median, range) | promised | met |", "|---|---|---|---|"]
     lines += [_line(figure) for figure in figures]
-    return "\n".join([_surroundings(figures), "", *lines]) + "\n"
+    return "\n".join([_machines(figures), "", *lines]) + "\n"
 
 
-def replaced(readme: str, text: str) -> str:
-    """Return README with `text` between the two comments.
+def replaced(page: str, text: str) -> str:
+    """Return the page with `text` between the two comments.
 
     Raises
     ------
     ValueError
-        If the comments are not both there, once and in order.
+        If the page does not have each comment once, in order.
     """
-    before, begin, rest = readme.partition(BEGIN)
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end) or BEGIN in rest or END in after:
-        raise ValueError(f"README must have {BEGIN} and, below it, {END}, each once")
+        raise ValueError(f"the page must contain {BEGIN} and, below it, {END}, each once")
     body = f"\n{text}\n" if text else ""
     return f"{before}{BEGIN}\n{body}{END}{after}"
 
 
 def main() -> None:
-    """Rewrite README."""
+    """Rewrite the page."""
     try:
         text = table(inputs.RESULTS)
         if not text:
-            raise ValueError(f"there are no results in {inputs.RESULTS}; run a benchmark first")
-        readme = replaced(README.read_text(encoding="utf-8"), text)
+            raise ValueError(f"{inputs.RESULTS} has no results; run a benchmark first")
+        page = replaced(PAGE.read_text(encoding="utf-8"), text)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    README.write_text(readme, encoding="utf-8")
+    PAGE.write_text(page, encoding="utf-8")
     print(text, end="")
 
 
@@ -142,13 +147,13 @@ def _figure(cells: Sequence[str]) -> Figure:
         unit, promised, met, machine, date.fromisoformat(day).isoformat(),
     )  # fmt: skip
     if not what or not machine:
-        raise ValueError("it does not say what was measured, or on which machine")
+        raise ValueError("a line needs the name of the figure and of the machine")
     if not -math.inf < figure.low <= figure.median <= figure.high < math.inf:
         raise ValueError(f"the median {median} is not within the range {low} to {high}")
     if figure.rounds < 1:
         raise ValueError(f"expected a number of rounds, found {rounds}")
     if met != inputs.judge(promised, figure.median):
-        raise ValueError(f"it says {met!r} of the promise {promised!r}, but the median is {median}")
+        raise ValueError(f"the promise {promised!r} is marked {met!r}, but the median is {median}")
     return figure
 
 
@@ -157,11 +162,11 @@ def _line(figure: Figure) -> str:
     sign, _, bound = figure.promised.partition(" ")
     promised = f"{words[sign]} {bound} {figure.unit}".rstrip() if bound else "-"
     met = {"yes": "yes", "no": "**no**", "": "-"}[figure.met]
-    found = inputs.measured(figure.median, figure.low, figure.high, figure.unit)
-    return f"| {figure.what} | {found} | {promised} | {met} |"
+    value = inputs.measured(figure.median, figure.low, figure.high, figure.unit)
+    return f"| {figure.what} | {value} | {promised} | {met} |"
 
 
-def _surroundings(figures: Sequence[Figure]) -> str:
+def _machines(figures: Sequence[Figure]) -> str:
     days: dict[str, set[str]] = {}
     for figure in figures:
         days.setdefault(figure.machine, set()).add(figure.date)

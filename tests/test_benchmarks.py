@@ -1,4 +1,4 @@
-"""Benchmarks tell their figures honestly, and README shows what they told."""
+"""Benchmarks publish their figures faithfully, and the documentation shows what they published."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the benchmarks publish into a folder that does not exist yet."""
+    """Make the benchmarks publish into a folder that does not exist yet."""
     folder = tmp_path / "results"
     monkeypatch.setattr(inputs, "RESULTS", folder)
     return folder
 
 
-def test_the_table_in_readme_is_what_the_results_give() -> None:
-    """README is what `python -m benchmarks.table` would write from the files in the repository."""
-    readme = table.README.read_text(encoding="utf-8")
-    assert table.replaced(readme, table.table(inputs.RESULTS)) == readme
+def test_the_table_in_the_docs_comes_from_the_results() -> None:
+    """`python -m benchmarks.table` would not change the page."""
+    page = table.PAGE.read_text(encoding="utf-8")
+    assert table.replaced(page, table.table(inputs.RESULTS)) == page
 
 
 def test_bench_runs_every_benchmark_in_the_order_of_the_table() -> None:
-    """The Makefile, the table, and what publishes in the folder are the same benchmarks."""
+    """The Makefile, the table, and the modules that publish name the same benchmarks."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     listed = re.findall(r"^BENCHMARKS := (.*)$", makefile, re.MULTILINE)
     assert listed == [" ".join(table.ORDER)]
@@ -42,7 +42,7 @@ def test_bench_runs_every_benchmark_in_the_order_of_the_table() -> None:
 
 
 def test_publish_writes_median_range_and_verdict(results: Path) -> None:
-    """A file has one line for each figure, with all that is needed to judge it."""
+    """The file has one line per figure, with everything needed to judge it."""
     publish("extract", [Row("ours / theirs", [1.1, 1.0, 1.3], promised=">= 1.05")])
     (figure,) = table.read(results / "extract.csv")
     assert (figure.what, figure.rounds, figure.unit) == ("ours / theirs", 3, "")
@@ -52,7 +52,7 @@ def test_publish_writes_median_range_and_verdict(results: Path) -> None:
 
 
 def test_publish_prints_what_it_writes(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every figure is one line: median, range, rounds, what was promised, whether it is met."""
+    """Every figure is one line: median, range, rounds, promise, verdict."""
     publish(
         "large",
         [
@@ -68,16 +68,16 @@ def test_publish_prints_what_it_writes(results: Path, capsys: pytest.CaptureFixt
     ]
 
 
-def test_publish_replaces_what_an_earlier_run_told(results: Path) -> None:
-    """Only the figures of the last run are there."""
+def test_publish_replaces_the_figures_of_an_earlier_run(results: Path) -> None:
+    """The file holds only the figures of the last run."""
     publish("dense", [Row("first", [1.0]), Row("second", [2.0])])
     publish("dense", [Row("first", [3.0])])
     assert [figure.median for figure in table.read(results / "dense.csv")] == [3.0]
 
 
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
-def test_publish_refuses_figures_that_are_none(results: Path, values: list[float]) -> None:
-    """No figure, or one that is no number, is an error, and nothing is written."""
+def test_publish_refuses_missing_and_infinite_values(results: Path, values: list[float]) -> None:
+    """A row without a value, or with one that is not finite, is an error; nothing is written."""
     with pytest.raises(ValueError, match="'ours'"):
         publish("dense", [Row("theirs", [1.0]), Row("ours", values)])
     assert not results.exists()
@@ -95,15 +95,15 @@ def test_publish_refuses_figures_that_are_none(results: Path, values: list[float
     ],
 )
 def test_a_promise_is_judged_with_its_bound(promised: str, value: float, verdict: str) -> None:
-    """What equals the bound meets it."""
+    """A value equal to the bound meets it."""
     assert judge(promised, value) == verdict
 
 
 @pytest.mark.parametrize(
     "promised", ["> 1", ">=1", "fast", ">= ", ">= 1 s", "at least 5", ">= 1e3"]
 )
-def test_a_promise_that_cannot_be_read_is_an_error(promised: str) -> None:
-    """Anything but a sign and a number is refused, so that none passes unjudged."""
+def test_a_promise_of_another_form_is_an_error(promised: str) -> None:
+    """Anything but a sign and a number is refused, so that no promise goes unchecked."""
     with pytest.raises(ValueError, match="a promise is"):
         judge(promised, 1.0)
 
@@ -117,23 +117,23 @@ def test_a_promise_that_cannot_be_read_is_an_error(promised: str) -> None:
         ((-0.05, -0.05, -0.05), "points", "-0.0500 points"),
     ],
 )
-def test_figures_are_told_to_three_digits(
+def test_figures_have_three_digits(
     figures: tuple[float, float, float], unit: str, text: str
 ) -> None:
-    """A median has its range behind it; where there is no range it is not shown."""
+    """The range follows the median, unless all values are equal."""
     assert measured(*figures, unit) == text
 
 
 def line(**cells: str) -> str:
-    """Return a line of a results file, sound but for the given cells."""
-    sound = dict(
+    """Return a line of a results file that is valid except for the given cells."""
+    valid = dict(
         zip(
             inputs.COLUMNS,
             ["ours", "1.1", "1", "1.2", "5", "", ">= 1", "yes", "Abacus, 2 cores", "2026-01-31"],
             strict=True,
         )
     )
-    return ",".join(f'"{cell}"' for cell in (sound | cells).values())
+    return ",".join(f'"{cell}"' for cell in (valid | cells).values())
 
 
 @pytest.mark.parametrize(
@@ -146,18 +146,18 @@ def line(**cells: str) -> str:
         ({"rounds": "0"}, "rounds"),
         ({"rounds": "2.5"}, "2.5"),
         ({"promised": "> 1"}, "a promise is"),
-        ({"promised": ">= 2"}, "it says 'yes' of the promise '>= 2'"),
-        ({"met": "no"}, "it says 'no'"),
-        ({"promised": ""}, "it says 'yes'"),
-        ({"machine": ""}, "which machine"),
-        ({"what": ""}, "what was measured"),
+        ({"promised": ">= 2"}, "the promise '>= 2' is marked 'yes'"),
+        ({"met": "no"}, "is marked 'no'"),
+        ({"promised": ""}, "is marked 'yes'"),
+        ({"machine": ""}, "name of the figure and of the machine"),
+        ({"what": ""}, "name of the figure and of the machine"),
         ({"date": "yesterday"}, "yesterday"),
     ],
 )
-def test_a_line_that_cannot_be_true_is_an_error(
+def test_a_line_that_contradicts_itself_is_an_error(
     tmp_path: Path, cells: dict[str, str], reason: str
 ) -> None:
-    """The message names the file, the line and what is wrong with it."""
+    """The message names the file, the line and the reason."""
     path = tmp_path / "extract.csv"
     path.write_text("\n".join([",".join(inputs.COLUMNS), line(), line(**cells)]) + "\n")
     with pytest.raises(ValueError, match=r"extract\.csv, line 3: ") as error:
@@ -170,12 +170,12 @@ def test_a_line_that_cannot_be_true_is_an_error(
     [
         ("", "expected the columns what,median,"),
         ("what,median\nours,1\n", "found what,median"),
-        (",".join(inputs.COLUMNS) + "\n", "there is no figure in it"),
+        (",".join(inputs.COLUMNS) + "\n", "the file has no figures"),
         (",".join(inputs.COLUMNS) + "\nours,1.1,1\n", "expected 10 cells, found 3"),
     ],
 )
-def test_a_file_of_another_form_is_an_error(tmp_path: Path, text: str, reason: str) -> None:
-    """An empty, foreign or cut-off file is not passed over."""
+def test_a_file_of_another_format_is_an_error(tmp_path: Path, text: str, reason: str) -> None:
+    """An empty, foreign or truncated file is never ignored."""
     path = tmp_path / "extract.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"extract\.csv") as error:
@@ -184,7 +184,7 @@ def test_a_file_of_another_form_is_an_error(tmp_path: Path, text: str, reason: s
 
 
 def test_the_table_has_every_figure_in_the_order_of_the_benchmarks(tmp_path: Path) -> None:
-    """Where and when comes first, then a line for each figure."""
+    """Machines and dates come first, then a line for each figure."""
     header = ",".join(inputs.COLUMNS)
     rate = line(what="rate", promised="", met="", unit="images/s", date="2026-02-03")
     (tmp_path / "csearch.csv").write_text(
@@ -205,23 +205,23 @@ def test_the_table_has_every_figure_in_the_order_of_the_benchmarks(tmp_path: Pat
     )
 
 
-def test_results_of_no_known_benchmark_are_an_error(tmp_path: Path) -> None:
-    """A file left over from a benchmark that is no longer there does not stay in README."""
+def test_results_of_an_unknown_benchmark_are_an_error(tmp_path: Path) -> None:
+    """A file of a benchmark that was removed does not stay in the table."""
     (tmp_path / "gone.csv").write_text(f"{','.join(inputs.COLUMNS)}\n{line()}\n")
-    with pytest.raises(ValueError, match="no benchmark 'gone'"):
+    with pytest.raises(ValueError, match=r"gone.csv belongs to no benchmark"):
         table.table(tmp_path)
 
 
-def test_only_what_lies_between_the_comments_is_replaced() -> None:
-    """Writing the table twice gives the same README as writing it once."""
-    readme = f"before\n\n{table.BEGIN}\nold\n{table.END}\n\nafter\n"
-    once = table.replaced(readme, "new\n")
+def test_only_the_text_between_the_comments_is_replaced() -> None:
+    """Writing the table twice gives the same page as writing it once."""
+    page = f"before\n\n{table.BEGIN}\nold\n{table.END}\n\nafter\n"
+    once = table.replaced(page, "new\n")
     assert once == f"before\n\n{table.BEGIN}\n\nnew\n\n{table.END}\n\nafter\n"
     assert table.replaced(once, "new\n") == once
 
 
 @pytest.mark.parametrize(
-    "readme",
+    "page",
     [
         "nothing",
         table.BEGIN,
@@ -230,33 +230,33 @@ def test_only_what_lies_between_the_comments_is_replaced() -> None:
         table.BEGIN + table.END + table.END,
     ],
 )
-def test_a_readme_without_its_two_comments_is_an_error(readme: str) -> None:
+def test_a_page_without_its_two_comments_is_an_error(page: str) -> None:
     """The table is never written somewhere else."""
     with pytest.raises(ValueError, match="each once"):
-        table.replaced(readme, "new\n")
+        table.replaced(page, "new\n")
 
 
-def test_mcnemar_looks_only_at_images_on_which_the_two_differ() -> None:
-    """Of 9 such images the first has 8 right: p is twice the tail, (1 + 9) / 2**9."""
+def test_mcnemar_uses_only_images_on_which_the_two_differ() -> None:
+    """Of 9 such images the first gets 8 right: p is twice the tail, (1 + 9) / 2**9."""
     truth = np.array(["cat"] * 100)
     first, second = truth.copy(), truth.copy()
     second[:8] = first[8] = "dog"
     first[20:30] = second[20:30] = "dog"
-    found = precision.compare(truth, first, second)
-    assert (found.only_first, found.only_second) == (8, 1)
-    assert found.loss == pytest.approx(7.0)
-    assert found.p_value == pytest.approx(2 * 10 / 2**9)
+    comparison = precision.compare(truth, first, second)
+    assert (comparison.only_first, comparison.only_second) == (8, 1)
+    assert comparison.loss == pytest.approx(7.0)
+    assert comparison.p_value == pytest.approx(2 * 10 / 2**9)
 
 
-def test_mcnemar_finds_nothing_between_equal_predictions() -> None:
-    """Without a difference, p is 1 and nothing is lost."""
+def test_mcnemar_finds_no_difference_between_equal_predictions() -> None:
+    """Without a difference, p is 1 and the loss is 0."""
     truth = np.array(["cat", "dog", "dog"])
-    found = precision.compare(truth, truth, truth)
-    assert (found.loss, found.p_value, found.accuracies) == (0.0, 1.0, (1.0, 1.0))
+    comparison = precision.compare(truth, truth, truth)
+    assert (comparison.loss, comparison.p_value, comparison.accuracies) == (0.0, 1.0, (1.0, 1.0))
 
 
 def test_a_significant_gain_breaks_no_promise() -> None:
-    """Where int8 is the better one, its p is told and nothing is asked of it."""
+    """Where int8 is better, p is published without a promise."""
     gain = precision.Comparison((0.90, 0.95), only_first=0, only_second=100)
     loss = precision.Comparison((0.95, 0.90), only_first=100, only_second=0)
     assert precision.rows_of("svm", gain, 2000)[-1].promised == ""
