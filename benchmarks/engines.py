@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import inputs
-from extract.backbones.catalog import construct, find
+from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.weights import Weights, identity, resolve
 from extract.engines.int8 import quantise
 from extract.engines.model_store import ModelStore
@@ -57,14 +57,14 @@ def main() -> None:
         print("| network | engine | images/s, median (range) | relative error | made in |")
         print("|---|---|---|---|---|")
         for family in args.families:
-            size = max(150, find(family).min_size)
+            size = max(150, find_backbone(family).min_size)
             measure(family, load_images(paths, size), folder, args.rounds)
 
 
 def measure(family: str, images: NDArray[np.uint8], folder: Path, rounds: int) -> None:
     """Print the table's lines for one network."""
     weights = weights_of(family, folder)
-    preprocessing = weights.trained_with or find(family).preprocessing
+    preprocessing = weights.preprocessing or find_backbone(family).preprocessing
     recipe = Recipe(weights.identity, preprocessing, family, size=images.shape[1])
     calibration, images = images[: 2 * BATCH], images[2 * BATCH :]
     runs: dict[str, Run] = {}
@@ -124,7 +124,7 @@ def makers(
 
     return {
         "TensorFlow float32": tensorflow,
-        "OpenVINO float32": lambda: OpenVINOEngine.of(recipe, weights, models),
+        "OpenVINO float32": lambda: OpenVINOEngine.from_recipe(recipe, weights, models),
         "OpenVINO int8": lambda: OpenVINOEngine(quantise(int8, weights, models, images)),
         "ONNX Runtime float32": lambda: onnx_session(onnx_file()),
         "ONNX Runtime int8": lambda: onnx_session(onnx_quantised(onnx_file(), images)),

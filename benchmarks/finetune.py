@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks import inputs
 from classify.networks.dense import HIDDEN_UNITS
 from extract.backbones import catalog
-from extract.backbones.cuts import find_cut, upper_part
+from extract.backbones.freezing import find_freeze_point, unfrozen_part
 from extract.backbones.weights import load_base
 from extract.frozen import FrozenBase
 from extract.images.loading import load_images
@@ -29,7 +29,7 @@ from extract.prepare import find_dataset
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from extract.backbones.cuts import Cut
+    from extract.backbones.freezing import FreezePoint
 
 UNFREEZE = "block5_conv3"
 SIZE = 150
@@ -50,10 +50,10 @@ def main() -> None:
         chosen = train[:: max(1, len(train) // args.images)][: args.images]
         paths = [item.path for item in chosen]
         codes = np.array([dataset.classes.index(item.label) for item in chosen], dtype=np.int32)
-        cut = find_cut("vgg16", SIZE, UNFREEZE)
+        point = find_freeze_point("vgg16", SIZE, UNFREEZE)
         base = FrozenBase.choose(
             BaseSettings(
-                layer=cut.layer, pooling="none", weights=inputs.weights(), cache=folder / "cache"
+                layer=point.layer, pooling="none", weights=inputs.weights(), cache=folder / "cache"
             )
         )
         done = base.extract(paths)
@@ -63,12 +63,12 @@ def main() -> None:
                 load_images(paths, SIZE).astype(np.float32), base.recipe.preprocessing
             )
         )
-        measure(base, cut, activations.reshape(-1, *cut.shape), pixels, codes, args.rounds)
+        measure(base, point, activations.reshape(-1, *point.shape), pixels, codes, args.rounds)
 
 
 def measure(
     base: FrozenBase,
-    cut: Cut,
+    point: FreezePoint,
     activations: NDArray[np.float32],
     pixels: NDArray[np.float32],
     codes: NDArray[np.int32],
@@ -79,9 +79,9 @@ def measure(
     losses: dict[bool, float] = {}
     for i in range(rounds):
         for whole, samples in ((True, pixels), (False, activations)):
-            model = network(base, cut, samples.shape[1:], whole=whole)
+            model = network(base, point, samples.shape[1:], whole=whole)
             model.train_on_batch(samples[:BATCH], codes[:BATCH])  # traces and compiles
-            model = network(base, cut, samples.shape[1:], whole=whole, like=model)
+            model = network(base, point, samples.shape[1:], whole=whole, like=model)
             started = time.perf_counter()
             history = model.fit(samples, codes, batch_size=BATCH, epochs=1, verbose=0).history
             seconds[whole].append(time.perf_counter() - started)
@@ -106,7 +106,7 @@ def measure(
 
 
 def network(
-    base: FrozenBase, cut: Cut, shape: tuple[int, ...], *, whole: bool, like: Any = None
+    base: FrozenBase, point: FreezePoint, shape: tuple[int, ...], *, whole: bool, like: Any = None
 ) -> Any:
     """Build the network, or reset `like` to its initial weights and optimizer state."""
     keras = import_keras()
@@ -114,10 +114,10 @@ def network(
     trunk = load_base("vgg16", SIZE, base.weights)
     if whole:
         for layer in trunk.layers:
-            layer.trainable = layer.name == cut.first
+            layer.trainable = layer.name == point.first_trainable
         lower = trunk
     else:
-        lower = upper_part(trunk, cut)
+        lower = unfrozen_part(trunk, point)
     head = [
         keras.layers.Flatten(),
         keras.layers.Dense(HIDDEN_UNITS, activation="relu"),

@@ -83,10 +83,10 @@ def _say_what_is_next(prepared: Prepared) -> None:
 
 def _list_backbones(args: argparse.Namespace) -> None:
     from cache.location import cache_folder
-    from extract.backbones.listing import listed, table
+    from extract.backbones.listing import backbone_table, list_backbones
 
-    backbones = listed(cache_folder(args.cache))
+    backbones = list_backbones(cache_folder(args.cache))
     if args.json:
         print(json.dumps(backbones))
     else:
-        print(table(backbones))
+        print(backbone_table(backbones))

@@ -31,7 +31,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     Parameters
     ----------
     backbone : str, default "vgg16"
-        A network of `keras.applications`, see `extract.backbones.catalog.find`.
+        A network of `keras.applications`, see `extract.backbones.catalog.find_backbone`.
     size : int or {"default", "native"}, default "default"
         Side in pixels of the square that images are resized to: what the backbone was trained on,
         or (default) for VGG16 the lesson's 150.

@@ -172,7 +172,7 @@ class FrozenBase:
         if not self.needs_calibration:
             return self
         engines.choose("int8", self.engine)  # before minutes are spent
-        with self.models.making(self.recipe):
+        with self.models.locked(self.recipe):
             found = self.models.find(self.recipe)  # another process may have been quicker
             if found is None:
                 from extract.engines.int8 import CALIBRATION_IMAGES, quantise
@@ -185,7 +185,7 @@ class FrozenBase:
                     progress=progress,
                 )
                 model = quantise(self.recipe, self.weights, self.models, images, progress)
-                found = self.models.keep(
+                found = self.models.add(
                     self.recipe, model, calibrated_on=f"{len(images)} images of {name or 'yours'}"
                 )
         return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, quantised=found))

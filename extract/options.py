@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from extract.backbones.catalog import find
+from extract.backbones.catalog import find_backbone
 from extract.errors import RecipeError
 from extract.images.loading import BATCH_SIZE, ReadSettings
 from extract.recipe import Recipe
@@ -29,8 +29,8 @@ class BaseSettings:
     Parameters
     ----------
     backbone : str, default="vgg16"
-        Any network of `keras.applications`, see `extract.backbones.catalog.find`. `Options` also
-        accepts several, separated by commas.
+        Any network of `keras.applications`, see `extract.backbones.catalog.find_backbone`.
+        `Options` also accepts several, separated by commas.
     size : int or {"default", "native"}, default="default"
         Side in pixels of the square that images are resized to. ``"native"`` is the size the
         backbone was trained on; ``"default"`` is the same, except for VGG16, where it is 150.
@@ -86,7 +86,7 @@ class BaseSettings:
         RecipeError
             If there is no such backbone, or it does not accept images of this size.
         """
-        backbone = find(self.backbone)
+        backbone = find_backbone(self.backbone)
         sizes = {"default": backbone.size, "native": backbone.native_size}
         size = sizes.get(str(self.size), self.size)
         if not isinstance(size, int):
@@ -120,8 +120,8 @@ class BaseSettings:
                 f"preprocess {self.preprocess!r} is not known; choose one of: auto, notebook",
                 setting="preprocess",
             )
-        backbone = find(self.backbone)
-        preprocessing = weights.trained_with or backbone.preprocessing
+        backbone = find_backbone(self.backbone)
+        preprocessing = weights.preprocessing or backbone.preprocessing
         return Recipe(
             weights=weights.identity,
             preprocessing=preprocessing if self.preprocess == "auto" else self.preprocess,
@@ -193,7 +193,7 @@ class Options:
         RecipeError
             If a backbone is not known or named twice, or the number of weights does not fit.
         """
-        names = [find(part.strip()).name for part in self.base.backbone.split(",")]
+        names = [find_backbone(part.strip()).name for part in self.base.backbone.split(",")]
         if len(set(names)) < len(names):
             raise RecipeError(
                 f"expected each backbone once, found {self.base.backbone}", setting="backbone"

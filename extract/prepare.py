@@ -147,9 +147,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     return Prepared(usable, base, done, listed)
 
 
-def embedded_otherwise(
-    prepared: Prepared, options: Options, progress: Progress = silent
-) -> Prepared:
+def reembed(prepared: Prepared, options: Options, progress: Progress = silent) -> Prepared:
     """Put other embeddings of the same images into the cache too.
 
     Parameters

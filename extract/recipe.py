@@ -7,69 +7,76 @@ import hashlib
 import json
 import re
 import reprlib
+import typing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from extract.backbones.catalog import PREPROCESSINGS, find
+from extract.backbones.catalog import PREPROCESSINGS, find_backbone
 from extract.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA = 1
-"""Raised whenever the same recipe begins to give other numbers."""
+"""Increased whenever the same recipe begins to give other numbers."""
 
 POOLINGS = ("none", "avg", "max")
 INTERPOLATIONS = ("lanczos4",)
 PRECISIONS = ("float32", "int8", "float16", "bfloat16")
 DTYPES = ("float32",)
 
-_LATER: dict[str, Any] = {"quantised": None, "mirrored": False}
-"""Fields that recipes had not from the first: left out where they are as if they were not there."""
+_ADDED_LATER: dict[str, Any] = {"quantised": None, "mirrored": False}
+"""Fields that earlier versions did not have, each with the value that stands for its absence."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How an image becomes an embedding.
 
-    Two recipes that could give different numbers differ in a field, and so in their fingerprint; a
-    path, a time, a host or a batch size is never part of one.
+    Two recipes that could give different numbers differ in a field, and so in their fingerprint. A
+    path, a time, a host or a batch size is never part of a recipe.
 
     Parameters
     ----------
     weights : str
         Identity of the pretrained weights: SHA-256 of their arrays, as 64 hexadecimal digits.
     preprocessing : {"caffe", "tf", "torch", "identity", "notebook"}
-        What the pixels go through before the first convolution.
-    backbone : str
-        A key of `extract.backbones.catalog.BACKBONES`.
-    layer : str or None
-        Name of the layer whose output is the embedding; None for the base's last.
-    size : int
+        How pixels are scaled before the first convolution.
+    backbone : str, default="vgg16"
+        A name that `extract.backbones.catalog.find_backbone` knows.
+    layer : str, default=None
+        Name of the layer whose output is the embedding. ``None`` is the last layer of the base.
+    size : int, default=150
         Side in pixels of the square that images are resized to.
-    pooling : {"none", "avg", "max"}
-        What is done over the embedding's two spatial axes.
-    interpolation : str
+    pooling : {"none", "avg", "max"}, default="none"
+        Pooling over height and width of the output.
+    interpolation : {"lanczos4"}, default="lanczos4"
         How images are resized, by OpenCV's name.
-    flip : bool
-        Whether the embedding is the mean over the image and its mirror image.
-    mirrored : bool
-        Whether it is that of the mirror image alone.
-    precision : {"float32", "int8", "float16", "bfloat16"}
+    flip : bool, default=False
+        Whether the embedding is the mean over the image and its horizontal flip.
+    mirrored : bool, default=False
+        Whether the embedding is that of the horizontally flipped image alone.
+    precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
         Number format of the forward pass.
-    quantised : str or None
-        With int8: SHA-256 of the model that a calibration has made, as 64 hexadecimal digits; None
-        until there is one.
-    dtype : str
-        Number format that embeddings are stored in.
-    schema : int
+    quantised : str, default=None
+        With int8: SHA-256 of the quantised model, as 64 hexadecimal digits. ``None`` before the
+        calibration.
+    dtype : {"float32"}, default="float32"
+        Number format in which embeddings are stored.
+    schema : int, default=1
         Version of the extraction code's arithmetic.
 
     Raises
     ------
     RecipeError
-        If a field has a value that cannot be met.
+        If the value of a field is not known or does not fit the backbone.
+
+    Examples
+    --------
+    >>> recipe = Recipe(weights="ab" * 32, preprocessing="caffe")
+    >>> recipe.fingerprint[:12]
+    '62c004e9ecde'
     """
 
     weights: str
@@ -87,32 +94,33 @@ class Recipe:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        backbone = find(self.backbone)
+        backbone = find_backbone(self.backbone)
         object.__setattr__(self, "backbone", backbone.name)
-        _one_of("pooling", self.pooling, POOLINGS)
-        _one_of("preprocessing", self.preprocessing, PREPROCESSINGS)
-        _one_of("interpolation", self.interpolation, INTERPOLATIONS)
-        _one_of("precision", self.precision, PRECISIONS)
-        _one_of("dtype", self.dtype, DTYPES)
+        _check_choice("pooling", self.pooling, POOLINGS)
+        _check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("dtype", self.dtype, DTYPES)
         backbone.check_size(self.size)
         if self.quantised is not None and (
             self.precision != "int8" or not re.fullmatch("[0-9a-f]{64}", self.quantised)
         ):
             raise RecipeError(
-                f"not a recipe: precision {self.precision} with the model {self.quantised!r}"
+                f"expected a quantised model only with int8, and 64 hexadecimal digits as its "
+                f"name, found {self.quantised!r} with {self.precision}"
             )
 
     @cached_property
     def canonical(self) -> str:
-        """The recipe as JSON with sorted keys and no spaces: what the fingerprint is taken of.
+        """The recipe as JSON with sorted keys and no spaces, from which the fingerprint is taken.
 
-        There is no key for a quantised model or a mirror image where there is none, as before
-        there were any.
+        A field that was added later is left out if it has the value that stands for its absence, so
+        that recipes of earlier versions keep their fingerprints.
         """
         fields = {
             name: value
             for name, value in dataclasses.asdict(self).items()
-            if name not in _LATER or value != _LATER[name]
+            if name not in _ADDED_LATER or value != _ADDED_LATER[name]
         }
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
@@ -123,19 +131,22 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Recipe:
-        """Build a recipe from what `to_dict` returned; other keys are passed over.
+        """Build a recipe from what `to_dict` returned; other keys are ignored.
 
         Raises
         ------
         RecipeError
-            If a field is missing, has another type, or cannot be met.
+            If a field is missing, or its type or value is not one that a recipe can have.
         """
         values: dict[str, Any] = {}
-        for entry in dataclasses.fields(cls):
-            value = fields.get(entry.name, _LATER.get(entry.name))
-            if type(value).__name__ not in str(entry.type).replace("None", "NoneType").split(" | "):
-                raise RecipeError(f"not a recipe: {entry.name} is {reprlib.repr(value)}")
-            values[entry.name] = value
+        for name, expected in typing.get_type_hints(cls).items():
+            value = fields.get(name, _ADDED_LATER.get(name))
+            is_flag = (
+                isinstance(value, bool) and expected is not bool
+            )  # to Python, a bool is an int
+            if is_flag or not isinstance(value, expected):
+                raise RecipeError(f"not a recipe: {name} is {reprlib.repr(value)}")
+            values[name] = value
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +154,8 @@ class Recipe:
         return {**dataclasses.asdict(self), "fingerprint": self.fingerprint}
 
 
-def _one_of(field: str, value: str, choices: tuple[str, ...]) -> None:
+def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise RecipeError(f"{field} {value!r} is not known; choose one of: {', '.join(choices)}")
+        raise RecipeError(
+            f"{field} {value!r} is not known; choose one of: {', '.join(choices)}", setting=field
+        )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("toolkit", "cache", "extract", "reports", "classify")
 _OPTIONS = "_options"
-EXIT_USER, EXIT_OURS, EXIT_INTERRUPTED = 2, 1, 130
+EXIT_USER, EXIT_INTERRUPTED = 2, 130
 SECONDS_BETWEEN_LINES = 10.0
 
 

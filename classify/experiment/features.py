@@ -14,7 +14,7 @@ from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
 from extract.datasets.dataset import counts
 from extract.images.loading import load_images
-from extract.prepare import embedded_otherwise
+from extract.prepare import reembed
 
 if TYPE_CHECKING:
     from classify.estimators.base import Classifier
@@ -249,9 +249,9 @@ class ImageFeatures(Features):
 
     def _read(self, estimator: Any, split: Split) -> np.ndarray:
         if estimator.consumes == "activations":
-            lower = self._up_to(estimator.cut.layer)
+            lower = self._up_to(estimator.freeze_point.layer)
             if split == "train" and estimator.mirror:
-                mirrored = self._up_to(estimator.cut.layer, mirrored=True)
+                mirrored = self._up_to(estimator.freeze_point.layer, mirrored=True)
                 return np.hstack([lower.embeddings(split), mirrored.embeddings(split)])
             return lower.embeddings(split)
         return load_images(
@@ -268,5 +268,5 @@ class ImageFeatures(Features):
                 self.options.base, layer=layer, pooling="none", flip=False, mirrored=mirrored
             )
             options = dataclasses.replace(self.options, base=base)
-            self._memo.lower[mirrored] = embedded_otherwise(self.prepared, options, self._progress)
+            self._memo.lower[mirrored] = reembed(self.prepared, options, self._progress)
         return self._memo.lower[mirrored]

@@ -213,5 +213,5 @@ class Trial:
     def _base_name(self, estimator: Any) -> str | None:
         """Return the name of the base in the record, if it has to be named."""
         if estimator.consumes == "activations":
-            return f"{self._features.backbone} up to {estimator.cut.layer}"
+            return f"{self._features.backbone} up to {estimator.freeze_point.layer}"
         return self._features.backbone if self._several else None

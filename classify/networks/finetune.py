@@ -11,8 +11,8 @@ from cache.location import cache_folder
 from classify.errors import ClassifierError
 from classify.networks.dense import HIDDEN_UNITS
 from classify.networks.network import Network, Shape, validation_split
-from extract.backbones.catalog import construct, find
-from extract.backbones.cuts import Cut, find_cut, upper_part
+from extract.backbones.catalog import construct, find_backbone
+from extract.backbones.freezing import FreezePoint, find_freeze_point, unfrozen_part
 from extract.backbones.weights import Weights, load_base, resolve
 from extract.libraries import import_keras
 from toolkit.progress import silent
@@ -36,7 +36,7 @@ class FineTune(Network):
     Parameters
     ----------
     backbone : str
-        See `extract.backbones.catalog.find`.
+        See `extract.backbones.catalog.find_backbone`.
     size : int
         Side of the images in pixels.
     weights : str
@@ -62,7 +62,7 @@ class FineTune(Network):
     --------
     It is trained on what the layer below gives, which ``BaseSettings(layer=...)`` extracts:
 
-    >>> FineTune("vgg16", unfreeze="block5_conv3").cut.layer
+    >>> FineTune("vgg16", unfreeze="block5_conv3").freeze_point.layer
     'block5_conv2'
     """
 
@@ -94,9 +94,9 @@ class FineTune(Network):
         self.patience = patience
 
     @property
-    def cut(self) -> Cut:
-        """Where the base is cut."""
-        return find_cut(find(self.backbone).name, self.size, self.unfreeze)
+    def freeze_point(self) -> FreezePoint:
+        """Where the frozen part of the base ends."""
+        return find_freeze_point(find_backbone(self.backbone).name, self.size, self.unfreeze)
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
         """Train from the pretrained weights on; see `Network.fit`.
@@ -121,11 +121,11 @@ class FineTune(Network):
         With mirror images, training samples are ``(n_samples, 2, height, width, channels)``.
         """
         checked: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, reset=reset)
-        shape = self.cut.shape if reset else self.sample_shape_
+        shape = self.freeze_point.shape if reset else self.sample_shape_
         views = (2,) if self.mirror and reset else ()
         if checked.shape[1] != np.prod((*views, *shape)):
             raise ClassifierError(
-                f"expected activations of {self.backbone} after {self.cut.layer}, "
+                f"expected activations of {self.backbone} after {self.freeze_point.layer}, "
                 f"{' x '.join(map(str, (*views, *shape)))}, found {checked.shape[1]:,} numbers a "
                 "sample"
             )
@@ -140,10 +140,10 @@ class FineTune(Network):
             if pretrained is None
             else load_base(self.backbone, self.size, pretrained)
         )
-        flat = find(self.backbone).pooling == "none"
+        flat = find_backbone(self.backbone).pooling == "none"
         return [
             keras.Input(sample_shape),
-            upper_part(base, self.cut),
+            unfrozen_part(base, self.freeze_point),
             keras.layers.Flatten() if flat else keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(HIDDEN_UNITS, activation="relu"),
             keras.layers.Dense(n_classes, activation="softmax"),
@@ -151,14 +151,15 @@ class FineTune(Network):
 
     def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
         """Return the shapes of the weights; nothing as large as the head is made for it."""
-        if tuple(sample_shape) != self.cut.shape:
+        if tuple(sample_shape) != self.freeze_point.shape:
             raise ClassifierError(
-                f"the activations of {self.backbone} after {self.cut.layer} are {self.cut.shape}, "
+                f"the activations of {self.backbone} after {self.freeze_point.layer} are "
+                f"{self.freeze_point.shape}, "
                 f"not {tuple(sample_shape)}"
             )
-        upper = upper_part(construct(self.backbone, self.size), self.cut)
+        upper = unfrozen_part(construct(self.backbone, self.size), self.freeze_point)
         height, width, channels = upper.output_shape[1:]
-        flat = find(self.backbone).pooling == "none"
+        flat = find_backbone(self.backbone).pooling == "none"
         n_features = height * width * channels if flat else channels
         return [
             *(tuple(weight.shape) for weight in upper.get_weights()),

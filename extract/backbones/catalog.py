@@ -169,7 +169,7 @@ def _read_table() -> dict[str, Backbone]:
 BACKBONES: dict[str, Backbone] = _read_table()
 
 
-def find(name: str) -> Backbone:
+def find_backbone(name: str) -> Backbone:
     """Return the backbone called `name`, in any case and with or without dashes.
 
     Raises
@@ -179,11 +179,11 @@ def find(name: str) -> Backbone:
 
     Examples
     --------
-    >>> find("VGG16").name
+    >>> find_backbone("VGG16").name
     'vgg16'
-    >>> find("efficientnet-v2-b0").application
+    >>> find_backbone("efficientnet-v2-b0").application
     'EfficientNetV2B0'
-    >>> find("MobileNet:alpha=0.25").name
+    >>> find_backbone("MobileNet:alpha=0.25").name
     'mobilenet:alpha=0.25'
     """
     plain, _, argument = name.partition(":")
@@ -219,7 +219,7 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
     Parameters
     ----------
     name : str
-        See `find`.
+        See `find_backbone`.
     size : int
         Side of the input images in pixels.
     weights : {"imagenet", None}
@@ -236,7 +236,7 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
     RecipeError
         If the base does not take images of this size, or Keras has no such weights.
     """
-    backbone = find(name)
+    backbone = find_backbone(name)
     backbone.check_size(size)
     from extract.libraries import import_keras
 

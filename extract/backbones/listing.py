@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def listed(cache: Path) -> list[dict[str, Any]]:
+def list_backbones(cache: Path) -> list[dict[str, Any]]:
     """Return a line for every backbone.
 
     Parameters
@@ -43,8 +43,8 @@ def listed(cache: Path) -> list[dict[str, Any]]:
     ]
 
 
-def table(backbones: Sequence[dict[str, Any]]) -> str:
-    """Return what `listed` returned as an aligned table."""
+def backbone_table(backbones: Sequence[dict[str, Any]]) -> str:
+    """Return what `list_backbones` returned as an aligned table."""
     lines = [f"{'name':<18}{'parameters':>12}  {'size':>4}  {'embedding':<12}  weights on disk"]
     lines += [
         f"{line['name']:<18}{line['parameters']:>12,}  {line['native_size']:>4}  "

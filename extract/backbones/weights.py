@@ -56,7 +56,7 @@ class Weights:
         ``imagenet``, ``torchvision``, or the path of a file as the user gave it.
     identity : str
         SHA-256 of the arrays, see `identity`.
-    trained_with : str or None
+    preprocessing : str or None
         The preprocessing they are known to have been trained with, if it is not the backbone's own.
     path : Path or None
         The file that holds them; None for ``imagenet``, whose file Keras finds by itself.
@@ -64,7 +64,7 @@ class Weights:
 
     source: str
     identity: str
-    trained_with: str | None
+    preprocessing: str | None
     path: Path | None
 
 
@@ -112,7 +112,7 @@ def resolve(
         ``imagenet``, ``torchvision``, the path of a file, or ``auto``: what is here already, else
         what can be had, Keras's before torchvision's.
     backbone : str
-        See `extract.backbones.catalog.find`.
+        See `extract.backbones.catalog.find_backbone`.
     cache : Path
         The cache folder; fetched weights and records of them are kept in its ``weights/``.
     size : int
@@ -131,7 +131,7 @@ def resolve(
     CacheError
         If the cache folder cannot be written to.
     """
-    name = backbones.find(backbone).name
+    name = backbones.find_backbone(backbone).name
     sources: dict[str, Callable[[], Weights]] = {
         "auto": lambda: _auto(name, size, cache, progress),
         "imagenet": lambda: _imagenet(name, size, cache, progress),
@@ -145,7 +145,7 @@ def resolve(
 
 def on_disk(backbone: str, cache: Path) -> bool:
     """Tell whether weights of a backbone seem to be here, in Keras's folder or in the cache."""
-    name = backbones.find(backbone).name
+    name = backbones.find_backbone(backbone).name
     return _in_keras_folder(name) or (name == "vgg16" and _torchvision_file(cache).is_file())
 
 
@@ -155,7 +155,7 @@ def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
     Parameters
     ----------
     backbone : str
-        See `extract.backbones.catalog.find`.
+        See `extract.backbones.catalog.find_backbone`.
     size : int
         Side of the input images in pixels.
     weights : Weights
@@ -174,7 +174,7 @@ def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
         If the base does not take images of this size.
     """
     if weights.path is None:
-        model = _construct_imagenet(backbones.find(backbone).name, size)
+        model = _construct_imagenet(backbones.find_backbone(backbone).name, size)
     else:
         model = backbones.construct(backbone, size)
     load_into(model, weights)
@@ -261,7 +261,7 @@ def _imagenet(backbone: str, size: int, cache: Path, progress: Progress) -> Weig
 
 
 def _imagenet_record(backbone: str, size: int, cache: Path) -> Path:
-    found = backbones.find(backbone)
+    found = backbones.find_backbone(backbone)
     variant = f"-{size}" if found.family in _WEIGHTS_DEPEND_ON_SIZE else ""
     return cache / "weights" / f"{found.file_name}-imagenet{variant}.json"
 
@@ -287,7 +287,7 @@ def _in_keras_folder(backbone: str) -> bool:
     """
     home = os.environ.get("KERAS_HOME")
     folder = (Path(home) if home else Path("~/.keras").expanduser()) / "models"
-    family = backbones.find(backbone).family
+    family = backbones.find_backbone(backbone).family
     name = re.compile(rf"(weights)?{family}(weights.*|\d.*)?notop.*h5")
     plain = (re.sub(r"[-_.]", "", file.name.lower()) for file in folder.glob("*.h5"))
     return any(map(name.fullmatch, plain))
@@ -371,7 +371,7 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
     Finding it takes TensorFlow, so it is remembered under the hash of the file's bytes.
     """
     digest = disk.sha256(path)
-    record = cache / "weights" / f"{backbones.find(backbone).file_name}-{digest}.json"
+    record = cache / "weights" / f"{backbones.find_backbone(backbone).file_name}-{digest}.json"
     known = _recall(record)
     if known is None:
         weight_files.check_keras3(path)

@@ -104,7 +104,7 @@ def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "au
     if choose(recipe.precision, engine) == "openvino":
         from extract.engines.openvino import OpenVINOEngine
 
-        made = OpenVINOEngine.of(recipe, weights, models)
+        made = OpenVINOEngine.from_recipe(recipe, weights, models)
     else:
         from extract.engines.tensorflow import KerasEngine, TensorFlowEngine
         from extract.libraries import import_keras

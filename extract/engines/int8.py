@@ -10,7 +10,7 @@ import contextlib
 import io
 from typing import TYPE_CHECKING, Any
 
-from extract.engines.openvino import converted, pack, unpack
+from extract.engines.openvino import convert, pack, unpack
 from extract.libraries import import_nncf
 from toolkit.progress import Progress, silent
 
@@ -58,7 +58,7 @@ def quantise(
     is what processors without instructions for int8 add them up in. So the numbers are the same on
     all x86 processors.
     """
-    model = unpack(models.read(converted(recipe, weights, models)))
+    model = unpack(models.read(convert(recipe, weights, models)))
     nncf = import_nncf()
     n_seen = 0
 

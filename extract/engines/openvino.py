@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extract.backbones.catalog import find
-from extract.engines.vgg import written_down
+from extract.backbones.catalog import find_backbone
+from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
 from extract.libraries import import_openvino
 
@@ -65,7 +65,7 @@ class OpenVINOEngine:
         self._shape = tuple(compiled.output().shape)[1:]
 
     @classmethod
-    def of(cls, recipe: Recipe, weights: Weights, models: ModelStore) -> OpenVINOEngine:
+    def from_recipe(cls, recipe: Recipe, weights: Weights, models: ModelStore) -> OpenVINOEngine:
         """Make the engine of a recipe, converting its network if that was not done before.
 
         Raises
@@ -84,7 +84,7 @@ class OpenVINOEngine:
                     "but gains nothing over float32"
                 )
             return cls(models.read(recipe.quantised))
-        return cls(models.read(converted(recipe, weights, models)))
+        return cls(models.read(convert(recipe, weights, models)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
@@ -99,7 +99,7 @@ def _take(request: Any, embedding: np.ndarray) -> None:
     embedding[...] = request.get_output_tensor().data[0]
 
 
-def converted(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
+def convert(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
     """Return the SHA-256 of a recipe's network for OpenVINO in float32, converting it if need be.
 
     Parameters
@@ -112,11 +112,11 @@ def converted(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
         Where it is kept.
     """
     plain = dataclasses.replace(recipe, precision="float32", quantised=None)
-    with models.making(plain):
+    with models.locked(plain):
         kept = models.find(plain)
         if kept is None:
-            model = written_down(plain, weights) or _from_tensorflow(plain, weights)
-            kept = models.keep(plain, pack(model))
+            model = build_vgg(plain, weights) or _from_tensorflow(plain, weights)
+            kept = models.add(plain, pack(model))
     return kept
 
 
@@ -126,7 +126,7 @@ def _from_tensorflow(recipe: Recipe, weights: Weights) -> Any:
     ov = import_openvino()
     model = ov.convert_model(graph(recipe, weights))
     # Swish's custom gradient makes an output of every activation: the first is asked for.
-    results, name = model.get_results()[:1], find(recipe.backbone).family
+    results, name = model.get_results()[:1], find_backbone(recipe.backbone).family
     model = ov.Model(results, model.get_parameters(), name)
     # A batch of one, known beforehand: with open shapes, some networks run at half speed.
     model.reshape([1, recipe.size, recipe.size, 3])

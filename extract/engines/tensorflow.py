@@ -197,7 +197,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
                 "max": keras.layers.GlobalMaxPooling2D,
             }[recipe.pooling]
             output = pooling()(output)
-    model = keras.Model(base.input, output, name=catalog.find(recipe.backbone).family)
+    model = keras.Model(base.input, output, name=catalog.find_backbone(recipe.backbone).family)
     model.trainable = False
     return model
 

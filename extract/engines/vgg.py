@@ -35,7 +35,7 @@ _PIXELS = {
 }
 
 
-def written_down(recipe: Recipe, weights: Weights) -> Any | None:
+def build_vgg(recipe: Recipe, weights: Weights) -> Any | None:
     """Return a recipe's network as an `openvino.Model`, or None where it takes Keras to read it.
 
     Parameters

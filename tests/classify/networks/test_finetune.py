@@ -15,7 +15,7 @@ from classify.errors import ClassifierError
 from classify.networks.finetune import FineTune
 from classify.networks.network import validation_split
 from extract.backbones.catalog import construct
-from extract.backbones.cuts import find_cut, upper_part
+from extract.backbones.freezing import find_freeze_point, unfrozen_part
 from extract.errors import RecipeError
 from extract.libraries import import_keras
 from tests.commands import run_command
@@ -57,14 +57,14 @@ def test_the_cut_is_the_highest_that_nothing_passes_by(
     backbone: str, unfreeze: str, layer: str, first: str
 ) -> None:
     """Right below the first trained layer, or below the whole block that a shortcut spans."""
-    cut = find_cut(backbone, 64, unfreeze)
-    assert (cut.layer, cut.first) == (layer, first)
+    point = find_freeze_point(backbone, 64, unfreeze)
+    assert (point.layer, point.first_trainable) == (layer, first)
 
 
 def test_only_what_is_unfrozen_is_trained() -> None:
     """In a block that a shortcut spans, what comes before the first layer stays as it is."""
-    cut = find_cut("resnet50", 64, "conv5_block3_2_conv")
-    upper = upper_part(construct("resnet50", 64), cut)
+    point = find_freeze_point("resnet50", 64, "conv5_block3_2_conv")
+    upper = unfrozen_part(construct("resnet50", 64), point)
     trained = {layer.name for layer in upper.layers if layer.trainable_weights}
     assert trained == {"conv5_block3_2_conv", "conv5_block3_3_conv"}
 
@@ -73,7 +73,7 @@ def test_only_what_is_unfrozen_is_trained() -> None:
 def test_a_layer_that_cannot_be_unfrozen_is_refused(unfreeze: str) -> None:
     """With the layers that can be, or what to do."""
     with pytest.raises(RecipeError, match=r"to unfreeze|stay frozen"):
-        find_cut("vgg16", 48, unfreeze)
+        find_freeze_point("vgg16", 48, unfreeze)
 
 
 def test_it_trains_as_through_the_whole_base(home: Path) -> None:
@@ -83,12 +83,12 @@ def test_it_trains_as_through_the_whole_base(home: Path) -> None:
     pixels = rng.normal(0, 50, (40, SIZE, SIZE, 3)).astype(np.float32)
     codes = np.arange(40) % 2
     weights = str(home / "vgg16.npz")
-    cut = find_cut("vgg16", SIZE, "block5_conv3")
+    point = find_freeze_point("vgg16", SIZE, "block5_conv3")
     tuned = FineTune(size=SIZE, weights=weights, unfreeze="block5_conv3", epochs=1, batch_size=8)
     base = construct("vgg16", SIZE)
     with np.load(weights) as archive:
         base.set_weights([archive[name] for name in archive.files])
-    below = keras.Model(base.input, base.get_layer(cut.layer).output)
+    below = keras.Model(base.input, base.get_layer(point.layer).output)
     activations = below.predict(pixels, verbose=0)
     tuned.fit(activations.reshape(40, -1), codes)
 
@@ -116,7 +116,7 @@ def test_it_trains_as_through_the_whole_base(home: Path) -> None:
 def test_the_best_epoch_is_kept_and_the_training_ends(home: Path) -> None:
     """Where the labels are noise, the validation part ends it, at the weights of its best epoch."""
     rng = np.random.default_rng(0)
-    shape = find_cut("vgg16", SIZE, "1").shape
+    shape = find_freeze_point("vgg16", SIZE, "1").shape
     X = rng.random((60, int(np.prod(shape)))).astype(np.float32)
     y = rng.integers(0, 2, 60)
     tuned = FineTune(
@@ -132,7 +132,7 @@ def test_the_best_epoch_is_kept_and_the_training_ends(home: Path) -> None:
 def test_mirror_images_are_trained_on_and_never_judged_by(home: Path) -> None:
     """Twice the steps, the same validation part, and predictions of images as they are."""
     rng = np.random.default_rng(0)
-    n_features = int(np.prod(find_cut("vgg16", SIZE, "1").shape))
+    n_features = int(np.prod(find_freeze_point("vgg16", SIZE, "1").shape))
     X = rng.random((40, 2 * n_features)).astype(np.float32)
     y = np.arange(40) % 2
     heard = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract.backbones.catalog import BACKBONES, construct, find, preprocess
+from extract.backbones.catalog import BACKBONES, construct, find_backbone, preprocess
 from extract.backbones.weights import Weights, identity, resolve
 from extract.engines.tensorflow import TensorFlowEngine, build
 from extract.errors import RecipeError, WeightsError
@@ -58,7 +58,7 @@ def test_the_table_is_all_of_keras_applications() -> None:
 @pytest.mark.parametrize("name", BACKBONES)
 def test_the_table_says_what_keras_builds(name: str) -> None:
     """Parameters, and the output's shape at the size that the weights were trained on."""
-    backbone = find(name)
+    backbone = find_backbone(name)
     model = construct(name, backbone.native_size)
     assert model.count_params() == backbone.parameters
     assert model.output_shape == (None, backbone.side, backbone.side, backbone.channels)
@@ -82,7 +82,7 @@ FAMILIES = (
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
     """With random weights: as many finite numbers as the pooling of its own classifier leaves."""
-    backbone = find(name)
+    backbone = find_backbone(name)
     arrays = construct(name, backbone.min_size).get_weights()
     path = tmp_path / "random.npz"
     np.savez(path, *arrays)
@@ -114,13 +114,13 @@ def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
 def test_a_backbone_that_there_is_not_is_refused(name: str, words: str) -> None:
     """The message says what there is."""
     with pytest.raises(RecipeError, match=words):
-        find(name)
+        find_backbone(name)
 
 
 def test_the_usual_width_has_no_name_of_its_own() -> None:
     """`mobilenet:alpha=1` is `mobilenet`, so that both are one recipe."""
-    assert find("mobilenet:alpha=1.0").name == "mobilenet"
-    assert find("mobilenet:alpha=.50").name == "mobilenet:alpha=0.5"
+    assert find_backbone("mobilenet:alpha=1.0").name == "mobilenet"
+    assert find_backbone("mobilenet:alpha=.50").name == "mobilenet:alpha=0.5"
 
 
 def keras_preprocessing(application: str) -> object:
@@ -140,7 +140,7 @@ def keras_preprocessing(application: str) -> object:
 def test_each_backbone_is_preprocessed_as_keras_does(name: str) -> None:
     """The table's word gives the numbers of the network's own `preprocess_input`."""
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
-    backbone = find(name)
+    backbone = find_backbone(name)
     expected = keras_preprocessing(backbone.application)(pixels.copy())
     np.testing.assert_allclose(
         preprocess(pixels.copy(), backbone.preprocessing), expected, rtol=1e-6, atol=1e-6

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from extract.backbones.catalog import BACKBONES
-from extract.backbones.listing import listed, table
+from extract.backbones.listing import backbone_table, list_backbones
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_every_backbone_is_listed_with_what_a_choice_needs(tmp_path: Path) -> None:
     """Name, parameters, size, embedding and weights, for each of them."""
-    lines = {line["name"]: line for line in listed(tmp_path)}
+    lines = {line["name"]: line for line in list_backbones(tmp_path)}
     assert list(lines) == list(BACKBONES)
     assert lines["vgg16"] == {
         "name": "vgg16",
@@ -41,13 +41,13 @@ def test_weights_that_are_here_are_marked(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "keras" / "models" / "mobilenet_2_5_224_tf_no_top.h5").touch()
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "vgg16-torchvision.npz").touch()
-    here = [line["name"] for line in listed(tmp_path) if line["weights_on_disk"]]
+    here = [line["name"] for line in list_backbones(tmp_path) if line["weights_on_disk"]]
     assert here == ["vgg16", "mobilenet"]
 
 
 def test_the_table_fits_a_terminal_and_says_what_the_columns_mean(tmp_path: Path) -> None:
     """At most 100 columns, one line for each."""
-    text = table(listed(tmp_path))
+    text = backbone_table(list_backbones(tmp_path))
     assert all(len(line) <= 100 for line in text.splitlines())
     assert sum(line.split()[:1] == ["resnet50"] for line in text.splitlines()) == 1
 

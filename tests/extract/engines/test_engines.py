@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from extract import engines
-from extract.backbones.catalog import construct, find
+from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.weights import Weights, identity
 from extract.engines import openvino
 from extract.engines.int8 import quantise
@@ -75,7 +75,7 @@ def int8(recipe: Recipe, weights: Weights, models: ModelStore) -> Recipe:
     """Return the recipe in int8, calibrated on six images."""
     wanted = dataclasses.replace(recipe, precision="int8")
     data = quantise(wanted, weights, models, some_images(6))
-    return dataclasses.replace(wanted, quantised=models.keep(wanted, data))
+    return dataclasses.replace(wanted, quantised=models.add(wanted, data))
 
 
 @pytest.mark.slow
@@ -83,12 +83,14 @@ def int8(recipe: Recipe, weights: Weights, models: ModelStore) -> Recipe:
 def test_every_family_gives_the_same_with_openvino(name: str, tmp_path: Path) -> None:
     """Float32 differs by rounding; int8 by the steps of 8 bits, which random weights blow up."""
     weights, models = weights_of(name, tmp_path), ModelStore(tmp_path / "models")
-    backbone = find(name)
+    backbone = find_backbone(name)
     size = max(64, backbone.min_size)
     recipe = Recipe(weights.identity, backbone.preprocessing, name, size=size, pooling="avg")
     images = some_images(8, size)
     expected = TensorFlowEngine(recipe, weights)(images)
-    assert relative_error(OpenVINOEngine.of(recipe, weights, models)(images), expected) < 1e-4
+    assert (
+        relative_error(OpenVINOEngine.from_recipe(recipe, weights, models)(images), expected) < 1e-4
+    )
     model = quantise(dataclasses.replace(recipe, precision="int8"), weights, models, images)
     assert relative_error(OpenVINOEngine(model)(images), expected) < 0.5
 
@@ -199,10 +201,10 @@ def test_a_processor_without_int8_instructions_is_told_of(
     """It gains nothing, and the user should know; on others nothing is said."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(openvino, "has_int8_instructions", lambda: True)
-    OpenVINOEngine.of(int8, weights, models)
+    OpenVINOEngine.from_recipe(int8, weights, models)
     assert "int8" not in caplog.text
     monkeypatch.setattr(openvino, "has_int8_instructions", lambda: False)
-    OpenVINOEngine.of(int8, weights, models)
+    OpenVINOEngine.from_recipe(int8, weights, models)
     assert "gains nothing over float32" in caplog.text
 
 
@@ -214,7 +216,7 @@ def test_a_lost_or_damaged_int8_model_says_what_to_do(
     with pytest.raises(WeightsError, match="no longer in"):
         engines.make(int8, weights, ModelStore(tmp_path))
     (tmp_path / f"{int8.quantised}.zip").write_bytes(b"PK damaged")
-    with pytest.raises(WeightsError, match="is not what was kept"):
+    with pytest.raises(WeightsError, match="has changed"):
         engines.make(int8, weights, ModelStore(tmp_path))
 
 

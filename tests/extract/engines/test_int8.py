@@ -19,8 +19,6 @@ from extract import Embedder
 from extract.backbones.catalog import construct
 from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
-from extract.frozen import FrozenBase
-from extract.options import BaseSettings
 
 ROOT = Path(__file__).parents[3]
 ARGUMENTS = ("--weights", "vgg16.npz", "--size", "32", "--preset", "fast", "--cache", "cache")
@@ -187,12 +185,8 @@ def test_the_embedder_calibrates_on_what_it_is_fitted_on(uncalibrated: Path) -> 
     )
     features = embedder.fit(paths[:8]).transform(paths)
     assert features.shape == (16, 512)
-    note = FrozenBase.choose(
-        BaseSettings(
-            size=32, precision="int8", weights=str(home / "vgg16.npz"), cache=home / "cache"
-        )
-    )
-    assert note.models.note(note.recipe, "calibrated_on") == "8 images of yours"
+    (record,) = (home / "cache" / "models").glob("vgg16-int8-*.json")
+    assert json.loads(record.read_text())["calibrated_on"] == "8 images of yours"
     again = Embedder(
         size=32, precision="int8", weights=str(home / "vgg16.npz"), cache=home / "cache"
     ).transform(paths)

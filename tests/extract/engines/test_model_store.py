@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,23 +22,24 @@ if TYPE_CHECKING:
 RECIPE = Recipe(weights="ab" * 32, preprocessing="torch", precision="int8")
 
 
-def test_a_kept_model_is_found_by_its_recipe(tmp_path: Path) -> None:
+def test_a_model_is_found_by_its_recipe(tmp_path: Path) -> None:
     """With or without flipping, and whether or not the recipe names it; no other recipe has it."""
     models = ModelStore(tmp_path / "models")
     assert models.find(RECIPE) is None
-    sha256 = models.keep(RECIPE, b"a model", calibrated_on="3 images")
+    sha256 = models.add(RECIPE, b"a model", calibrated_on="3 images")
     assert sha256 == hashlib.sha256(b"a model").hexdigest()
     for same in (RECIPE, dataclasses.replace(RECIPE, quantised=sha256, flip=True)):
         assert models.find(same) == sha256
-        assert models.note(same, "calibrated_on") == "3 images"
     assert models.find(dataclasses.replace(RECIPE, size=151)) is None
     assert models.read(sha256) == b"a model"
+    (record,) = models.folder.glob("*.json")
+    assert json.loads(record.read_text())["calibrated_on"] == "3 images"
 
 
 def test_a_model_whose_file_is_gone_is_not_found(tmp_path: Path) -> None:
     """The record alone is worth nothing: another is made."""
     models = ModelStore(tmp_path)
-    sha256 = models.keep(RECIPE, b"a model")
+    sha256 = models.add(RECIPE, b"a model")
     (tmp_path / f"{sha256}.zip").unlink()
     assert models.find(RECIPE) is None
     with pytest.raises(WeightsError, match="no longer in"):
@@ -47,9 +49,9 @@ def test_a_model_whose_file_is_gone_is_not_found(tmp_path: Path) -> None:
 def test_a_damaged_model_is_not_read_and_verify_drops_it(tmp_path: Path) -> None:
     """`cache verify` finds it, and with --repair it is gone, so that another is made."""
     models = ModelStore(tmp_path / "models")
-    sha256 = models.keep(RECIPE, b"a model")
+    sha256 = models.add(RECIPE, b"a model")
     (tmp_path / "models" / f"{sha256}.zip").write_bytes(b"a mode1")
-    with pytest.raises(WeightsError, match="not what was kept"):
+    with pytest.raises(WeightsError, match="has changed"):
         models.read(sha256)
     (problem,) = verify(Store(tmp_path)).problems
     assert sha256 in problem
@@ -63,7 +65,7 @@ def test_models_are_listed_and_can_be_cleared(
 ) -> None:
     """They take room, so `cache ls` names them and `cache clear --models` deletes them."""
     models = ModelStore(tmp_path / "models")
-    sha256 = models.keep(RECIPE, b"a model")
+    sha256 = models.add(RECIPE, b"a model")
     assert main(["ls", "--cache", str(tmp_path)]) == 0
     assert f"models        {sha256}.zip" in capsys.readouterr().out
     assert main(["clear", "--models", "--cache", str(tmp_path)]) == 0

@@ -16,7 +16,7 @@ from extract.backbones.catalog import PREPROCESSINGS, construct
 from extract.backbones.weights import Weights, identity
 from extract.engines.openvino import OpenVINOEngine, pack
 from extract.engines.tensorflow import TensorFlowEngine
-from extract.engines.vgg import BLOCKS, written_down
+from extract.engines.vgg import BLOCKS, build_vgg
 from extract.recipe import Recipe
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +64,7 @@ def test_it_gives_what_tensorflow_gives(
     recipe = Recipe(
         weights[name].identity, preprocessing, name, layer=layer, size=SIZE, pooling=pooling
     )
-    model = written_down(recipe, weights[name])
+    model = build_vgg(recipe, weights[name])
     found = OpenVINOEngine(pack(model))(some_images(3))
     expected = TensorFlowEngine(recipe, weights[name])(some_images(3))
     assert found.shape == expected.shape
@@ -83,12 +83,12 @@ def test_what_is_no_vgg_or_has_no_such_layer_is_left_to_tensorflow(
             **{"weights": usual.identity, "preprocessing": "caffe", "size": SIZE} | fields
         )
 
-    assert written_down(recipe(), usual) is not None
-    assert written_down(recipe(layer="block9"), usual) is None
-    assert written_down(recipe(backbone="mobilenet"), usual) is None
-    assert written_down(recipe(backbone="vgg19"), usual) is None
-    assert written_down(recipe(), Weights("imagenet", usual.identity, None, None)) is None
-    assert written_down(recipe(weights="0" * 64), usual) is None
+    assert build_vgg(recipe(), usual) is not None
+    assert build_vgg(recipe(layer="block9"), usual) is None
+    assert build_vgg(recipe(backbone="mobilenet"), usual) is None
+    assert build_vgg(recipe(backbone="vgg19"), usual) is None
+    assert build_vgg(recipe(), Weights("imagenet", usual.identity, None, None)) is None
+    assert build_vgg(recipe(weights="0" * 64), usual) is None
 
 
 @pytest.mark.parametrize("preset", ["default", "fast"])
