@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import setuptools
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -100,8 +101,12 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("demo", ["-m extract --data shapes", "-m classify --data shapes --clf all"]),
         (
             "test",
-            ["ruff check", "ruff format --check", "mypy", "lint-imports", "--doctest-modules"],
+            [
+                *("ruff check", "ruff format --check", "mypy", "lint-imports"),
+                *("--doctest-modules", "-m sphinx"),
+            ],
         ),
+        ("docs", ["-m sphinx", "--fail-on-warning"]),
         ("bench", ["for name in extract ", "-m benchmarks.$name", "-m benchmarks.table"]),
     ],
 )
@@ -142,3 +147,47 @@ def test_ci_script_is_sound_bash() -> None:
     script = ROOT / ".ci" / "run"
     subprocess.run(["bash", "-n", str(script)], check=True)
     assert "set -euo pipefail" in script.read_text()
+
+
+def test_hooks_before_a_commit_run_in_the_projects_own_environment() -> None:
+    """Each hook is a tool of `.venv`, which `make lint` runs too; none is downloaded."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [repo["repo"] for repo in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        tool = Path(hook["entry"].split()[0])
+        assert hook["language"] == "system"
+        assert tool.parent == Path(".venv/bin")
+        assert f"$(BIN)/{tool.name}" in makefile
+
+
+def test_the_workflow_runs_the_ci_script_and_builds_the_package() -> None:
+    """Only GitHub's own actions are used."""
+    workflow = yaml.safe_load(
+        (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    )
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    commands = [line for step in steps for line in step.get("run", "").splitlines()]
+    assert {".ci/run", "python -m build"} <= set(commands)
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert {step["uses"].partition("/")[0] for step in steps if "uses" in step} == {"actions"}
+
+
+def test_the_citation_names_this_version(pyproject: dict[str, Any]) -> None:
+    """`CITATION.cff` has the title, version and licence of `pyproject.toml`."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = pyproject["project"]
+    assert citation["title"] == project["name"]
+    assert citation["version"] == project["version"]
+    assert citation["license"] == project["license"]
+
+
+def test_issue_forms_are_valid() -> None:
+    """Each form has the fields that GitHub requires."""
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = [path for path in folder.glob("*.yml") if path.name != "config.yml"]
+    assert len(forms) == 2
+    for path in forms:
+        form = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert {"name", "description", "body"} <= set(form)
+        assert all({"type", "attributes"} <= set(field) for field in form["body"])
