@@ -1,5 +1,5 @@
-# Everything runs in .venv, which is made when it is missing and brought up to date when
-# pyproject.toml or constraints.txt change. `make help` lists the targets.
+# Everything runs in .venv. It is created if it is missing, and updated when pyproject.toml or
+# constraints.txt change. `make help` lists the targets.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,20 +7,20 @@ JOBS ?= 2
 PACKAGES := cache classify extract reports toolkit
 BENCHMARKS := extract precision results lesson csearch large memory dense audit finetune scale streamed addresses
 
-# What was not byte-compiled at installing is so at its first import, whatever the shell says.
+# Let Python byte-compile packages at their first import (see INSTALL), even if the shell forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Without byte-compiling 2.5 GB, most of which is never imported, pip takes half a minute less.
+# pip is half a minute faster without byte-compiling 2.5 GB, most of which is never imported.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   -c constraints.txt --config-settings editable_mode=compat
-# (compat: with setuptools' import hooks, any folder called cache/ or reports/ in the working directory
-# would stand in for the package of that name.)
+# (compat: with setuptools' import hooks, a folder cache/ or reports/ in the working directory would
+# shadow the package of that name.)
 
 # Each process takes whole files, or the groups of files that tests/conftest.py names.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
-  echo 'OpenCV lacks a library of the system; on Debian: apt-get install libgl1 libglib2.0-0' >&2; \
+  echo 'OpenCV needs a system library; on Debian: apt-get install libgl1 libglib2.0-0' >&2; \
   exit 1; }
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,7 @@ help: ## list the targets
 	@echo "Another Python (3.11 to 3.13): make PYTHON=python3.12 demo"
 	@echo "Tests in more than 2 processes: make JOBS=8 test"
 
-demo: .venv/run-stamp ## embed and classify drawn shapes, and print how good each classifier is
+demo: .venv/run-stamp ## embed and classify drawn shapes, and print the accuracy of each classifier
 	$(BIN)/python -m extract --data shapes
 	$(BIN)/python -m classify --data shapes --clf all
 
@@ -63,14 +63,14 @@ reliability: .venv/dev-stamp ## break everything on purpose, with the full count
 	  log=build/reliability/$$(basename $$0 .py); \
 	  $(BIN)/python $$0 --full > $$log.txt 2> $$log.log; status=$$?; \
 	  echo "== $$0: $$(tail -n 1 $$log.txt)"; exit $$status' || broken=yes; \
-	echo "== $$(( $$(date +%s) - started )) seconds in all; build/reliability/ has all that was said"; \
+	echo "== $$(( $$(date +%s) - started )) seconds in all; build/reliability/ has the full output"; \
 	[ -z "$$broken" ] || { echo "promises were broken" >&2; exit 1; }
 
 bench: .venv/dev-stamp ## measure every figure of docs/benchmarks.md, one benchmark after the other, and write its table
 	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 	$(BIN)/python -m benchmarks.table
 
-clean: ## remove .venv and all that is made while building and testing; runs/ and data/ stay
+clean: ## remove .venv and everything that building and testing made; keep runs/ and data/
 	rm -rf .venv build dist *.egg-info .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
