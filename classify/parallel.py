@@ -7,7 +7,6 @@ otherwise; `classify.experiment.dask_backend` sets one.
 from __future__ import annotations
 
 import contextlib
-import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import joblib
@@ -22,22 +21,10 @@ R = TypeVar("R")
 @contextlib.contextmanager
 def scattered(client: Any, shared: list[Any]) -> Iterator[None]:
     """Run joblib's tasks on the workers of a Dask client, each of which gets `shared` once."""
-    with joblib.parallel_config("dask", client=client, scatter=shared):
-        backend: Any = get_active_backend()[0]
-        backend.submit = functools.partial(_submit, backend.submit)
+    from classify.joblib_dask import ReportingDaskBackend
+
+    with joblib.parallel_config(ReportingDaskBackend(client=client, scatter=shared)):
         yield
-
-
-def _submit(submit: Callable[..., Any], batch: Any, callback: Callable[[Any], None]) -> Any:
-    """Submit, and tell joblib also of what Dask gives up: it would wait for that for ever."""
-
-    def tell(done: Any) -> None:
-        if (error := done.exception()) is not None:
-            callback(error)
-
-    future = submit(batch, callback)
-    future.add_done_callback(tell)
-    return future
 
 
 def in_this_process() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -177,14 +178,20 @@ def test_a_scheduler_that_is_killed_is_a_clear_error(tmp_path: Path) -> None:
     assert 1 <= slept < 20
 
 
-def test_what_a_worker_does_not_know_is_a_clear_error(tmp_path: Path) -> None:
-    """A classifier of the user's own, say, whose module is here alone; nobody waits for ever."""
+def test_what_a_worker_does_not_know_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A classifier of the user's own, for instance, in a module that only this process finds."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "only_here.py").write_text("def twice(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path / "mine")
+    function = importlib.import_module("only_here").twice
     with (
         cluster_of_processes(tmp_path) as (address, _),
         pytest.raises(ClusterError, match=r"lacks .*install frozen-features"),
         dask_backend(address, list),
     ):
-        list(each(total, [(np.ones(10), i) for i in range(10)]))
+        list(each(function, [(i,) for i in range(10)]))
 
 
 def test_a_worker_with_other_code_is_refused(
