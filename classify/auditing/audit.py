@@ -1,203 +1,199 @@
-"""Looking for wrong data: test images that are in training, copies, suspect labels, odd images."""
+"""`classify.audit`: the suspect labels, leaks, copies and outliers of a data set as data frames."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+import dataclasses
+import html
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from classify.auditing import duplicates, outliers
-from extract.images.loading import ReadSettings, load_images
-from extract.prepare import copies
-from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
-from toolkit.progress import silent
+from classify.auditing.findings import find_wrong_data
+from classify.errors import ClassifierError
+from classify.image_data import as_dataset, as_options
+from extract.prepare import prepare
+from reports.picture_records import Copy, Leak, Outlier, Suspect
+from reports.wording.text import shown
+from toolkit.progress import Progress, as_progress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    import pandas as pd
 
-    from extract.datasets.dataset import Item
-    from extract.prepare import Prepared
-    from reports.record import PredictionRow
-    from toolkit.progress import Progress
+    from extract.embedder import Embedder
+    from reports.picture_records import Audit
 
-LOOKED_AT_TOGETHER = 500
+ROWS_SHOWN = 5
+"""Rows of each table that a notebook displays."""
 
 
-def audit(
-    prepared: Prepared,
-    predictions: Sequence[PredictionRow] = (),
-    *,
-    seed: int = 0,
-    reading: ReadSettings = ReadSettings(),
-    progress: Progress = silent,
-) -> Audit:
-    """Look through a data set, from its embeddings in the cache.
+class AuditResult:
+    """What an audit has found, as pandas data frames.
+
+    Paths are relative to the folder of the data set. The columns are those of the CSV files that
+    ``python -m classify --audit`` writes.
 
     Parameters
     ----------
-    prepared : Prepared
-        The images with their embeddings.
-    predictions : sequence of PredictionRow
-        Of classifiers on the test images, whose accuracies without the leaks are told.
-    seed : int
-        Of the folds in which the labels are judged.
-    reading : ReadSettings, optional
-        How image files are read.
-    progress : Progress
-        Told of every stage.
+    audit : Audit
+        The findings.
+    name : str
+        Name of the data set.
+    n_images : int
+        Number of images in it.
+
+    Attributes
+    ----------
+    n_images : int
+        Number of images in the data set.
+    """
+
+    def __init__(self, audit: Audit, name: str, n_images: int) -> None:
+        self._audit, self._name, self.n_images = audit, name, n_images
+
+    @cached_property
+    def suspects(self) -> pd.DataFrame:
+        """Images whose label is doubtful, the most suspect first.
+
+        Columns: `path`, `label`, `likely` (the class that a classifier predicts that has not seen
+        the image), `probability` (of `label`, in [0, 1]) and `split`.
+        """
+        frame = _frame(Suspect, self._audit.suspects)
+        return frame[["path", "label", "likely", "probability", "split"]]
+
+    @cached_property
+    def leaks(self) -> pd.DataFrame:
+        """Test images that are also in the training split, the same file or nearly.
+
+        Columns: `test` and `train` (the two paths), `cosine` (of the whitened embeddings; 1 for the
+        same file) and `exact` (whether it is the same file).
+        """
+        return _frame(Leak, self._audit.leaks)
+
+    @cached_property
+    def copies(self) -> pd.DataFrame:
+        """Images that are the same file as an earlier one, first those with two labels.
+
+        Columns: `path`, `label`, `split`, `copy of` (the earlier path) and `its label`.
+        """
+        frame = _frame(Copy, self._audit.copies)
+        frame = frame.rename(columns={"of": "copy of", "of_label": "its label"})
+        return frame[["path", "label", "split", "copy of", "its label"]]
+
+    @cached_property
+    def outliers(self) -> pd.DataFrame:
+        """Images that are unlike all others, nearly uniform, or tiny.
+
+        Columns: `path`, `label`, `split` and `reason`. An image is listed once for each reason.
+        """
+        return _frame(Outlier, self._audit.outliers)[["path", "label", "split", "reason"]]
+
+    def _counts(self) -> list[tuple[str, pd.DataFrame]]:
+        return [
+            (plural(len(self.suspects), "suspect label"), self.suspects),
+            (plural(len(self.leaks), "leak"), self.leaks),
+            (plural(len(self.copies), "copy", "copies"), self.copies),
+            (plural(len(self.outliers), "outlier"), self.outliers),
+        ]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(count for count, _ in self._counts())
+        return f"<AuditResult of {shown(self._name)}: {counts} in {plural(self.n_images, 'image')}>"
+
+    def _repr_html_(self) -> str:
+        parts = [
+            f"<p><b>{html.escape(shown(self._name))}</b>: {plural(self.n_images, 'image')}</p>"
+        ]
+        for count, frame in self._counts():
+            parts.append(f"<p><b>{count}</b></p>")
+            if len(frame):
+                rows = frame.head(ROWS_SHOWN).map(_shown)
+                parts.append(rows.to_html(index=False, border=0, float_format="{:.3f}".format))
+            if len(frame) > ROWS_SHOWN:
+                parts.append(f"<p>and {len(frame) - ROWS_SHOWN:,} more</p>")
+        return "\n".join(parts)
+
+
+def audit(
+    data: Any,
+    embedder: Embedder | None = None,
+    *,
+    seed: int = 0,
+    progress: bool | Progress = False,
+) -> AuditResult:
+    """Search a data set for wrong labels, leaks, copies and outliers.
+
+    Nothing is trained but a logistic regression, by cross-validation on the embeddings.
+
+    Parameters
+    ----------
+    data : Dataset, str, path or tuple of (paths, labels)
+        Images with labels: a data set from `extract.load_dataset`, what that function takes, or
+        image files with their labels.
+    embedder : Embedder, default=None
+        What turns images into embeddings; None is an `extract.Embedder` with its defaults.
+        Embeddings that are in its cache are not computed again.
+    seed : int, default=0
+        Seed of the folds in which the labels are predicted, and of the test split, if the data have
+        none.
+    progress : bool or Progress, default=False
+        True shows a progress bar. A callback is called with the stage and the units done and in
+        total.
 
     Returns
     -------
-    Audit
+    AuditResult
+        With the data frames `suspects`, `leaks`, `copies` and `outliers`.
+
+    Raises
+    ------
+    ClassifierError
+        If the data have fewer than two classes, or are not images with labels.
+    ToolkitError
+        If the data, the weights or the cache cannot be used.
+
+    See Also
+    --------
+    classify.compare : Train and compare classifiers on the same data.
+
+    Notes
+    -----
+    Suspect labels are found by the self-confidence of held-out predictions [1]_; near-duplicates by
+    the cosine of whitened embeddings; outliers by their distance to the five nearest images.
+
+    References
+    ----------
+    .. [1] C. Northcutt, L. Jiang and I. Chuang, Confident Learning: Estimating Uncertainty in
+       Dataset Labels, JAIR 2021.
 
     Examples
     --------
-    On drawn shapes, with a small network of random weights:
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from extract.backbones.catalog import construct
-    >>> from extract.options import BaseSettings, Options
-    >>> from extract.prepare import find_dataset, prepare
-    >>> backbone, scratch = "mobilenet:alpha=0.25", TemporaryDirectory()
-    >>> weights = f"{scratch.name}/random.npz"
-    >>> np.savez(weights, *construct(backbone, 64).get_weights())
-    >>> base = BaseSettings(backbone, size=64, weights=weights, cache=scratch.name)
-    >>> options = Options("shapes", base)
-    >>> found = audit(prepare(find_dataset(options), options))
-    >>> [leak.test for leak in found.leaks if leak.exact]
-    []
+    >>> from classify import audit
+    >>> from extract import Embedder, load_dataset
+    >>> found = audit(load_dataset("my-pictures"), Embedder("vgg16"))  # doctest: +SKIP
+    >>> found.suspects.head()  # doctest: +SKIP
     """
-    started = time.monotonic()
-    items = prepared.dataset.items
-    digests = [prepared.extraction.digests[item.path] for item in items]
-    base = prepared.base
-    progress("auditing: near-duplicates", 0, 1)
-    rows = base.store.read(base.recipe.fingerprint, digests)
-    marks = duplicates.signatures(rows)
-    leaks = _leaks(prepared, digests, marks)
-    progress("auditing: near-duplicates", 1, 1)
-    found = _suspects(prepared, rows.reshape(len(rows), -1), seed, progress)
-    odd = _outliers(prepared, marks, reading, progress)
-    leaked = {leak.test for leak in leaks}
-    return Audit(
-        leaks=leaks,
-        suspects=found,
-        outliers=odd,
-        accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
-        seconds=time.monotonic() - started,
-        copies=_copies(prepared),
-    )
+    options = as_options(embedder, seed=seed)
+    with as_progress(progress) as report:
+        dataset = as_dataset(data, options, report)
+        if len(dataset.classes) < 2:
+            raise ClassifierError(
+                f"an audit needs at least two classes, found only {dataset.classes[0]!r}; add "
+                "images of another class"
+            )
+        prepared = prepare(dataset, options, report)
+        findings = find_wrong_data(prepared, seed=seed, reading=options.reading, progress=report)
+    return AuditResult(findings, dataset.name, len(prepared.dataset))
 
 
-def _leaks(prepared: Prepared, digests: Sequence[str], marks: NDArray[np.float32]) -> list[Leak]:
-    """Return the test images that are, byte for byte or nearly, in training too."""
-    dataset = prepared.dataset
-    train, test = (
-        [i for i, item in enumerate(dataset.items) if item.split == split]
-        for split in ("train", "test")
-    )
-    trained_on = {digests[i]: i for i in train}
-    names = [dataset.relative(item.path) for item in dataset.items]
-    leaks = [
-        Leak(names[i], names[trained_on[digests[i]]], 1.0, exact=True)
-        for i in test
-        if digests[i] in trained_on
-    ]
-    exact = {leak.test for leak in leaks}
-    for i, j, cosine in duplicates.same(marks[test], marks[train]):
-        if names[test[i]] not in exact:
-            leaks.append(Leak(names[test[i]], names[train[j]], min(cosine, 1.0), exact=False))
-    return leaks
+def _frame(kind: type, rows: Sequence[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = [field.name for field in dataclasses.fields(kind)]
+    values = [[getattr(row, column) for column in columns] for row in rows]
+    return pd.DataFrame(values, columns=columns)
 
 
-def _copies(prepared: Prepared) -> list[Copy]:
-    """Return the images that are the same file as an earlier one, those under two labels first."""
-    relative = prepared.dataset.relative
-    found = [
-        Copy(relative(one.path), str(one.split), one.label, relative(first.path), first.label)
-        for one, first in copies(prepared.dataset, prepared.extraction.digests)
-    ]
-    return sorted(found, key=lambda copy: copy.label == copy.of_label)
-
-
-def _suspects(
-    prepared: Prepared, X: NDArray[np.float32], seed: int, progress: Progress
-) -> list[Suspect]:
-    """Return the images whose label a classifier that has not seen them would not give.
-
-    By the probability of the given label, the least first (self-confidence: Northcutt, Jiang and
-    Chuang, Confident Learning, 2021).
-    """
-    from classify.estimators.logreg import LogReg
-
-    items = prepared.dataset.items
-    labels = np.array([item.label for item in items])
-    model = LogReg(random_state=seed).fit(X, labels, progress=progress)
-    probabilities = model.held_out_proba_
-    codes = np.searchsorted(model.classes_, labels)
-    given = probabilities[np.arange(len(codes)), codes]
-    likely = probabilities.argmax(axis=1)
-    order = np.argsort(given, kind="stable")
-    return [
-        Suspect(
-            path=prepared.dataset.relative(items[i].path),
-            split=str(items[i].split),
-            label=items[i].label,
-            likely=str(model.classes_[likely[i]]),
-            probability=float(given[i]),
-        )
-        for i in order
-        if likely[i] != codes[i]
-    ]
-
-
-def _outliers(
-    prepared: Prepared,
-    marks: NDArray[np.float32],
-    reading: ReadSettings,
-    progress: Progress,
-) -> list[Outlier]:
-    items: Sequence[Item] = prepared.dataset.items
-    paths = [item.path for item in items]
-    reasons: list[tuple[int, str]] = [
-        (i, f"unlike all others: {deviations:.1f} standard deviations from the usual")
-        for i, deviations in outliers.far(marks)
-    ]
-    stage = "auditing: looking at images"
-    progress(stage, 0, len(paths))
-    for start in range(0, len(paths), LOOKED_AT_TOGETHER):
-        some = paths[start : start + LOOKED_AT_TOGETHER]
-        images = load_images(some, outliers.TINY, reading=reading)
-        reasons += [
-            (start + i, f"nearly uniform: its pixels vary by {spread:.1f} of 255")
-            for i, spread in outliers.uniform(images)
-        ]
-        reasons += [
-            (start + i, f"tiny: {width} x {height} pixels")
-            for i, (width, height) in outliers.tiny(some, reading)
-        ]
-        progress(stage, start + len(some), len(paths))
-    return [
-        Outlier(prepared.dataset.relative(paths[i]), str(items[i].split), items[i].label, reason)
-        for i, reason in reasons
-    ]
-
-
-def accuracies_without(predictions: Sequence[PredictionRow], leaked: set[str]) -> dict[str, float]:
-    """Return the accuracy of every classifier on the test images whose paths are not in `leaked`.
-
-    Examples
-    --------
-    >>> from reports.record import PredictionRow
-    >>> rows = [PredictionRow("svm", path, "cat", "cat", 0.9) for path in ("a.png", "b.png")]
-    >>> accuracies_without(rows, {"a.png"})
-    {'svm': 1.0}
-    """
-    right: dict[str, list[bool]] = {}
-    for row in predictions:
-        if row.path not in leaked:
-            right.setdefault(row.classifier, []).append(row.true == row.predicted)
-    return {name: sum(answers) / len(answers) for name, answers in right.items()}
+def _shown(value: object) -> object:
+    return shown(value) if isinstance(value, str) else value

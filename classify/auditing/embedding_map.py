@@ -1,4 +1,4 @@
-"""The pictures in two dimensions: principal components, then t-SNE, drawn once and kept."""
+"""A map of the images in two dimensions: PCA, then t-SNE, computed once and cached."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POINTS = 1000
-"""At most so many pictures are drawn, those of the test split first."""
-LEAST = 10
-"""Fewer are no map."""
+MAX_POINTS = 1000
+"""Largest number of images on a map; those of the test split come first."""
+MIN_IMAGES = 10
+"""Fewer different images make no map."""
 COMPONENTS, PERPLEXITY, ITERATIONS = 50, 30, 500
 METHOD = f"PCA to {COMPONENTS} dimensions, then t-SNE (perplexity {PERPLEXITY})"
 
@@ -36,22 +36,22 @@ METHOD = f"PCA to {COMPONENTS} dimensions, then t-SNE (perplexity {PERPLEXITY})"
 def embedding_map(
     prepared: Prepared, *, seed: int = 0, progress: Progress = silent
 ) -> EmbeddingMap | None:
-    """Place pictures in two dimensions, those with similar embeddings near each other.
+    """Arrange images in two dimensions, with similar embeddings near each other.
 
     Parameters
     ----------
     prepared : Prepared
-        Data set with its embeddings. Of a convolutional base, the mean over height and width
-        counts. The places are kept in its cache, and not computed again for the same pictures.
-    seed : int
-        Draws the pictures where there are more than `POINTS`.
-    progress : Progress
-        Told of the stage "drawing the map".
+        Data set with its embeddings, which are averaged over height and width. The positions are
+        kept in its cache and not computed again for the same images.
+    seed : int, default=0
+        Draws the images if there are more than `MAX_POINTS`.
+    progress : Progress, optional
+        Called with the stage "drawing the map".
 
     Returns
     -------
     EmbeddingMap or None
-        None of fewer than `LEAST` different pictures.
+        None if there are fewer than `MIN_IMAGES` different images.
 
     Raises
     ------
@@ -62,11 +62,11 @@ def embedding_map(
     ----------
     L. van der Maaten and G. Hinton, Visualizing data using t-SNE, JMLR 2008; as in scikit-learn.
     """
-    items = _chosen(prepared.dataset.items, seed)
+    items = _draw(prepared.dataset.items, seed)
     digests = [prepared.extraction.digests[item.path] for item in items]
-    if len(set(digests)) < LEAST:
+    if len(set(digests)) < MIN_IMAGES:
         return None
-    places = _kept_places(prepared, sorted(set(digests)), progress)
+    positions = _cached_positions(prepared, sorted(set(digests)), progress)
     return EmbeddingMap(
         method=METHOD,
         points=[
@@ -74,7 +74,7 @@ def embedding_map(
                 prepared.dataset.relative(item.path),
                 str(item.split),
                 item.label,
-                *places[digest],
+                *positions[digest],
             )
             for item, digest in zip(items, digests, strict=True)
         ],
@@ -82,8 +82,8 @@ def embedding_map(
     )
 
 
-def placed(X: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return a place in the unit square for every row.
+def tsne_positions(X: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Arrange rows in the unit square by PCA and t-SNE.
 
     Parameters
     ----------
@@ -92,14 +92,15 @@ def placed(X: NDArray[np.float32]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (n_samples, 2)
-        Both axes on one scale, the longer one from 0 to 1. The same for the same rows.
+        Both axes have the same scale, the longer one is from 0 to 1. Equal input gives equal
+        output.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> two_groups = rng.normal(size=(40, 8)).astype(np.float32) + 9 * (np.arange(40) % 2)[:, None]
-    >>> places = placed(two_groups.astype(np.float32))
-    >>> bool(np.linalg.norm(places[0::2].mean(axis=0) - places[1::2].mean(axis=0)) > 0.5)
+    >>> positions = tsne_positions(two_groups.astype(np.float32))
+    >>> bool(np.linalg.norm(positions[0::2].mean(axis=0) - positions[1::2].mean(axis=0)) > 0.5)
     True
     """
     from sklearn.decomposition import PCA
@@ -109,7 +110,7 @@ def placed(X: NDArray[np.float32]) -> NDArray[np.float64]:
     if not np.ptp(X, axis=0).any():
         return np.full((len(X), 2), 0.5)
     n_components = min(COMPONENTS, *X.shape)
-    # On so few rows, threads wait for each other longer than they compute.
+    # With so few rows, several threads are slower than one.
     with threadpool_limits(1):
         components = PCA(n_components, svd_solver="full").fit_transform(X)
         tsne = TSNE(
@@ -118,24 +119,24 @@ def placed(X: NDArray[np.float32]) -> NDArray[np.float64]:
             init="pca" if n_components > 1 else "random",
             random_state=0,
         )
-        places = tsne.fit_transform(components).astype(np.float64)
-    extent = np.ptp(places, axis=0)
-    middle = places.min(axis=0) + extent / 2
-    scaled: NDArray[np.float64] = (places - middle) / max(extent.max(), 1e-12) + 0.5
+        positions = tsne.fit_transform(components).astype(np.float64)
+    extent = np.ptp(positions, axis=0)
+    centre = positions.min(axis=0) + extent / 2
+    scaled: NDArray[np.float64] = (positions - centre) / max(extent.max(), 1e-12) + 0.5
     return np.clip(scaled, 0.0, 1.0)
 
 
-def _chosen(items: Sequence[Item], seed: int) -> list[Item]:
-    """Return the items to draw, in the data set's order."""
-    drawn = np.random.default_rng(seed).permutation(len(items))
-    first = sorted(drawn, key=lambda i: items[i].split != "test")[:POINTS]
-    return [items[i] for i in sorted(first)]
+def _draw(items: Sequence[Item], seed: int) -> list[Item]:
+    """Draw the images of the map, and return them in the order of the data set."""
+    shuffled = np.random.default_rng(seed).permutation(len(items))
+    test_first = sorted(shuffled, key=lambda i: items[i].split != "test")
+    return [items[i] for i in sorted(test_first[:MAX_POINTS])]
 
 
-def _kept_places(
+def _cached_positions(
     prepared: Prepared, digests: Sequence[str], progress: Progress
 ) -> dict[str, tuple[float, float]]:
-    """Return the places of the pictures by their digests, from the cache if they are there."""
+    """Return the positions of images by their SHA-256, from the cache if they are there."""
     method = f"{METHOD}, {ITERATIONS} iterations"
     parts = [method, prepared.base.recipe.fingerprint, *digests]
     key = hashlib.sha256("\n".join(parts).encode("ascii")).hexdigest()
@@ -143,13 +144,13 @@ def _kept_places(
     fields = checksums.read_record(record)
     if fields is None:
         progress("drawing the map", 0, 1)
-        places = placed(read_pooled(prepared.base, digests)).round(4).tolist()
-        fields = {"places": json.dumps(dict(zip(digests, places, strict=True)))}
+        positions = tsne_positions(read_pooled(prepared.base, digests)).round(4).tolist()
+        fields = {"places": json.dumps(dict(zip(digests, positions, strict=True)))}
         try:
             with disk.attempt(f"write to {record.parent}"):
                 disk.make_folder(record.parent)
             checksums.write_record(record, **fields)
         except CacheError as error:
-            logger.warning("the map is drawn anew the next time: %s", error)
+            logger.warning("the map cannot be cached and will be computed again: %s", error)
         progress("drawing the map", 1, 1)
     return {digest: (x, y) for digest, (x, y) in json.loads(fields["places"]).items()}

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 5
 FAR = 5.0
-"""Robust standard deviations below the usual similarity to the nearest others."""
+"""Robust standard deviations below the median similarity to the nearest images."""
 UNIFORM = 8.0
-"""Standard deviation of the pixels, of 255."""
+"""Standard deviation of the pixels, out of 255."""
 TINY = 48
 """Pixels of the shorter side."""
 
@@ -38,18 +38,18 @@ def far(signatures: NDArray[np.float32]) -> list[tuple[int, float]]:
     Returns
     -------
     list of tuple
-        Position, and by how many robust standard deviations (1.4826 times the median deviation
-        from the median) the mean cosine to the five nearest others is below the median; the
+        Index of the image, and how far its mean cosine to the five nearest images is below the
+        median, in robust standard deviations (1.4826 times the median absolute deviation); the
         farthest first.
     """
     n_neighbours = min(NEIGHBOURS, len(signatures) - 1)
     if n_neighbours < 1:
         return []
     _, cosines = nearest(signatures, signatures, n_neighbours, leave_out=np.arange(len(signatures)))
-    closeness = cosines.mean(axis=1)
-    below = np.median(closeness) - closeness
-    spread = 1.4826 * np.median(np.abs(below))
-    deviations = below / spread if spread > 0 else np.zeros_like(below)
+    similarity = cosines.mean(axis=1)
+    below = np.median(similarity) - similarity
+    scale = 1.4826 * np.median(np.abs(below))
+    deviations = below / scale if scale > 0 else np.zeros_like(below)
     order = np.argsort(-deviations, kind="stable")
     return [(int(i), float(deviations[i])) for i in order if deviations[i] >= FAR]
 
@@ -64,35 +64,42 @@ def uniform(images: NDArray[np.uint8]) -> list[tuple[int, float]]:
     Returns
     -------
     list of tuple
-        Position, and the standard deviation of the pixels over height and width, of the colour in
-        which it is largest.
+        Index of the image, and the standard deviation of its pixels over height and width, in the
+        colour channel in which it is largest.
 
     Examples
     --------
     >>> uniform(np.full((1, 8, 8, 3), 90, dtype=np.uint8))
     [(0, 0.0)]
     """
-    spreads = [float(image.std(axis=(0, 1)).max()) for image in images]
-    return [(i, spread) for i, spread in enumerate(spreads) if spread < UNIFORM]
+    deviations = [float(image.std(axis=(0, 1)).max()) for image in images]
+    return [(i, deviation) for i, deviation in enumerate(deviations) if deviation < UNIFORM]
 
 
 def tiny(
     paths: Sequence[Path], reading: ReadSettings = ReadSettings()
 ) -> list[tuple[int, tuple[int, int]]]:
-    """Find images that have fewer pixels than can show much.
+    """Find images with too few pixels to show much.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files.
+    reading : ReadSettings, optional
+        How image files are read.
 
     Returns
     -------
     list of tuple
-        Position, and width and height as the file's header has them.
+        Index of the image, and its width and height according to the header of the file.
     """
 
-    def read(path: Path) -> tuple[int, int]:
+    def size(path: Path) -> tuple[int, int]:
         try:
             return sides(read_bytes(path), reading.max_pixels) or (TINY, TINY)
-        except ImageError:  # it is gone by now, which is for others to say
+        except ImageError:  # the file is gone by now, which others report
             return TINY, TINY
 
     with ThreadPoolExecutor(reading.threads(paths), "header") as pool:
-        found = enumerate(pool.map(read, paths))
-        return [(i, both) for i, both in found if min(both) < TINY]
+        sizes = enumerate(pool.map(size, paths))
+        return [(i, width_height) for i, width_height in sizes if min(width_height) < TINY]

@@ -1,0 +1,221 @@
+"""Search a data set for wrong data: leaks, copies, suspect labels and outliers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.auditing import duplicates, outliers
+from extract.images.loading import ReadSettings, load_images
+from extract.prepare import copies
+from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
+from toolkit.progress import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from extract.datasets.dataset import Item
+    from extract.prepare import Prepared
+    from reports.record import PredictionRow
+    from toolkit.progress import Progress
+
+IMAGES_AT_ONCE = 500
+"""Images that are decoded together to look at their pixels."""
+
+
+def find_wrong_data(
+    prepared: Prepared,
+    predictions: Sequence[PredictionRow] = (),
+    *,
+    seed: int = 0,
+    reading: ReadSettings = ReadSettings(),
+    progress: Progress = silent,
+) -> Audit:
+    """Search a data set for wrong data, from its embeddings in the cache.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The images with their embeddings.
+    predictions : sequence of PredictionRow, optional
+        Of classifiers on the test images. If there are leaks, the accuracy of each classifier is
+        also computed without them.
+    seed : int, default=0
+        Seed of the folds in which the labels are predicted.
+    reading : ReadSettings, optional
+        How image files are read.
+    progress : Progress, optional
+        Called at every stage.
+
+    Returns
+    -------
+    Audit
+
+    See Also
+    --------
+    classify.audit : The same from a data set and an embedder, with data frames as results.
+
+    Examples
+    --------
+    On drawn shapes, with a small network of random weights:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from extract.backbones.catalog import construct
+    >>> from extract.options import BaseSettings, Options
+    >>> from extract.prepare import find_dataset, prepare
+    >>> scratch = TemporaryDirectory()
+    >>> weights = f"{scratch.name}/random.npz"
+    >>> np.savez(weights, *construct("mobilenet:alpha=0.25", 64).get_weights())
+    >>> base = BaseSettings("mobilenet:alpha=0.25", size=64, weights=weights, cache=scratch.name)
+    >>> options = Options(data="shapes", base=base)
+    >>> audit = find_wrong_data(prepare(find_dataset(options), options))
+    >>> [leak.test for leak in audit.leaks if leak.exact]
+    []
+    """
+    started = time.monotonic()
+    digests = [prepared.extraction.digests[item.path] for item in prepared.dataset.items]
+    progress("auditing: near-duplicates", 0, 1)
+    embeddings = prepared.base.store.read(prepared.base.recipe.fingerprint, digests)
+    signatures = duplicates.signatures(embeddings)
+    leaks = _leaks(prepared, digests, signatures)
+    progress("auditing: near-duplicates", 1, 1)
+    suspects = _suspects(prepared, embeddings.reshape(len(embeddings), -1), seed, progress)
+    odd_images = _outliers(prepared, signatures, reading, progress)
+    leaked = {leak.test for leak in leaks}
+    return Audit(
+        leaks=leaks,
+        suspects=suspects,
+        outliers=odd_images,
+        accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
+        seconds=time.monotonic() - started,
+        copies=_copies(prepared),
+    )
+
+
+def accuracies_without(predictions: Sequence[PredictionRow], leaked: set[str]) -> dict[str, float]:
+    """Return the accuracy of every classifier on the test images that are not in `leaked`.
+
+    Parameters
+    ----------
+    predictions : sequence of PredictionRow
+        Of any number of classifiers.
+    leaked : set of str
+        Paths as in `predictions`.
+
+    Returns
+    -------
+    dict from str to float
+        By the name of the classifier; one without other test images is left out.
+
+    Examples
+    --------
+    >>> from reports.record import PredictionRow
+    >>> rows = [PredictionRow("svm", path, "cat", "cat", 0.9) for path in ("a.png", "b.png")]
+    >>> accuracies_without(rows, {"a.png"})
+    {'svm': 1.0}
+    """
+    correct: dict[str, list[bool]] = {}
+    for row in predictions:
+        if row.path not in leaked:
+            correct.setdefault(row.classifier, []).append(row.true == row.predicted)
+    return {name: sum(flags) / len(flags) for name, flags in correct.items()}
+
+
+def _leaks(
+    prepared: Prepared, digests: Sequence[str], signatures: NDArray[np.float32]
+) -> list[Leak]:
+    """Return the test images that are also in the training split, the same file or nearly."""
+    dataset = prepared.dataset
+    train, test = (
+        [i for i, item in enumerate(dataset.items) if item.split == split]
+        for split in ("train", "test")
+    )
+    in_training = {digests[i]: i for i in train}
+    names = [dataset.relative(item.path) for item in dataset.items]
+    leaks = [
+        Leak(names[i], names[in_training[digests[i]]], 1.0, exact=True)
+        for i in test
+        if digests[i] in in_training
+    ]
+    exact = {leak.test for leak in leaks}
+    for i, j, cosine in duplicates.near_duplicates(signatures[test], signatures[train]):
+        if names[test[i]] not in exact:
+            leaks.append(Leak(names[test[i]], names[train[j]], min(cosine, 1.0), exact=False))
+    return leaks
+
+
+def _copies(prepared: Prepared) -> list[Copy]:
+    """Return the images that are the same file as an earlier one, first those with two labels."""
+    relative = prepared.dataset.relative
+    identical = [
+        Copy(relative(item.path), str(item.split), item.label, relative(first.path), first.label)
+        for item, first in copies(prepared.dataset, prepared.extraction.digests)
+    ]
+    return sorted(identical, key=lambda copy: copy.label == copy.of_label)
+
+
+def _suspects(
+    prepared: Prepared, X: NDArray[np.float32], seed: int, progress: Progress
+) -> list[Suspect]:
+    """Return the images for which held-out predictions disagree with the label.
+
+    They are sorted by the predicted probability of their own label, the least first
+    (self-confidence: Northcutt, Jiang and Chuang, Confident Learning, 2021).
+    """
+    from classify.estimators.logreg import LogReg
+
+    items = prepared.dataset.items
+    labels = np.array([item.label for item in items])
+    model = LogReg(random_state=seed).fit(X, labels, progress=progress)
+    probabilities = model.held_out_proba_
+    codes = np.searchsorted(model.classes_, labels)
+    self_confidence = probabilities[np.arange(len(codes)), codes]
+    likely = probabilities.argmax(axis=1)
+    return [
+        Suspect(
+            path=prepared.dataset.relative(items[i].path),
+            split=str(items[i].split),
+            label=items[i].label,
+            likely=str(model.classes_[likely[i]]),
+            probability=float(self_confidence[i]),
+        )
+        for i in np.argsort(self_confidence, kind="stable")
+        if likely[i] != codes[i]
+    ]
+
+
+def _outliers(
+    prepared: Prepared,
+    signatures: NDArray[np.float32],
+    reading: ReadSettings,
+    progress: Progress,
+) -> list[Outlier]:
+    """Return the images that are unlike all others, nearly uniform or tiny, with the reason."""
+    items: Sequence[Item] = prepared.dataset.items
+    paths = [item.path for item in items]
+    reasons: list[tuple[int, str]] = [
+        (i, f"unlike all others: {deviations:.1f} standard deviations from the usual")
+        for i, deviations in outliers.far(signatures)
+    ]
+    stage = "auditing: looking at images"
+    progress(stage, 0, len(paths))
+    for start in range(0, len(paths), IMAGES_AT_ONCE):
+        block = paths[start : start + IMAGES_AT_ONCE]
+        images = load_images(block, outliers.TINY, reading=reading)
+        reasons += [
+            (start + i, f"nearly uniform: its pixels vary by {deviation:.1f} of 255")
+            for i, deviation in outliers.uniform(images)
+        ]
+        reasons += [
+            (start + i, f"tiny: {width} x {height} pixels")
+            for i, (width, height) in outliers.tiny(block, reading)
+        ]
+        progress(stage, start + len(block), len(paths))
+    return [
+        Outlier(prepared.dataset.relative(paths[i]), str(items[i].split), items[i].label, reason)
+        for i, reason in reasons
+    ]

@@ -1,0 +1,105 @@
+"""What callers pass as images with labels, and as their embedder, in the form the rest works with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classify.errors import ClassifierError
+from extract.datasets.dataset import Dataset, Item
+from extract.options import Options
+from extract.prepare import find_dataset
+from toolkit.addresses import is_remote, place
+from toolkit.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from extract.embedder import Embedder
+
+
+def as_dataset(data: Any, options: Options, progress: Progress = silent) -> Dataset:
+    """Return a data set for what a caller has passed as `data`.
+
+    Parameters
+    ----------
+    data : Dataset, str, path or tuple of (paths, labels)
+        A data set from `extract.load_dataset`; what that function takes; or image files with their
+        labels, of equal length.
+    options : Options
+        The cache and other settings with which a named data set is found.
+    progress : Progress, optional
+        Called while a data set is downloaded.
+
+    Returns
+    -------
+    Dataset
+        Its images may not have a split yet.
+
+    Raises
+    ------
+    ClassifierError
+        If `data` is none of these.
+    ToolkitError
+        If there is no such data set.
+
+    Examples
+    --------
+    >>> as_dataset((["a/1.jpg", "a/2.jpg"], ["cat", "dog"]), Options()).classes
+    ['cat', 'dog']
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        import dataclasses
+
+        return find_dataset(dataclasses.replace(options, data=os.fspath(data)), progress)
+    if isinstance(data, tuple) and len(data) == 2:
+        return _from_paths(*data)
+    raise ClassifierError(
+        "expected images as a data set (see extract.load_dataset), the name or path of one, or a "
+        f"tuple (paths, labels), found {type(data).__name__}"
+    )
+
+
+def as_options(embedder: Embedder | None, *, seed: int = 0) -> Options:
+    """Return the settings of an embedder in the form that an extraction takes.
+
+    Parameters
+    ----------
+    embedder : Embedder or None
+        None is an `Embedder` with its defaults.
+    seed : int, default=0
+        Draws a test split, where the data have none.
+    """
+    if embedder is None:
+        return Options(seed=seed)
+    return Options(
+        base=embedder.base_settings,
+        reading=embedder.read_settings,
+        batch_size=embedder.batch_size,
+        seed=seed,
+    )
+
+
+def _from_paths(paths: Any, labels: Any) -> Dataset:
+    files = [path if isinstance(path, Path) else place(str(path)) for path in paths]
+    names = [str(label) for label in labels]
+    if len(files) != len(names):
+        raise ClassifierError(
+            f"expected one label for each image, found {len(files):,} paths and {len(names):,} "
+            "labels"
+        )
+    if not files:
+        raise ClassifierError("expected paths of images with their labels, found none")
+    items = tuple(Item(file, name, None) for file, name in zip(files, names, strict=True))
+    return Dataset("images", _common_folder(files), items)
+
+
+def _common_folder(files: list[Path]) -> Path:
+    """Return the folder that all files are in, or an empty path if there is none."""
+    if any(map(is_remote, files)):
+        return Path()
+    try:
+        return Path(os.path.commonpath([file.parent for file in files]))
+    except ValueError:  # absolute and relative paths
+        return Path()
