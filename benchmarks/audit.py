@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from benchmarks import inputs
-from classify.auditing.audit import audit
+from classify.auditing.findings import find_wrong_data
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare
 from toolkit.csv_cells import write_csv
@@ -84,7 +84,7 @@ def measure(
         rows.append([str(copy), item.label, "test"])
     write_csv(folder / "faulty.csv", ["path", "label", "split"], rows)
     faulty = Options(str(folder / "faulty.csv"), options.base)
-    found = audit(prepare(find_dataset(faulty), faulty), seed=seed)
+    found = find_wrong_data(prepare(find_dataset(faulty), faulty), seed=seed)
     return *shares(found, {str(path) for path in flipped}), found.seconds
 
 

@@ -1,4 +1,4 @@
-"""What callers pass as images with labels, and as their embedder, in the form the rest works with."""
+"""Turn what callers pass as data and embedder into a data set and the options of an extraction."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from classify.errors import ClassifierError
 from extract.datasets.dataset import Dataset, Item
+from extract.datasets.load import load_unsplit
 from extract.options import Options
-from extract.prepare import find_dataset
 from toolkit.addresses import is_remote, place
 from toolkit.progress import Progress, silent
 
@@ -49,10 +49,8 @@ def as_dataset(data: Any, options: Options, progress: Progress = silent) -> Data
     """
     if isinstance(data, Dataset):
         return data
-    if isinstance(data, str | os.PathLike):
-        import dataclasses
-
-        return find_dataset(dataclasses.replace(options, data=os.fspath(data)), progress)
+    if isinstance(data, str | os.PathLike) or hasattr(data, "fs"):  # as UPath has
+        return load_unsplit(str(data), cache=options.base.cache, progress=progress)
     if isinstance(data, tuple) and len(data) == 2:
         return _from_paths(*data)
     raise ClassifierError(

@@ -134,18 +134,15 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """
         paths = [Path(path) for path in X]
         base = self._base(paths)
-        done = base.extract(paths, batch_size=self.batch_size, reading=self._reading)
+        done = base.extract(paths, batch_size=self.batch_size, reading=self.read_settings)
         for path, reason in done.quarantine.items():
             raise ImageError(f"{path} cannot be used as an image: {reason}")
         return base.embeddings([done.digests[path] for path in paths])
 
     @property
-    def _reading(self) -> ReadSettings:
-        return ReadSettings(self.workers, self.max_pixels)
-
-    def _base(self, X: Sequence[str | Path]) -> FrozenBase:
-        """Return the base, calibrated on `X` if it must be and was not."""
-        settings = BaseSettings(
+    def base_settings(self) -> BaseSettings:
+        """What decides an embedding, and where it is kept."""
+        return BaseSettings(
             self.backbone,
             size=self.size,
             pooling=self.pooling,
@@ -156,11 +153,19 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
             engine=self.engine,
             cache=self.cache,
         )
-        base = FrozenBase.choose(settings)
+
+    @property
+    def read_settings(self) -> ReadSettings:
+        """How image files are read."""
+        return ReadSettings(self.workers, self.max_pixels)
+
+    def _base(self, X: Sequence[str | Path]) -> FrozenBase:
+        """Return the base, calibrated on `X` if it must be and was not."""
+        base = FrozenBase.choose(self.base_settings)
         if not base.needs_calibration:
             return base
-        digests, _ = hash_images([Path(path) for path in X], base.store, reading=self._reading)
-        return base.calibrated(digests, reading=self._reading)
+        digests, _ = hash_images([Path(path) for path in X], base.store, reading=self.read_settings)
+        return base.calibrated(digests, reading=self.read_settings)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -173,9 +173,9 @@ def _examine_pictures(
     if not isinstance(features, ImageFeatures):
         return
     if settings.audit:
-        from classify.auditing.audit import audit
+        from classify.auditing.findings import find_wrong_data
 
-        results.audit = audit(
+        results.audit = find_wrong_data(
             features.prepared,
             results.predictions,
             seed=settings.seed,

@@ -113,7 +113,7 @@ class LiveModel:
             self.run.seed,
         )
         progress("loading the model", 2, 3)
-        self._engine = base.make_engine()
+        self._engine = self._model.engine
         self._one_at_a_time = threading.Lock()
         self._decoders = DecoderPool(base.recipe.size, reading.max_pixels, reading.workers)
         progress("loading the model", 3, 3)

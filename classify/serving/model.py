@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from classify import persistence
 from classify.serving.prediction import Prediction, find_result, is_undecided, predict_proba
+from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images.loading import ReadSettings, load_images
+from extract.images.inputs import check_rows, resize
+from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
 from reports.reading import read_record
-from toolkit.progress import Progress, silent
+from toolkit.progress import Progress, as_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
+
+    from extract.engines import Engine
 
 
 class Model:
     """A trained classifier of a run, with the frozen base that it was trained on.
 
+    `load_model` returns one.
+
     Parameters
     ----------
     run_folder : Path
-        Folder of a run of ``python -m classify``.
-    classifier : str, optional
-        Name of one of the run's classifiers (default: the best one in cross-validation, see
-        `reports.ranking.best_in_validation`).
-    weights : str, optional
-        The base's weights (default: where the run found them).
-    cache : str or Path, optional
-        Cache folder for embeddings.
+        Folder of a run.
+    classifier : str, default=None
+        Name of one of the run's classifiers; None is the best one in validation on the training
+        split, see `reports.ranking.best_in_validation`.
+    weights : str, default=None
+        The base's weights; None is where the run found them.
+    cache : str or Path, default=None
+        Cache folder for embeddings; None is the default one.
     reading : ReadSettings, optional
         How image files are read.
-    progress : Progress, optional
-        Called while images are hashed, decoded and embedded.
+    progress : bool or Progress, default=False
+        Whether to show progress of loading and predicting, or a callback.
 
     Attributes
     ----------
@@ -66,23 +75,89 @@ class Model:
         weights: str | None = None,
         cache: str | Path | None = None,
         reading: ReadSettings = ReadSettings(),
-        progress: Progress = silent,
+        progress: bool | Progress = False,
     ) -> None:
         self.run = read_record(run_folder)
         self.result = find_result(self.run, run_folder, classifier)
         # Only the name counts: a record cannot have a file outside of its folder read.
         file = run_folder / Path(str(self.result.model)).name
         self.estimator = persistence.load(file, self.result.model_sha256)
-        self.base = FrozenBase.from_dict(
-            self.run.recipe_of(self.result), weights=weights, cache=cache, progress=progress
-        )
-        self._reading, self._progress = reading, progress
+        with as_progress(progress) as report:
+            self.base = FrozenBase.from_dict(
+                self.run.recipe_of(self.result), weights=weights, cache=cache, progress=report
+            )
+        self._folder, self._reading, self._progress = run_folder, reading, progress
 
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Class names, in the order of the columns of the probabilities."""
         classes: NDArray[np.str_] = self.estimator.classes_
         return classes
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What computes embeddings; to create it takes seconds."""
+        return self.base.make_engine()
+
+    def predict(self, images: Any, *, undecided: str | None = None) -> NDArray[np.str_]:
+        """Predict the class of each image.
+
+        Parameters
+        ----------
+        images : list of str, path, ndarray or PIL image; ndarray; str or path
+            As in `predict_proba`.
+        undecided : str, default=None
+            What to return instead of the class where its probability is below the threshold that
+            the run has chosen for its target precision. None returns the most probable class in
+            any case.
+
+        Returns
+        -------
+        ndarray of str, shape (n_images,)
+
+        Raises
+        ------
+        ImageError, ToolkitError
+            As in `predict_proba`.
+        """
+        probabilities = self.predict_proba(images)
+        labels: NDArray[np.str_] = self.classes_[probabilities.argmax(axis=1)]
+        if undecided is None:
+            return labels
+        below = [is_undecided(self.result, float(row.max())) for row in probabilities]
+        return np.where(below, undecided, labels)
+
+    def predict_proba(self, images: Any) -> NDArray[np.float64]:
+        """Predict the probability of each class for each image.
+
+        If the run has calibrated the classifier, the probabilities are calibrated.
+
+        Parameters
+        ----------
+        images : list of str, path, ndarray or PIL image; ndarray; str or path
+            Paths or addresses of image files; or images in memory, as uint8 arrays of shape
+            (height, width, 3) in RGB, as one array of shape (n_images, height, width, 3) or as PIL
+            images. A single path is one image. The embeddings of files are kept in the cache, those
+            of images in memory are not.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_images, n_classes)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        ImageError
+            If a row cannot be used as an image; the message names it.
+        ToolkitError
+            If the cache cannot be used.
+        """
+        rows = check_rows([images] if isinstance(images, str | os.PathLike) else images)
+        if isinstance(rows[0], np.ndarray):
+            features = self._features_of_pixels(resize(rows, self.base.recipe.size))
+        else:
+            features = self._features_of_files(rows)
+        return self.probabilities(features)
 
     def predict_files(self, files: Sequence[Path]) -> list[Prediction]:
         """Classify image files; files that cannot be used as images get a reason instead.
@@ -97,20 +172,18 @@ class Model:
         list of Prediction
             In the order of `files`.
         """
-        extraction = self.base.extract(files, reading=self._reading, progress=self._progress)
-        usable = [file for file in files if file in extraction.digests]
+        digests, unusable = self._extract(files)
         predictions = {
-            file: Prediction(file, None, None, reason)
-            for file, reason in extraction.quarantine.items()
+            file: Prediction(file, None, None, reason) for file, reason in unusable.items()
         }
+        usable = [file for file in files if file in digests]
         if usable:
-            digests = [extraction.digests[file] for file in usable]
             probabilities = self.probabilities(self._features(usable, digests))
             for file, row in zip(usable, probabilities, strict=True):
                 predictions[file] = self._predicted(file, row)
         return [predictions[file] for file in files]
 
-    def probabilities(self, X: NDArray[Any]) -> NDArray[Any]:
+    def probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return calibrated probabilities for features that have been computed already.
 
         Parameters
@@ -120,12 +193,41 @@ class Model:
         """
         return predict_proba(self.estimator, self.result, X)
 
-    def _features(self, files: Sequence[Path], digests: Sequence[str]) -> NDArray[Any]:
+    def __repr__(self) -> str:
+        return f"<Model {self.result.classifier} of {self._folder}: {len(self.classes_)} classes>"
+
+    def _features_of_files(self, files: Sequence[Path]) -> NDArray[Any]:
+        digests, unusable = self._extract(files)
+        for number, file in enumerate(files):
+            if file in unusable:
+                raise ImageError(
+                    f"row {number}: {file} cannot be used as an image: {unusable[file]}"
+                )
+        return self._features(files, digests)
+
+    def _features_of_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        if self.estimator.consumes == "images":
+            return pixels
+        with as_progress(self._progress) as report:
+            batches = []
+            for start in range(0, len(pixels), BATCH_SIZE):
+                report("computing embeddings", start, len(pixels))
+                batches.append(self.engine(pixels[start : start + BATCH_SIZE]))
+        return np.concatenate(batches).reshape(len(pixels), -1)
+
+    def _extract(self, files: Sequence[Path]) -> tuple[Mapping[Path, str], Mapping[Path, str]]:
+        """Embed files; return the SHA-256 of usable ones and why others cannot be used."""
+        with as_progress(self._progress) as report:
+            extraction = self.base.extract(files, reading=self._reading, progress=report)
+        return extraction.digests, extraction.quarantine
+
+    def _features(self, files: Sequence[Path], digests: Mapping[Path, str]) -> NDArray[Any]:
         """Return what the classifier takes: pixels, or embeddings from the cache."""
         if self.estimator.consumes != "images":
-            return self.base.embeddings(digests)
-        size = self.base.recipe.size
-        return load_images(files, size, reading=self._reading, progress=self._progress)
+            return self.base.embeddings([digests[file] for file in files])
+        with as_progress(self._progress) as report:
+            size = self.base.recipe.size
+            return load_images(files, size, reading=self._reading, progress=report)
 
     def _predicted(self, file: Path, probabilities: NDArray[Any]) -> Prediction:
         probability = float(probabilities.max())
@@ -135,3 +237,64 @@ class Model:
             probability,
             undecided=is_undecided(self.result, probability),
         )
+
+
+def load_model(
+    folder: str | os.PathLike[str],
+    classifier: str | None = None,
+    *,
+    weights: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool | Progress = False,
+) -> Model:
+    """Load a trained classifier of a run, to classify new images.
+
+    Parameters
+    ----------
+    folder : str or path
+        Folder of a run of `classify.compare` or ``python -m classify``.
+    classifier : str, default=None
+        Name of one of the run's classifiers. None is the best one in validation on the training
+        split; the test split plays no part in the choice.
+    weights : str, default=None
+        The weights of the frozen base, as in `extract.Embedder`; None is where the run found them.
+    cache : str or path, default=None
+        Cache folder for embeddings; None is the environment variable ``FROZEN_FEATURES_CACHE``, or
+        else the user's cache folder.
+    progress : bool or Progress, default=False
+        True shows a progress bar, also when the model predicts. A callback is called with the stage
+        and the units done and in total.
+
+    Returns
+    -------
+    Model
+        With `predict`, `predict_proba` and `classes_`.
+
+    Raises
+    ------
+    ModelError
+        If the run has no such classifier, or its file is missing, damaged or not the one that the
+        run has written.
+    ToolkitError
+        If the run, the weights or the cache cannot be used.
+
+    Notes
+    -----
+    Nothing is unpickled: a model's file holds arrays and the names of known classes.
+
+    Examples
+    --------
+    >>> from classify import load_model
+    >>> model = load_model("runs/20260131-120000-all")  # doctest: +SKIP
+    >>> model.predict(["new.jpg"])  # doctest: +SKIP
+    array(['cat'], dtype='<U3')
+    >>> model.predict_proba(["new.jpg"]).round(2)  # doctest: +SKIP
+    array([[0.97, 0.03]])
+    """
+    return Model(
+        Path(folder),
+        classifier,
+        weights=weights,
+        cache=None if cache is None else Path(cache),
+        progress=progress,
+    )

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from classify.auditing.audit import accuracies_without
+from classify.auditing.findings import accuracies_without
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
 from reports.record import PredictionRow

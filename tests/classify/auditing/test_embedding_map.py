@@ -1,4 +1,4 @@
-"""The map of the embeddings, from a real cache of rows that are known."""
+"""The map of the embeddings, from a real cache with known rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from cache import Store
 from cache.maintenance import upkeep
 from classify.auditing import embedding_map as module
-from classify.auditing.embedding_map import LEAST, POINTS, embedding_map, placed
+from classify.auditing.embedding_map import MAX_POINTS, MIN_IMAGES, embedding_map, tsne_positions
 from extract.backbones.weights import Weights
 from extract.datasets.dataset import Dataset, Item
 from extract.frozen import FrozenBase
@@ -24,7 +24,7 @@ ROOT = Path("pictures")
 
 
 def prepared(folder: Path, n_train: int, n_test: int) -> Prepared:
-    """Return pictures of two kinds whose embeddings lie in two clouds."""
+    """Return images of two kinds, whose embeddings form two clusters."""
     splits = ["train"] * n_train + ["test"] * n_test
     items = tuple(
         Item(ROOT / split / f"{i:05}.png", "ab"[i % 2], split)  # type: ignore[arg-type]
@@ -43,44 +43,42 @@ def prepared(folder: Path, n_train: int, n_test: int) -> Prepared:
     return Prepared(Dataset("pictures", ROOT, items), base, done, None)
 
 
-def test_pictures_alike_lie_near_each_other(tmp_path: Path) -> None:
-    """Every picture's neighbour on the map is of its kind; all lie within the unit square."""
-    found = embedding_map(prepared(tmp_path, 60, 40))
-    assert found is not None
-    assert (len(found.points), found.n_pictures) == (100, 100)
-    places = np.array([(point.x, point.y) for point in found.points])
-    assert places.min() >= 0
-    assert places.max() <= 1
-    assert np.ptp(places, axis=0).max() == pytest.approx(1, abs=1e-3)
-    distances = np.linalg.norm(places[:, None] - places[None], axis=2)
+def test_similar_images_are_near_each_other(tmp_path: Path) -> None:
+    """The nearest image on the map is of the same kind; all positions are in the unit square."""
+    map_ = embedding_map(prepared(tmp_path, 60, 40))
+    assert map_ is not None
+    assert (len(map_.points), map_.n_pictures) == (100, 100)
+    positions = np.array([(point.x, point.y) for point in map_.points])
+    assert positions.min() >= 0
+    assert positions.max() <= 1
+    assert np.ptp(positions, axis=0).max() == pytest.approx(1, abs=1e-3)
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     np.fill_diagonal(distances, np.inf)
-    labels = np.array([point.label for point in found.points])
+    labels = np.array([point.label for point in map_.points])
     assert (labels[distances.argmin(axis=1)] == labels).all()
-    assert found.points[0].path == str(Path("train/00000.png"))
+    assert map_.points[0].path == str(Path("train/00000.png"))
 
 
-def test_places_are_kept_and_not_computed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """For the same pictures and recipe; other pictures are placed anew."""
+def test_positions_are_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the same images and recipe; other images are arranged again."""
     pictures = prepared(tmp_path, 20, 20)
     first = embedding_map(pictures)
-    placings = []
+    calls = []
 
     def counted(X: np.ndarray) -> np.ndarray:
-        placings.append(len(X))
-        return placed(X)
+        calls.append(len(X))
+        return tsne_positions(X)
 
-    monkeypatch.setattr(module, "placed", counted)
+    monkeypatch.setattr(module, "tsne_positions", counted)
     assert embedding_map(pictures) == first
-    assert placings == []
+    assert calls == []
     fewer = replace(pictures, dataset=replace(pictures.dataset, items=pictures.dataset.items[:30]))
     assert embedding_map(fewer) != first
-    assert placings == [30]
+    assert calls == [30]
 
 
 def test_another_recipe_has_a_map_of_its_own(tmp_path: Path) -> None:
-    """The same pictures in one cache, seen by two bases, lie in different places."""
+    """The same images in one cache, embedded by two bases, have different positions."""
     pictures = prepared(tmp_path, 20, 20)
     first = embedding_map(pictures)
     other = replace(pictures.base, recipe=replace(pictures.base.recipe, size=64))
@@ -91,7 +89,7 @@ def test_another_recipe_has_a_map_of_its_own(tmp_path: Path) -> None:
 
 
 def test_maps_are_verified_and_cleared_with_the_embeddings(tmp_path: Path) -> None:
-    """What has rotted is told of; without embeddings there is nothing to keep a map of."""
+    """Damage is reported, and clearing the cache removes the maps too."""
     pictures = prepared(tmp_path, 20, 20)
     embedding_map(pictures)
     (record,) = (tmp_path / "maps").glob("*.json")
@@ -104,18 +102,18 @@ def test_maps_are_verified_and_cleared_with_the_embeddings(tmp_path: Path) -> No
     assert not record.exists()
 
 
-def test_a_map_that_cannot_be_kept_is_drawn_all_the_same(
+def test_a_map_that_cannot_be_cached_is_still_returned(
     tmp_path: Path, notes: pytest.LogCaptureFixture
 ) -> None:
-    """It is said that it will be drawn anew."""
+    """A warning says that it will be computed again."""
     pictures = prepared(tmp_path, 20, 20)
     (tmp_path / "maps").write_text("in the way")
     assert embedding_map(pictures) is not None
-    assert "drawn anew the next time" in notes.text
+    assert "cannot be cached and will be computed again" in notes.text
 
 
 def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
-    """It counts as if it were not there, and the map comes out the same."""
+    """As if it were missing; the map is the same."""
     pictures = prepared(tmp_path, 20, 20)
     first = embedding_map(pictures)
     (record,) = (tmp_path / "maps").glob("*.json")
@@ -123,28 +121,28 @@ def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
     assert embedding_map(pictures) == first
 
 
-def test_of_many_pictures_those_of_the_test_split_come_first(tmp_path: Path) -> None:
-    """All of the test split, and as many others, drawn by the seed, as there is room for."""
-    pictures = prepared(tmp_path, POINTS, 200)
-    found = embedding_map(pictures, seed=1)
-    assert found is not None
-    splits = [point.split for point in found.points]
-    assert (splits.count("test"), splits.count("train")) == (200, POINTS - 200)
-    assert found.n_pictures == POINTS + 200
+def test_of_many_images_those_of_the_test_split_come_first(tmp_path: Path) -> None:
+    """All of the test split, and the others drawn by the seed up to the limit."""
+    pictures = prepared(tmp_path, MAX_POINTS, 200)
+    map_ = embedding_map(pictures, seed=1)
+    assert map_ is not None
+    splits = [point.split for point in map_.points]
+    assert (splits.count("test"), splits.count("train")) == (200, MAX_POINTS - 200)
+    assert map_.n_pictures == MAX_POINTS + 200
     other = embedding_map(pictures, seed=2)
     assert other is not None
-    assert {p.path for p in other.points} != {p.path for p in found.points}
+    assert {p.path for p in other.points} != {p.path for p in map_.points}
 
 
-def test_few_pictures_have_no_map_and_equal_ones_one_place(tmp_path: Path) -> None:
-    """Neither is a reason to fail."""
-    assert embedding_map(prepared(tmp_path / "few", LEAST - 2, 1)) is None
-    assert embedding_map(prepared(tmp_path / "least", LEAST - 2, 2)) is not None
-    assert (placed(np.ones((12, 5), np.float32)) == 0.5).all()
-    assert np.isfinite(placed(np.arange(12, dtype=np.float32)[:, None])).all()
+def test_few_images_have_no_map_and_equal_ones_one_position(tmp_path: Path) -> None:
+    """Neither is an error."""
+    assert embedding_map(prepared(tmp_path / "few", MIN_IMAGES - 2, 1)) is None
+    assert embedding_map(prepared(tmp_path / "least", MIN_IMAGES - 2, 2)) is not None
+    assert (tsne_positions(np.ones((12, 5), np.float32)) == 0.5).all()
+    assert np.isfinite(tsne_positions(np.arange(12, dtype=np.float32)[:, None])).all()
 
 
-def test_the_same_rows_have_the_same_places_always() -> None:
-    """To the last bit: the record of a run does not change from one time to the next."""
+def test_equal_rows_have_equal_positions() -> None:
+    """To the last bit, so that the record of a run does not change when it is repeated."""
     X = np.random.default_rng(0).normal(size=(300, 64)).astype(np.float32)
-    np.testing.assert_array_equal(placed(X), placed(X))
+    np.testing.assert_array_equal(tsne_positions(X), tsne_positions(X))

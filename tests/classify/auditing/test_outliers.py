@@ -1,4 +1,4 @@
-"""Odd images: far from all others, nearly uniform, tiny."""
+"""Outliers: images far from all others, nearly uniform, or tiny."""
 
 import cv2
 import numpy as np
@@ -7,8 +7,8 @@ from classify.auditing.outliers import far, tiny, uniform
 from classify.estimators.solvers.neighbours import unit_rows
 
 
-def test_the_image_that_is_like_no_other_is_far():
-    """Three among a crowd, the farthest first; the crowd is not."""
+def test_images_unlike_all_others_are_far():
+    """Three among a crowd come first; the crowd is not far."""
     rng = np.random.default_rng(0)
     crowd = rng.normal(size=(200, 50)) + 3 * rng.normal(size=(4, 50))[np.arange(200) % 4]
     strangers = 20 * np.eye(50)[[0, 1, 2]] * [[1], [1], [1]]
@@ -17,8 +17,8 @@ def test_the_image_that_is_like_no_other_is_far():
     assert len(found) <= 5
 
 
-def test_equal_images_are_not_odd():
-    """Without any spread there is nothing to stand out from."""
+def test_equal_images_are_not_far():
+    """Without any spread nothing stands out."""
     assert far(np.ones((10, 4), np.float32) / 2) == []
     assert far(np.ones((1, 4), np.float32)) == []
 
@@ -32,8 +32,8 @@ def test_a_single_colour_is_uniform_and_noise_is_not():
     assert [i for i, _ in found] == [1]
 
 
-def test_sides_below_the_least_are_tiny(tmp_path):
-    """As the file has them, not as they are resized; a file that is gone is passed over."""
+def test_images_with_a_short_side_are_tiny(tmp_path):
+    """In the size of the file, not as they are resized; a file that is gone is left out."""
     for name, shape in (("large", (60, 80, 3)), ("narrow", (300, 20, 3))):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros(shape, np.uint8))
     paths = [tmp_path / f"{name}.png" for name in ("large", "gone", "narrow")]
