@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from classify import ClassifierError, audit
 from classify.auditing.findings import accuracies_without
+from extract import Embedder, load_dataset
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
 from reports.record import PredictionRow
@@ -211,3 +213,30 @@ def test_an_option_that_no_classifier_has_is_said_so(home: Path) -> None:
     for option in ("--learning-rate", "--augment"):
         assert f"{option} has no effect on centroid or nearest" in done.stderr
     assert "--unfreeze" not in done.stderr
+
+
+def test_the_same_is_found_from_python(run: Path, home: Path) -> None:
+    """As data frames with the columns of the tables, from a folder or from paths with labels."""
+    embedder = Embedder("vgg16", size=48, weights=str(home / "vgg16.npz"), cache=home / "cache")
+    found = audit(home / "pictures", embedder)
+    for name in ("suspects", "leaks", "copies", "outliers"):
+        frame, rows = getattr(found, name), rows_of(run / f"{name}.csv")
+        assert list(frame.columns) == list(rows[0])
+        assert len(frame) == len(rows)
+    assert found.leaks.loc[found.leaks["exact"], "test"].tolist() == ["test/plain/copy.png"]
+    assert found.suspects["probability"].is_monotonic_increasing
+    assert f"{len(found.suspects)} suspect labels, " in repr(found)
+    assert "1 copy, " in repr(found)
+    html = found._repr_html_()
+    assert "copy.png" in html
+    assert "<script" not in html
+
+    data = load_dataset(home / "pictures", cache=home / "cache")
+    paths, labels = data.train.paths, data.train.labels
+    assert audit((paths, labels), embedder).copies.empty
+    with pytest.raises(ClassifierError, match="found 3 paths and 2 labels"):
+        audit((paths[:3], labels[:2]), embedder)
+    with pytest.raises(ClassifierError, match="at least two classes"):
+        audit((paths[:3], ["plain"] * 3), embedder)
+    with pytest.raises(ClassifierError, match="found int"):
+        audit(5, embedder)

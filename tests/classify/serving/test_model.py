@@ -1,0 +1,125 @@
+"""`classify.load_model` on a run with a filled cache: paths, arrays and PIL images."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from classify import ModelError, load_model
+from extract import ImageError, WeightsError
+
+if TYPE_CHECKING:
+    from classify.serving.model import Model
+
+EARLIER = Path(__file__).parents[2] / "data" / "earlier-run"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the run, its pictures, weights and cache."""
+    folder = tmp_path_factory.mktemp("model") / "home"
+    shutil.copytree(EARLIER, folder)
+    return folder
+
+
+def load(home: Path, classifier: str | None = None) -> Model:
+    weights = str(home / "mobilenet.weights.h5")
+    return load_model(home / "run", classifier, weights=weights, cache=home / "cache")
+
+
+@pytest.fixture(scope="module")
+def model(home: Path) -> Model:
+    return load(home)
+
+
+@pytest.fixture(scope="module")
+def paths(home: Path) -> list[Path]:
+    """Return an image of each class."""
+    names = ("disc/001.jpg", "square/003.jpg", "star/004.jpg")
+    return [home / "pictures" / "test" / name for name in names]
+
+
+def predicted_before(model: Model, paths: list[Path]) -> list[tuple[str, float]]:
+    with (EARLIER / "predicted.csv").open(newline="") as file:
+        rows = {
+            Path(row["path"]).name: (row["class"], float(row["probability"]))
+            for row in csv.DictReader(file)
+            if row["classifier"] == model.result.classifier and row["probability"]
+        }
+    return [rows[path.name] for path in paths]
+
+
+def test_the_default_is_the_best_in_validation(home: Path, model: Model) -> None:
+    """Its name is shown; another one is loaded by its name."""
+    assert model.result.classifier in repr(model)
+    assert load(home, "centroid").result.classifier == "centroid"
+    with pytest.raises(ModelError, match="holds no classifier 'cnn'; it holds: dense, logreg"):
+        load(home, "cnn")
+
+
+def test_files_get_the_probabilities_of_the_command(model: Model, paths: list[Path]) -> None:
+    """Calibrated as in the run; strings are as good as paths, and one path is one image."""
+    expected = predicted_before(model, paths)
+    probabilities = model.predict_proba(paths)
+    assert probabilities.shape == (len(paths), 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_allclose(probabilities.max(axis=1), [p for _, p in expected], atol=1e-3)
+    labels = model.predict([str(path) for path in paths])
+    assert labels.tolist() == [label for label, _ in expected]
+    assert labels.tolist() == model.classes_[probabilities.argmax(axis=1)].tolist()
+    assert model.predict(paths[0]).tolist() == labels[:1].tolist()
+
+
+def test_what_is_undecided_can_be_marked(
+    model: Model, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the threshold of the run."""
+    monkeypatch.setattr("classify.serving.model.is_undecided", lambda _, p: p < 1.1)
+    assert model.predict(paths, undecided="?").tolist() == ["?"] * len(paths)
+    assert "?" not in model.predict(paths)
+
+
+def test_a_file_that_is_no_image_is_named(model: Model, paths: list[Path], tmp_path: Path) -> None:
+    """With its row, its path and the reason."""
+    (tmp_path / "broken.jpg").write_text("no image")
+    with pytest.raises(ImageError, match=r"row 1: .*broken\.jpg cannot be used as an image: not"):
+        model.predict([paths[0], tmp_path / "broken.jpg"])
+    with pytest.raises(ImageError, match=r"row 0: .*gone\.jpg cannot be used as an image: cannot"):
+        model.predict([tmp_path / "gone.jpg"])
+
+
+def test_weights_that_are_missing_are_named(home: Path) -> None:
+    """Before anything is predicted."""
+    with pytest.raises(WeightsError, match=r"gone\.h5"):
+        load_model(home / "run", weights=str(home / "gone.h5"), cache=home / "cache")
+
+
+def test_a_damaged_model_is_refused(home: Path, tmp_path: Path) -> None:
+    """By its SHA-256 in the record of the run."""
+    shutil.copytree(home / "run", tmp_path / "run")
+    with (tmp_path / "run" / "svm.skops").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ModelError, match="not the file that the run has written"):
+        load_model(tmp_path / "run", "svm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classifier", ["logreg", "finetune"])
+def test_images_in_memory_are_predicted_as_their_files(
+    home: Path, paths: list[Path], classifier: str
+) -> None:
+    """As a list of arrays, as one array and as PIL images."""
+    model = load(home, classifier)
+    expected = model.predict_proba(paths)
+    arrays = [cv2.imread(str(path))[:, :, ::-1] for path in paths]
+    np.testing.assert_allclose(model.predict_proba(arrays), expected, atol=1e-4)
+    np.testing.assert_allclose(model.predict_proba(np.stack(arrays)), expected, atol=1e-4)
+    opened = [Image.open(path) for path in paths]
+    np.testing.assert_allclose(model.predict_proba(opened), expected, atol=0.02)
