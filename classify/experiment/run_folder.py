@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cache import disk
 from classify.errors import ClassifierError, ModelError
+from extract.images.thumbnails import open_thumbnails
 from reports import record, tables
 from reports.listing import RUNS
 from reports.pages import page
@@ -114,7 +115,13 @@ class RunFolder:
         if run.audit is not None:
             tables.write_audit(run.audit, self.path)
         disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
-        page.write(run, predictions, self.path / page.REPORT_NAME, fetch=True)
+        page.write(
+            run,
+            predictions,
+            self.path / page.REPORT_NAME,
+            fetch=True,
+            thumbnails=open_thumbnails,
+        )
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a run that came to nothing."""

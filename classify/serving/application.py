@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect
 from extract.errors import ImageError
 from extract.images.loading import default_workers
 from reports.pages.served import render_api, render_try
-from reports.pages.thumbnails import thumbnail
 from reports.wording.text import shown
 from toolkit.addresses import place
 from toolkit.errors import ToolkitError
@@ -181,7 +180,7 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
         if sha256 not in training:
             raise HTTPException(404, "There is no such training image.")
         path = place(model.run.data.root, training[sha256].path)
-        image = await to_thread.run_sync(thumbnail, path, 128, limiter=workers)
+        image = await to_thread.run_sync(model.thumbnail, path, 128, limiter=workers)
         if image is None:
             raise HTTPException(404, "The training image is no longer where it was.")
         return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})

@@ -17,6 +17,7 @@ from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderPool
 from extract.images.decoding import check_size
 from extract.images.loading import ReadSettings
+from extract.images.thumbnails import Thumbnails
 from reports import tables
 from toolkit.progress import Progress, silent
 
@@ -116,6 +117,7 @@ class LiveModel:
         self._engine = self._model.engine
         self._one_at_a_time = threading.Lock()
         self._decoders = DecoderPool(base.recipe.size, reading.max_pixels, reading.workers)
+        self._thumbnails = Thumbnails(self._decoders)
         progress("loading the model", 3, 3)
 
     def __enter__(self) -> Self:
@@ -133,6 +135,10 @@ class LiveModel:
     def training(self) -> list[PictureRecord]:
         """The training images among which neighbours are searched."""
         return self._similar.training
+
+    def thumbnail(self, path: Path, size: int) -> bytes | None:
+        """Return a small JPEG of an image file; see `extract.images.thumbnails.Thumbnails`."""
+        return self._thumbnails(path, size)
 
     def predict(self, data: bytes) -> LivePrediction:
         """Classify an image.

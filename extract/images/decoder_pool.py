@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from extract.errors import ImageError
-from extract.images.decoding import MAX_PIXELS, decode, read_bytes
+from extract.images.decoding import MAX_PIXELS, decode, decode_thumbnail, read_bytes
 from toolkit.addresses import is_remote
 from toolkit.errors import ToolkitError
 
@@ -32,7 +33,11 @@ SECONDS_TO_DECODE = 10.0
 """A decoder that takes longer over one image is ended, and the image is lost."""
 
 _PATH, _BYTES = b"p", b"b"
-"""What is asked of a decoder begins with one of these."""
+_REQUEST = struct.Struct(">cI")
+"""A request begins with one of these two, and the size of a thumbnail or 0; a path or bytes follow.
+"""
+_SIDES = struct.Struct(">cII")
+"""A decoded image begins with a plus sign, its height and its width."""
 
 _SECONDS_TO_READ = 60.0
 _SECONDS_TO_START = 120.0
@@ -107,13 +112,13 @@ class DecoderPool:
             while self._idle:
                 self._idle.pop().end()
 
-    def __call__(self, picture: Path | bytes) -> Decoded:
-        """Read and decode a picture; to be called from any number of threads.
+    def __call__(self, image_file: Path | bytes) -> Decoded:
+        """Read and decode an image, resized to a square; may be called from any thread.
 
         Parameters
         ----------
-        picture : Path or bytes
-            A file, which its decoder reads; an address, which this process does; or what is in it.
+        image_file : Path or bytes
+            A file, which the decoder reads; an address, which this process reads; or its content.
 
         Raises
         ------
@@ -122,15 +127,35 @@ class DecoderPool:
         AddressError
             If an address does not answer.
         """
-        if not isinstance(picture, bytes) and is_remote(picture):
+        return self._decoded(image_file, 0)
+
+    def thumbnail(self, image_file: Path | bytes, size: int) -> Decoded:
+        """Read and decode an image, shrunk in its own proportions; may be called from any thread.
+
+        Parameters
+        ----------
+        image_file : Path or bytes
+            As for a call of the pool.
+        size : int
+            Longest side in pixels; see `extract.images.decoding.decode_thumbnail`.
+
+        Raises
+        ------
+        DecoderError, AddressError
+            As from a call of the pool.
+        """
+        return self._decoded(image_file, size)
+
+    def _decoded(self, image_file: Path | bytes, thumbnail_size: int) -> Decoded:
+        if not isinstance(image_file, bytes) and is_remote(image_file):
             try:
-                picture = read_bytes(picture)
+                image_file = read_bytes(image_file)
             except ImageError as error:
                 return Decoded(reason=str(error))
         with self._places:
             for attempt in (1, 2):
                 decoder = self._take()
-                decoded = decoder(picture)
+                decoded = decoder(image_file, thumbnail_size)
                 self._give_back(decoder)
                 # One that died before it had even read the file (killed to free memory, say) did
                 # not die of the image.
@@ -183,25 +208,31 @@ class _Decoder:
             found = (problem or b"").decode(errors="replace") or self._death()
             raise DecoderError(f"cannot start a process that decodes images: {found}")
 
-    def __call__(self, picture: Path | bytes) -> Decoded:
+    def __call__(self, image_file: Path | bytes, thumbnail_size: int) -> Decoded:
         digest = None
         try:
-            if isinstance(picture, bytes):
-                self._line.send_bytes(_BYTES + picture)
+            if isinstance(image_file, bytes):
+                kind, content = _BYTES, image_file
             else:
-                self._line.send_bytes(_PATH + os.fsencode(picture.absolute()))
+                kind, content = _PATH, os.fsencode(image_file.absolute())
+            self._line.send_bytes(_REQUEST.pack(kind, thumbnail_size) + content)
             answer = self._receive(_SECONDS_TO_READ)
             if answer[:1] == b"+":
                 digest = answer[1:].decode("ascii")
-                answer = self._receive(SECONDS_TO_DECODE)
+                largest = thumbnail_size or self._size
+                answer = self._receive(SECONDS_TO_DECODE, 3 * largest**2)
                 if answer[:1] == b"+":
-                    return Decoded(digest, image=_pixels(answer, self._size))
+                    return Decoded(digest, image=_pixels(answer, self._size, thumbnail_size))
             return Decoded(digest, reason=answer[1:].decode())
         except TimeoutError:
             self.hung = True
             self.end()
             what, seconds = ("decode", SECONDS_TO_DECODE) if digest else ("read", _SECONDS_TO_READ)
             return Decoded(digest, reason=f"took longer than {seconds:g} s to {what}")
+        except (ValueError, struct.error) as error:
+            # A decoder sends anything else only if an image has taken it over.
+            self.end()
+            return Decoded(digest, reason=f"the decoder sent what is no image: {error}")
         except (EOFError, OSError):
             self.end()
             return Decoded(digest, reason=f"the decoder {self._death()}")
@@ -215,11 +246,11 @@ class _Decoder:
             self.process.wait(timeout=5)
         self._line.close()
 
-    def _receive(self, seconds: float) -> bytes:
+    def _receive(self, seconds: float, n_bytes: int = 0) -> bytes:
         # Slice by slice: of the time that this process was stopped (Ctrl-Z), one counts.
         for _ in range(max(1, round(seconds / _SECONDS_PER_SLICE))):
             if self._line.poll(_SECONDS_PER_SLICE):
-                return self._line.recv_bytes(3 * self._size**2 + 2**16)
+                return self._line.recv_bytes(n_bytes + 2**16)
         raise TimeoutError
 
     def _death(self) -> str:
@@ -250,10 +281,15 @@ def _start(line: int, size: int, max_pixels: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _pixels(answer: bytes, size: int) -> np.ndarray:
+def _pixels(answer: bytes, size: int, thumbnail_size: int) -> np.ndarray:
     import numpy as np
 
-    return np.frombuffer(answer, np.uint8, offset=1).reshape(size, size, 3)
+    _, height, width = _SIDES.unpack_from(answer)
+    pixels = np.frombuffer(answer, np.uint8, offset=_SIDES.size).reshape(height, width, 3)
+    expected = max(height, width) <= thumbnail_size if thumbnail_size else height == width == size
+    if not expected or not pixels.size:
+        raise ValueError(f"{width} x {height} pixels")
+    return pixels
 
 
 def work(line: int, size: int, max_pixels: int) -> None:
@@ -301,16 +337,21 @@ def _prepare(max_pixels: int) -> int:
 
 
 def _answer(connection: Connection, complaints: int, size: int, max_pixels: int) -> None:
-    asked = connection.recv_bytes()
+    request = connection.recv_bytes()
+    kind, thumbnail_size = _REQUEST.unpack_from(request)
     # Should nobody be left to end a decoder that hangs, the system does.
     signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS_TO_DECODE)
     try:
-        data = asked[1:]
-        if asked[:1] == _PATH:
+        data = request[_REQUEST.size :]
+        if kind == _PATH:
             data = read_bytes(Path(os.fsdecode(data)))
         connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
         _read(complaints)
-        answer = b"+" + decode(data, size, max_pixels).tobytes()
+        if thumbnail_size:
+            image = decode_thumbnail(data, thumbnail_size, max_pixels)
+        else:
+            image = decode(data, size, max_pixels)
+        answer = _SIDES.pack(b"+", *image.shape[:2]) + image.tobytes()
         # A JPEG may have its end and yet lack data: libjpeg fills in grey and only mutters.
         if b"premature end" in _read(complaints):
             raise ImageError("damaged JPEG: a part of the picture is missing")

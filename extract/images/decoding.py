@@ -20,6 +20,7 @@ from toolkit.addresses import is_remote, read_remote
 from toolkit.errors import AddressError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -150,18 +151,71 @@ def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     ImageError
         If `check` refuses the data, or they are damaged or take too much memory.
     """
+    cv2 = _opencv()
+    return _decode(
+        data,
+        cv2.IMREAD_COLOR,
+        max_pixels,
+        lambda bgr: cv2.resize(bgr, (size, size), interpolation=cv2.INTER_LANCZOS4),
+    )
+
+
+def decode_thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode an image and shrink it in its own proportions.
+
+    Parameters
+    ----------
+    data, max_pixels
+        As for `decode`.
+    size : int
+        Longest side of the result in pixels. A smaller image is not enlarged.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (height, width, 3)
+        RGB.
+
+    Raises
+    ------
+    ImageError
+        As from `decode`.
+    """
+    cv2 = _opencv()
+
+    def shrink(bgr: np.ndarray) -> np.ndarray:
+        height, width = bgr.shape[:2]
+        scale = min(1.0, size / max(height, width))
+        if scale == 1:
+            return bgr
+        sides = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small: np.ndarray = cv2.resize(bgr, sides, interpolation=cv2.INTER_AREA)
+        return small
+
+    # An image of a MiB has some 600 pixels a side even uncompressed, so that the reduced one still
+    # fills a thumbnail; for JPEG the reduction saves time and memory too.
+    flag = cv2.IMREAD_COLOR
+    if len(data) >= 2**23:
+        flag = cv2.IMREAD_REDUCED_COLOR_8
+    elif len(data) >= 2**20:
+        flag = cv2.IMREAD_REDUCED_COLOR_4
+    return _decode(data, flag, max_pixels, shrink)
+
+
+def _decode(
+    data: bytes, flag: int, max_pixels: int, resize: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Check, decode and resize an image, and turn OpenCV's errors into ours."""
     check(data, max_pixels)
     import numpy as np
 
     cv2 = _opencv()
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+        bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
         if bgr is None:
             raise ImageError("damaged, cut short, or of a kind that OpenCV does not read")
         if bgr.shape[0] * bgr.shape[1] > max_pixels:
             raise _too_large(max_pixels, bgr.shape[1], bgr.shape[0])
-        square = cv2.resize(bgr, (size, size), interpolation=cv2.INTER_LANCZOS4)
-        rgb: np.ndarray = cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
+        rgb: np.ndarray = cv2.cvtColor(resize(bgr), cv2.COLOR_BGR2RGB)
         return rgb
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE_PIXELS" in str(error):

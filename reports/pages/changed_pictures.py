@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports.pages.comparison import groups, labels
-from reports.pages.thumbnails import embedded
+from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.wording.differences import SIGNIFICANT, probability
 from reports.wording.text import count, percent
 from toolkit.statistics import holm, mcnemar
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from reports.pages.thumbnails import OpenThumbnails
     from reports.record import PredictionRow, Run
 
+THUMBNAIL_SIZE = 96
 SHOWN = 48
 """At most so many pictures of a kind, so that the page stays small."""
 
@@ -65,7 +67,9 @@ class Sides:
 
 
 def changed_sides(
-    runs: Sequence[tuple[Path, Run]], predictions: Sequence[Sequence[PredictionRow]]
+    runs: Sequence[tuple[Path, Run]],
+    predictions: Sequence[Sequence[PredictionRow]],
+    thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> list[Sides]:
     """Return, for every classifier of several runs, which pictures changed sides.
 
@@ -76,6 +80,8 @@ def changed_sides(
     predictions : sequence of sequences of PredictionRow
         Those of each run; a run without any is passed over. Pictures are the same if their paths
         below the data's folder and their labels are.
+    thumbnails : callable, optional
+        Opens a maker of thumbnails; by default the installed one.
 
     Returns
     -------
@@ -89,17 +95,18 @@ def changed_sides(
     }
     roots = {name: run.data.root for name, (_, run) in zip(names, runs, strict=True)}
     found = []
-    for group in groups(runs):
-        having = [name for name, _ in group.results if group.classifier in said.get(name, {})]
-        for later in having[1:]:
-            sides = _between(
-                group.title,
-                (having[0], later),
-                [said[name][group.classifier] for name in (having[0], later)],
-                roots[later],
-            )
-            if sides is not None:
-                found.append(sides)
+    with thumbnails() as thumbnail:
+        for group in groups(runs):
+            having = [name for name, _ in group.results if group.classifier in said.get(name, {})]
+            for later in having[1:]:
+                sides = _between(
+                    group.title,
+                    (having[0], later),
+                    [said[name][group.classifier] for name in (having[0], later)],
+                    EmbeddedImages(roots[later], thumbnail),
+                )
+                if sides is not None:
+                    found.append(sides)
     adjusted = holm([mcnemar(sides.n_lost, sides.n_gained) for sides in found])
     return [replace(sides, p_adjusted=p) for sides, p in zip(found, adjusted, strict=True)]
 
@@ -116,7 +123,7 @@ def _between(
     title: str,
     names: tuple[str, str],
     said: Sequence[dict[tuple[str, str], str]],
-    root: str,
+    images: EmbeddedImages,
 ) -> Sides | None:
     before, after = said
     common = [key for key in before if key in after]
@@ -127,7 +134,7 @@ def _between(
 
     def moved(keys: Sequence[tuple[str, str]], wrong: dict[tuple[str, str], str]) -> list[Moved]:
         return [
-            Moved(path, true, wrong[path, true], embedded(root, path, 96, fetch=False))
+            Moved(path, true, wrong[path, true], images(path, THUMBNAIL_SIZE))
             for path, true in keys[:SHOWN]
         ]
 

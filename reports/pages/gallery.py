@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.pages.thumbnails import embedded
+from reports.pages.thumbnails import NO_IMAGES
 from reports.wording.text import percent, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reports.pages.thumbnails import EmbeddedImages
     from reports.record import PredictionRow, Result, Run
 
 _AT_ONCE = 8
@@ -98,21 +99,19 @@ def gallery(
     run: Run,
     results: Sequence[Result],
     predictions: Sequence[PredictionRow],
-    *,
-    fetch: bool = False,
+    images: EmbeddedImages = NO_IMAGES,
 ) -> Gallery:
     """Return the pictures of a run, mistaken ones sorted by the confidence of the worst mistake.
 
     Parameters
     ----------
     run : Run
-        Thumbnails are made from the files below `run.data.root`.
     results : sequence of Result
         In the order in which the page shows them.
     predictions : sequence of PredictionRow
         Those of other classifiers are left out.
-    fetch : bool
-        See `reports.pages.thumbnails.embedded`.
+    images : EmbeddedImages, optional
+        Of the run. By default no image is shown.
     """
     places = {result.classifier: i for i, result in enumerate(results)}
     verdicts: dict[str, list[Verdict]] = {}
@@ -135,8 +134,7 @@ def gallery(
 
     def picture(path: str, size: int) -> GalleryPicture:
         found = sorted(verdicts[path], key=lambda v: v.classifier)
-        image = embedded(run.data.root, path, size, fetch=fetch)
-        return GalleryPicture(path, truths[path], found, image)
+        return GalleryPicture(path, truths[path], found, images(path, size))
 
     sizes = itertools.chain(itertools.repeat(LARGE_SIZE, LARGE), itertools.repeat(SMALL_SIZE))
     left = max(0, PICTURES_SHOWN - len(mistaken))

@@ -20,6 +20,7 @@ from reports.errors import RecordError
 from reports.pages import comparison, views
 from reports.pages.embedding_map import SHAPES, embedding_map
 from reports.pages.gallery import gallery
+from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.pages.wrong_data import wrong_data
 from reports.ranking import ranked
 from reports.wording import differences, text
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from reports.listing import Entry
     from reports.pages.changed_pictures import Sides
+    from reports.pages.thumbnails import OpenThumbnails
     from reports.record import PredictionRow, Run
 
 REPORT_NAME = "report.html"
@@ -39,7 +41,12 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def render(
-    run: Run, predictions: Sequence[PredictionRow], folder: Path | None, *, fetch: bool = False
+    run: Run,
+    predictions: Sequence[PredictionRow],
+    folder: Path | None,
+    *,
+    fetch: bool = False,
+    thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> str:
     """Return the report of a run as one HTML document.
 
@@ -53,11 +60,16 @@ def render(
     folder : pathlib.Path or None
         The run's folder, in which the page will lie: it links the files found there.
     fetch : bool
-        Whether pictures at an address are shown too; see `reports.pages.thumbnails.embedded`.
+        Whether pictures at an address are shown too; see `reports.pages.thumbnails`.
+    thumbnails : callable, optional
+        Opens a maker of thumbnails; by default the installed one.
     """
     results = ranked(run.results)
     classes = run.data.classes
-    pictures = gallery(run, results, predictions, fetch=fetch)
+    with thumbnails() as thumbnail:
+        images = EmbeddedImages(run.data.root, thumbnail, fetch)
+        pictures = gallery(run, results, predictions, images)
+        audited = wrong_data(run, images)
     return fill(
         "report.html.j2",
         run=run,
@@ -73,7 +85,7 @@ def render(
         findings=views.findings_by_title(run, results),
         learning=training.learning(run, results),
         reliability=training.reliability(results),
-        wrong_data=wrong_data(run, fetch=fetch),
+        wrong_data=audited,
         recipes=views.recipes(run),
         extractions=views.extractions(run),
         gallery=pictures,
@@ -86,18 +98,23 @@ def render(
 
 
 def write(
-    run: Run, predictions: Sequence[PredictionRow], path: Path, *, fetch: bool = False
+    run: Run,
+    predictions: Sequence[PredictionRow],
+    path: Path,
+    *,
+    fetch: bool = False,
+    thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> None:
     """Write the report of a run to `path`, linking the files of the run that lie beside it.
 
-    Pictures at an address are shown only with `fetch`; see `reports.pages.thumbnails.embedded`.
+    See `render` for the parameters.
 
     Raises
     ------
     RecordError
         If the file cannot be written.
     """
-    save(render(run, predictions, path.parent, fetch=fetch), path)
+    save(render(run, predictions, path.parent, fetch=fetch, thumbnails=thumbnails), path)
 
 
 def render_comparison(

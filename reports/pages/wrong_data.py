@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reports.pages.thumbnails import embedded
+from reports.pages.thumbnails import NO_IMAGES
 from reports.wording.findings import audited
 from reports.wording.text import percent
 
 if TYPE_CHECKING:
+    from reports.pages.thumbnails import EmbeddedImages
     from reports.record import Run
 
 SHOWN = 40
@@ -47,15 +48,15 @@ class WrongData:
     kinds: list[Kind]
 
 
-def wrong_data(run: Run, *, fetch: bool = False) -> WrongData | None:
+def wrong_data(run: Run, images: EmbeddedImages = NO_IMAGES) -> WrongData | None:
     """Return what an audit has found, or None if there was none.
 
-    Pictures at an address are shown only with `fetch`; see `reports.pages.thumbnails.embedded`.
+    By default no image is shown.
     """
     audit = run.audit
     if audit is None:
         return None
-    found = partial(_found, run.data.root, fetch)
+    found = partial(_found, images)
     leaks = [
         found(
             [leak.test, leak.train],
@@ -120,6 +121,5 @@ def wrong_data(run: Run, *, fetch: bool = False) -> WrongData | None:
     )
 
 
-def _found(root: str, fetch: bool, paths: list[str], said: str, beside: str) -> Found:
-    images = [embedded(root, path, THUMBNAIL_SIZE, fetch=fetch) for path in paths]
-    return Found(paths, images, said, beside)
+def _found(images: EmbeddedImages, paths: list[str], said: str, beside: str) -> Found:
+    return Found(paths, [images(path, THUMBNAIL_SIZE) for path in paths], said, beside)

@@ -16,7 +16,7 @@ import requests
 
 from classify.serving.model import Model
 from extract.datasets.shapes import draw_image, encode_jpeg
-from reports.pages.thumbnails import thumbnail
+from extract.images.thumbnails import open_thumbnails
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,8 @@ def test_a_training_picture_is_its_own_nearest(server: str, report: Path) -> Non
     )
     image = requests.get(server + near["thumbnail"], timeout=10)
     assert image.headers["content-type"] == "image/jpeg"
-    assert image.content == thumbnail(path, 128)
+    with open_thumbnails() as thumbnail:
+        assert image.content == thumbnail(path, 128)
     points = json.loads((report.parent / "run.json").read_text())["embedding_map"]["points"]
     (own,) = (point for point in points if point["path"] == near["name"])
     assert found["place"]["x"] == pytest.approx(own["x"], abs=0.02)

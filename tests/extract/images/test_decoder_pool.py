@@ -158,6 +158,23 @@ def test_a_decoder_that_fails_loses_that_image(
     assert lost.digest == hashlib.sha256(bad.read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize("answer", [b"+", b"+\0\0\xff\xff\0\0\xff\xff", b"+" + b"\0" * 8, b"-\xff"])
+def test_a_decoder_that_sends_nonsense_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """An image that takes over its decoder gains nothing, and loses only itself."""
+    path = write(tmp_path / "a.png", picture())
+    with DecoderPool(24) as pool:
+        assert pool(path).image is not None
+        answers = iter([b"+" + b"0" * 64, answer])
+        with monkeypatch.context() as patch:
+            patch.setattr(decoder_pool._Decoder, "_receive", lambda *_: next(answers))
+            lost = pool(path)
+        assert lost.image is None
+        assert "sent what is no image" in lost.reason
+        assert pool(path).image is not None
+
+
 def test_a_decoder_killed_while_it_decodes_loses_that_image(tmp_path: Path) -> None:
     """SIGSEGV from outside, in the middle of a large image: no stand-in for any part."""
     large = tmp_path / "large.png"

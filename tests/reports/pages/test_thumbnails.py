@@ -1,78 +1,81 @@
+"""How pages get the thumbnails of a run's images."""
+
 from __future__ import annotations
 
-import os
+import base64
+import logging
+from contextlib import contextmanager
+from importlib.metadata import EntryPoints
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import pytest
 
-from reports.pages import thumbnails
-from reports.pages.thumbnails import thumbnail
+from reports.pages.changed_pictures import changed_sides
+from reports.pages.page import render
+from reports.pages.thumbnails import NO_IMAGES, EmbeddedImages, installed_thumbnails
+from tests.reports.samples import draw, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def picture(path: Path, height: int, width: int, channels: int = 3) -> Path:
-    """Write a picture of random pixels to `path`."""
-    image = np.random.default_rng(0).integers(0, 255, (height, width, channels), dtype=np.uint8)
-    path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
-    return path
+def named(path: Path, size: int) -> bytes:
+    return f"{path} {size}".encode()
 
 
-def size(jpeg: bytes | None) -> tuple[int, int]:
-    assert jpeg is not None
-    height, width = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape[:2]
-    return height, width
+def test_images_are_embedded_in_base64() -> None:
+    """Paths are below the folder of the data."""
+    encoded = EmbeddedImages("data", named)("a/b.jpg", 96)
+    assert encoded is not None
+    assert base64.b64decode(encoded) == b"data/a/b.jpg 96"
+    assert EmbeddedImages("data", lambda *_: None)("a.jpg", 96) is None
+    assert NO_IMAGES("a.jpg", 96) is None
 
 
-def test_a_picture_keeps_its_proportions(tmp_path):
-    """The longest side has the size asked for."""
-    assert size(thumbnail(picture(tmp_path / "a.jpg", 300, 600), 96)) == (48, 96)
+@pytest.mark.parametrize(
+    ("root", "path"), [("https://example.org/data", "a.jpg"), ("data", "http://example.org/a.jpg")]
+)
+def test_images_at_an_address_are_left_alone(root: str, path: str) -> None:
+    """Unless it is known that the record comes from this user."""
+    assert EmbeddedImages(root, named)(path, 96) is None
 
 
-def test_a_small_picture_is_not_enlarged(tmp_path):
-    """Pixels are never invented."""
-    assert size(thumbnail(picture(tmp_path / "a.png", 20, 30), 96)) == (20, 30)
+def test_the_installed_maker_of_thumbnails_is_found(tmp_path: Path) -> None:
+    """It is the one that `extract` provides."""
+    _, predictions = sample(["cats", "dogs"], n_per_class=1, classifiers=("svm",))
+    draw(predictions, tmp_path)
+    with installed_thumbnails() as thumbnail:
+        assert thumbnail is not None
+        jpeg = thumbnail(tmp_path / predictions[0].path, 96)
+        assert jpeg is not None
+        assert jpeg.startswith(b"\xff\xd8\xff")
 
 
-def test_a_large_file_still_fills_the_thumbnail(tmp_path):
-    """The reduced decoding of large files leaves enough pixels."""
-    path = picture(tmp_path / "a.png", 1800, 1800)
-    assert path.stat().st_size > 8 * 2**20
-    assert size(thumbnail(path, 96)) == (96, 96)
+def test_without_a_maker_a_report_has_no_images_and_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where an older version is installed."""
+    monkeypatch.setattr("reports.pages.thumbnails.entry_points", EntryPoints().select)
+    run, predictions = sample(["cats", "dogs"], str(tmp_path), classifiers=("svm",))
+    draw(predictions, tmp_path)
+    with caplog.at_level(logging.INFO):
+        html = render(run, predictions, None)
+    assert 'src="data:image/jpeg' not in html
+    assert "install it again" in caplog.text
 
 
-def test_an_alpha_channel_and_an_odd_name_are_fine(tmp_path):
-    """Transparency and bytes outside UTF-8 in the name do not keep a picture out."""
-    path = tmp_path / os.fsdecode(b"caf\xe9 <b>.png")
-    assert size(thumbnail(picture(path, 40, 40, channels=4))) == (40, 40)
+def test_a_page_opens_one_maker_of_thumbnails() -> None:
+    """Its processes serve all images of the page, and are closed with it."""
+    events = []
 
+    @contextmanager
+    def opened() -> Iterator[None]:
+        events.append("open")
+        yield None
+        events.append("closed")
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut short"])
-def test_a_broken_file_has_no_thumbnail(tmp_path, content):
-    """What cannot be decoded is None, not an error."""
-    path = tmp_path / "a.jpg"
-    path.write_bytes(content)
-    assert thumbnail(path) is None
-
-
-def test_what_is_no_regular_file_has_no_thumbnail(tmp_path):
-    """A missing file, a folder, an impossible name, and a pipe that would wait for ever."""
-    os.mkfifo(tmp_path / "pipe.jpg")
-    odd = [tmp_path, tmp_path / "gone.jpg", Path("a\0b.jpg"), Path("\ud800"), tmp_path / "pipe.jpg"]
-    assert [thumbnail(path) for path in odd] == [None] * 5
-
-
-def test_a_file_beyond_the_limit_is_not_read(tmp_path, monkeypatch):
-    """The size on disk is checked first."""
-    path = picture(tmp_path / "a.jpg", 30, 30)
-    monkeypatch.setattr(thumbnails, "MAX_BYTES", path.stat().st_size - 1)
-    assert thumbnail(path) is None
-
-
-def test_a_picture_beyond_the_limit_of_pixels_is_not_decoded(tmp_path, monkeypatch):
-    """A few KB can promise gigabytes; the header is looked at first."""
-    path = picture(tmp_path / "a.png", 30, 20)
-    monkeypatch.setattr(thumbnails, "MAX_PIXELS", 600)
-    assert size(thumbnail(path)) == (30, 20)
-    monkeypatch.setattr(thumbnails, "MAX_PIXELS", 599)
-    assert thumbnail(path) is None
+    run, predictions = sample(["cats", "dogs"], n_per_class=20, classifiers=("svm", "dense"))
+    render(run, predictions, None, thumbnails=opened)
+    changed_sides([(Path("a"), run), (Path("b"), run)], [predictions] * 2, thumbnails=opened)
+    assert events == ["open", "closed"] * 2

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from reports.pages import page
+from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.pages.wrong_data import SHOWN, wrong_data
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from reports.reading import parse_record
@@ -54,7 +55,8 @@ def test_pictures_that_are_there_are_shown(tmp_path):
     (tmp_path / "cat").mkdir()
     cv2.imwrite(str(tmp_path / "cat" / "0001.jpg"), np.zeros((90, 90, 3), np.uint8))
     run = dataclasses.replace(run, data=dataclasses.replace(run.data, root=str(tmp_path)))
-    (leaks, *_) = wrong_data(run).kinds
+    with installed_thumbnails() as thumbnail:
+        (leaks, *_) = wrong_data(run, EmbeddedImages(str(tmp_path), thumbnail)).kinds
     assert [image is not None for image in leaks.found[0].images] == [True, False]
 
 
