@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify import persistence
+from classify.serving.inputs import check_rows, resize
 from classify.serving.prediction import Prediction, find_result, is_undecided, predict_proba
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images.inputs import check_rows, resize
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
 from reports.reading import read_record
 from toolkit.progress import Progress, as_progress

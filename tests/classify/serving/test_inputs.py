@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from classify.serving.inputs import check_rows, resize
 from extract.datasets.shapes import draw_image, encode_jpeg
 from extract.errors import ImageError
 from extract.images.decoding import decode
-from extract.images.inputs import check_rows, resize
 
 
 def test_paths_stay_paths() -> None:
