@@ -1,4 +1,4 @@
-"""`python -m cache`: look at the cache, check it, empty it."""
+"""`python -m cache`: list, verify, repair, prune and clear the cache."""
 
 from __future__ import annotations
 
@@ -17,29 +17,34 @@ from cache.maintenance.recompute import recompute
 from cache.store import Store
 from toolkit.console import argument_parser, quantity, run, size
 from toolkit.progress import ConsoleProgress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from cache.index import ShardEntry
+    from cache.entries import ShardEntry
 
-DESCRIPTION = "Look at the embedding cache, check every byte of it, or empty it."
+DESCRIPTION = "List, verify, repair, prune or clear the embedding cache."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m cache`` and return its exit status."""
     parser = argument_parser("python -m cache", DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, function, words in (
-        ("ls", _ls, "list recipes with their rows, bytes and times, and what else is kept"),
+    for name, function, description in (
+        ("ls", _ls, "list recipes with their rows, bytes and times, and what else is stored"),
         ("verify", _verify, "read every byte and compare it with what was committed"),
-        ("prune", _prune, "make room: delete the embeddings that were used least recently"),
+        ("repair", _verify, "verify, and drop what is damaged, so that it is computed again"),
+        ("prune", _prune, "delete the embeddings that were used least recently"),
         ("clear", _clear, "delete embeddings and maps, or --data, --weights or --models"),
     ):
         command = commands.add_parser(
-            name, help=words, description=words[0].upper() + words[1:] + ".", allow_abbrev=False
+            name,
+            help=description,
+            description=description[0].upper() + description[1:] + ".",
+            allow_abbrev=False,
         )
         command.set_defaults(function=function)
         command.add_argument(
@@ -56,37 +61,43 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ls(args: argparse.Namespace) -> None:
     folder = cache_folder(args.cache)
     store = Store(folder)
-    going = _choose(store, args, dry_run=True) if _says_what(args) else None
+    to_prune = _choose(store, args, dry_run=True) if _has_selection(args) else None
     print(f"cache folder  {folder}")
     recipes = store.recipes()
     for recipe in recipes:
         print(
-            f"\n{recipe.fingerprint[:12]}  {recipe.rows:,} embeddings in {recipe.shards:,} shards, "
-            f"{_megabytes(recipe.bytes)}, computed {_when(recipe.first)} to {_when(recipe.last)}, "
+            f"\n{recipe.fingerprint[:12]}  {plural(recipe.rows, 'embedding')} in "
+            f"{plural(recipe.shards, 'shard')}, {_megabytes(recipe.bytes)}, "
+            f"computed {_when(recipe.first)} to {_when(recipe.last)}, "
             f"last used {_when(recipe.used)}"
         )
         print(f"              {_describe(recipe.canonical)}")
-        if going is not None:
+        if to_prune is not None:
             shards = [shard for shard, _ in store.index.shards_by_use(recipe.fingerprint)]
-            print(f"              prune would delete {_amount(set(shards) & set(going))}")
+            print(f"              prune would delete {_amount(set(shards) & set(to_prune))}")
     if not recipes:
         print("\nno embeddings yet: python -m extract computes some")
-    with disk.attempt(f"look into {folder}"):
+    with disk.attempt(f"list {folder}"):
         for kind in ("data", "weights", "models"):
             for entry in sorted((folder / kind).glob("*")):
-                if entry.suffix != ".json":  # what is known of the file beside it
+                if entry.suffix != ".json":  # the record of the file beside it
                     print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
         maps = list((folder / "maps").glob("*.json"))
         if maps:
-            print(
-                f"\n{'maps':<12}  {_count(len(maps), 'map')}, {_megabytes(_size(folder / 'maps'))}"
-            )
+            size = _megabytes(_size(folder / "maps"))
+            print(f"\n{'maps':<12}  {plural(len(maps), 'map')}, {size}")
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--repair", action="store_true", help="drop what is bad, so that it is computed again"
+        "--repair",
+        action="store_true",
+        help="drop what is damaged, so that it is computed again (as python -m cache repair does)",
     )
+    _sample_options(command)
+
+
+def _sample_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sample",
         type=int,
@@ -94,46 +105,55 @@ def _verify_options(command: argparse.ArgumentParser) -> None:
         help="also compute N embeddings again, and report the largest relative difference",
     )
     command.add_argument(
-        "--weights", metavar="WHICH", default="auto", help="of the sample: where they are"
+        "--weights",
+        metavar="WHICH",
+        default="auto",
+        help="weights for the sample: auto, imagenet, torchvision or a file",
     )
 
 
-def _which_options(command: argparse.ArgumentParser) -> None:
-    """Add what says which embeddings to prune; with it, `ls` says what would go."""
+def _selection_options(command: argparse.ArgumentParser) -> None:
+    """Add options that select embeddings: those to prune, or those that `ls` would prune."""
     command.add_argument(
-        "--older-than", type=_seconds, metavar="AGE", help="not used for so long: 12h, 30d, 8w"
+        "--older-than",
+        type=_seconds,
+        metavar="AGE",
+        help="that were not used for this time: 12h, 30d, 8w",
     )
-    command.add_argument("--recipe", metavar="FINGERPRINT", help="of this recipe (first digits do)")
+    command.add_argument("--recipe", metavar="FINGERPRINT", help="of this recipe (first digits)")
     command.add_argument(
-        "--max-size", type=size, metavar="SIZE", help="until no more is left: 500MB, 2GB"
+        "--max-size", type=size, metavar="SIZE", help="until at most this much is left: 500MB, 2GB"
     )
 
 
 def _prune_options(command: argparse.ArgumentParser) -> None:
-    _which_options(command)
-    command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    _selection_options(command)
+    command.add_argument("--dry-run", action="store_true", help="only print what would be deleted")
 
 
 def _clear_options(command: argparse.ArgumentParser) -> None:
     what = command.add_mutually_exclusive_group()
     what.add_argument(
-        "--recipe", metavar="FINGERPRINT", help="only this recipe's (first digits do)"
+        "--recipe",
+        metavar="FINGERPRINT",
+        help="only those of this recipe (first digits)",
     )
     what.add_argument(
-        "--data", action="store_true", help="the data sets downloaded, unpacked or drawn"
+        "--data", action="store_true", help="the data sets that were downloaded, unpacked or drawn"
     )
     what.add_argument("--weights", action="store_true", help="the pretrained weights")
     what.add_argument(
         "--models",
         action="store_true",
-        help="the networks made for the faster engine: int8 is then calibrated anew, and its "
+        help="the networks converted for the faster engine: int8 is then calibrated again, and its "
         "embeddings are computed again",
     )
 
 
 _OPTIONS = {
-    "ls": _which_options,
+    "ls": _selection_options,
     "verify": _verify_options,
+    "repair": _sample_options,
     "prune": _prune_options,
     "clear": _clear_options,
 }
@@ -141,55 +161,54 @@ _OPTIONS = {
 
 def _verify(args: argparse.Namespace) -> None:
     folder = cache_folder(args.cache)
+    repair = args.command == "repair" or args.repair
     try:
         store = Store(folder)
     except CorruptCacheError:
-        if not args.repair:
+        if not repair:
             raise
-        store, aside = upkeep.reopen(folder)
-        print(f"the index was damaged and is now {aside}; a new one is begun with what is whole")
+        store, renamed = upkeep.reopen(folder)
+        print(f"the index was damaged: it is now {renamed}, and a new one has what was intact")
     with ConsoleProgress(args.quiet) as progress:
-        found = upkeep.verify(store, repair=args.repair, progress=progress)
-    for problem in found.problems:
+        result = upkeep.verify(store, repair=repair, progress=progress)
+    for problem in result.problems:
         print(problem, file=sys.stderr)
-    if found.problems and not args.repair:
+    problems, shards = plural(len(result.problems), "problem"), plural(result.shards, "shard")
+    if result.problems and not repair:
         raise CorruptCacheError(
-            f"{_count(len(found.problems), 'problem')} in {_count(found.shards, 'shard')}; "
-            "python -m cache verify --repair drops what is bad, and the next run computes it again"
+            f"{problems} in {shards}; python -m cache repair drops what is damaged, and the next "
+            "run computes it again"
         )
-    if found.problems:
-        problems = _count(len(found.problems), "problem")
+    if result.problems:
         print(f"{problems} repaired: the next run computes what was dropped")
     else:
-        print(
-            f"{found.rows:,} embeddings in {found.shards:,} shards, {_megabytes(found.bytes)}: "
-            f"every byte as committed"
-        )
-    if found.leftovers:
-        print(f"{found.leftovers} unfinished files of stopped runs lie beside them and do no harm")
+        embeddings = plural(result.rows, "embedding")
+        size = _megabytes(result.bytes)
+        print(f"{embeddings} in {shards}, {size}: every byte is as committed")
+    if result.leftovers:
+        print(f"{plural(result.leftovers, 'unfinished file')} of stopped runs (harmless)")
     if args.sample:
         with ConsoleProgress(args.quiet) as progress:
             print(recompute(store, args.sample, args.weights, progress))
 
 
 def _prune(args: argparse.Namespace) -> None:
-    if not _says_what(args):
+    if not _has_selection(args):
         raise CacheError(
-            "nothing says what to delete: give --older-than, --recipe or --max-size, or take "
+            "nothing selects what to delete: give --older-than, --recipe or --max-size, or use "
             "python -m cache clear"
         )
     store = Store(cache_folder(args.cache))
-    gone = _choose(store, args, dry_run=args.dry_run)
-    left = store.index.shards()
-    kept = sum(s.bytes for s in left) - (sum(s.bytes for s in gone) if args.dry_run else 0)
+    pruned = _choose(store, args, dry_run=args.dry_run)
+    remaining = sum(shard.bytes for shard in set(store.index.shards()) - set(pruned))
     print(
-        f"{'would delete' if args.dry_run else 'deleted'} {_amount(gone)}; {_megabytes(kept)} of "
-        f"embeddings {'would be' if args.dry_run else 'are'} left"
+        f"{'would delete' if args.dry_run else 'deleted'} {_amount(pruned)}; "
+        f"{_megabytes(remaining)} of embeddings {'would be' if args.dry_run else 'are'} left"
     )
 
 
-def _says_what(args: argparse.Namespace) -> bool:
-    return any(which is not None for which in (args.older_than, args.recipe, args.max_size))
+def _has_selection(args: argparse.Namespace) -> bool:
+    return any(option is not None for option in (args.older_than, args.recipe, args.max_size))
 
 
 def _choose(store: Store, args: argparse.Namespace, *, dry_run: bool) -> list[ShardEntry]:
@@ -213,17 +232,18 @@ def _clear(args: argparse.Namespace) -> None:
         print(f"deleted {kind}, {_megabytes(size)}")
         return
     store = Store(folder)
-    gone = upkeep.clear(store, _full_fingerprint(store, args.recipe) if args.recipe else None)
-    print(f"deleted {_amount(gone)} of embeddings")
+    cleared = upkeep.clear(store, _full_fingerprint(store, args.recipe) if args.recipe else None)
+    print(f"deleted {_amount(cleared)} of embeddings")
 
 
 def _full_fingerprint(store: Store, start: str) -> str:
     known = [recipe.fingerprint for recipe in store.recipes()]
     matches = [fingerprint for fingerprint in known if fingerprint.startswith(start)]
     if len(matches) != 1:
-        there = ", ".join(fingerprint[:12] for fingerprint in known) or "none"
+        listed = ", ".join(fingerprint[:12] for fingerprint in known) or "none"
         raise CacheError(
-            f"{len(matches)} recipes begin with {start!r}, expected one; there are: {there}"
+            f"expected one recipe that begins with {start!r}, found {len(matches)}; the cache "
+            f"contains: {listed}"
         )
     return matches[0]
 
@@ -231,7 +251,7 @@ def _full_fingerprint(store: Store, start: str) -> str:
 def _describe(canonical: str) -> str:
     try:
         fields = dict(json.loads(canonical))
-    except (ValueError, TypeError, RecursionError):  # only a forged index has such
+    except (ValueError, TypeError, RecursionError):  # only in a forged index
         return f"not a recipe: {reprlib.repr(canonical)}"
     return " ".join(
         f"{name}={str(value)[:12] if name in ('weights', 'quantised') else value}"
@@ -248,11 +268,7 @@ def _size(path: Path) -> int:
 
 def _amount(shards: Collection[ShardEntry]) -> str:
     size = _megabytes(sum(shard.bytes for shard in shards))
-    return f"{_count(len(shards), 'shard')}, {size}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{plural(len(shards), 'shard')}, {size}"
 
 
 def _megabytes(size: int) -> str:

@@ -1,7 +1,7 @@
 """The index: which row of which shard belongs to which image and recipe.
 
-Every record carries a digest of its own fields, and a row's covers the embedding and the names that
-it is found by: a bit that flips in the index is found like one that flips in a shard.
+Every record has a digest of its own fields; that of a row also covers the embedding. So a flipped
+bit is detected in the index as well as in a shard.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache.database import marks, portions, seal
-from cache.errors import CorruptCacheError
+from cache.database import batches, placeholders, record_digest
+from cache.entries import NamedRow, RecipeEntry, RowEntry, ShardEntry
+from cache.errors import REPAIR_HINT, CorruptCacheError
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,56 +54,8 @@ CREATE INDEX row_by_shard ON row (shard, position);
 
 
 _SHARD = "name, shape, dtype, bytes, created, used, seal"
-_USED = 5
-MEND = "run python -m cache verify --repair, then the same command again"
+_USED = 5  # place of `used` among the columns
 _DANGLING = "shard NOT IN (SELECT id FROM shard) OR recipe NOT IN (SELECT id FROM recipe)"
-
-
-@dataclass(frozen=True)
-class ShardEntry:
-    """What the index says of a shard; two recipes with the same numbers share one."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    bytes: int
-
-    def has(self, *positions: object) -> bool:
-        """Tell whether these are positions of rows; a damaged index may say anything."""
-        return all(type(place) is int and 0 <= place < self.shape[0] for place in positions)
-
-
-@dataclass(frozen=True)
-class RowEntry:
-    """Where one embedding is: shard, position in it, and its `checksum`."""
-
-    shard: ShardEntry
-    position: int
-    checksum: bytes
-
-
-@dataclass(frozen=True)
-class NamedRow:
-    """A row of a given shard with the names that it is found by."""
-
-    fingerprint: str
-    digest: str
-    position: int
-    checksum: bytes
-
-
-@dataclass(frozen=True)
-class RecipeEntry:
-    """What the cache holds of one recipe; times are seconds since 1970."""
-
-    fingerprint: str
-    canonical: str
-    rows: int
-    shards: int
-    bytes: int
-    first: float
-    last: float
-    used: float
 
 
 class Index:
@@ -111,40 +64,52 @@ class Index:
     Parameters
     ----------
     database : Database
-        With the index's `TABLES`.
+        Contains the `TABLES` of the index.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def locate(self, fingerprint: str, digests: Sequence[str]) -> dict[str, RowEntry]:
-        """Return where the embeddings of these images are; those not there are left out.
+        """Return where the embeddings of images are; images without one are left out.
 
-        Their shards are marked as used in the same transaction, so that none can be pruned between
-        being found and being read.
+        Their shards are marked as used in the same transaction, so that none can be pruned before
+        it is read.
+
+        Parameters
+        ----------
+        fingerprint : str
+            The recipe.
+        digests : sequence of str
+            SHA-256 of the image files.
+
+        Returns
+        -------
+        dict from str to RowEntry
+            By digest.
 
         Raises
         ------
         CorruptCacheError
-            If the record of a shard is not what was written.
+            If the record of a shard is damaged.
         """
         now = time.time()
-        found: dict[str, RowEntry] = {}
+        located: dict[str, RowEntry] = {}
         shards: dict[int, ShardEntry] = {}
         with self._database.transaction() as connection:
-            # In the order of the table, whose pages are then each read once.
-            for some in portions(sorted(set(digests))):
+            # In the order of the table, so that each of its pages is read once.
+            for batch in batches(sorted(set(digests))):
                 rows = connection.execute(
                     f"""SELECT digest, shard, position, checksum FROM row
                     WHERE recipe = (SELECT id FROM recipe WHERE fingerprint = ?)
-                    AND digest IN ({marks(some)})""",  # noqa: S608 - marks
-                    (fingerprint, *some),
+                    AND digest IN ({placeholders(batch)})""",  # noqa: S608 - placeholders
+                    (fingerprint, *batch),
                 ).fetchall()
                 for digest, number, position, check in rows:
                     if number not in shards:
-                        shards[number] = _use(connection, number, now)
-                    found[digest] = RowEntry(shards[number], position, check)
-        return found
+                        shards[number] = _mark_used(connection, number, now)
+                    located[digest] = RowEntry(shards[number], position, check)
+        return located
 
     def add(
         self,
@@ -152,24 +117,38 @@ class Index:
         canonical: str,
         shard: ShardEntry,
         rows: Iterable[tuple[str, int, bytes]],
-        publish_again: Callable[[], None],
-        instead_of: ShardEntry | None = None,
+        ensure_published: Callable[[], None],
+        replaces: ShardEntry | None = None,
     ) -> bool:
-        """Name a published shard and its rows `(digest, position, checksum)`, all or nothing.
+        """Add a published shard and its rows in one transaction.
 
-        Rows that another process has committed in the meantime stay as they are; if that is so for
-        all of them, the shard is not named, and False is returned. `publish_again`
-        is called with the index locked, to make sure that the file is still there: until it is
-        named, another process may delete one with the same bytes. The rows of the shard
-        `instead_of` are dropped in the same transaction.
+        Parameters
+        ----------
+        fingerprint, canonical : str
+            The recipe.
+        shard : ShardEntry
+            The shard.
+        rows : iterable of (str, int, bytes)
+            Digest, position and checksum. Rows that another process has committed in the meantime
+            stay as they are.
+        ensure_published : callable
+            Is called with the index locked. It makes sure that the file still exists: until the
+            index names it, another process may delete a shard with the same bytes.
+        replaces : ShardEntry, default=None
+            A shard whose rows are dropped in the same transaction.
+
+        Returns
+        -------
+        bool
+            Whether the shard was added. It is not if none of its rows was.
         """
         now = time.time()
         with self._database.transaction() as connection:
-            publish_again()
-            if instead_of is not None:
+            ensure_published()
+            if replaces is not None:
                 connection.execute(
                     "DELETE FROM row WHERE shard = (SELECT id FROM shard WHERE name = ?)",
-                    (instead_of.name,),
+                    (replaces.name,),
                 )
             connection.execute(
                 "INSERT OR IGNORE INTO recipe (fingerprint, canonical) VALUES (?, ?)",
@@ -183,7 +162,7 @@ class Index:
                 f"""INSERT INTO shard ({_SHARD}) VALUES (?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (name) DO UPDATE SET shape = ?2, dtype = ?3, bytes = ?4,
                 created = ?5, used = ?6, seal = ?7""",  # noqa: S608 - a constant
-                (*record, seal(*record)),
+                (*record, record_digest(*record)),
             )
             (shard_id,) = connection.execute(
                 "SELECT id FROM shard WHERE name = ?", (shard.name,)
@@ -197,20 +176,20 @@ class Index:
                 "WHERE shard = ?1)",
                 (shard_id,),
             )
-            if instead_of is not None:
+            if replaces is not None:
                 _drop_unused(connection)
             return not unused.rowcount
 
     def recipes(self) -> list[RecipeEntry]:
-        """Return what there is of each recipe, the latest computed last.
+        """Return what the cache contains of each recipe, the latest computed last.
 
         Raises
         ------
         CorruptCacheError
-            If a record is not what was written.
+            If a record is damaged.
         """
-        for problem in self.damaged():
-            raise CorruptCacheError(f"the cache index is damaged: {problem}; {MEND}")
+        for problem in self.find_damage():
+            raise CorruptCacheError(f"the cache index is damaged: {problem}; {REPAIR_HINT}")
         with self._database.transaction(write=False) as connection:
             rows = connection.execute(
                 """SELECT fingerprint, canonical, sum(rows), count(*), sum(bytes),
@@ -222,13 +201,13 @@ class Index:
             return [RecipeEntry(*row) for row in rows]
 
     def shards(self) -> list[ShardEntry]:
-        """Return every shard that the index names, except for those in `damaged` records."""
+        """Return all shards of the index, without those whose record is damaged."""
         with self._database.transaction(write=False) as connection:
             records = connection.execute(f"SELECT {_SHARD} FROM shard ORDER BY id")  # noqa: S608
-            return [_entry(record) for record in records if _is_sound(record)]
+            return [_entry(record) for record in records if _is_intact(record)]
 
     def shards_by_use(self, fingerprint: str | None = None) -> list[tuple[ShardEntry, float]]:
-        """Return shards with the time they were last used, the least recently used first."""
+        """Return shards and the time of their last use, the least recently used first."""
         with self._database.transaction(write=False) as connection:
             rows = connection.execute(
                 f"""SELECT {_SHARD} FROM shard
@@ -237,10 +216,10 @@ class Index:
                 ORDER BY used, id""",  # noqa: S608 - a constant
                 (fingerprint,),
             )
-            return [(_entry(record), record[_USED]) for record in rows if _is_sound(record)]
+            return [(_entry(record), record[_USED]) for record in rows if _is_intact(record)]
 
     def rows_of(self, shard: ShardEntry) -> list[NamedRow]:
-        """Return every row of a shard, under any recipe."""
+        """Return all rows of a shard, under all recipes."""
         with self._database.transaction(write=False) as connection:
             rows = connection.execute(
                 """SELECT fingerprint, digest, position, checksum
@@ -250,8 +229,8 @@ class Index:
             )
             return [NamedRow(*row) for row in rows]
 
-    def forget_recipe(self, fingerprint: str | None = None) -> list[ShardEntry]:
-        """Drop one recipe's rows, or all; return the shards that no row is left in."""
+    def drop_recipe(self, fingerprint: str | None = None) -> list[ShardEntry]:
+        """Drop the rows of one recipe, or of all; return the shards without remaining rows."""
         with self._database.transaction() as connection:
             connection.execute(
                 """DELETE FROM row WHERE ?1 IS NULL
@@ -260,12 +239,12 @@ class Index:
             )
             return _drop_unused(connection)
 
-    def forget_shards(
+    def drop_shards(
         self, shards: Iterable[ShardEntry], unless_used_since: float | None = None
     ) -> list[ShardEntry]:
-        """Drop shards with their rows; return those dropped.
+        """Drop shards and their rows; return the dropped shards.
 
-        A shard that was used at or after `unless_used_since` (seconds since 1970) stays.
+        Shards that were used at or after `unless_used_since` (seconds since 1970) stay.
         """
         with self._database.transaction() as connection:
             for shard in shards:
@@ -276,10 +255,10 @@ class Index:
                 )
             return _drop_unused(connection)
 
-    def forget_row(self, shard: ShardEntry, row: NamedRow) -> None:
+    def drop_row(self, shard: ShardEntry, row: NamedRow) -> None:
         """Drop one row of a shard."""
         with self._database.transaction() as connection:
-            # Not by its names, which may be no text any more.
+            # Not by recipe and image, because damaged text might not match.
             connection.execute(
                 """DELETE FROM row WHERE shard = (SELECT id FROM shard WHERE name = ?)
                 AND position IS ? AND checksum IS ?""",
@@ -288,43 +267,43 @@ class Index:
             _drop_unused(connection)
 
     def is_lost(self, name: str, intact: Callable[[], bool]) -> bool:
-        """Return whether a shard is named but not intact, looking with the index locked.
+        """Return whether the index names a shard that is not intact.
 
-        Otherwise another process might just be deleting it, or publishing it again.
+        The index is locked meanwhile, so that no other process deletes or publishes the shard.
         """
         with self._database.transaction() as connection:
             named = connection.execute("SELECT 1 FROM shard WHERE name = ?", (name,)).fetchone()
             return named is not None and not intact()
 
     def delete_unnamed(self, names: Iterable[str], delete: Callable[[str], None]) -> None:
-        """Delete shard files with the index locked, so that none is named in the same moment."""
+        """Delete shard files that the index does not name; the index is locked meanwhile."""
         for name in names:
             with self._database.transaction() as connection:
                 named = connection.execute("SELECT 1 FROM shard WHERE name = ?", (name,))
                 if named.fetchone() is None:
                     delete(name)
 
-    def damaged(self) -> list[str]:
-        """Return a sentence for every record that is not as it was written."""
+    def find_damage(self) -> list[str]:
+        """Return a sentence for each damaged record."""
         with self._database.transaction(write=False) as connection:
             recipes = [
-                f"recipe {fingerprint!r:.14} is not the fingerprint of its own text"
+                f"recipe {fingerprint!r:.14} is damaged: its fingerprint does not match its text"
                 for _, fingerprint, canonical in connection.execute("SELECT * FROM recipe")
                 if _fingerprint(canonical) != fingerprint
             ]
             shards = [
-                f"the record of shard {record[0]!r:.14} is not what was written"
+                f"the record of shard {record[0]!r:.14} is damaged"
                 for record in connection.execute(f"SELECT {_SHARD} FROM shard")  # noqa: S608
-                if not _is_sound(record)
+                if not _is_intact(record)
             ]
             (dangling,) = connection.execute(
                 f"SELECT count(*) FROM row WHERE {_DANGLING}"  # noqa: S608 - a constant
             ).fetchone()
-        lost = [f"{dangling} rows name a shard or a recipe that is not there"] if dangling else []
-        return recipes + shards + lost
+        rows = [f"{plural(dangling, 'row')} without a shard or a recipe"] if dangling else []
+        return recipes + shards + rows
 
-    def forget_damaged(self) -> list[ShardEntry]:
-        """Drop the records that `damaged` finds, with their rows; return the shards dropped."""
+    def drop_damaged(self) -> list[ShardEntry]:
+        """Drop the records that `find_damage` finds, and their rows; return the dropped shards."""
         with self._database.transaction() as connection:
             for number, fingerprint, canonical in connection.execute(
                 "SELECT * FROM recipe"
@@ -334,56 +313,58 @@ class Index:
             for number, *record in connection.execute(
                 f"SELECT id, {_SHARD} FROM shard"  # noqa: S608 - a constant
             ).fetchall():
-                if not _is_sound(record):
+                if not _is_intact(record):
                     connection.execute("DELETE FROM row WHERE shard = ?", (number,))
             connection.execute(f"DELETE FROM row WHERE {_DANGLING}")  # noqa: S608 - a constant
             return _drop_unused(connection)
 
 
 def checksum(fingerprint: str, digest: str, row: np.ndarray) -> bytes:
-    """Return the SHA-256 of an embedding's bytes together with the names it is found by."""
-    found = hashlib.sha256(f"{fingerprint} {digest} ".encode("utf-8", "surrogateescape"))
-    found.update(np.ascontiguousarray(row).data)
-    return found.digest()
+    """Return the SHA-256 of an embedding's bytes together with its recipe and image."""
+    sha256 = hashlib.sha256(f"{fingerprint} {digest} ".encode("utf-8", "surrogateescape"))
+    sha256.update(np.ascontiguousarray(row).data)
+    return sha256.digest()
 
 
 def _drop_unused(connection: sqlite3.Connection) -> list[ShardEntry]:
-    """Drop recipes without rows and shards without rows; return these shards."""
+    """Drop recipes and shards without rows; return the dropped shards."""
     connection.execute("DELETE FROM recipe WHERE id NOT IN (SELECT recipe FROM row)")
     dropped = connection.execute(
         f"""DELETE FROM shard WHERE id NOT IN (SELECT shard FROM row)
         RETURNING {_SHARD}"""  # noqa: S608 - a constant
     ).fetchall()
-    return [_entry(record) for record in dropped if _is_sound(record)]
+    return [_entry(record) for record in dropped if _is_intact(record)]
 
 
-def _use(connection: sqlite3.Connection, number: int, now: float) -> ShardEntry:
-    """Mark a shard as used now and return it."""
+def _mark_used(connection: sqlite3.Connection, number: int, now: float) -> ShardEntry:
+    """Set the time of the last use of a shard and return the shard."""
     record = connection.execute(
         f"SELECT {_SHARD} FROM shard WHERE id = ?",  # noqa: S608 - a constant
         (number,),
     ).fetchone()
-    if record is None or not _is_sound(record):
-        raise CorruptCacheError(f"the cache index's record of a shard is damaged; {MEND}")
+    if record is None or not _is_intact(record):
+        raise CorruptCacheError(f"a shard's record in the cache index is damaged; {REPAIR_HINT}")
     fields = (*record[:_USED], max(now, record[_USED]))
     connection.execute(
-        "UPDATE shard SET used = ?, seal = ? WHERE id = ?", (fields[_USED], seal(*fields), number)
+        "UPDATE shard SET used = ?, seal = ? WHERE id = ?",
+        (fields[_USED], record_digest(*fields), number),
     )
     return _entry(record)
 
 
-def sound_shard(record: Sequence[Any] | None) -> ShardEntry | None:
-    """Return the shard that a record of the table speaks of, if it is as it was written."""
-    return _entry(record) if record is not None and _is_sound(record) else None
+def parse_shard(record: Sequence[Any] | None) -> ShardEntry | None:
+    """Return the shard of a record of the table; None if the record is missing or damaged."""
+    return _entry(record) if record is not None and _is_intact(record) else None
 
 
-def _is_sound(record: Sequence[Any]) -> bool:
-    """Tell whether the record of a shard is one that was written here.
+def _is_intact(record: Sequence[Any]) -> bool:
+    """Tell whether the record of a shard is undamaged and its name is that of a shard.
 
-    An index from elsewhere may have good seals; its names must not lead out of the folder.
+    A forged index may have correct digests, but its names must not lead out of the folder.
     """
-    *fields, sealed = record
-    return bool(seal(*fields) == sealed and re.fullmatch("[0-9a-f]{64}", str(fields[0])))
+    *fields, digest = record
+    is_name = re.fullmatch("[0-9a-f]{64}", str(fields[0]))
+    return bool(record_digest(*fields) == digest and is_name)
 
 
 def _entry(record: Sequence[Any]) -> ShardEntry:

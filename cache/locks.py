@@ -1,4 +1,4 @@
-"""Locks between processes: one at a time makes a thing, and what a running command reads stays."""
+"""Locks between processes: one process at a time makes a file, and files in use are kept."""
 
 from __future__ import annotations
 
@@ -20,14 +20,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SECONDS_A_COMMAND_MAY_RUN = 7 * 86400.0
-"""Where there are no locks, a lease older than this is taken for that of an ended command."""
+"""Without locks, a lease older than this counts as that of a command that has ended."""
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for any other process that holds it.
+    """Hold the lock file `path`; wait until no other process holds it.
 
-    The file is removed at the end. A file system without `flock` locks nothing.
+    The file is deleted at the end. On a file system without `flock`, nothing is locked.
+
+    Parameters
+    ----------
+    path : Path
+        ``NAME.lock``; a note says that `NAME` is waited for.
+
+    Raises
+    ------
+    CacheError
+        If the file cannot be created.
     """
     if sys.platform == "win32":
         yield
@@ -41,36 +51,36 @@ def locked(path: Path) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                logger.info("waiting for another process that is making %s", path.stem)
+                logger.info("waiting for another process that creates %s", path.stem)
                 fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
-                logger.debug("no locks in %s", path.parent)
-            # The holder before us has removed the file: a third process may hold a newer one.
+                logger.debug("the file system of %s has no locks", path.parent)
+            # The previous holder has deleted the file: a third process may hold a new one.
             if not _is_open_file(path, file.fileno()):
                 continue
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):  # a file without its lock locks nothing
+                with contextlib.suppress(OSError):  # a file that nobody has locked is harmless
                     path.unlink(missing_ok=True)
             return
 
 
 class Lease:
-    """Says that a command is running on the cache since when, for as long as it lives.
+    """Shows other processes that a command is using the cache, and since when.
 
-    A lease is a file that its process holds a lock on; the system lets go of the lock when the
-    process ends, however it ends.
+    A lease is a file that its process has locked. The system releases the lock when the process
+    ends, however it ends.
 
     Parameters
     ----------
     folder : Path
-        Where the leases of all commands on one cache lie; made if need be.
+        The folder for the leases of all commands on a cache; created if need be.
 
     Raises
     ------
     OSError
-        If the file cannot be made.
+        If the file cannot be created.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,44 +88,44 @@ class Lease:
         while True:
             self.path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
             file = self.path.open("x")
-            # Until it is locked it looks like that of an ended process, and may be removed as such.
+            # Until it is locked, another process may delete it as that of an ended process.
             if _try_lock(file.fileno()) is not False and _is_open_file(self.path, file.fileno()):
                 break
             file.close()
-        now = time.time()  # ours, as in the index: a file server's clock may be another
+        now = time.time()  # our clock, as in the index: that of a file server may differ
         os.utime(self.path, (now, now))
         self._release = weakref.finalize(self, _release, self.path, file, os.getpid())
 
     @staticmethod
-    def oldest(folder: Path, besides: Lease | None = None) -> float | None:
-        """Return when the longest-running command began, in seconds since 1970; None if none runs.
+    def oldest(folder: Path, exclude: Lease | None = None) -> float | None:
+        """Return when the oldest running command started, in seconds since 1970; None if none runs.
 
-        The files of commands that have ended are removed.
+        The leases of commands that have ended are deleted.
         """
-        begun = []
+        starts = []
         for path in folder.glob("*"):
-            if besides is not None and path == besides.path:
+            if exclude is not None and path == exclude.path:
                 continue
             try:
                 with path.open() as file:
-                    free, since = _try_lock(file.fileno()), os.fstat(file.fileno()).st_mtime
-                    if free or (free is None and time.time() - since > _SECONDS_A_COMMAND_MAY_RUN):
+                    free, start = _try_lock(file.fileno()), os.fstat(file.fileno()).st_mtime
+                    if free or (free is None and time.time() - start > _SECONDS_A_COMMAND_MAY_RUN):
                         path.unlink(missing_ok=True)
                     else:
-                        begun.append(since)
+                        starts.append(start)
             except FileNotFoundError:
                 continue
-        return min(begun, default=None)
+        return min(starts, default=None)
 
 
-def _release(path: Path, file: object, owner: int) -> None:  # noqa: ARG001 - kept open by it
-    if os.getpid() == owner:  # a forked child has the lease, but not the say over it
-        with contextlib.suppress(OSError):  # without its lock it is that of an ended command
+def _release(path: Path, file: object, owner: int) -> None:  # noqa: ARG001 - keeps the file open
+    if os.getpid() == owner:  # not in a forked child, which has inherited the lease
+        with contextlib.suppress(OSError):  # a lease without its lock is harmless
             path.unlink(missing_ok=True)
 
 
 def _try_lock(descriptor: int) -> bool | None:
-    """Lock an open file; return False if another process has, None where there are no locks."""
+    """Lock an open file; return False if another process has locked it, None without locks."""
     if sys.platform == "win32":
         return None
     import fcntl

@@ -1,10 +1,10 @@
-"""The memo of files: digests that need not be computed again while a file stays as it is."""
+"""The memo: SHA-256 of files, which need not be computed again while a file is unchanged."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cache.database import marks, portions, seal
+from cache.database import batches, placeholders, record_digest
 from toolkit.addresses import FileState
 
 if TYPE_CHECKING:
@@ -25,67 +25,67 @@ CREATE TABLE memo (
 
 
 class Memo:
-    """Paths and status of files, with the SHA-256 of their bytes.
+    """The SHA-256 of files, by path and status.
 
     Parameters
     ----------
     database : Database
-        With the memo's `TABLE`.
+        Contains the `TABLE` of the memo.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def recall(self, states: Mapping[bytes, FileState]) -> dict[bytes, str]:
-        """Return the digests of those files whose status is still the remembered one."""
-        found: dict[bytes, str] = {}
+        """Return the digests of those files whose status has not changed."""
+        digests: dict[bytes, str] = {}
         with self._database.transaction(write=False) as connection:
-            for some in portions(list(states)):
+            for batch in batches(list(states)):
                 rows = connection.execute(
-                    f"SELECT * FROM memo WHERE path IN ({marks(some)})",  # noqa: S608 - marks
-                    some,
+                    f"SELECT * FROM memo WHERE path IN ({placeholders(batch)})",  # noqa: S608
+                    batch,
                 )
-                found |= {
+                digests |= {
                     path: digest
-                    for path, size, mtime_ns, inode, digest, sealed in rows
+                    for path, size, mtime_ns, inode, digest, own_digest in rows
                     if states[path] == FileState(size, mtime_ns, inode)
-                    and sealed == seal(path, size, mtime_ns, inode, digest)
+                    and own_digest == record_digest(path, size, mtime_ns, inode, digest)
                 }
-        return found
+        return digests
 
     def remember(self, digests: Mapping[bytes, tuple[FileState, str]]) -> None:
-        """Remember files' digests under their paths and status."""
+        """Remember the digests of files with their status."""
         rows = []
         for path, (state, digest) in digests.items():
             fields = (path, state.size, state.mtime_ns, state.inode, digest)
-            rows.append((*fields, seal(*fields)))
+            rows.append((*fields, record_digest(*fields)))
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def paths(self, digest: str) -> list[bytes]:
-        """Return the paths that files with this digest were last seen under."""
+        """Return the paths where files with this digest were last seen."""
         with self._database.transaction(write=False) as connection:
             rows = connection.execute("SELECT path FROM memo WHERE digest = ?", (digest,))
             return [path for (path,) in rows]
 
-    def damaged(self) -> list[bytes]:
-        """Return the paths of records that are not as they were written."""
+    def find_damage(self) -> list[bytes]:
+        """Return the paths of damaged records."""
         with self._database.transaction(write=False) as connection:
             rows = connection.execute("SELECT * FROM memo")
-            return [record[0] for record in rows if not _is_sound(record)]
+            return [record[0] for record in rows if not _is_intact(record)]
 
     def restore(self, records: Iterable[Sequence[Any]]) -> None:
-        """Take over those records of another memo that are as they were written."""
-        whole = [record for record in records if _is_sound(record)]
+        """Insert the undamaged ones of the records of another memo."""
+        intact = [record for record in records if _is_intact(record)]
         with self._database.transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?, ?, ?, ?, ?)", whole)
+            connection.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?, ?, ?, ?, ?)", intact)
 
-    def forget(self, paths: list[bytes]) -> None:
+    def drop(self, paths: list[bytes]) -> None:
         """Drop records."""
         with self._database.transaction() as connection:
             connection.executemany("DELETE FROM memo WHERE path = ?", [(path,) for path in paths])
 
 
-def _is_sound(record: Sequence[Any]) -> bool:
-    *fields, sealed = record
-    return bool(seal(*fields) == sealed)
+def _is_intact(record: Sequence[Any]) -> bool:
+    *fields, digest = record
+    return bool(record_digest(*fields) == digest)

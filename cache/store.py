@@ -1,6 +1,6 @@
-"""The embedding cache: rows found by recipe fingerprint and image digest.
+"""The embedding cache: embeddings by recipe fingerprint and image digest.
 
-`Store` is what the other packages use; `shards` holds the bytes, `index` the names.
+Other packages use `Store`; the module `shards` stores the bytes, `index` says which is which.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from cache import disk
 from cache import index as indexes
 from cache import memo as memos
 from cache.database import Database
-from cache.errors import CacheError, CorruptCacheError
-from cache.index import MEND, Index, RecipeEntry, ShardEntry, checksum
+from cache.entries import RecipeEntry, ShardEntry
+from cache.errors import REPAIR_HINT, CacheError, CorruptCacheError
+from cache.index import Index, checksum
 from cache.locks import Lease
 from cache.memo import Memo
 from cache.shards import Shards
-from toolkit.addresses import FileState, file_states, place, sort_key
+from toolkit.addresses import FileState, as_path, file_states, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHARD_ROWS = 64
-"""Rows per shard: what a killed run may have to compute again."""
+"""Rows per shard; a killed run has to compute at most so many again."""
 
-_RECALLED_TOGETHER = 1000
+_FILES_PER_BATCH = 1000
 _SECONDS_UNTIL_SETTLED = 2.0
-"""A file changed this lately may change again without its modification time showing it."""
+"""A file changed more recently could change again without a new modification time."""
 
 
 class Store:
-    """The embeddings in one cache folder.
+    """The embeddings in a cache folder.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class Store:
     Raises
     ------
     CacheError
-        If the folder cannot be used, or holds the cache of a newer version.
+        If the folder cannot be used, or a newer version of the toolkit has written it.
 
     Examples
     --------
@@ -65,23 +66,27 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with disk.attempt(f"write to the cache folder {folder}", "name another with --cache"):
+        with disk.attempt(
+            f"write to the cache folder {folder}", "choose another one", setting="cache"
+        ):
             self.lease = Lease(folder / "leases")
         self.database = Database(folder / "index.sqlite", indexes.TABLES + memos.TABLE)
         self.index, self.memo = Index(self.database), Memo(self.database)
         self.shards = Shards(folder / "shards")
-        # An index is made before any shard, so that a new one beside shards means a lost one.
-        self.index_was_lost = self.database.begun and any(self.shards.names())
+        # The index is created before any shard: a new one beside shards means that it was lost.
+        self.index_was_lost = self.database.was_created and any(self.shards.names())
         if self.index_was_lost:
-            logger.info("%s was empty or gone: what it named is computed again", self.database.path)
+            logger.info(
+                "%s was empty or missing: its embeddings are computed again", self.database.path
+            )
 
     def missing(self, fingerprint: str, digests: Sequence[str]) -> list[str]:
-        """Return the images that have no row under this recipe, each once, in order.
+        """Return the images without an embedding under this recipe, each once, in order.
 
-        The rows that are there stay as long as this store is open, whatever is pruned.
+        The embeddings of the others cannot be pruned while this store is open.
         """
-        there = self.index.locate(fingerprint, digests)
-        return [digest for digest in dict.fromkeys(digests) if digest not in there]
+        located = self.index.locate(fingerprint, digests)
+        return [digest for digest in dict.fromkeys(digests) if digest not in located]
 
     def append(
         self,
@@ -89,33 +94,33 @@ class Store:
         canonical: str,
         digests: Sequence[str],
         rows: np.ndarray,
-        instead_of: ShardEntry | None = None,
+        replaces: ShardEntry | None = None,
     ) -> None:
-        """Commit a shard: once this returns, neither a kill nor a power cut loses its rows.
+        """Commit a shard. From the moment this returns, its rows survive a kill or a power cut.
 
         Parameters
         ----------
         fingerprint, canonical : str
-            The recipe's, see `extract.recipe.Recipe`.
+            The recipe, see `extract.recipe.Recipe`.
         digests : sequence of str, length n_rows
-            SHA-256 of each image file's bytes, as hexadecimal digits.
+            SHA-256 of the bytes of each image file, as hexadecimal digits.
         rows : numpy.ndarray of float32, shape (n_rows, ...)
             Their embeddings.
-        instead_of : ShardEntry, optional
-            A shard whose rows are dropped in the same moment.
+        replaces : ShardEntry, default=None
+            A shard whose rows are dropped in the same transaction.
 
         Raises
         ------
         ValueError
-            If there are not as many digests as rows.
+            If the numbers of digests and rows differ.
         CacheError
-            If the disk does not take them; what was committed before stays readable.
+            If they cannot be written; what was committed before stays readable.
         """
         if len(digests) != len(rows):
             raise ValueError(f"{len(digests)} digests for {len(rows)} rows")
         rows = np.ascontiguousarray(rows)
         name, size = self.shards.publish(rows)
-        named = self.index.add(
+        added = self.index.add(
             fingerprint,
             canonical,
             ShardEntry(name, rows.shape, rows.dtype.str, size),
@@ -124,20 +129,20 @@ class Store:
                 for i, digest in enumerate(digests)
             ],
             lambda: self.shards.ensure(name, rows),
-            instead_of,
+            replaces,
         )
-        if not named:
+        if not added:
             self.index.delete_unnamed([name], self.shards.delete)
 
     def read(self, fingerprint: str, digests: Sequence[str]) -> np.ndarray:
-        """Read rows, each held against its checksum.
+        """Read embeddings and compare each with its checksum.
 
         Parameters
         ----------
         fingerprint : str
-            The recipe's.
+            The recipe.
         digests : sequence of str, length n
-            The images'; one may occur more than once.
+            The images; one may occur more than once.
 
         Returns
         -------
@@ -147,9 +152,9 @@ class Store:
         Raises
         ------
         CacheError
-            If an image has no row under this recipe.
+            If an image has no embedding under this recipe.
         CorruptCacheError
-            If a row is not what was committed.
+            If an embedding differs from what was committed.
         """
         located = self.index.locate(fingerprint, digests)
         absent = next((digest for digest in digests if digest not in located), None)
@@ -158,46 +163,47 @@ class Store:
                 f"the cache has no embedding of image {absent} under recipe {fingerprint[:12]}; "
                 "run python -m extract first"
             )
-        wanted: dict[ShardEntry, list[int]] = defaultdict(list)
+        by_shard: dict[ShardEntry, list[int]] = defaultdict(list)
         for i, digest in enumerate(digests):
-            wanted[located[digest].shard].append(i)
-        first = next(iter(wanted))
+            by_shard[located[digest].shard].append(i)
+        first = next(iter(by_shard))
         rows = np.empty((len(digests), *first.shape[1:]), dtype=first.dtype)
-        for shard, places in wanted.items():
-            entries = [located[digests[i]] for i in places]
+        for shard, indices in by_shard.items():
+            entries = [located[digests[i]] for i in indices]
             positions = [entry.position for entry in entries]
-            if shard.shape[1:] != rows.shape[1:] or not shard.has(*positions):
+            if shard.shape[1:] != rows.shape[1:] or not shard.has_rows(*positions):
                 raise CorruptCacheError(
-                    f"the index places an embedding where shard {shard.name} has none; {MEND}"
+                    f"the index has an impossible entry for shard {shard.name}; {REPAIR_HINT}"
                 )
-            rows[places] = self.shards.read(shard, positions)
-            for i, entry in zip(places, entries, strict=True):
+            rows[indices] = self.shards.read(shard, positions)
+            for i, entry in zip(indices, entries, strict=True):
                 if checksum(fingerprint, digests[i], rows[i]) != entry.checksum:
                     raise CorruptCacheError(
-                        f"row {entry.position} of shard {self.shards.path(shard.name)} is not "
-                        f"what was committed; {MEND}"
+                        f"row {entry.position} of shard {self.shards.path(shard.name)} differs "
+                        f"from what was committed; {REPAIR_HINT}"
                     )
         return rows
 
     def digests(self, paths: Sequence[Path]) -> dict[Path, str]:
-        """Return the remembered SHA-256 of the files that have not changed since."""
+        """Return the remembered SHA-256 of those files that have not changed since."""
         remembered: dict[Path, str] = {}
-        for start in range(0, len(paths), _RECALLED_TOGETHER):
-            some = paths[start : start + _RECALLED_TOGETHER]
-            keys = {path: sort_key(path) for path in some}
+        for start in range(0, len(paths), _FILES_PER_BATCH):
+            batch = paths[start : start + _FILES_PER_BATCH]
+            keys = {path: sort_key(path) for path in batch}
             states = dict(zip(keys.values(), file_states(list(keys)), strict=True))
-            found = self.memo.recall({key: state for key, state in states.items() if state})
-            remembered |= {path: found[key] for path, key in keys.items() if key in found}
+            recalled = self.memo.recall({key: state for key, state in states.items() if state})
+            remembered |= {path: recalled[key] for path, key in keys.items() if key in recalled}
         return remembered
 
     def remember(self, digests: Mapping[Path, tuple[FileState, str]]) -> None:
-        """Remember files' SHA-256, so that an unchanged file is not read again to find its row.
+        """Remember the SHA-256 of files, so that unchanged files need not be read again.
 
         Parameters
         ----------
         digests : mapping from Path to (FileState, str)
-            The state is the one from before the file was read. A file that changed in the last
-            two seconds is not remembered: its modification time cannot tell a further change.
+            The state must be from before the file was read. A file that changed in the last two
+            seconds is not remembered, because a further change might not change its modification
+            time.
         """
         settled_ns = (time.time() - _SECONDS_UNTIL_SETTLED) * 1e9
         self.memo.remember(
@@ -209,13 +215,13 @@ class Store:
         )
 
     def path_of(self, digest: str) -> Path | None:
-        """Return a file that has this SHA-256 still, as far as its status tells; None if none."""
+        """Return an unchanged file with this SHA-256; None if there is none."""
         for name in self.memo.paths(digest):
-            path = place(os.fsdecode(name))
+            path = as_path(os.fsdecode(name))
             if self.digests([path]).get(path) == digest:
                 return path
         return None
 
     def recipes(self) -> list[RecipeEntry]:
-        """Return what there is of each recipe, the latest computed last."""
+        """Return what the cache contains of each recipe, the latest computed last."""
         return self.index.recipes()

@@ -10,7 +10,7 @@ from classify.errors import ClassifierError
 from extract.datasets.dataset import Dataset, Item
 from extract.datasets.load import load_unsplit
 from extract.options import Options
-from toolkit.addresses import is_remote, place
+from toolkit.addresses import as_path, is_remote
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def as_options(embedder: Embedder | None, *, seed: int = 0) -> Options:
 
 
 def _from_paths(paths: Any, labels: Any) -> Dataset:
-    files = [path if isinstance(path, Path) else place(str(path)) for path in paths]
+    files = [path if isinstance(path, Path) else as_path(str(path)) for path in paths]
     names = [str(label) for label in labels]
     if len(files) != len(names):
         raise ClassifierError(

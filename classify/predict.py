@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from classify.errors import ModelError
 from extract.images.loading import ReadSettings
 from reports.wording.text import shown
-from toolkit.addresses import place
+from toolkit.addresses import as_path
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.csv_cells import encode_text, write_csv
@@ -65,7 +65,7 @@ def _predict(args: argparse.Namespace) -> None:
     from classify.serving.model import Model
     from extract.datasets.layouts import images_in
 
-    files = [file for path in args.paths for file in images_in(place(path))]
+    files = [file for path in args.paths for file in images_in(as_path(path))]
     with ConsoleProgress(args.quiet) as progress:
         model = Model(
             args.run,

@@ -1,7 +1,7 @@
-"""Where pictures are: files of this machine, and addresses of others that fsspec knows.
+"""Where images are: files on this machine, and addresses on others that fsspec supports.
 
-An address is a `upath.UPath`. It has what a `pathlib.Path` has, and stands for one everywhere; only
-what reads it or asks for its status goes through this module.
+An address is a `upath.UPath`. It has the interface of a `pathlib.Path` and is used as one; only
+reading it and asking for its status needs this module.
 """
 
 from __future__ import annotations
@@ -21,32 +21,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "http", "https", "memory")
-"""Of the addresses that are taken. fsspec knows more, some of which lead to other files in turn."""
+"""Schemes of supported addresses. fsspec has more, but some of those refer to further files."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
-# What servers say of a file that changes with its content, each in its own words.
-_MARKS = (
+# Fields of a file's status that change with its content, as different servers call them.
+_VERSION_FIELDS = (
     "ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation", "LastModified",
     "last_modified", "Last-Modified", "updated", "mtime", "created",
 )  # fmt: skip
-_ASKED_AT_ONCE = 16
-_SECONDS_BETWEEN = 1.0
+_REQUESTS_AT_ONCE = 16
+_SECONDS_BETWEEN_ATTEMPTS = 1.0
 _BLOCK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What a file's status says of its content: as long as it stays, so does the content."""
+    """The status of a file. As long as it is the same, so is the content of the file.
+
+    Parameters
+    ----------
+    size : int
+        In bytes.
+    mtime_ns : int
+        Time of the last change in nanoseconds since 1970; 0 for an address.
+    inode : int
+        Number of the file; for an address, a digest of the version that its server states.
+    """
 
     size: int
     mtime_ns: int
     inode: int
-    """Of an address: a digest of what its server says in place of time and inode."""
 
 
 def is_address(text: str) -> bool:
-    """Return whether a word of the user's is an address, and no path.
+    """Tell whether a text is an address, not a path.
 
     Examples
     --------
@@ -56,44 +65,44 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def place(*parts: str) -> Path:
-    """Return a path or address, put together from parts: an absolute one begins anew.
+def as_path(*parts: str) -> Path:
+    """Join parts into a path or address; an absolute part replaces those before it.
 
     Parameters
     ----------
     *parts : str
-        As for `pathlib.Path`; any may be an address.
+        As for `pathlib.Path`; each may be an address.
 
     Returns
     -------
     Path
-        Or `UPath`, which stands for one.
+        A `UPath` if it is an address.
 
     Raises
     ------
     AddressError
-        If a part is an address of another scheme than `SCHEMES`, or fsspec or what it needs for
-        this scheme is not installed.
+        If a part is an address whose scheme is not in `SCHEMES`, or a package that the scheme
+        needs is not installed.
 
     Examples
     --------
-    >>> place("pictures", "cats", "1.jpg").as_posix()
+    >>> as_path("pictures", "cats", "1.jpg").as_posix()
     'pictures/cats/1.jpg'
     """
-    found: Path | None = None
+    joined: Path | None = None
     for part in parts:
         if is_address(part):
-            found = _address(part)
+            joined = _address(part)
         else:
-            found = Path(part) if found is None else found / part
-    return found if found is not None else Path()
+            joined = Path(part) if joined is None else joined / part
+    return joined if joined is not None else Path()
 
 
 def _address(text: str) -> Path:
     scheme = text.partition("://")[0].lower()
     if scheme not in SCHEMES:
         raise AddressError(
-            f"cannot take the address {text}: expected one of {', '.join(SCHEMES)}, found {scheme}"
+            f"cannot use the address {text}: expected one of {', '.join(SCHEMES)}, found {scheme}"
         )
     try:
         import fsspec
@@ -102,21 +111,21 @@ def _address(text: str) -> Path:
         fsspec.get_filesystem_class(scheme)
         return cast("Path", UPath(text))
     except ValueError as error:
-        raise AddressError(f"cannot take the address {text}: {error}") from error
+        raise AddressError(f"cannot use the address {text}: {error}") from error
     except ImportError as error:
         raise AddressError(
-            f"{text}: {scheme}:// needs a package that is not installed ({error}): pip install "
-            "'.[remote]', and for s3:// also s3fs, for gs:// gcsfs, for az:// adlfs"
+            f"{text}: {scheme}:// needs a package that is not installed ({error}): run pip install "
+            "'.[remote]', and install s3fs for s3://, gcsfs for gs:// or adlfs for az://"
         ) from error
 
 
 def is_remote(path: Path) -> bool:
-    """Return whether this is an address, and no file of this machine."""
+    """Tell whether this is an address, not a file on this machine."""
     return not isinstance(path, Path)
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return a path or address as it is written below `root`, or whole if it lies elsewhere.
+    """Return a path or address relative to `root`, or in full if it is not below `root`.
 
     Examples
     --------
@@ -129,17 +138,17 @@ def relative(path: Path, root: Path) -> str:
 
 
 def sort_key(path: Path) -> bytes:
-    """Return a path or address as bytes that identify it; bytes sort alike on every machine."""
+    """Return a path or address as bytes, which are sorted equally on every machine."""
     return os.fsencode(str(path) if is_remote(path) else path.absolute())
 
 
 def file_state(path: Path) -> FileState | None:
-    """Return the status that a file's remembered digest hangs on.
+    """Return the status of a file, which tells whether a remembered digest is still valid.
 
     Returns
     -------
     FileState or None
-        None if there is no file, or its server says nothing that changes with its content.
+        None if there is no file, or its server states nothing that changes with its content.
     """
     if is_remote(path):
         return _remote_state(path)
@@ -151,55 +160,72 @@ def file_state(path: Path) -> FileState | None:
 
 
 def file_states(paths: Sequence[Path]) -> list[FileState | None]:
-    """Return the status of each, asking servers about several files at once."""
+    """Return the status of each file; servers get several requests at once."""
     if not any(map(is_remote, paths)):
         return [file_state(path) for path in paths]
-    with ThreadPoolExecutor(_ASKED_AT_ONCE, "status") as pool:
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE, "status") as pool:
         return list(pool.map(file_state, paths))
 
 
 def _remote_state(path: Any) -> FileState | None:
     try:
         info = path.fs.info(path.path)
-    except Exception:  # noqa: BLE001 - fsspec passes on whatever its file systems raise
+    except Exception:  # noqa: BLE001 - file systems of fsspec raise any error
         return None
-    marks = [(name, str(info[name])) for name in _MARKS if info.get(name)]
-    if not marks:
+    version = [(name, str(info[name])) for name in _VERSION_FIELDS if info.get(name)]
+    if not version:
         return None
-    digest = hashlib.sha256(repr(marks).encode()).digest()
+    digest = hashlib.sha256(repr(version).encode()).digest()
     return FileState(int(info.get("size") or 0), 0, int.from_bytes(digest[:8], "big") >> 1)
 
 
-def read_remote(path: Path, most: int, attempts: int = 3) -> bytes:
-    """Read what an address holds, but no more than a byte beyond `most`.
+def read_remote(path: Path, max_bytes: int, attempts: int = 3) -> bytes:
+    """Read the file at an address.
+
+    Parameters
+    ----------
+    path : Path
+        The address.
+    max_bytes : int
+        Reading stops one byte after this limit.
+    attempts : int, default=3
+        How often to try.
+
+    Returns
+    -------
+    bytes
+        At most ``max_bytes + 1`` bytes; more than `max_bytes` means that the file is too large.
 
     Raises
     ------
     FileNotFoundError, PermissionError
-        If its server says so.
+        If the server says so.
     AddressError
-        If the server does not answer in any of the attempts.
+        If all attempts fail.
     """
     for attempt in range(1, attempts + 1):
         try:
-            return _read(path, most)
+            return _read(path, max_bytes)
         except (FileNotFoundError, PermissionError):
             raise
         except Exception as error:
             if attempt == attempts:
                 raise AddressError(
-                    f"cannot read {path}, tried {attempts} times: {error}; what is done so far "
-                    "stays, so mend that and run the same command again"
+                    f"cannot read {path} in {attempts} attempts: {error}; what was done before is "
+                    "kept, so solve that and run the same command again"
                 ) from error
-        time.sleep(attempt * _SECONDS_BETWEEN)
+        time.sleep(attempt * _SECONDS_BETWEEN_ATTEMPTS)
     raise AssertionError("the last attempt has returned or raised")
 
 
-def _read(path: Any, most: int) -> bytes:
-    # A stream, and without asking for the length first: a server of HTTP may send any.
+def _read(path: Any, max_bytes: int) -> bytes:
+    # As a stream and without asking for the length first, because an HTTP server may send any.
     options = {"block_size": 0, "size": -1} if path.protocol in ("http", "https") else {}
     data = b""
     with path.fs.open(path.path, "rb", **options) as file:
-        while len(data) <= most and (block := file.read(min(_BLOCK, most + 1 - len(data)))):
+        while len(data) <= max_bytes:
+            block = file.read(min(_BLOCK, max_bytes + 1 - len(data)))
+            if not block:
+                break
             data += block
     return data

@@ -1,12 +1,12 @@
-r"""CSV files that any name survives and that no spreadsheet takes for formulas.
+r"""CSV files that preserve any name and that no spreadsheet interprets as formulas.
 
-The files are UTF-8, with commas, one header line and one line per row. Text in them is written so:
+The files are UTF-8, with commas, one header line and one line per row. Text is encoded like this:
 
 - a backslash is doubled; line feed, carriage return and tab are `\n`, `\r` and `\t`; any other
   control character is `\x00` to `\x1f` or `\x7f`; a byte of a file name that is not UTF-8 is `\x80`
   to `\xff`; any other lone surrogate is `\ud800` to `\udfff`;
-- a text that begins with `=`, `+`, `-`, `@` (full width too), tab, carriage return or an
-  apostrophe gets an apostrophe in front.
+- text that begins with `=`, `+`, `-`, `@` (also in full width), tab, carriage return or an
+  apostrophe is preceded by an apostrophe.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ _NEEDS_ESCAPE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\(\\|n|r|t|x[0-9a-f]{2}|u[0-9a-f]{4})")
 _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LONG = {escape[1]: character for character, escape in _SHORT.items()}
-# With the full-width signs, which Japanese and Chinese spreadsheets take for the plain ones.
+# Japanese and Chinese spreadsheets treat the full-width signs like the plain ones.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "'")
 
 
 def encode_text(text: str) -> str:
-    r"""Return `text` as it stands in a CSV cell.
+    r"""Return `text` as it is written to a CSV cell.
 
+    Examples
+    --------
     >>> print(encode_text("=2+2\n"))
     '=2+2\n
     """
@@ -38,8 +40,10 @@ def encode_text(text: str) -> str:
 
 
 def decode_text(cell: str) -> str:
-    r"""Return the text that `encode_text` wrote.
+    r"""Return the text that `encode_text` has encoded.
 
+    Examples
+    --------
     >>> decode_text(encode_text("'a\\b\udcff")) == "'a\\b\udcff"
     True
     """
@@ -47,7 +51,16 @@ def decode_text(cell: str) -> str:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table whose cells have been encoded.
+    """Write a table whose cells are encoded already.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : sequence of str
+        Names of the columns.
+    rows : iterable of sequence of str
+        The cells.
 
     Raises
     ------
@@ -61,7 +74,14 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 
 def write_quarantine(path: Path, items: Iterable[tuple[str, str]]) -> None:
-    """Write ``quarantine.csv``: the files `(path, reason)` that were set aside.
+    """Write ``quarantine.csv``: the files that could not be used, and why.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    items : iterable of (str, str)
+        Path and reason of each unusable file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The root of all errors that the toolkit raises on purpose.
+"""The base class of all errors that the toolkit raises on purpose.
 
 ::
 
@@ -21,8 +21,8 @@
     ├── ClassifierError (ValueError)      classify.errors
     └── ModelError (ValueError)           classify.errors
 
-Every message says what happened, what was expected, what was found and what to do next; the
-command line prints it as one line and leaves with exit status 2.
+Every message says what happened, what was expected, what was found and what to do next. A command
+line prints it as one line and exits with status 2.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 
 class ToolkitError(Exception):
-    """Root of every error that the toolkit raises on purpose.
+    """Base class of all errors that the toolkit raises on purpose.
 
     Parameters
     ----------
-    *args
+    *args : object
         The message.
-    setting : str, optional
-        Name of the setting that helps, as in ``"cache"``. A library does not know how its caller
-        sets it; a command line adds the option of that name to the message.
+    setting : str, default=None
+        Name of the setting that helps, for example ``"cache"``. It is a parameter of the library's
+        functions; a command line adds the option of that name to the message.
 
     Examples
     --------
@@ -61,7 +61,19 @@ class AddressError(ToolkitError, OSError):
 
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:
-    """Return a hint at what was perhaps meant, to follow a word that is not known; or nothing.
+    """Return a hint that follows an unknown word, or an empty text if nothing is similar.
+
+    Parameters
+    ----------
+    found : str
+        The unknown word.
+    known : iterable of str
+        The words that would be valid.
+
+    Returns
+    -------
+    str
+        Begins with a space.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Compute some embeddings again with today's libraries, and compare them with the stored ones.
+"""Compute some embeddings again with the current libraries, and compare them with the stored ones.
 
-The cache knows nobody above it, so the package that can compute is found as a plug-in: the entry
-point `recompute` of the group `frozen_features`.
+The cache does not import the packages above it. It finds the one that computes embeddings as a
+plug-in: the entry point `recompute` of the group `frozen_features`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from cache.errors import CacheError
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,20 +32,20 @@ def recompute(
     progress: Progress = silent,
     seed: int | None = None,
 ) -> str:
-    """Compute up to `n` rows again, drawn from all recipes.
+    """Compute up to `n` embeddings again, drawn at random from all recipes.
 
     Parameters
     ----------
     store : Store
         The cache.
     n : int
-        How many rows; those whose image files are no longer where they were last seen are left out.
-    weights : str
-        Where the pretrained weights are, as for ``--weights``.
-    progress : Progress
-        Told of the computing.
-    seed : int, optional
-        Draws the same rows again.
+        The number of embeddings. Those whose image files have moved or changed are left out.
+    weights : str, default="auto"
+        The pretrained weights, see `extract.backbones.weights.resolve`.
+    progress : Progress, default=silent
+        Is called while computing.
+    seed : int, default=None
+        Draws the same embeddings again.
 
     Returns
     -------
@@ -54,14 +55,16 @@ def recompute(
     Raises
     ------
     CacheError
-        If nothing that can compute is installed, or no image file is left.
+        If the package that computes embeddings is not installed, or no image file is left.
     """
-    (found,) = entry_points(group="frozen_features", name="recompute") or (None,)
-    if found is None:
+    (entry_point,) = entry_points(group="frozen_features", name="recompute") or (None,)
+    if entry_point is None:
         raise CacheError(
-            "--sample needs the package extract installed: run pip install . in the repository"
+            "only an installed package extract can compute embeddings again: run pip install . in "
+            "the repository",
+            setting="sample",
         )
-    compute: Recompute = found.load()
+    compute: Recompute = entry_point.load()
     rows = [row for shard in store.index.shards() for row in store.index.rows_of(shard)]
     random.Random(seed).shuffle(rows)  # noqa: S311 - a sample, not a secret
     chosen: dict[str, dict[str, Path]] = {}
@@ -73,7 +76,8 @@ def recompute(
             break
     if not chosen:
         raise CacheError(
-            "none of the image files is where it was last seen, so nothing is compared"
+            "none of the image files is where it was last seen, so there is nothing to compare; "
+            "run python -m extract on them first"
         )
     canonical = {recipe.fingerprint: recipe.canonical for recipe in store.recipes()}
     worst = 0.0
@@ -83,8 +87,8 @@ def recompute(
             canonical[fingerprint], list(paths.values()), store.folder, weights, progress
         )
         worst = max(worst, relative_difference(stored, fresh))
-    count = sum(map(len, chosen.values()))
-    return f"{count} embeddings computed again: largest relative difference {worst:.1e}"
+    count = plural(sum(map(len, chosen.values())), "embedding")
+    return f"{count} computed again: largest relative difference {worst:.1e}"
 
 
 def relative_difference(stored: np.ndarray, fresh: np.ndarray) -> float:
@@ -93,10 +97,12 @@ def relative_difference(stored: np.ndarray, fresh: np.ndarray) -> float:
     Parameters
     ----------
     stored, fresh : numpy.ndarray of float32, shape (n, ...)
+        Embeddings of the same images.
 
     Returns
     -------
     float
+        0 if they are equal.
 
     Examples
     --------

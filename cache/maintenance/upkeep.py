@@ -1,7 +1,7 @@
-"""Looking after a cache: verify and repair it, make room, empty it.
+"""Verify, repair, prune and clear a cache.
 
-`prune` takes nothing away that a running command reads: shards used since the oldest running
-command began stay. `clear` is asked to delete everything, and does.
+`prune` deletes nothing that a running command reads: shards that were used since the oldest running
+command started are kept. `clear` deletes everything.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cache import checksums, disk
-from cache.database import set_aside
+from cache import disk, file_records
+from cache.database import rename_database
 from cache.locks import Lease
-from cache.maintenance.salvage import good_rows, rescue, salvage
+from cache.maintenance.salvage import intact_rows, replace_shard, salvage
 from cache.store import Store
 from toolkit.progress import Progress, silent
 
@@ -24,24 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from cache.index import ShardEntry
+    from cache.entries import ShardEntry
 
 _SECONDS_UNTIL_ABANDONED = 3600.0
-"""A file in the shards' folder that the index does not name is surely nobody's after this."""
+"""After this time, a file in the folder of shards that the index does not name is a leftover."""
 
 
 @dataclass
 class Verification:
-    """What `verify` found.
+    """The result of `verify`.
 
     Parameters
     ----------
     shards, rows, bytes : int
         How much was read.
     problems : list of str
-        One sentence for each thing that is not what was committed; empty when all is well.
+        One sentence for each damaged item; empty if there is none.
     leftovers : int
-        Unfinished or unnamed files of killed runs; they do no harm, and `sweep` removes them.
+        Number of unfinished files of killed processes. They do no harm, and `delete_leftovers`
+        deletes them.
     """
 
     shards: int = 0
@@ -52,51 +53,51 @@ class Verification:
 
 
 def verify(store: Store, *, repair: bool = False, progress: Progress = silent) -> Verification:
-    """Read every byte that the index names, and the index, and compare with what was committed.
+    """Read the index and every embedding, and compare them with what was committed.
 
     Parameters
     ----------
     store : Store
         The cache.
-    repair : bool
-        Drop what is bad, so that the next run computes it again. An index whose pages are damaged
-        is set aside as a whole.
-    progress : Progress
-        Told of the stage "verifying shards".
+    repair : bool, default=False
+        Drop what is damaged, so that the next run computes it again. An index with damaged pages
+        is renamed and replaced.
+    progress : Progress, default=silent
+        Is called with the stage "verifying shards".
 
     Returns
     -------
     Verification
-        With the problems as they were before the repair.
+        Its problems are those found before the repair.
     """
-    found = Verification(problems=[f"the index: {line}" for line in store.database.problems()])
-    if found.problems:
+    result = Verification(problems=[f"the index: {line}" for line in store.database.problems()])
+    if result.problems:
         if not repair:
-            return found
-        aside = store.database.begin_anew("damaged")
-        if aside is not None:
-            salvage(aside, store)
+            return result
+        damaged = store.database.replace("damaged")
+        if damaged is not None:
+            salvage(damaged, store)
     if store.index_was_lost:
-        found.problems.append(
-            "the index was empty or gone, though there are shards: a new one is begun"
+        result.problems.append(
+            "the index was empty or missing, although there are shards: a new one was created"
         )
         store.index_was_lost = False
-    found.problems += [f"the index: {line}" for line in store.index.damaged()]
-    found.problems += [
-        f"the index: the memo of {path!r} is not what was written" for path in store.memo.damaged()
+    result.problems += [f"the index: {line}" for line in store.index.find_damage()]
+    result.problems += [
+        f"the index: the memo of {path!r} is damaged" for path in store.memo.find_damage()
     ]
     if repair:
-        delete(store, store.index.forget_damaged())
-        store.memo.forget(store.memo.damaged())
+        delete(store, store.index.drop_damaged())
+        store.memo.drop(store.memo.find_damage())
     shards = store.index.shards()
     for done, shard in enumerate(shards):
         progress("verifying shards", done, len(shards))
-        _verify_shard(store, shard, found, repair)
+        _verify_shard(store, shard, result, repair)
     progress("verifying shards", len(shards), len(shards))
     for kind in ("weights", "models", "maps"):
-        found.problems += checksums.verify(store.folder / kind, repair=repair)
-    found.leftovers = len(_leftovers(store))
-    return found
+        result.problems += file_records.verify_records(store.folder / kind, repair=repair)
+    result.leftovers = len(_leftovers(store))
+    return result
 
 
 def prune(
@@ -107,55 +108,56 @@ def prune(
     max_bytes: int | None = None,
     dry_run: bool = False,
 ) -> list[ShardEntry]:
-    """Make room: delete the shards that were used least recently.
+    """Delete the shards that were used least recently.
 
     Parameters
     ----------
     store : Store
         The cache.
-    older_than : float, optional
-        Only shards not used for so many seconds.
-    fingerprint : str, optional
-        Only shards of this recipe.
-    max_bytes : int, optional
-        Only until the shards that are left take no more than so many bytes.
-    dry_run : bool
+    older_than : float, default=None
+        Delete only shards that were not used for so many seconds.
+    fingerprint : str, default=None
+        Delete only shards of this recipe.
+    max_bytes : int, default=None
+        Delete only until the remaining shards take at most so many bytes.
+    dry_run : bool, default=False
         Delete nothing.
 
     Returns
     -------
     list of ShardEntry
-        What was, or would be, deleted. Shards that a running command may be reading are not.
+        The shards that were deleted, or would be. Shards that a running command may be reading are
+        never among them.
     """
-    now = time.time()  # before looking for leases: what a later command uses is used after this
-    with disk.attempt("see which commands are running"):
-        running_since = Lease.oldest(store.folder / "leases", besides=store.lease)
+    now = time.time()  # before reading the leases: later commands use their shards after this
+    with disk.attempt("find out which commands are running"):
+        running_since = Lease.oldest(store.folder / "leases", exclude=store.lease)
     limit = min(now if running_since is None else running_since, now - (older_than or 0.0))
-    used = store.index.shards_by_use(fingerprint)
-    chosen = [shard for shard, moment in used if moment < limit]
+    uses = store.index.shards_by_use(fingerprint)
+    chosen = [shard for shard, last_use in uses if last_use < limit]
     if max_bytes is not None:
         chosen = _oldest_above(
             chosen, [shard for shard, _ in store.index.shards_by_use()], max_bytes
         )
     if dry_run:
         return chosen
-    dropped = store.index.forget_shards(chosen, unless_used_since=limit)
+    dropped = store.index.drop_shards(chosen, unless_used_since=limit)
     delete(store, dropped)
     return dropped
 
 
 def clear(store: Store, fingerprint: str | None = None) -> list[ShardEntry]:
-    """Delete all embeddings and maps, or one recipe's embeddings; return the shards deleted."""
-    dropped = store.index.forget_recipe(fingerprint)
+    """Delete all embeddings and maps, or the embeddings of one recipe; return these shards."""
+    dropped = store.index.drop_recipe(fingerprint)
     delete(store, dropped)
-    sweep(store)
+    delete_leftovers(store)
     if fingerprint is None:
         shutil.rmtree(store.folder / "maps", ignore_errors=True)
     return dropped
 
 
-def sweep(store: Store) -> None:
-    """Delete the files that killed runs have left, once they are surely nobody's."""
+def delete_leftovers(store: Store) -> None:
+    """Delete the unfinished files of killed processes, once no process can be using them."""
     abandoned = []
     for path in _leftovers(store):
         with disk.attempt(f"look at {path}"), contextlib.suppress(FileNotFoundError):
@@ -171,71 +173,67 @@ def sweep(store: Store) -> None:
 
 
 def delete(store: Store, shards: Iterable[ShardEntry]) -> None:
-    """Delete the files of shards that the index names no more."""
+    """Delete the files of shards that the index no longer names."""
     store.index.delete_unnamed([shard.name for shard in shards], store.shards.delete)
 
 
 def reopen(folder: Path) -> tuple[Store, Path]:
-    """Open a cache whose index is no database any more: set it aside, begin a new one.
+    """Open a cache whose index is not a database any more: rename it and create a new one.
 
     Returns
     -------
     store : Store
-        With those rows that could still be read from the old index.
-    aside : Path
+        Has the rows that could still be read from the old index.
+    renamed : Path
         The old index.
 
     Raises
     ------
     CacheError
-        If the index cannot be renamed or made.
+        If the index cannot be renamed or created.
     """
-    aside = set_aside(folder / "index.sqlite", "damaged")
+    renamed = rename_database(folder / "index.sqlite", "damaged")
     store = Store(folder)
     store.index_was_lost = False
-    salvage(aside, store)
-    return store, aside
+    salvage(renamed, store)
+    return store, renamed
 
 
-def _verify_shard(store: Store, shard: ShardEntry, found: Verification, repair: bool) -> None:
+def _verify_shard(store: Store, shard: ShardEntry, result: Verification, repair: bool) -> None:
     path, rows = store.shards.path(shard.name), store.index.rows_of(shard)
-    found.shards, found.rows, found.bytes = (
-        found.shards + 1,
-        found.rows + len(rows),
-        found.bytes + shard.bytes,
-    )
-    intact = functools.partial(store.shards.intact, shard.name)
-    if not intact():
-        if not store.index.is_lost(shard.name, intact):
-            return  # another process has deleted it meanwhile
-        found.problems.append(
-            f"{path} is missing, or its bytes are not the ones that it is named by"
-        )
+    result.shards += 1
+    result.rows += len(rows)
+    result.bytes += shard.bytes
+    is_intact = functools.partial(store.shards.intact, shard.name)
+    if not is_intact():
+        if not store.index.is_lost(shard.name, is_intact):
+            return  # another process has deleted it in the meantime
+        result.problems.append(f"{path} is missing, or its name is not the SHA-256 of its bytes")
         if repair:
-            rescue(store, shard, good_rows(store, shard, rows))
+            replace_shard(store, shard, intact_rows(store, shard, rows))
             delete(store, [shard])
         return
-    good = good_rows(store, shard, rows)
+    intact = intact_rows(store, shard, rows)
     for row in rows:
-        if row not in good:
-            found.problems.append(
-                f"{path}: row {row.position} is not the embedding that the index says"
+        if row not in intact:
+            result.problems.append(
+                f"{path}: row {row.position} is not the embedding that the index names"
             )
             if repair:
-                store.index.forget_row(shard, row)
+                store.index.drop_row(shard, row)
 
 
 def _oldest_above(
     chosen: Sequence[ShardEntry], everything: Sequence[ShardEntry], max_bytes: int
 ) -> list[ShardEntry]:
-    """Return the first of `chosen` that must go for `everything` to fit into `max_bytes`."""
-    left, going = sum(shard.bytes for shard in everything), []
+    """Return the first of `chosen`: those to delete so that the rest fits into `max_bytes`."""
+    remaining, to_delete = sum(shard.bytes for shard in everything), []
     for shard in chosen:
-        if left <= max_bytes:
+        if remaining <= max_bytes:
             break
-        left -= shard.bytes
-        going.append(shard)
-    return going
+        remaining -= shard.bytes
+        to_delete.append(shard)
+    return to_delete
 
 
 def _leftovers(store: Store) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import checksums, disk
+from cache import disk, file_records
 from cache.errors import CacheError
 from extract.pooled import read_pooled
 from reports.picture_records import EmbeddingMap, MapPoint
@@ -141,7 +141,7 @@ def _cached_positions(
     parts = [method, prepared.base.recipe.fingerprint, *digests]
     key = hashlib.sha256("\n".join(parts).encode("ascii")).hexdigest()
     record = prepared.base.store.folder / "maps" / f"{key}.json"
-    fields = checksums.read_record(record)
+    fields = file_records.read_record(record)
     if fields is None:
         progress("drawing the map", 0, 1)
         positions = tsne_positions(read_pooled(prepared.base, digests)).round(4).tolist()
@@ -149,7 +149,7 @@ def _cached_positions(
         try:
             with disk.attempt(f"write to {record.parent}"):
                 disk.make_folder(record.parent)
-            checksums.write_record(record, **fields)
+            file_records.write_record(record, **fields)
         except CacheError as error:
             logger.warning("the map cannot be cached and will be computed again: %s", error)
         progress("drawing the map", 1, 1)

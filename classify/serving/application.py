@@ -17,7 +17,7 @@ from extract.errors import ImageError
 from extract.images.loading import default_workers
 from reports.pages.served import render_api, render_try
 from reports.wording.text import shown
-from toolkit.addresses import place
+from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
         """Return the thumbnail of a training image, by the SHA-256 of its file."""
         if sha256 not in training:
             raise HTTPException(404, "There is no such training image.")
-        path = place(model.run.data.root, training[sha256].path)
+        path = as_path(model.run.data.root, training[sha256].path)
         image = await to_thread.run_sync(model.thumbnail, path, 128, limiter=workers)
         if image is None:
             raise HTTPException(404, "The training image is no longer where it was.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.errors import ImageError
-from toolkit.addresses import place
+from toolkit.addresses import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _convert(number: int, row: Any) -> Path | NDArray[np.uint8]:
     if isinstance(row, str | os.PathLike):
         if not os.fspath(row):
             raise _unexpected(number, "an empty string")
-        return place(os.fspath(row))
+        return as_path(os.fspath(row))
     if hasattr(row, "getexif") and hasattr(row, "convert"):
         return _from_pil(number, row)
     raise _unexpected(number, "None" if row is None else repr(row)[:50])

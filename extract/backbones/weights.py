@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import checksums, disk
+from cache import disk, file_records
 from extract.backbones import catalog as backbones
 from extract.backbones import torchvision, weight_files
 from extract.errors import WeightsError
@@ -334,7 +334,7 @@ def _torchvision(backbone: str, cache: Path, progress: Progress) -> Weights:
     packed = io.BytesIO()
     np.savez(packed, **named)  # type: ignore[arg-type]  # a stub's keyword
     data = packed.getbuffer()
-    checksums.write_record(
+    file_records.write_record(
         path.with_suffix(".json"),
         identity=found,
         file=path.name,
@@ -387,9 +387,9 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
 
 def _recall(record: Path) -> str | None:
     """Return the identity that was written down, or None."""
-    known = (checksums.read_record(record) or {}).get("identity", "")
+    known = (file_records.read_record(record) or {}).get("identity", "")
     return known if re.fullmatch(r"[0-9a-f]{64}", known) else None
 
 
 def _remember(record: Path, known: str) -> None:
-    checksums.write_record(record, identity=known)
+    file_records.write_record(record, identity=known)

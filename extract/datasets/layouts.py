@@ -26,7 +26,7 @@ from extract.datasets.dataset import Dataset, Item, Split
 from extract.datasets.folders import Folder, open_folder
 from extract.errors import DataError
 from extract.images.decoding import IMAGE_SUFFIXES
-from toolkit.addresses import is_address, is_remote, place, read_remote, relative, sort_key
+from toolkit.addresses import as_path, is_address, is_remote, read_remote, relative, sort_key
 from toolkit.errors import AddressError
 from toolkit.wording import plural
 
@@ -247,7 +247,7 @@ def _csv_item(path: Path, line: int, row: dict[str, str | None]) -> Item:
             f"{path}, line {line}: the split is {split!r}; expected one of "
             f"{', '.join(_SPLIT_NAMES)}"
         )
-    image = place(name) if is_address(name) else path.parent / name
+    image = as_path(name) if is_address(name) else path.parent / name
     if not is_remote(image) and not os.path.lexists(image):
         raise DataError(
             f"{path}, line {line}: there is no file {image}; paths are relative to the CSV file"

@@ -26,7 +26,7 @@ from extract.datasets.archive import check_archive, unpack
 from extract.datasets.download import UnreachableError, fetch, git_blob_id
 from extract.datasets.folders import Folder
 from extract.errors import ArchiveError, DataError, DownloadError
-from toolkit.addresses import is_address, place
+from toolkit.addresses import as_path, is_address
 from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.progress import Progress, silent
 
@@ -253,7 +253,7 @@ def _from_address(url: str, store: Path, progress: Progress) -> Source:
         raise _unusable(url)
     if on_the_web and not path.lower().endswith(("/", ".csv")):
         return _from_url(url, _safe_name(name), store, progress)
-    return Source(name or "pictures", place(url))
+    return Source(name or "pictures", as_path(url))
 
 
 def _from_url(url: str, name: str, store: Path, progress: Progress) -> Source:

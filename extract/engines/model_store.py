@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from cache import checksums, disk
+from cache import disk, file_records
 from cache.locks import locked
 from extract.backbones.catalog import find_backbone
 from extract.errors import WeightsError
@@ -39,7 +39,7 @@ class ModelStore:
 
     def find(self, recipe: Recipe) -> str | None:
         """Return the SHA-256 of a recipe's model, or None if there is none."""
-        sha256 = (checksums.read_record(self._record(recipe)) or {}).get("sha256", "")
+        sha256 = (file_records.read_record(self._record(recipe)) or {}).get("sha256", "")
         exists = re.fullmatch("[0-9a-f]{64}", sha256) and self._file(sha256).is_file()
         return sha256 if exists else None
 
@@ -86,7 +86,7 @@ class ModelStore:
         with disk.attempt(f"write {path}"):
             disk.make_folder(self.folder)
             disk.publish(path, data)
-        checksums.write_record(
+        file_records.write_record(
             self._record(recipe), file=path.name, sha256=sha256, recipe=recipe.canonical, **fields
         )
         return sha256

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from toolkit.addresses import is_address, place
+from toolkit.addresses import as_path, is_address
 from toolkit.errors import AddressError
 
 MakeThumbnail = Callable[[Path, int], bytes | None]
@@ -61,7 +61,7 @@ class EmbeddedImages:
         if not self.fetch and (is_address(self.root) or is_address(path)):
             return None
         try:
-            jpeg = self.thumbnail(place(self.root, path), size)
+            jpeg = self.thumbnail(as_path(self.root, path), size)
         except AddressError:
             return None
         return base64.b64encode(jpeg).decode("ascii") if jpeg else None

@@ -69,7 +69,7 @@ def test_clear_takes_the_first_digits_of_a_recipe(
     assert main(["clear", "--recipe", first[:5], "--cache", str(folder)]) == 0
     assert fingerprints(folder) == [second]
     assert main(["clear", "--recipe", "zz", "--cache", str(folder)]) == 2
-    assert f"there are: {second[:12]}" in capsys.readouterr().err
+    assert f"the cache contains: {second[:12]}" in capsys.readouterr().err
 
 
 def test_clear_data_leaves_the_embeddings(folder: Path) -> None:

@@ -111,13 +111,13 @@ def test_reading_an_absent_row_says_what_to_do(store: Store) -> None:
 
 
 def test_a_flipped_bit_is_found_on_read_and_by_verify(store: Store) -> None:
-    """A row that is not what was committed never reaches a caller."""
+    """A row that differs from what was committed never reaches a caller."""
     fill(store, 0, 3)
     (path,) = shard_files(store)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(CorruptCacheError, match="is not what was committed"):
+    with pytest.raises(CorruptCacheError, match="differs from what was committed"):
         store.read(F1, [digest(2)])
     assert store.read(F1, [digest(0)])[0, 0, 0, 0] == 0
     (problem,) = verify(store).problems
@@ -130,7 +130,7 @@ def test_a_truncated_shard_is_refused(store: Store) -> None:
     (path,) = shard_files(store)
     data = path.read_bytes()
     path.write_bytes(data[:-100])
-    with pytest.raises(CorruptCacheError, match="ends before row 2"):
+    with pytest.raises(CorruptCacheError, match="ends before the end of row 2"):
         store.read(F1, [digest(2)])
     assert len(verify(store).problems) == 1
 

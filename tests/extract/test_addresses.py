@@ -27,7 +27,7 @@ from extract.pipeline import extract, hash_images
 from tests.extract.file_server import Server, serving
 from tests.extract.test_pipeline import RECIPE, StubEngine, no_engine
 from toolkit import addresses
-from toolkit.addresses import place
+from toolkit.addresses import as_path
 from toolkit.errors import AddressError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def in_memory(folder: Path) -> Path:
     for path in folder.rglob("*"):
         if path.is_file():
             memory.pipe(f"/bucket/{path.relative_to(folder).as_posix()}", path.read_bytes())
-    return place("memory://bucket")
+    return as_path("memory://bucket")
 
 
 def listed(found: Dataset) -> list[tuple[str, str, str | None]]:
@@ -98,7 +98,7 @@ def test_a_folder_that_does_not_answer_is_not_passed_over(web: Server) -> None:
     handler.do_GET = failing
     try:
         with pytest.raises(DataError, match="cannot be listed"):
-            read_dataset(place(f"{web.url}/pictures/"))
+            read_dataset(as_path(f"{web.url}/pictures/"))
     finally:
         handler.do_GET = real
 
@@ -128,7 +128,7 @@ def test_a_table_at_an_address_may_not_be_too_long(monkeypatch: pytest.MonkeyPat
     fsspec.filesystem("memory").pipe("/bucket/table.csv", table)
     monkeypatch.setattr(layouts, "_MAX_BYTES_OF_CSV", len(table) - 1)
     with pytest.raises(DataError, match="is larger than"):
-        read_dataset(place("memory://bucket/table.csv"))
+        read_dataset(as_path("memory://bucket/table.csv"))
 
 
 def test_embeddings_are_those_of_the_files(
@@ -137,7 +137,7 @@ def test_embeddings_are_those_of_the_files(
     """Found by content: a cache that was filled from a folder serves its copy elsewhere."""
     here = read_dataset(pictures)
     done = extract([item.path for item in here.items], RECIPE, store, StubEngine)
-    for address in (in_memory(pictures), place(f"{web.url}/pictures/")):
+    for address in (in_memory(pictures), as_path(f"{web.url}/pictures/")):
         there = read_dataset(address)
         paths = [item.path for item in there.items]
         other = Store(tmp_path / "cache")
@@ -175,7 +175,7 @@ def test_each_picture_is_fetched_once_and_then_never_again(store: Store, web: Se
 
     handler.do_GET = noting
     try:
-        paths = [item.path for item in read_dataset(place(f"{web.url}/pictures/")).items]
+        paths = [item.path for item in read_dataset(as_path(f"{web.url}/pictures/")).items]
         bodies.clear()
         first = extract(paths, RECIPE, store, StubEngine)
         assert sorted(bodies) == sorted(str(path).removeprefix(web.url) for path in paths)
@@ -225,7 +225,7 @@ def test_many_are_fetched_at_once_but_few_decoders_are_started(
     handler = functools.partial(Slow, directory=str(tmp_path / "data"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        paths = [place(f"http://127.0.0.1:{server.server_port}/{i:02}.png") for i in range(60)]
+        paths = [as_path(f"http://127.0.0.1:{server.server_port}/{i:02}.png") for i in range(60)]
         assert extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(2)).computed == 60
         assert load_images(paths, 32, reading=ReadSettings(2)).shape == (60, 32, 32, 3)
         server.shutdown()
@@ -285,7 +285,7 @@ def test_a_body_without_end_is_cut_off(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("extract.images.decoding.MAX_BYTES", 2**20)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        path = place(f"http://127.0.0.1:{server.server_port}/endless.png")
+        path = as_path(f"http://127.0.0.1:{server.server_port}/endless.png")
         done = extract([path], RECIPE, store, no_engine)
         server.shutdown()
     assert done.quarantine == {path: "larger than 1 MiB"}
@@ -295,12 +295,12 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the pictures are no data set. The next run goes on."""
-    monkeypatch.setattr(addresses, "_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(addresses, "_SECONDS_BETWEEN_ATTEMPTS", 0.0)
     for i in range(200):
         draw(tmp_path / "data" / "cats" / f"{i:03}.png", i)
     store = Store(tmp_path / "cache")
     with serving(tmp_path / "data") as server:
-        paths = [item.path for item in read_dataset(place(f"{server.url}/")).items]
+        paths = [item.path for item in read_dataset(as_path(f"{server.url}/")).items]
         port = server.server_port
 
         def progress(stage: str, done: int, total: int) -> None:
@@ -308,7 +308,7 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
                 server.shutdown()
                 server.socket.close()
 
-        with pytest.raises(AddressError, match=r"tried 3 times.*run the same command again"):
+        with pytest.raises(AddressError, match=r"in 3 attempts.*run the same command again"):
             extract(paths, RECIPE, store, StubEngine, batch_size=16, progress=progress)
     kept = sum(recipe.rows for recipe in store.recipes())
     assert 96 <= kept < 200
@@ -345,7 +345,7 @@ def test_a_name_leads_nowhere_else(tmp_path: Path, store: Store) -> None:
     memory.store.clear()
     for name in (f"/bucket/cats/..{secret}", "/bucket/cats/1.png", "/bucket/dogs/2.png"):
         memory.pipe(name, secret.read_bytes()[:10])
-    paths = [item.path for item in read_dataset(place("memory://bucket")).items]
+    paths = [item.path for item in read_dataset(as_path("memory://bucket")).items]
     done = extract(paths, RECIPE, store, no_engine)
     assert len(done.quarantine) == len(paths)
     shutil.rmtree(tmp_path / "cache")

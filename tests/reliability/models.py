@@ -271,7 +271,7 @@ def in_the_cache(place: Place) -> Iterator[Given]:
 
 
 def sealed(**fields: object) -> bytes:
-    """Return a record with the digest that `cache.checksums` gives it."""
+    """Return a record with the digest that `cache.file_records` gives it."""
     seal = hashlib.sha256(json.dumps(fields, sort_keys=True).encode("ascii")).hexdigest()
     return json.dumps({**fields, "seal": seal}).encode()
 

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import common
 import numpy as np
 
-from cache import checksums
+from cache import file_records
 from cache.cli import main as cache_command
 from cache.errors import CacheError, CacheSchemaError
 from cache.store import Store
@@ -77,13 +77,13 @@ class Cache:
         weights.mkdir()
         np.savez(weights / "vgg16-torchvision.npz", np.random.default_rng(0).normal(size=9999))
         data = (weights / "vgg16-torchvision.npz").read_bytes()
-        checksums.write_record(
+        file_records.write_record(
             weights / "vgg16-torchvision.json",
             identity="0" * 64,
             file="vgg16-torchvision.npz",
             sha256=hashlib.sha256(data).hexdigest(),
         )
-        checksums.write_record(weights / "resnet50-imagenet.json", identity="1" * 64)
+        file_records.write_record(weights / "resnet50-imagenet.json", identity="1" * 64)
         self.records = read_records(folder)
 
     def files(self, kind: str) -> list[Path]:

@@ -11,7 +11,7 @@ import pytest
 
 from cache import Store
 from toolkit import addresses
-from toolkit.addresses import file_state, is_remote, place, read_remote, sort_key
+from toolkit.addresses import as_path, file_state, is_remote, read_remote, sort_key
 from toolkit.errors import AddressError
 
 
@@ -26,16 +26,16 @@ def bucket() -> str:
 
 def put(address: str, data: bytes) -> Path:
     fsspec.filesystem("memory").pipe(address.removeprefix("memory:/"), data)
-    return place(address)
+    return as_path(address)
 
 
 def test_parts_go_together_as_those_of_a_path_do() -> None:
     """An absolute path or an address begins anew, wherever it stands."""
-    assert place("a", "b") == Path("a/b")
-    assert place("a", "/b") == Path("/b")
-    assert str(place("memory://a/b", "c d#?.jpg")) == "memory://a/b/c d#?.jpg"
-    assert str(place("/a", "memory://b/c")) == "memory://b/c"
-    assert not is_remote(place("/data/s3://odd"))
+    assert as_path("a", "b") == Path("a/b")
+    assert as_path("a", "/b") == Path("/b")
+    assert str(as_path("memory://a/b", "c d#?.jpg")) == "memory://a/b/c d#?.jpg"
+    assert str(as_path("/a", "memory://b/c")) == "memory://b/c"
+    assert not is_remote(as_path("/data/s3://odd"))
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_parts_go_together_as_those_of_a_path_do() -> None:
 def test_only_stores_of_files_are_asked(text: str) -> None:
     """Fsspec would take more: files of this machine, archives, files that lead to others."""
     with pytest.raises(AddressError, match=r"expected one of s3, .*found"):
-        place(text)
+        as_path(text)
 
 
 def test_what_is_not_installed_is_told() -> None:
     """With the package that is needed; nothing is asked of anybody."""
     with pytest.raises(AddressError, match=r"Install s3fs.*pip install"):
-        place("s3://bucket/pictures")
+        as_path("s3://bucket/pictures")
 
 
 def test_a_chain_of_addresses_is_no_address(bucket: str) -> None:
     """A name with another address in it stays a name."""
-    chained = place(f"{bucket}/a::file:///etc/passwd")
+    chained = as_path(f"{bucket}/a::file:///etc/passwd")
     with pytest.raises(FileNotFoundError):
         read_remote(chained, 100)
 
@@ -72,10 +72,10 @@ def test_the_status_changes_with_the_content(bucket: str) -> None:
     path = put(f"{bucket}/a", b"one")
     first = file_state(path)
     assert first is not None
-    assert (first.size, file_state(place(f"{bucket}/a"))) == (3, first)
+    assert (first.size, file_state(as_path(f"{bucket}/a"))) == (3, first)
     put(f"{bucket}/a", b"two")
     assert file_state(path) not in (None, first)
-    assert file_state(place(f"{bucket}/b")) is None
+    assert file_state(as_path(f"{bucket}/b")) is None
 
 
 def test_a_server_that_says_nothing_of_changes_is_not_trusted(
@@ -93,7 +93,7 @@ def test_digests_of_addresses_are_remembered(bucket: str, tmp_path: Path) -> Non
     state = file_state(path)
     assert state is not None
     store.remember({path: (state, "d" * 64)})
-    assert store.digests([path, place(f"{bucket}/none")]) == {path: "d" * 64}
+    assert store.digests([path, as_path(f"{bucket}/none")]) == {path: "d" * 64}
     assert store.path_of("d" * 64) == path
     put(f"{bucket}/a b", b"two")
     assert store.digests([path]) == {}
@@ -116,24 +116,25 @@ def test_a_server_that_fails_is_asked_three_times(
         asked.append(1)
         raise RuntimeError("reset by peer")
 
-    monkeypatch.setattr(addresses, "_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(addresses, "_SECONDS_BETWEEN_ATTEMPTS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(type(path.fs), "open", fail)
-        with pytest.raises(AddressError, match=r"memory://bucket/a, tried 3 times: reset by peer"):
+        with pytest.raises(AddressError, match=r"memory://bucket/a in 3 attempts: reset by peer"):
             read_remote(path, 100)
     assert len(asked) == 3
 
 
 def test_sorting_is_by_bytes(bucket: str) -> None:
     """As for files, so that a data set has one order everywhere."""
-    paths = [place(f"{bucket}/{name}") for name in ("ä", "b", "a")]
+    paths = [as_path(f"{bucket}/{name}") for name in ("ä", "b", "a")]
     assert sorted(paths, key=sort_key) == [paths[2], paths[1], paths[0]]
 
 
 def test_who_has_files_only_never_imports_fsspec() -> None:
     """It costs time, and may not be there."""
     code = (
-        "import sys; from toolkit.addresses import place, file_state; file_state(place('/tmp'));"
+        "import sys; from toolkit.addresses import as_path, file_state\n"
+        "file_state(as_path('/tmp'))\n"
         "assert not {'fsspec', 'upath'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

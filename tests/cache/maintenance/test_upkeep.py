@@ -137,7 +137,7 @@ def test_repair_drops_the_bad_row_alone(folder: Path) -> None:
     data = bytearray(shard.read_bytes())
     data[-1] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(CorruptCacheError, match="verify --repair"):
+    with pytest.raises(CorruptCacheError, match="python -m cache repair"):
         store.read(F1, [digest(12)])
     assert main(["verify", "--repair", "--quiet", "--cache", str(folder)]) == 0
     assert verify(Store(folder)).problems == []
@@ -150,8 +150,8 @@ def test_repair_sets_aside_an_index_that_is_no_database(
     """It is renamed, not deleted, and the cache can be used again."""
     (folder / "index.sqlite").write_bytes(b"no database at all " * 50)
     assert main(["verify", "--cache", str(folder)]) == 2
-    assert "verify --repair sets it aside" in capsys.readouterr().err
-    assert main(["verify", "--repair", "--cache", str(folder)]) == 0
+    assert "python -m cache repair renames it" in capsys.readouterr().err
+    assert main(["repair", "--cache", str(folder)]) == 0
     assert len(list(folder.glob("index.damaged-*.sqlite"))) == 1
     fill(Store(folder), 1)
     assert there(folder) == {1}
@@ -160,11 +160,11 @@ def test_repair_sets_aside_an_index_that_is_no_database(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing says what to delete"),
+        ([], "nothing selects what to delete"),
         (["--max-size", "big"], "expected a size like 500MB"),
         (["--older-than", "30"], "expected an age like 12h"),
         (["--older-than", "infd"], "expected an age like 12h"),
-        (["--recipe", "zz"], "0 recipes begin with 'zz'"),
+        (["--recipe", "zz"], "one recipe that begins with 'zz', found 0"),
     ],
 )
 def test_prune_explains_what_it_did_not_understand(

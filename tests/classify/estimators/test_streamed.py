@@ -229,7 +229,7 @@ def test_a_row_that_is_not_what_was_committed_is_not_trained_on(tmp_path):
     content[-7] ^= 1
     shard.chmod(0o644)
     shard.write_bytes(content)
-    with pytest.raises(CorruptCacheError, match="is not what was committed"):
+    with pytest.raises(CorruptCacheError, match="differs from what was committed"):
         StreamedLogReg().fit(on_disk, y)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cache import checksums
+from cache import file_records
 from extract.backbones import weight_files, weights
 from extract.backbones.catalog import construct
 from extract.backbones.weights import (
@@ -175,7 +175,7 @@ def test_unreachable_keras_storage_is_said_within_seconds(
 @pytest.mark.usefixtures("no_keras_storage")
 def test_recorded_imagenet_weights_are_taken_first(tmp_path: Path) -> None:
     """What was loaded once is known without asking Keras again."""
-    checksums.write_record(tmp_path / "weights" / "vgg16-imagenet.json", identity="ab" * 32)
+    file_records.write_record(tmp_path / "weights" / "vgg16-imagenet.json", identity="ab" * 32)
     assert resolve("auto", "vgg16", cache=tmp_path) == Weights("imagenet", "ab" * 32, None, None)
 
 
@@ -329,7 +329,7 @@ def test_file_in_the_folder_of_keras_is_used_and_recorded(tmp_path: Path) -> Non
     known = identity(model.get_weights())
     assert done.stdout.split() == ["imagenet", known, known]
     record = tmp_path / "weights" / "mobilenet-imagenet-64.json"
-    assert checksums.read_record(record) == {"identity": known}
+    assert file_records.read_record(record) == {"identity": known}
 
 
 @pytest.mark.slow

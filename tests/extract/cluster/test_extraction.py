@@ -30,7 +30,7 @@ from extract.frozen import FrozenBase
 from extract.options import BaseSettings
 from tests.dask_processes import cluster_of_processes
 from tests.extract.file_server import serving
-from toolkit.addresses import place
+from toolkit.addresses import as_path
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
     """The same embeddings; what the server says of the pictures is remembered here."""
     digests = base(home, tmp_path).extract(paths(home)[:40]).digests
     with serving(home / "pictures") as server:
-        there = [place(f"{server.url}/{path.name}") for path in paths(home)[:40]]
+        there = [as_path(f"{server.url}/{path.name}") for path in paths(home)[:40]]
         other = base(home, tmp_path / "other")
         done = extract_on(workers.scheduler_address, other, there)
         assert list(done.digests.values()) == list(digests.values())

@@ -9,7 +9,7 @@ import pytest
 from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
 from tests.extract.test_addresses import draw, in_memory, listed
-from toolkit.addresses import place
+from toolkit.addresses import as_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_a_name_may_be_the_folder_of_others(first: str, monkeypatch: pytest.Monk
     """As stores have them for folders made by hand, before or after what is in them."""
     names = ["/bucket/cats", "/bucket/cats/1.png", "/bucket/dogs/2.png"]
     names.sort(key=lambda name: name != f"/bucket/{first}")
-    address = place("memory://bucket")
+    address = as_path("memory://bucket")
     monkeypatch.setattr(type(address.fs), "find", lambda *_, **__: names)
     found = read_dataset(address)
     assert listed(found) == [("cats/1.png", "cats", None), ("dogs/2.png", "dogs", None)]
@@ -78,4 +78,4 @@ def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_an_address_without_pictures_is_one_error(address: str, words: str) -> None:
     """Which names it."""
     with pytest.raises(DataError, match=words):
-        read_dataset(place(address))
+        read_dataset(as_path(address))

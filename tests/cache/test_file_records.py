@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cache import CacheError, checksums
+from cache import CacheError, file_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,34 +18,34 @@ CONTENT = b"weights" * 99
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Keep one file with its record, and a record of something that lies elsewhere."""
-    checksums.write_record(
+    file_records.write_record(
         tmp_path / "a.json", file="a.npz", sha256=hashlib.sha256(CONTENT).hexdigest()
     )
     (tmp_path / "a.npz").write_bytes(CONTENT)
-    checksums.write_record(tmp_path / "b.json", identity="0" * 64)
+    file_records.write_record(tmp_path / "b.json", identity="0" * 64)
     return tmp_path
 
 
 def test_a_record_comes_back_as_it_was_written(folder: Path) -> None:
     """Its fields, without the seal."""
-    assert checksums.read_record(folder / "b.json") == {"identity": "0" * 64}
-    assert checksums.read_record(folder / "c.json") is None
+    assert file_records.read_record(folder / "b.json") == {"identity": "0" * 64}
+    assert file_records.read_record(folder / "c.json") is None
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"3", b"{}", b'{"seal": 1}', b"\xff", b"[" * 9999])
 def test_what_is_no_record_is_none(folder: Path, text: bytes) -> None:
     """Whatever is in the file, it is not believed."""
     (folder / "b.json").write_bytes(text)
-    assert checksums.read_record(folder / "b.json") is None
-    assert len(checksums.verify(folder)) == 1
+    assert file_records.read_record(folder / "b.json") is None
+    assert len(file_records.verify_records(folder)) == 1
 
 
 def test_all_is_well(folder: Path) -> None:
     """Nothing to say of whole files, of one not fetched yet, nor of a folder that is not there."""
-    assert checksums.verify(folder) == []
+    assert file_records.verify_records(folder) == []
     (folder / "a.npz").unlink()
-    assert checksums.verify(folder) == []
-    assert checksums.verify(folder / "gone") == []
+    assert file_records.verify_records(folder) == []
+    assert file_records.verify_records(folder / "gone") == []
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.json", "b.json"])
@@ -54,12 +54,12 @@ def test_a_flipped_bit_is_found_and_repaired(folder: Path, name: str) -> None:
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 4
     (folder / name).write_bytes(data)
-    (problem,) = checksums.verify(folder, repair=True)
+    (problem,) = file_records.verify_records(folder, repair=True)
     assert name in problem
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         {"a.npz", "a.json", "b.json"} - {name}
     )
-    assert checksums.verify(folder) == []
+    assert file_records.verify_records(folder) == []
 
 
 def test_a_record_leads_to_no_file_outside_its_folder(folder: Path) -> None:
@@ -68,8 +68,8 @@ def test_a_record_leads_to_no_file_outside_its_folder(folder: Path) -> None:
     outside.write_bytes(b"mine")
     inside = folder / "inside"
     inside.mkdir()
-    checksums.write_record(inside / "a.json", file="../outside.npz", sha256="0" * 64)
-    assert checksums.verify(inside, repair=True) == []
+    file_records.write_record(inside / "a.json", file="../outside.npz", sha256="0" * 64)
+    assert file_records.verify_records(inside, repair=True) == []
     assert outside.read_bytes() == b"mine"
 
 
@@ -77,4 +77,4 @@ def test_a_disk_that_does_not_take_a_record_is_one_error(tmp_path: Path) -> None
     """The error says what could not be written."""
     (tmp_path / "file").touch()
     with pytest.raises(CacheError, match="cannot write"):
-        checksums.write_record(tmp_path / "file" / "a.json", identity="0" * 64)
+        file_records.write_record(tmp_path / "file" / "a.json", identity="0" * 64)
