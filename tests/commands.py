@@ -15,7 +15,11 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest import mock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 TOO_LONG = 300.0
@@ -42,21 +46,32 @@ def run_command(module: str, *arguments: str, cwd: Path) -> subprocess.Completed
     """
     name = module if "." in module else f"{module}.cli"
     main = importlib.import_module(name).main
+    with mock.patch.object(sys, "argv", [module, *arguments]):
+        return _run(main, ["python", "-m", module, *arguments], cwd)
+
+
+def run_program(source: str, *, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Do what ``python -c source`` does in the folder `cwd`, in this process."""
+    program = compile(source, "<program>", "exec")
+    return _run(lambda: exec(program, {"__name__": "__main__"}), ["python", "-c", source], cwd)
+
+
+def _run(
+    main: Callable[[], int | None], words: list[str], cwd: Path
+) -> subprocess.CompletedProcess[str]:
     out, err = _Written("strict"), _Written("backslashreplace")
+    status: Any = 1
     with (
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        mock.patch.object(sys, "argv", [module, *arguments]),
     ):
         try:
-            status = main()
+            status = main() or 0
         except SystemExit as left:
             status = left.code
         except Exception:  # noqa: BLE001 - what Python does when nobody catches it
             traceback.print_exc()
-            status = 1
-    words = ["python", "-m", module, *arguments]
     return subprocess.CompletedProcess(words, status, out.text, err.text)
 
 

@@ -15,12 +15,14 @@ import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import cv2
 import pytest
 
 from extract.backbones.weights import TORCHVISION_VGG16, resolve
 from extract.datasets.shapes import CLASSES, draw_image
+from tests.commands import run_command, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,10 +92,18 @@ def environment(cwd: Path) -> dict[str, str]:
 
 
 def run(*command: str, cwd: Path) -> str:
-    """Run a command, which must succeed; return its standard output."""
-    done = subprocess.run(
-        command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, check=False
-    )
+    """Run a command, which must succeed; return its standard output.
+
+    A command of ours and a Python program run in this process, where TensorFlow is imported already.
+    """
+    with mock.patch.dict(os.environ, environment(cwd)):
+        match command:
+            case "python", "-m", module, *arguments:
+                done = run_command(module, *arguments, cwd=cwd)
+            case "python", "-c", program:
+                done = run_program(program, cwd=cwd)
+            case _:
+                done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
 
@@ -102,7 +112,7 @@ def run_blocks(document: Path, cwd: Path) -> None:
     """Run every block of a page in its order; all of them must succeed."""
     for language, block in blocks_of(document):
         if language == "python":
-            assert "nan" not in run(sys.executable, "-c", block, cwd=cwd)
+            assert "nan" not in run("python", "-c", block, cwd=cwd)
             continue
         for line in block.splitlines():
             if line.startswith((*NOT_RUN, *SERVER)):

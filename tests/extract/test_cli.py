@@ -1,35 +1,22 @@
-"""`python -m extract` as a person runs it: real network, small pictures, real second process."""
+"""`python -m extract` from end to end: a real network, small pictures, real processes."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
+from tests.commands import python, run_command
 
-ROOT = Path(__file__).parents[2]
-
-
-def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "extract", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +40,7 @@ ARGUMENTS = ("--weights", "vgg16.npz", "--size", "32", "--cache", "cache")
 @pytest.mark.slow
 def test_cold_then_warm_then_ten_more(home: Path) -> None:
     """The first run computes all, the second nothing and without TensorFlow, then only the new."""
-    cold = run(*ARGUMENTS, "--json", cwd=home)
+    cold = python("-m", "extract", *ARGUMENTS, "--json", cwd=home)
     assert cold.returncode == 0, cold.stderr
     summary = json.loads(cold.stdout)
     assert (summary["images"], summary["computed"], summary["cached"]) == (12, 12, 0)
@@ -65,11 +52,7 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
         "heavy = {'tensorflow', 'keras', 'sklearn', 'cv2'} & set(sys.modules); "
         "sys.exit(status or f'imported {heavy}' if heavy else status)"
     )
-    warm = subprocess.run(
-        [sys.executable, "-c", code, *ARGUMENTS, "--json"],
-        cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    warm = python("-c", code, *ARGUMENTS, "--json", cwd=home)
     assert warm.returncode == 0, warm.stderr
     assert json.loads(warm.stdout)["computed"] == 0
     assert json.loads(warm.stdout)["cached"] == 12
@@ -79,7 +62,7 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
         picture = rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)
         cv2.imwrite(str(home / "data" / "red" / f"new{i}.png"), picture)
     (home / "data" / "red" / "=cmd().jpg").write_text("no image")
-    more = run(*ARGUMENTS, cwd=home)
+    more = run_command("extract", *ARGUMENTS, cwd=home)
     assert more.returncode == 0, more.stderr
     assert "embeddings: 10 computed, 12 from the cache" in more.stdout
     assert "set aside: 1 files, listed in" in more.stdout
@@ -96,7 +79,14 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
     for label in ("a", "b"):
         (tmp_path / "data" / label).mkdir(parents=True)
         (tmp_path / "data" / label / "1.jpg").write_text("no image")
-    done = run("--weights", str(home / "vgg16.npz"), "--cache", str(tmp_path / "c"), cwd=tmp_path)
+    done = run_command(
+        "extract",
+        "--weights",
+        str(home / "vgg16.npz"),
+        "--cache",
+        str(tmp_path / "c"),
+        cwd=tmp_path,
+    )
     assert done.returncode == 2
     assert "no usable image in class 'a'" in done.stderr
     assert done.stderr.strip().count("\n") == 0
@@ -123,7 +113,7 @@ def test_a_users_mistake_is_one_clear_error(
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "1.jpg").write_text("no image")
     weights = [] if "--weights" in arguments else ["--weights", "absent.h5"]
-    done = run(*weights, *arguments, "--cache", "cache", cwd=tmp_path)
+    done = run_command("extract", *weights, *arguments, "--cache", "cache", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert re.search(message, done.stderr), done.stderr
@@ -141,7 +131,7 @@ def test_a_picture_in_two_classes_is_mentioned(home: Path, tmp_path: Path) -> No
             cv2.imwrite(str(tmp_path / "data" / name / f"{i}.png"), picture.astype(np.uint8))
     shutil.copy(tmp_path / "data" / "b" / "1.png", tmp_path / "data" / "b" / "copy.png")
     weights = ("--weights", str(home / "vgg16.npz"), "--size", "32", "--cache", "cache")
-    done = run(*weights, cwd=tmp_path)
+    done = run_command("extract", *weights, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 pictures stand in more than one class" in done.stderr
     assert "a/0.png and b/0.png are the same file" in done.stderr

@@ -17,6 +17,7 @@ from chromium import CHROMIUM, DESK, opened
 from extract.backbones.catalog import construct
 from extract.datasets.shapes import CLASSES, draw_image
 from extract.libraries import import_keras
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +43,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             cv2.imwrite(str(path), draw_image(split, index)[:, :, ::-1])
     import_keras().utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
-    command = [sys.executable, "-m", "classify", "--data", "pictures", "--weights", "vgg16.npz",
-               "--size", "48", "--cache", "cache", "--clf", "svm,nearest,centroid", "--audit",
-               "--learning-curve", "--out", "run"]  # fmt: skip
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    done = run_command(
+        "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
+        "--cache", "cache", "--clf", "svm,nearest,centroid", "--audit", "--learning-curve",
+        "--out", "run", cwd=home,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return home / "run" / "report.html"
 
@@ -106,10 +108,10 @@ def hostile(report: Path) -> Path:
                 path = folder / f"{index}<b onclick=alert(1)>&.png"
                 _, encoded = cv2.imencode(".png", draw_image(split, len(label) + index)[:, :, ::-1])
                 path.write_bytes(encoded.tobytes())
-    command = [sys.executable, "-m", "classify", "--data", "hostile", "--weights", "vgg16.npz",
-               "--size", "48", "--cache", "cache", "--clf", "centroid", "--audit",
-               "--out", "hostile-out/run"]  # fmt: skip
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    done = run_command(
+        "classify", "--data", "hostile", "--weights", "vgg16.npz", "--size", "48",
+        "--cache", "cache", "--clf", "centroid", "--audit", "--out", "hostile-out/run", cwd=home,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return home / "hostile-out" / "run" / "report.html"
 

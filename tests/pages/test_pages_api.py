@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +15,7 @@ import requests
 from classify.serving.model import Model
 from extract.datasets.shapes import draw_image, encode_jpeg
 from extract.images.thumbnails import open_thumbnails
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,12 +222,6 @@ def test_wrong_arguments_are_clear_messages(report: Path) -> None:
     """Of the user's, with status 2, before anything is loaded."""
     home = report.parents[1]
 
-    def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "classify.serve", *arguments]
-        return subprocess.run(
-            command, cwd=home, capture_output=True, text=True, check=False, timeout=60
-        )
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -241,7 +234,7 @@ def test_wrong_arguments_are_clear_messages(report: Path) -> None:
             (("run", "--host", "no.such.host.invalid"), "cannot listen on"),
             (("run", "--host", ".."), "cannot listen on"),
         ):
-            done = serve(*arguments)
+            done = run_command("classify.serve", *arguments, cwd=home)
             assert done.returncode == 2, done.stderr
             assert words in done.stderr
             assert "Traceback" not in done.stderr

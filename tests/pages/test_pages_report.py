@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
+
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,16 +227,13 @@ def side_by_side(report: Path) -> dict[str, Path]:
     """Return the pages of one run, of it beside another, and of all runs."""
     run = report.parent
     home = run.parent
-    python = (sys.executable, "-m")
     for command in (
         ("classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "64",
          "--cache", "cache", "--clf", "svm,centroid", "--out", "larger"),
-        ("reports", run, "larger"),
+        ("reports", str(run), "larger"),
         ("reports", "--list", "."),
     ):  # fmt: skip
-        done = subprocess.run(
-            [*python, *command], cwd=home, capture_output=True, text=True, check=False
-        )
+        done = run_command(*command, cwd=home)
         assert done.returncode == 0, done.stderr
     return {
         "report": report,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from extract import Embedder
 from extract.backbones.catalog import construct
 from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
+from tests.commands import python, run_command
 
-ROOT = Path(__file__).parents[3]
 ARGUMENTS = ("--weights", "vgg16.npz", "--size", "32", "--preset", "fast", "--cache", "cache")
 
 pytestmark = pytest.mark.slow
@@ -36,22 +35,10 @@ def draw(folder: Path, numbers: range) -> None:
             cv2.imwrite(str(folder / label / f"{i}.png"), picture)
 
 
-def start(home: Path, module: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=home,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def run(home: Path, module: str, *arguments: str) -> str:
-    process = start(home, module, *arguments)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return out
+    done = run_command(module, *arguments, cwd=home)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +93,7 @@ def test_a_warm_run_needs_neither_tensorflow_nor_openvino(home: Path) -> None:
         "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'openvino', 'nncf']))"
         f"; from extract.cli import main; sys.exit(main({[*ARGUMENTS, '--json']!r}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=home,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", code, cwd=home)
     assert json.loads(done.stdout)["cached"] == 16, done.stderr
 
 
@@ -149,12 +129,12 @@ def test_calibration_sees_training_images_alone(uncalibrated: Path) -> None:
 def test_two_commands_calibrate_once(uncalibrated: Path) -> None:
     """The second waits for the first, and both use its model."""
     before = len(list((uncalibrated / "cache" / "models").glob("*.zip")))
-    both = [start(uncalibrated, "extract", *ARGUMENTS, "--json") for _ in range(2)]
-    recipes = []
-    for process in both:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        recipes.append(json.loads(out)["recipe"])
+    command = partial(python, "-m", "extract", *ARGUMENTS, "--json", cwd=uncalibrated)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(command) for _ in range(2)]
+    done = [process.result() for process in both]
+    assert [process.returncode for process in done] == [0, 0], done[0].stderr + done[1].stderr
+    recipes = [json.loads(process.stdout)["recipe"] for process in done]
     assert recipes[0] == recipes[1]
     assert len(list((uncalibrated / "cache" / "models").glob("*.zip"))) == before + 1
 
@@ -171,9 +151,10 @@ def test_a_run_in_int8_is_reported_and_predicts(home: Path) -> None:
     assert "red" in run(home, "classify.predict", "run", picture, "--cache", "cache")
     run(home, "cache", "clear", "--models", "--cache", "cache")
     cv2.imwrite(str(home / "new.png"), np.zeros((40, 40, 3), np.uint8))
-    process = start(home, "classify.predict", "run", str(home / "new.png"), "--cache", "cache")
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, "run python -m classify again" in err) == (2, True), err
+    refused = run_command("classify.predict", "run", str(home / "new.png"), "--cache", "cache",
+                          cwd=home)  # fmt: skip
+    assert refused.returncode == 2
+    assert "run python -m classify again" in refused.stderr
 
 
 def test_the_embedder_calibrates_on_what_it_is_fitted_on(uncalibrated: Path) -> None:
