@@ -94,7 +94,7 @@ def environment(cwd: Path) -> dict[str, str]:
 def run(*command: str, cwd: Path) -> str:
     """Run a command, which must succeed; return its standard output.
 
-    A command of ours and a Python program run in this process, where TensorFlow is imported already.
+    Our commands and Python programs run in this process, which has imported TensorFlow already.
     """
     with mock.patch.dict(os.environ, environment(cwd)):
         match command:

@@ -12,7 +12,7 @@ import pytest
 from cache import Store
 from cache.maintenance import upkeep
 from classify.auditing import embedding_map as module
-from classify.auditing.embedding_map import MAX_POINTS, MIN_IMAGES, embedding_map, tsne_positions
+from classify.auditing.embedding_map import MIN_IMAGES, embedding_map, tsne_positions
 from extract.backbones.weights import Weights
 from extract.datasets.dataset import Dataset, Item
 from extract.frozen import FrozenBase
@@ -121,14 +121,17 @@ def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
     assert embedding_map(pictures) == first
 
 
-def test_of_many_images_those_of_the_test_split_come_first(tmp_path: Path) -> None:
+def test_of_many_images_those_of_the_test_split_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of the test split, and the others drawn by the seed up to the limit."""
-    pictures = prepared(tmp_path, MAX_POINTS, 200)
+    monkeypatch.setattr(module, "MAX_POINTS", 100)
+    pictures = prepared(tmp_path, 100, 20)
     map_ = embedding_map(pictures, seed=1)
     assert map_ is not None
     splits = [point.split for point in map_.points]
-    assert (splits.count("test"), splits.count("train")) == (200, MAX_POINTS - 200)
-    assert map_.n_pictures == MAX_POINTS + 200
+    assert (splits.count("test"), splits.count("train")) == (20, 80)
+    assert map_.n_pictures == 120
     other = embedding_map(pictures, seed=2)
     assert other is not None
     assert {p.path for p in other.points} != {p.path for p in map_.points}
