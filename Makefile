@@ -59,7 +59,7 @@ docs: .venv/dev-stamp ## build the pages of docs/ and the API reference, with no
 
 reliability: .venv/dev-stamp ## break everything on purpose, with the full counts (under half an hour)
 	@mkdir -p build/reliability; started=$$(date +%s); broken=; \
-	echo $(sort $(shell grep -l __main__ tests/reliability/*.py)) | xargs -P 2 -n 1 sh -c ' \
+	echo $(sort $(shell grep -l '^if __name__' tests/reliability/*.py)) | xargs -P 2 -n 1 sh -c ' \
 	  log=build/reliability/$$(basename $$0 .py); \
 	  $(BIN)/python $$0 --full > $$log.txt 2> $$log.log; status=$$?; \
 	  echo "== $$0: $$(tail -n 1 $$log.txt)"; exit $$status' || broken=yes; \
