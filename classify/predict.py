@@ -14,6 +14,7 @@ from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.csv_cells import encode_text, write_csv
 from toolkit.progress import ConsoleProgress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -88,13 +89,13 @@ def _predict(args: argparse.Namespace) -> None:
         try:
             write_csv(args.csv, COLUMNS, map(_row, predictions))
         except OSError as error:
-            raise ModelError(f"cannot write {args.csv}: {error.strerror or error}") from error
+            raise ModelError(
+                f"cannot write {args.csv}: {error.strerror or error}", setting="csv"
+            ) from error
         n_images = len(predictions) - n_broken
-        print(
-            f"{args.csv}: {n_images:,} image{'s'[: n_images != 1]} classified, {n_broken:,} broken"
-        )
+        print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
     if n_broken == len(predictions):
-        raise ModelError("none of the files can be used as an image; give others")
+        raise ModelError("none of the files can be used as an image; choose others")
 
 
 def _line(prediction: Prediction) -> str:

@@ -1,4 +1,4 @@
-"""`python -m classify.serve RUN`: a page on this computer to try a saved model on."""
+"""`python -m classify.serve RUN`: a web page on this computer to try a saved model."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DESCRIPTION = (
-    "Serve a page to drop photographs on, which a model that python -m classify has saved then "
-    "classifies. It listens on this computer alone, and keeps nothing."
+    "Serve a web page on which a saved model of python -m classify classifies the photographs that "
+    "you drop. Only this computer can reach it, and no photograph is kept."
 )
 HOST = "127.0.0.1"
 
@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argument_parser("python -m classify.serve", DESCRIPTION)
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
     parser.add_argument(
-        "--host", default=HOST, help="address to listen on; any other than the default can be "
-        "reached from other computers"
+        "--host", default=HOST, help="address to listen on; other computers can reach any "
+        "but the default"
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="port to listen on; 0 is a free one"
+        "--port", type=_port, default=0, metavar="N", help="port to listen on; 0 chooses a free one"
     )
     add_model_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print the address and nothing else")
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _names(address: str) -> list[str]:
-    """Return the names by which a request may call the server: all where it listens everywhere.
+    """Return the host names that a request may give: any if the server listens everywhere.
 
     >>> _names("127.0.0.1"), _names("0.0.0.0")
     (['127.0.0.1', 'localhost'], ['*'])
@@ -72,7 +72,7 @@ def _serve(args: argparse.Namespace) -> None:
         from classify.serving.application import application
     except ImportError as error:
         raise ClassifierError(
-            f"the server is an extra that is not installed ({error.name}); "
+            f"the server needs an extra that is not installed ({error.name}); "
             "pip install 'frozen-features[serve]', or in a checkout pip install '.[serve]'"
         ) from error
     from classify.serving.live_model import LiveModel
@@ -89,8 +89,8 @@ def _serve(args: argparse.Namespace) -> None:
                 progress=progress,
             )
         with model:
-            # Whatever is slow the first time is over before anybody waits for it.
-            with contextlib.suppress(ImageError):  # where --max-pixels allows no such picture
+            # The first prediction is slow; make it before anybody waits for one.
+            with contextlib.suppress(ImageError):  # larger than --max-pixels allows
                 model.predict(shapes.encode_jpeg(shapes.draw_image("test", 0)))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -103,9 +103,9 @@ def _serve(args: argparse.Namespace) -> None:
                 timeout_graceful_shutdown=2,
             )
             if not ipaddress.ip_address(host).is_loopback:
-                logger.warning("whoever reaches this computer at %s can use the page", address)
+                logger.warning("anybody who reaches this computer at %s can use the page", address)
             logger.info(
-                "%s, accuracy in the run %.3f; Ctrl-C ends the server",
+                "%s, accuracy in the run %.3f; Ctrl-C stops the server",
                 model.result.title,
                 model.result.accuracy,
             )
@@ -114,12 +114,12 @@ def _serve(args: argparse.Namespace) -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; before the model is loaded, which takes seconds.
+    """Return a listening socket, before the model is loaded, which takes seconds.
 
     Raises
     ------
     ClassifierError
-        If the address cannot be had.
+        If the address cannot be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -127,7 +127,8 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise ClassifierError(
             f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
-            "leave --port out for a free one"
+            "choose another address, or port 0 for a free one",
+            setting="port",
         ) from error
 
 

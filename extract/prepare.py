@@ -16,6 +16,7 @@ from extract.frozen import FrozenBase
 from extract.pipeline import hash_images
 from toolkit.csv_cells import write_quarantine
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -244,7 +245,7 @@ def _without_quarantined(dataset: Dataset, done: ExtractionResult) -> Dataset:
 
 
 def _note_contradictions(dataset: Dataset, done: ExtractionResult) -> None:
-    """Say that a picture stands in two classes: no classifier can be right about both."""
+    """Log that images are in two classes: no classifier can be right about both labels."""
     twice = {
         first.path: other.path
         for other, first in copies(dataset, done.digests)
@@ -253,9 +254,9 @@ def _note_contradictions(dataset: Dataset, done: ExtractionResult) -> None:
     if twice:
         first, second = next(iter(twice.items()))
         logger.info(
-            "%d pictures stand in more than one class (python -m classify --audit lists them); for "
-            "one, %s and %s are the same file",
-            len(twice),
+            "%s in more than one class, for example %s and %s, which are the same file; an audit "
+            "lists them",
+            plural(len(twice), "image is", "images are"),
             dataset.relative(first),
             dataset.relative(second),
         )

@@ -1,1 +1,1 @@
-"""A saved model kept ready, and the web application that serves it."""
+"""Predictions of a saved model: for files and images in memory, and in a web application."""

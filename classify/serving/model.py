@@ -17,6 +17,7 @@ from extract.frozen import FrozenBase
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
 from reports.reading import read_record
 from toolkit.progress import Progress, as_progress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,7 +195,8 @@ class Model:
         return predict_proba(self.estimator, self.result, X)
 
     def __repr__(self) -> str:
-        return f"<Model {self.result.classifier} of {self._folder}: {len(self.classes_)} classes>"
+        classes = plural(len(self.classes_), "class", "classes")
+        return f"<Model {self.result.classifier} of {self._folder}: {classes}>"
 
     def _features_of_files(self, files: Sequence[Path]) -> NDArray[Any]:
         digests, unusable = self._extract(files)

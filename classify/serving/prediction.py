@@ -95,4 +95,6 @@ def find_result(run: Run, folder: Path, classifier: str | None = None) -> Result
         if result.classifier == classifier:
             return result
     names = ", ".join(result.classifier for result in run.results)
-    raise ModelError(f"{folder} holds no classifier {classifier!r}; it holds: {names}")
+    raise ModelError(
+        f"{folder} holds no classifier {classifier!r}; it holds: {names}", setting="clf"
+    )

@@ -1,4 +1,4 @@
-"""Tasks of every shape: many classes, few images, very many images, classes of unlike sizes."""
+"""Tasks of every kind: many classes, few images, very many images, unbalanced classes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ QUICK = ("logreg", "svm", "nearest", "centroid")
 
 
 def task(n_classes, counts, seed=0, n_features=64):
-    """Return features of classes that overlap a little, `counts` of each or the same of all."""
+    """Return samples of slightly overlapping classes: `counts` of each, or one count for all."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(7).normal(size=(n_classes, n_features))
     y = np.repeat(np.arange(n_classes), counts)
@@ -23,7 +23,7 @@ def task(n_classes, counts, seed=0, n_features=64):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FROZEN)
 def test_ten_classes(name):
-    """Each is told apart from the nine others, on images that were not seen."""
+    """Each is distinguished from the nine others, on held-out images."""
     model = registry.create(name, seed=0).fit(*task(10, 40))
     unseen, truth = task(10, 20, seed=1)
     assert model.score(unseen, truth) > 0.9
@@ -32,29 +32,29 @@ def test_ten_classes(name):
 
 @pytest.mark.parametrize("name", QUICK)
 def test_five_images_per_class(name):
-    """What there is to learn is learnt, and the probabilities are not mad."""
+    """Accuracy is well above chance, and the probabilities are better than uniform ones."""
     model = registry.create(name, seed=0).fit(*task(4, 5))
     unseen, truth = task(4, 50, seed=1)
     assert model.score(unseen, truth) > 0.7
-    given = model.predict_proba(unseen)[np.arange(200), np.searchsorted(model.classes_, truth)]
-    assert -np.log(given).mean() < np.log(4)
+    true_class = model.predict_proba(unseen)[np.arange(200), np.searchsorted(model.classes_, truth)]
+    assert -np.log(true_class).mean() < np.log(4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FROZEN)
-def test_one_class_of_thirty_is_still_found(name):
-    """Fifteen images against three hundred: the rare class counts as much as the other."""
+def test_a_rare_class_is_recognised(name):
+    """With 15 images against 300: both classes count the same."""
     model = registry.create(name, seed=0).fit(*task(2, [300, 15]))
     unseen, truth = task(2, 100, seed=1)
-    found = model.predict(unseen) == truth
-    assert found[truth == "class 01"].mean() > 0.7
-    assert found[truth == "class 00"].mean() > 0.7
+    correct = model.predict(unseen) == truth
+    assert correct[truth == "class 01"].mean() > 0.7
+    assert correct[truth == "class 00"].mean() > 0.7
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dense", "logreg", "nearest", "centroid"])
 def test_a_hundred_thousand_images(name):
-    """They are trained on, in minutes."""
+    """Training takes minutes at most."""
     model = registry.create(name, seed=0)
     if name == "dense":
         model.set_params(epochs=1)
@@ -63,8 +63,8 @@ def test_a_hundred_thousand_images(name):
     assert model.score(unseen, truth) > 0.9
 
 
-def test_more_pairs_than_fit_into_memory_are_refused(monkeypatch):
-    """An SVM on a hundred thousand images says what it would need, and what to take instead."""
+def test_a_kernel_matrix_beyond_memory_is_refused(monkeypatch):
+    """The message says how much memory an SVM would need, and what to use instead."""
     monkeypatch.setattr(gram, "memory_gib", lambda: 24.0)
     X, y = task(2, 50_000, n_features=2)
     with pytest.raises(ClassifierError, match="37 GiB, and this machine has 24; take --clf logreg"):

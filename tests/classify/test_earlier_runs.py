@@ -1,4 +1,4 @@
-"""Runs, models and caches that an earlier version wrote are still of use."""
+"""Runs, models and caches of earlier versions can still be used."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def data(n_classes=2):
 
 
 def dense_file(folder: Path, n_features=50) -> Path:
-    """Write a dense head as `save` does, its weights drawn instead of trained."""
+    """Write a dense head as `save` does, with random weights."""
     rng = np.random.default_rng(0)
     weights = [
         rng.normal(size=shape).astype(np.float32)
@@ -67,7 +67,7 @@ def npy(array: np.ndarray, **save_options) -> bytes:
 
 
 def claimed(shape: tuple[int, ...]) -> bytes:
-    """Return an array file whose header claims a shape that its four bytes do not hold."""
+    """Return an array file of four bytes whose header claims a shape."""
     buffer = io.BytesIO()
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, header)
@@ -80,7 +80,7 @@ def claimed(shape: tuple[int, ...]) -> bytes:
     [SVM(kernel="rbf"), LogReg(), Nearest(), Centroid()],
     ids=["svm", "logreg", "nearest", "centroid"],
 )
-def test_a_scikit_learn_model_comes_back_bit_for_bit(tmp_path, estimator, n_classes):
+def test_a_scikit_learn_model_is_restored_exactly(tmp_path, estimator, n_classes):
     """Probabilities, labels, parameters and the search survive the file."""
     X, y = data(n_classes)
     estimator.fit(X, y)
@@ -94,7 +94,7 @@ def test_a_scikit_learn_model_comes_back_bit_for_bit(tmp_path, estimator, n_clas
 
 
 @pytest.mark.slow
-def test_a_dense_head_comes_back(tmp_path):
+def test_a_dense_head_is_restored(tmp_path):
     """Probabilities, labels, parameters and history survive the file, whatever its name."""
     X, y = data()
     head = DenseHead(epochs=2, random_state=3).fit(X, y)
@@ -109,8 +109,8 @@ def test_a_dense_head_comes_back(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cnn_comes_back(tmp_path):
-    """The convolutional network takes the same way."""
+def test_a_cnn_is_restored(tmp_path):
+    """Like the dense head."""
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (8, SMALLEST_SIZE, SMALLEST_SIZE, 3), dtype=np.uint8)
     cnn = ScratchCNN(epochs=1).fit(X, [3, 5] * 4)
@@ -121,26 +121,26 @@ def test_a_cnn_comes_back(tmp_path):
 
 @pytest.mark.slow
 def test_a_written_network_file_is_accepted(tmp_path):
-    """The file that the tests below spoil is sound before they do."""
+    """The file that the tests below damage is valid."""
     assert persistence.load(dense_file(tmp_path)).predict(np.zeros((1, 50))).shape == (1,)
 
 
 @pytest.mark.parametrize("name", ["gone.skops", "gone.npz"])
-def test_a_missing_file_is_said_to_be_missing(tmp_path, name):
+def test_a_missing_file_is_named(tmp_path, name):
     """The message names the file and what to do."""
     with pytest.raises(ModelError, match=rf"{name} \(No such file.*train again"):
         persistence.load(tmp_path / name)
 
 
-def test_a_model_that_is_no_file_is_not_waited_for(tmp_path):
-    """A FIFO that nobody writes to is one clear error."""
+def test_a_model_that_is_no_regular_file_is_refused(tmp_path):
+    """Opening a FIFO would block."""
     os.mkfifo(tmp_path / "svm.skops")
     with pytest.raises(ModelError, match="not a regular file"):
         persistence.load(tmp_path / "svm.skops")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    """A pickle is not even opened."""
+    """A pickle is not opened."""
     with pytest.raises(ModelError, match=r"expected a name ending in \.npz or \.skops"):
         persistence.load(tmp_path / "model.pkl")
 
@@ -148,7 +148,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 @pytest.mark.parametrize("suffix", [".npz", ".skops"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_cut_file_is_damaged(tmp_path, suffix, share):
-    """A file cut short anywhere is one clear error."""
+    """A truncated file is one clear error."""
     if suffix == ".npz":
         path = dense_file(tmp_path)
     else:
@@ -160,8 +160,8 @@ def test_a_cut_file_is_damaged(tmp_path, suffix, share):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".skops"])
-def test_a_flipped_bit_is_noticed(tmp_path, suffix):
-    """The archive's checksums are looked at before its content is used."""
+def test_a_flipped_bit_is_detected(tmp_path, suffix):
+    """By the checksums of the archive, before its content is used."""
     if suffix == ".npz":
         path = dense_file(tmp_path)
     else:
@@ -175,8 +175,8 @@ def test_a_flipped_bit_is_noticed(tmp_path, suffix):
         persistence.load(path)
 
 
-def test_any_flipped_bit_is_noticed_by_the_hash_that_the_run_wrote_down(tmp_path):
-    """Names, times and padding of the archive count too: it is the file that was saved, or not."""
+def test_any_flipped_bit_is_detected_by_the_sha256_in_the_record(tmp_path):
+    """Names, times and padding of the archive count too."""
     path = dense_file(tmp_path)
     expected = disk.sha256(path)
     content = path.read_bytes()
@@ -189,7 +189,7 @@ def test_any_flipped_bit_is_noticed_by_the_hash_that_the_run_wrote_down(tmp_path
 
 
 def test_the_file_that_was_saved_is_loaded(tmp_path):
-    """With the right hash a model comes back as without one."""
+    """With the right SHA-256 as without one."""
     X, y = data()
     path = tmp_path / persistence.save(LogReg(C=1.0, folds=2).fit(X, y), tmp_path, "logreg")
     loaded = persistence.load(path, disk.sha256(path))
@@ -218,8 +218,8 @@ def test_a_skops_file_of_a_newer_version_is_refused(tmp_path):
     assert persistence.load(path).predict(X).shape == y.shape
 
 
-def test_a_sound_estimator_that_is_not_ours_is_refused(tmp_path):
-    """Types that skops itself trusts are no models of this toolkit."""
+def test_an_estimator_that_is_not_ours_is_refused(tmp_path):
+    """Types that skops itself trusts are not models of this toolkit."""
     path = tmp_path / "model.skops"
     skops.io.dump(LogisticRegression().fit(*data()), path)
     with pytest.raises(ModelError, match="a LogisticRegression, not one of our classifiers"):
@@ -227,7 +227,7 @@ def test_a_sound_estimator_that_is_not_ours_is_refused(tmp_path):
 
 
 def test_parts_that_do_not_fit_together_are_refused(tmp_path):
-    """A model is tried once before it is handed out."""
+    """A loaded model makes one prediction before it is returned."""
     model = LogReg(C=1.0, folds=2).fit(*data())
     model.coef_ = model.coef_[:, :7]
     with pytest.raises(ModelError, match="damaged"):
@@ -235,7 +235,7 @@ def test_parts_that_do_not_fit_together_are_refused(tmp_path):
 
 
 def test_features_beyond_the_file_are_refused(tmp_path):
-    """A small file cannot make the trial prediction a huge one."""
+    """A small file cannot make that prediction a huge one."""
     model = LogReg(C=1.0, folds=2).fit(*data())
     model.n_features_in_ = 10**12
     with pytest.raises(ModelError, match="take 1000000000000 features"):
@@ -243,7 +243,7 @@ def test_features_beyond_the_file_are_refused(tmp_path):
 
 
 def test_a_claimed_shape_beyond_the_bytes_is_refused_from_the_header(tmp_path):
-    """A header that asks for terabytes is caught before anything is allocated."""
+    """A header that asks for terabytes is refused before anything is allocated."""
     path = dense_file(tmp_path)
     rewrite(path, **{"weight_0.npy": claimed((10**6, 10**6))})
     with pytest.raises(ModelError, match=r"weight_0\.npy claims to be a float32 array"):
@@ -251,7 +251,7 @@ def test_a_claimed_shape_beyond_the_bytes_is_refused_from_the_header(tmp_path):
 
 
 def test_a_compressed_archive_is_refused(tmp_path):
-    """Nothing unpacks to more than the file has."""
+    """Nothing can be decompressed to more than the file has."""
     path = tmp_path / "dense.npz"
     np.savez_compressed(path, about=np.zeros(10**6, np.uint8))
     with pytest.raises(ModelError, match="compressed"):
@@ -281,7 +281,7 @@ def test_a_pickle_inside_is_refused(tmp_path):
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(tmp_path, change, message):
-    """The weights must be those of our own architecture, and the names those of our own classes."""
+    """The weights must fit our own architecture, and the name must be one of our classes."""
     path = dense_file(tmp_path)
     with np.load(path) as archive:
         about = json.loads(archive["about"].tobytes()) | change

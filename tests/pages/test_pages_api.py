@@ -1,4 +1,4 @@
-"""The server without a browser: what programs and attackers send it."""
+"""The server without a browser: requests of programs and of attackers."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_the_answer_is_that_of_predict(server: str, report: Path, tmp_path: Path) -> None:
-    """The same class, and the same probability but for the last digits."""
+def test_the_prediction_is_that_of_the_library(server: str, report: Path, tmp_path: Path) -> None:
+    """The same class, and the same probability up to rounding."""
     path = tmp_path / "new.png"
     cv2.imwrite(str(path), draw_image("test", 120)[:, :, ::-1])
-    found = ask(server, path.read_bytes()).json()
+    response = ask(server, path.read_bytes()).json()
     home = report.parents[1]
     model = Model(report.parent, cache=home / "cache", weights=str(home / "vgg16.npz"))
     (expected,) = model.predict_files([path])
-    assert found["label"] == expected.label
-    assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
-    assert sum(one["probability"] for one in found["probabilities"]) == pytest.approx(1)
+    assert response["label"] == expected.label
+    assert response["probability"] == pytest.approx(expected.probability, abs=1e-5)
+    assert sum(entry["probability"] for entry in response["probabilities"]) == pytest.approx(1)
 
 
-def test_a_training_picture_is_its_own_nearest(server: str, report: Path) -> None:
-    """With a cosine of one, and its place is where the map has its like."""
+def test_a_training_image_is_its_own_nearest_neighbour(server: str, report: Path) -> None:
+    """With a cosine of one, and close to its position on the map."""
     path = report.parents[1] / "pictures" / "train" / "disc" / "7.png"
     path = path if path.exists() else next(path.parent.glob("*.png"))
-    found = ask(server, path.read_bytes()).json()
-    near = found["neighbours"][0]
+    response = ask(server, path.read_bytes()).json()
+    near = response["neighbours"][0]
     assert near["name"] == f"train/disc/{path.name}"
     assert near["similarity"] == pytest.approx(1, abs=1e-5)
-    assert [one["similarity"] for one in found["neighbours"]] == sorted(
-        (one["similarity"] for one in found["neighbours"]), reverse=True
+    assert [entry["similarity"] for entry in response["neighbours"]] == sorted(
+        (entry["similarity"] for entry in response["neighbours"]), reverse=True
     )
     image = requests.get(server + near["thumbnail"], timeout=10)
     assert image.headers["content-type"] == "image/jpeg"
@@ -70,12 +70,12 @@ def test_a_training_picture_is_its_own_nearest(server: str, report: Path) -> Non
         assert image.content == thumbnail(path, 128)
     points = json.loads((report.parent / "run.json").read_text())["embedding_map"]["points"]
     (own,) = (point for point in points if point["path"] == near["name"])
-    assert found["place"]["x"] == pytest.approx(own["x"], abs=0.02)
-    assert found["place"]["y"] == pytest.approx(own["y"], abs=0.02)
+    assert response["place"]["x"] == pytest.approx(own["x"], abs=0.02)
+    assert response["place"]["y"] == pytest.approx(own["y"], abs=0.02)
 
 
-def test_ten_at_a_time_are_answered_alike(server: str) -> None:
-    """As one after the other, without an error."""
+def test_ten_requests_at_once_get_the_same_predictions(server: str) -> None:
+    """As one after another, without an error."""
     pictures = [encode_jpeg(draw_image("test", i)) for i in range(10)]
     alone = [ask(server, data).json()["probability"] for data in pictures]
     with ThreadPoolExecutor(10) as pool:
@@ -93,18 +93,18 @@ def test_ten_at_a_time_are_answered_alike(server: str) -> None:
         (b"P6\n60000 60000\n255\n", "more than 50,000,000 pixels"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_the_reason(
+def test_bytes_that_are_no_image_are_refused_with_the_reason(
     server: str, data: bytes, words: str
 ) -> None:
-    """As an extraction says it; the server goes on."""
+    """The reason is that of an extraction; the server keeps running."""
     response = ask(server, data)
     assert response.status_code == 422
     assert words in response.json()["detail"]
     assert ask(server, encode_jpeg(draw_image("test", 0))).status_code == 200
 
 
-def test_an_upload_has_a_limit_announced_or_not(server: str) -> None:
-    """By its length before it is read; without one, as soon as it is too long."""
+def test_a_too_large_upload_is_refused(server: str) -> None:
+    """By its announced length before it is read; without one, as soon as it is too long."""
     large = 33 * 2**20
     assert ask(server, bytes(large)).status_code == 413
 
@@ -120,8 +120,8 @@ def test_an_upload_has_a_limit_announced_or_not(server: str) -> None:
     assert ask(server, encode_jpeg(draw_image("test", 0))).status_code == 200
 
 
-def test_a_client_that_goes_away_leaves_no_trace(server: str) -> None:
-    """The server goes on, and its terminal stays clean (the fixture looks at it)."""
+def test_a_client_that_disconnects_does_no_harm(server: str) -> None:
+    """The server keeps running without a traceback (the fixture checks that)."""
     head = (
         f"POST /api/classify HTTP/1.1\r\nHost: {urlsplit(server).netloc}\r\n"
         f"Content-Type: {UPLOAD}\r\nContent-Length: 100000\r\n\r\n"
@@ -132,15 +132,15 @@ def test_a_client_that_goes_away_leaves_no_trace(server: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "image/jpeg"])
-def test_only_bytes_are_taken(server: str, kind: str) -> None:
-    """What a page of another site may send without asking is refused, and a form is told how."""
+def test_other_content_types_are_refused(server: str, kind: str) -> None:
+    """Also those that other sites can send without a preflight; the message says what to do."""
     response = ask(server, encode_jpeg(draw_image("test", 0)), kind)
     assert response.status_code == 415
     assert "the bytes of an image file as the body" in response.json()["detail"]
 
 
-def test_no_other_site_may_show_or_read_it(server: str) -> None:
-    """By the headers of every answer."""
+def test_other_sites_may_neither_embed_nor_read_it(server: str) -> None:
+    """By the headers of every response."""
     for path in ("/", "/docs", "/openapi.json"):
         headers = requests.get(server + path, timeout=10).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -149,8 +149,8 @@ def test_no_other_site_may_show_or_read_it(server: str) -> None:
         assert "Access-Control-Allow-Origin" not in headers
 
 
-def test_a_training_picture_that_is_gone_is_told_of(server: str, report: Path) -> None:
-    """And one that there never was."""
+def test_a_missing_training_image_is_reported(server: str, report: Path) -> None:
+    """One whose file is gone, and one that never existed."""
     path = next((report.parents[1] / "pictures" / "train" / "star").glob("*.png"))
     near = ask(server, path.read_bytes()).json()["neighbours"][0]
     hidden = path.rename(path.with_suffix(".hidden"))
@@ -176,7 +176,7 @@ def test_a_training_picture_that_is_gone_is_told_of(server: str, report: Path) -
     ],
 )
 def test_no_request_names_a_file_of_the_server(server: str, path: str) -> None:
-    """Training pictures have numbers; nothing else is given out."""
+    """Training images are named by their SHA-256; nothing else is served."""
     with connected(server) as connection:
         host = urlsplit(server).netloc
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
@@ -187,8 +187,8 @@ def test_no_request_names_a_file_of_the_server(server: str, path: str) -> None:
     assert b"root:" not in answer
 
 
-def test_another_site_cannot_pass_for_the_server(server: str) -> None:
-    """A name that was made to lead to this computer is refused."""
+def test_other_host_names_are_refused(server: str) -> None:
+    """A name that was made to resolve to this computer (DNS rebinding)."""
     response = requests.get(f"{server}/", headers={"Host": "evil.example"}, timeout=10)
     assert response.status_code == 400
     local = server.replace("127.0.0.1", "localhost")
@@ -196,19 +196,19 @@ def test_another_site_cannot_pass_for_the_server(server: str) -> None:
 
 
 def test_it_listens_on_this_computer_alone(server: str) -> None:
-    """On 127.0.0.1 and on no other address."""
+    """On 127.0.0.1 and no other address."""
     port = urlsplit(server).port
     assert urlsplit(server).hostname == "127.0.0.1"
     with socket.socket() as other:
         assert other.connect_ex(("127.0.0.2", port)) != 0
 
 
-def test_the_schema_says_what_is_answered(server: str) -> None:
-    """OpenAPI for programs, and a page of it for people that loads nothing from elsewhere."""
+def test_the_schema_describes_the_responses(server: str) -> None:
+    """OpenAPI for programs, and a page for people that loads nothing from other servers."""
     schema = requests.get(f"{server}/openapi.json", timeout=10).json()
     answer = schema["components"]["schemas"]["PredictionResponse"]["properties"]
-    found = ask(server, encode_jpeg(draw_image("test", 0))).json()
-    assert set(answer) == set(found)
+    response = ask(server, encode_jpeg(draw_image("test", 0))).json()
+    assert set(answer) == set(response)
     operation = schema["paths"]["/api/classify"]["post"]
     assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "503"}
     assert "application/octet-stream" in operation["requestBody"]["content"]
@@ -218,8 +218,8 @@ def test_the_schema_says_what_is_answered(server: str) -> None:
     assert 'src="http' not in page
 
 
-def test_wrong_arguments_are_clear_messages(report: Path) -> None:
-    """Of the user's, with status 2, before anything is loaded."""
+def test_wrong_arguments_give_clear_messages(report: Path) -> None:
+    """With status 2, before anything is loaded."""
     home = report.parents[1]
 
     with socket.socket() as taken:

@@ -1,4 +1,4 @@
-"""The page to try a model on, in headless Chromium, with a real server."""
+"""The page to try a model, in headless Chromium, with a real server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def photographs(tmp_path: Path) -> list[Path]:
 
 
 def choose(page: Any, paths: list[Path]) -> Any:
-    """Choose files, and return the cards of their answers once all are there."""
+    """Choose files, and return the cards of their predictions once all are there."""
     from playwright.sync_api import expect
 
     page.locator("input[type=file]").set_input_files(paths)
@@ -49,7 +49,7 @@ def choose(page: Any, paths: list[Path]) -> Any:
 
 
 def test_a_photograph_is_classified_within_a_second(page: Any, photographs: list[Path]) -> None:
-    """Class and probability, every class of the run in order, five neighbours, the place."""
+    """Class and probability, every class of the run in order, five neighbours, the position."""
     started = time.monotonic()
     cards = choose(page, photographs[:1])
     assert time.monotonic() - started < 1
@@ -72,7 +72,7 @@ def test_a_photograph_is_classified_within_a_second(page: Any, photographs: list
 
 
 def test_several_are_answered_and_taken_away_as_csv(page: Any, photographs: list[Path]) -> None:
-    """One row each, in the order of choosing; a name is text and no formula."""
+    """One row each, in the order of choosing; a name is text, not a formula."""
     cards = choose(page, photographs)
     assert cards.count() == 6
     assert page.locator(".map circle.new").count() == 6
@@ -91,7 +91,7 @@ def test_several_are_answered_and_taken_away_as_csv(page: Any, photographs: list
 
 
 def test_a_picture_is_dropped_and_pasted(page: Any, photographs: list[Path]) -> None:
-    """Both ways lead to an answer."""
+    """Both ways give a prediction."""
     from playwright.sync_api import expect
 
     for i, kind in enumerate(("drop", "paste")):
@@ -113,7 +113,7 @@ def test_a_picture_is_dropped_and_pasted(page: Any, photographs: list[Path]) -> 
 def test_broken_and_huge_files_are_friendly_messages(
     browser: Any, server: str, tmp_path: Path, photographs: list[Path]
 ) -> None:
-    """Those beside them are answered all the same."""
+    """The other files still get a prediction."""
     from playwright.sync_api import expect
 
     broken, huge = tmp_path / "broken.jpg", tmp_path / "huge.png"
@@ -137,7 +137,7 @@ def test_broken_and_huge_files_are_friendly_messages(
 
 
 def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -> None:
-    """From ten windows at once, each with pictures of its own."""
+    """From ten windows at once, each with its own images."""
     from playwright.sync_api import expect
 
     contexts = [browser.new_context() for _ in range(10)]
@@ -169,7 +169,7 @@ def test_no_rule_of_accessibility_is_broken(
     size: dict[str, int],
     scheme: str,
 ) -> None:
-    """Axe-core finds nothing serious, with answers on the page too."""
+    """Axe-core finds nothing serious, also with predictions on the page."""
     for page in opened(browser, server + path, size, scheme, offline=False):
         if path == "/":
             choose(page, photographs[:2])
@@ -180,7 +180,7 @@ def test_no_rule_of_accessibility_is_broken(
 def test_a_server_that_has_gone_is_told_of(
     browser: Any, server: str, photographs: list[Path]
 ) -> None:
-    """With what to look at."""
+    """It says so, and the rest of the page works."""
     from playwright.sync_api import expect
 
     context = browser.new_context()
