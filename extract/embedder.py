@@ -1,61 +1,86 @@
-"""The extraction as a scikit-learn transformer: paths in, features out, through the cache."""
+"""The extraction as a scikit-learn transformer: images in, features out, through the cache."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images.decoding import MAX_PIXELS
-from extract.images.loading import ReadSettings
+from extract.images.decoding import MAX_PIXELS, resize
+from extract.images.inputs import image_digest, read_inputs
+from extract.images.loading import ReadSettings, usable_images
 from extract.options import BaseSettings
 from extract.pipeline import hash_images
+from toolkit.progress import as_progress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
-    import numpy as np
+    from numpy.typing import NDArray
+
+    from toolkit.progress import Progress
 
 
 class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Turn image files into the features of a frozen convolutional base.
+    """Turn images into the features of a frozen convolutional base.
 
-    Every image is computed once: its embedding is kept in the cache under the SHA-256 of its
-    bytes, where ``python -m extract`` and other runs find it too. There is nothing to fit, but for
-    int8, which is calibrated once on the images that `fit` is given first.
+    Every image is computed once. The embedding of a file is kept in the cache under the SHA-256 of
+    its bytes, where ``python -m extract`` and other runs find it too; that of an image in memory
+    under the SHA-256 of its pixels. There is nothing to fit, except for int8, which is calibrated
+    once on the images of the first `fit`.
 
     Parameters
     ----------
-    backbone : str, default "vgg16"
+    backbone : str, default="vgg16"
         A network of `keras.applications`, see `extract.backbones.catalog.find_backbone`.
-    size : int or {"default", "native"}, default "default"
-        Side in pixels of the square that images are resized to: what the backbone was trained on,
-        or (default) for VGG16 the lesson's 150.
-    pooling : {"auto", "none", "avg", "max"}, default "auto"
-        What is done over the two spatial axes of the base's output; auto is what the backbone's own
-        classifier does with it.
-    preprocess : {"auto", "notebook"}, default "auto"
-        What the weights were trained with, or the lesson's BGR / 255.
-    precision : {"float32", "int8", "float16", "bfloat16"}, default "float32"
-        Number format of the forward pass; int8 needs the extra ``fast``, the last two a GPU.
-    flip : bool, default False
-        Whether an embedding is the mean over the image and its mirror image.
-    weights : str, default "auto"
-        ``auto``, ``imagenet``, ``torchvision`` or a file.
-    engine : {"auto", "tensorflow", "openvino"}, default "auto"
-        What computes; see `extract.engines.choose`.
-    cache : str or Path, optional
-        The cache folder; the one of ``FROZEN_FEATURES_CACHE`` or the user's by default.
-    batch_size : int, default 32
-        Images per forward pass.
-    workers : int, optional
-        Processes that read and decode; one per core by default.
-    max_pixels : int, default 50 million
-        Width times height up to which an image is decoded.
+    size : int or {"default", "native"}, default="default"
+        Side in pixels of the square that images are resized to. ``"native"`` is the size the
+        backbone was trained on; ``"default"`` is the same, except for VGG16, where it is 150.
+    pooling : {"auto", "none", "avg", "max"}, default="auto"
+        Pooling over height and width of the base's output. ``"auto"`` is what the backbone's own
+        classifier uses.
+    layer : str, default=None
+        Name of the layer whose output is the embedding. ``None`` is the last layer of the base.
+    preprocess : {"auto", "notebook"}, default="auto"
+        ``"auto"`` is the preprocessing that the weights were trained with, ``"notebook"`` is
+        BGR / 255.
+    precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
+        Number format of the forward pass. int8 needs the extra ``fast``; float16 and bfloat16 need
+        a GPU.
+    flip : bool, default=False
+        Whether an embedding is the mean over the image and its horizontal flip.
+    weights : str or Path, default="auto"
+        ``"auto"``, ``"imagenet"``, ``"torchvision"`` or a file.
+    engine : {"auto", "tensorflow", "openvino"}, default="auto"
+        What runs the network; see `extract.engines.choose`.
+    cache : str or Path, default=None
+        The cache folder. ``None`` is the folder that the environment variable
+        ``FROZEN_FEATURES_CACHE`` names, else the user's cache folder.
+    batch_size : int, default=32
+        Images per forward pass. It changes the speed, not the features.
+    workers : int, default=None
+        Processes that read and decode. ``None`` is one for each core.
+    max_pixels : int, default=50 million
+        Width times height up to which an image is accepted.
+    progress : bool or Progress, default=False
+        ``True`` shows a progress bar, also in a notebook; see `toolkit.progress`.
+
+    See Also
+    --------
+    extract.load_dataset : Paths and labels of a folder, a CSV file or a named data set.
+    classify.compare : Compare classifiers on the features.
+
+    Notes
+    -----
+    Features are embeddings flattened in C order: height, width, channel. They are called
+    ``embedder0``, ``embedder1``, ...
 
     Examples
     --------
@@ -71,19 +96,22 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         *,
         size: int | str = "default",
         pooling: str = "auto",
+        layer: str | None = None,
         preprocess: str = "auto",
         precision: str = "float32",
         flip: bool = False,
-        weights: str = "auto",
+        weights: str | Path = "auto",
         engine: str = "auto",
         cache: str | Path | None = None,
         batch_size: int = 32,
         workers: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        progress: bool | Progress = False,
     ) -> None:
         self.backbone = backbone
         self.size = size
         self.pooling = pooling
+        self.layer = layer
         self.preprocess = preprocess
         self.precision = precision
         self.flip = flip
@@ -93,79 +121,160 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         self.batch_size = batch_size
         self.workers = workers
         self.max_pixels = max_pixels
+        self.progress = progress
 
-    def fit(self, X: Sequence[str | Path], y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's
-        """Calibrate int8 on `X`, if the cache has no model yet; otherwise there is nothing to do.
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Check `X`, and with int8 calibrate on it, if the cache has no calibrated model yet.
 
         Parameters
         ----------
-        X : sequence of str or Path, length n_samples
-            Paths of training images.
-        y : ignored
+        X : array-like of shape (n_samples,)
+            Training images, as for `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Embedder
+            This object.
 
         Raises
         ------
         ToolkitError
             As from `transform`.
         """
+        inputs = read_inputs(X, self.max_pixels)
         if self.precision == "int8":
-            self._base(X)
+            with as_progress(self.progress) as progress:
+                self._calibrated_base(inputs, progress)
         return self
 
-    def transform(self, X: Sequence[str | Path]) -> np.ndarray:
-        """Return the features of image files.
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Return the features of images.
 
         Parameters
         ----------
-        X : sequence of str or Path, length n_samples
-            Paths of image files.
+        X : array-like of shape (n_samples,) or (n_samples, 1)
+            A list, a NumPy array, a pandas Series or a data frame of one column, with paths of
+            image files (str or Path), PIL images, or uint8 arrays of shape (height, width, 3) in
+            RGB. Also an array of shape (n_samples, height, width, 3).
 
         Returns
         -------
         numpy.ndarray of float32, shape (n_samples, n_features)
-            The embeddings, flattened in C order: height, width, channel.
+            The embeddings. A data frame after ``set_output(transform="pandas")``.
 
         Raises
         ------
+        DataError
+            If `X` is not such a container, or is empty.
         ImageError
-            If a file cannot be used as an image: rows cannot be left out here.
+            If an image cannot be used, because a transformer cannot leave out rows. The message
+            names its row.
         ToolkitError
             If the weights or the cache cannot be used.
         """
-        paths = [Path(path) for path in X]
-        base = self._base(paths)
-        done = base.extract(paths, batch_size=self.batch_size, reading=self.read_settings)
-        for path, reason in done.quarantine.items():
-            raise ImageError(f"{path} cannot be used as an image: {reason}")
-        return base.embeddings([done.digests[path] for path in paths])
+        inputs = read_inputs(X, self.max_pixels)
+        with as_progress(self.progress) as progress:
+            base = self._calibrated_base(inputs, progress)
+            digests = self._extract(base, inputs, progress)
+            features = base.embeddings(digests)
+        self._n_features_out = features.shape[1]
+        return features
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:  # noqa: ARG002
+        """Return the names of the features: the class name in lower case and a number.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str, shape (n_features,)
+            ``embedder0``, ``embedder1``, ... Before the first `transform`, this builds the network
+            to count them, which takes seconds.
+        """
+        if not hasattr(self, "_n_features_out"):
+            self._n_features_out = self._count_features()
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
     @property
     def base_settings(self) -> BaseSettings:
         """What decides an embedding, and where it is kept."""
-        return BaseSettings(
-            self.backbone,
-            size=self.size,
-            pooling=self.pooling,
-            preprocess=self.preprocess,
-            precision=self.precision,
-            flip=self.flip,
-            weights=str(self.weights),
-            engine=self.engine,
-            cache=self.cache,
-        )
+        names = {field.name for field in dataclasses.fields(BaseSettings)}
+        params = {name: value for name, value in self.get_params().items() if name in names}
+        return BaseSettings(**{**params, "weights": str(self.weights)})
 
     @property
     def read_settings(self) -> ReadSettings:
         """How image files are read."""
         return ReadSettings(self.workers, self.max_pixels)
 
-    def _base(self, X: Sequence[str | Path]) -> FrozenBase:
-        """Return the base, calibrated on `X` if it must be and was not."""
-        base = FrozenBase.choose(self.base_settings)
+    def _calibrated_base(
+        self, inputs: Sequence[Path | NDArray[np.uint8]], progress: Progress
+    ) -> FrozenBase:
+        """Return the base; with int8, calibrated on these images if the cache has no model."""
+        base = FrozenBase.choose(self.base_settings, progress=progress)
         if not base.needs_calibration:
             return base
-        digests, _ = hash_images([Path(path) for path in X], base.store, reading=self.read_settings)
-        return base.calibrated(digests, reading=self.read_settings)
+        reading = self.read_settings
+        paths = [element for element in inputs if isinstance(element, Path)]
+        digests, _ = hash_images(paths, base.store, reading=reading, progress=progress)
+        if len(paths) == len(inputs):
+            return base.calibrated(digests, reading=reading, progress=progress)
+        images = {image_digest(image): image for image in inputs if not isinstance(image, Path)}
+
+        def load(n_images: int) -> NDArray[np.uint8]:
+            size = base.recipe.size
+            chosen = [resize(images[digest], size) for digest in sorted(images)[:n_images]]
+            if len(chosen) < n_images and digests:
+                files = sorted(digests, key=lambda path: digests[path])
+                chosen += [
+                    *usable_images(
+                        files, size, n_images - len(chosen), reading=reading, progress=progress
+                    )
+                ]
+            return np.stack(chosen)
+
+        return base.calibrated_on(load, progress=progress)
+
+    def _extract(
+        self,
+        base: FrozenBase,
+        inputs: Sequence[Path | NDArray[np.uint8]],
+        progress: Progress,
+    ) -> list[str]:
+        """Put all embeddings into the store, and return the digest of each row's image."""
+        paths = [element for element in inputs if isinstance(element, Path)]
+        images = [element for element in inputs if not isinstance(element, Path)]
+        of_paths: dict[Path, str] = {}
+        if paths:
+            done = base.extract(
+                paths, batch_size=self.batch_size, reading=self.read_settings, progress=progress
+            )
+            if done.quarantine:
+                raise _unusable(inputs, done.quarantine)
+            of_paths = done.digests
+        of_images = iter(
+            base.extract_images(images, batch_size=self.batch_size, progress=progress)
+            if images
+            else []
+        )
+        return [
+            of_paths[element] if isinstance(element, Path) else next(of_images)
+            for element in inputs
+        ]
+
+    def _count_features(self) -> int:
+        """Return the number of features, from the embedding of a black image."""
+        base = FrozenBase.choose(self.base_settings)
+        # An int8 network gives as many numbers as the one in float32, which needs no calibration.
+        recipe = dataclasses.replace(base.recipe, quantised=None, precision="float32", flip=False)
+        engine = dataclasses.replace(base, recipe=recipe).make_engine()
+        return int(engine(np.zeros((1, recipe.size, recipe.size, 3), np.uint8)).size)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -177,3 +286,21 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _unusable(
+    inputs: Sequence[Path | NDArray[np.uint8]], quarantine: Mapping[Path, str]
+) -> ImageError:
+    """Return an error that names the first row of a file that cannot be used."""
+    unusable = {
+        row: element
+        for row, element in enumerate(inputs)
+        if isinstance(element, Path) and element in quarantine
+    }
+    row, path = next(iter(unusable.items()))
+    reason = quarantine[path]
+    if path.is_dir():
+        reason = "it is a folder; pass the paths of its files, or read it with extract.load_dataset"
+    elif len(unusable) > 1:
+        reason += f" (and {plural(len(unusable) - 1, 'more row')})"
+    return ImageError(f"row {row}: {path} cannot be used as an image: {reason}")

@@ -14,7 +14,7 @@ from extract.engines.model_store import ModelStore
 from extract.errors import WeightsError
 from extract.images.loading import BATCH_SIZE, ReadSettings, usable_images
 from extract.options import BaseSettings
-from extract.pipeline import ExtractionResult, extract
+from extract.pipeline import ExtractionResult, extract, extract_images
 from extract.recipe import Recipe
 from toolkit.progress import Progress, silent
 
@@ -153,10 +153,10 @@ class FrozenBase:
         Parameters
         ----------
         digests : mapping from Path to str
-            Training images with their SHA-256. Those of the smallest ones are taken: a sample at
-            random, and the same one whatever the files are called.
-        name : str
-            What the images are called in later notes.
+            Training images with their SHA-256. The images with the smallest ones are used: a random
+            sample, which does not depend on the names of the files.
+        name : str, default=""
+            Name of the data set, for the record of the model.
         reading : ReadSettings, optional
             How the images are read.
         progress : Progress
@@ -169,26 +169,47 @@ class FrozenBase:
         ImageError
             If none of the images can be used.
         """
+
+        def load(n_images: int) -> np.ndarray:
+            paths = sorted(digests, key=lambda path: digests[path])
+            return usable_images(
+                paths, self.recipe.size, n_images, reading=reading, progress=progress
+            )
+
+        return self.calibrated_on(load, name=name, progress=progress)
+
+    def calibrated_on(
+        self, load: Callable[[int], np.ndarray], *, name: str = "", progress: Progress = silent
+    ) -> FrozenBase:
+        """Return the base with its quantised model, made from images that `load` returns.
+
+        Parameters
+        ----------
+        load : callable
+            Called with a number of images, and only if there is no model yet. Returns at most so
+            many, as a uint8 array of shape (n, size, size, 3) in RGB.
+        name, progress
+            As in `calibrated`.
+
+        Raises
+        ------
+        EngineError
+            If the extra that quantises is not installed.
+        """
         if not self.needs_calibration:
             return self
-        engines.choose("int8", self.engine)  # before minutes are spent
+        engines.choose("int8", self.engine)  # fails before minutes are spent
         with self.models.locked(self.recipe):
-            found = self.models.find(self.recipe)  # another process may have been quicker
-            if found is None:
+            sha256 = self.models.find(self.recipe)  # another process may have made it meanwhile
+            if sha256 is None:
                 from extract.engines.int8 import CALIBRATION_IMAGES, quantise
 
-                images = usable_images(
-                    sorted(digests, key=lambda path: digests[path]),
-                    self.recipe.size,
-                    CALIBRATION_IMAGES,
-                    reading=reading,
-                    progress=progress,
-                )
+                images = load(CALIBRATION_IMAGES)
                 model = quantise(self.recipe, self.weights, self.models, images, progress)
-                found = self.models.add(
+                sha256 = self.models.add(
                     self.recipe, model, calibrated_on=f"{len(images)} images of {name or 'yours'}"
                 )
-        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, quantised=found))
+        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, quantised=sha256))
 
     def extract(
         self,
@@ -208,6 +229,26 @@ class FrozenBase:
             batch_size=batch_size,
             reading=reading,
             open_loader=open_loader,
+            progress=progress,
+        )
+
+    def extract_images(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        batch_size: int = BATCH_SIZE,
+        progress: Progress = silent,
+    ) -> list[str]:
+        """Put the embedding of images in memory into the store and return their digests.
+
+        See `extract.pipeline.extract_images`.
+        """
+        return extract_images(
+            images,
+            self.recipe,
+            self.store,
+            self.make_engine,
+            batch_size=batch_size,
             progress=progress,
         )
 

@@ -11,14 +11,16 @@ import hashlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cache.store import SHARD_ROWS
 from extract.errors import ImageError
-from extract.images.decoder_pool import DecoderPool
-from extract.images.decoding import read_bytes
+from extract.images.decoder_pool import Decoded, DecoderPool
+from extract.images.decoding import read_bytes, resize
+from extract.images.inputs import image_digest
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
 from toolkit.addresses import file_state, is_remote
 from toolkit.errors import AddressError
@@ -27,11 +29,9 @@ from toolkit.progress import Progress, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from cache.store import Store
     from extract.engines import Engine
-    from extract.images.decoder_pool import Decoded
     from extract.recipe import Recipe
     from toolkit.addresses import FileState
 
@@ -142,6 +142,47 @@ def extract(
         computed=n_computed,
         seconds=time.monotonic() - started,
     )
+
+
+def extract_images(
+    images: Sequence[np.ndarray],
+    recipe: Recipe,
+    store: Store,
+    make_engine: Callable[[], Engine],
+    *,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress = silent,
+) -> list[str]:
+    """Put the embedding of every image in memory into the store, computing those that are missing.
+
+    Parameters
+    ----------
+    images : sequence of numpy.ndarray of uint8, shape (height, width, 3)
+        RGB. They are resized as image files are.
+    recipe, store, make_engine, batch_size, progress
+        As in `extract`.
+
+    Returns
+    -------
+    list of str, length n_images
+        From `extract.images.inputs.image_digest`: the name of each embedding under the recipe.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, with a message; everything computed until then has been committed.
+    """
+    digests = [image_digest(image) for image in images]
+    by_digest = dict(zip(digests, images, strict=True))
+    todo = {digest: [Path(digest)] for digest in store.missing(recipe.fingerprint, digests)}
+
+    def load(groups: Iterable[list[Path]]) -> Iterator[tuple[None, Decoded]]:
+        for (name,) in groups:
+            yield None, Decoded(name.name, resize(by_digest[name.name], recipe.size))
+
+    if todo:
+        _Run(recipe, store, make_engine, batch_size, progress).compute(todo, load)
+    return digests
 
 
 def _todo(

@@ -151,13 +151,7 @@ def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     ImageError
         If `check` refuses the data, or they are damaged or take too much memory.
     """
-    cv2 = _opencv()
-    return _decode(
-        data,
-        cv2.IMREAD_COLOR,
-        max_pixels,
-        lambda bgr: cv2.resize(bgr, (size, size), interpolation=cv2.INTER_LANCZOS4),
-    )
+    return _decode(data, _opencv().IMREAD_COLOR, max_pixels, functools.partial(resize, size=size))
 
 
 def decode_thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -202,7 +196,7 @@ def decode_thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np
 
 
 def _decode(
-    data: bytes, flag: int, max_pixels: int, resize: Callable[[np.ndarray], np.ndarray]
+    data: bytes, flag: int, max_pixels: int, to_size: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Check, decode and resize an image, and turn OpenCV's errors into ours."""
     check(data, max_pixels)
@@ -215,7 +209,7 @@ def _decode(
             raise ImageError("damaged, cut short, or of a kind that OpenCV does not read")
         if bgr.shape[0] * bgr.shape[1] > max_pixels:
             raise _too_large(max_pixels, bgr.shape[1], bgr.shape[0])
-        rgb: np.ndarray = cv2.cvtColor(resize(bgr), cv2.COLOR_BGR2RGB)
+        rgb: np.ndarray = cv2.cvtColor(to_size(bgr), cv2.COLOR_BGR2RGB)
         return rgb
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE_PIXELS" in str(error):
@@ -223,6 +217,25 @@ def _decode(
         raise ImageError(f"cannot be decoded: {error.err or error}") from error
     except MemoryError as error:
         raise ImageError("cannot be decoded: not enough memory") from error
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize an image to a square; the sides are stretched, nothing is cropped.
+
+    Parameters
+    ----------
+    image : numpy.ndarray of uint8, shape (height, width, 3)
+        RGB or BGR.
+    size : int
+        Side of the result in pixels.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (size, size, 3)
+    """
+    cv2 = _opencv()
+    square: np.ndarray = cv2.resize(image, (size, size), interpolation=cv2.INTER_LANCZOS4)
+    return square
 
 
 def _check_status(status: os.stat_result) -> int:
