@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import itertools
 import json
 import os
 import re
@@ -109,20 +110,28 @@ def run(*command: str, cwd: Path) -> str:
 
 
 def run_blocks(document: Path, cwd: Path) -> None:
-    """Run every block of a page in its order; all of them must succeed."""
-    for language, block in blocks_of(document):
+    """Run every block of a page in its order; all of them must succeed.
+
+    Consecutive blocks of Python are one script.
+    """
+    for language, blocks in itertools.groupby(blocks_of(document), key=lambda block: block[0]):
+        code = "\n".join(text for _, text in blocks)
         if language == "python":
-            assert "nan" not in run("python", "-c", block, cwd=cwd)
+            run("python", "-c", code, cwd=cwd)
             continue
-        for line in block.splitlines():
-            if line.startswith((*NOT_RUN, *SERVER)):
-                continue
-            if "another-run" in line:
-                shutil.copytree(cwd / "my-run", cwd / "another-run")
-            with web(cwd) as address:
-                output = run(*shlex.split(line.replace("https://host/", address)), cwd=cwd)
-            if line.startswith("python -m classify.predict") and "--csv" not in line:
-                assert len(output.splitlines()) == len(list((cwd / "new-pictures").iterdir()))
+        for line in code.splitlines():
+            if line and not line.startswith((*NOT_RUN, *SERVER)):
+                run_line(line, cwd)
+
+
+def run_line(line: str, cwd: Path) -> None:
+    """Run one line of a shell block."""
+    if "another-run" in line:
+        shutil.copytree(cwd / "my-run", cwd / "another-run")
+    with web(cwd) as address:
+        output = run(*shlex.split(line.replace("https://host/", address)), cwd=cwd)
+    if line.startswith("python -m classify.predict") and "--csv" not in line:
+        assert len(output.splitlines()) == len(list((cwd / "new-pictures").iterdir()))
 
 
 @contextlib.contextmanager
