@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,28 @@ class ModuleMap(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class PublicNames(SphinxDirective):
+    """Document the public names of a package: functions, then classes, then exceptions."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return what autodoc makes of each name in the package's `__all__`."""
+        package = import_module(self.arguments[0])
+        kinds: dict[str, list[str]] = {"function": [], "class": [], "exception": []}
+        for name in package.__all__:
+            member = getattr(package, name)
+            is_class = isinstance(member, type)
+            is_error = is_class and issubclass(member, BaseException)
+            kinds["exception" if is_error else "class" if is_class else "function"].append(name)
+        lines = []
+        for kind, names in kinds.items():
+            for name in sorted(names, key=str.lower):
+                lines.append(f".. auto{kind}:: {package.__name__}.{name}")
+                lines += ["" if kind == "function" else "   :members:", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def skip_metadata_routing(
     _app: Sphinx, _what: str, name: str, _object: Any, skip: bool, _options: Any
 ) -> bool | None:
@@ -62,4 +85,5 @@ def skip_metadata_routing(
 def setup(app: Sphinx) -> None:
     """Register what is defined above."""
     app.add_directive("module-map", ModuleMap)
+    app.add_directive("public-names", PublicNames)
     app.connect("autodoc-skip-member", skip_metadata_routing)
