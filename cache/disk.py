@@ -11,8 +11,6 @@ import glob
 import hashlib
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,6 +89,9 @@ def atomic_folder(destination: Path) -> Iterator[Path]:
     OSError
         If `destination` exists and is not an empty folder, or cannot be created.
     """
+    import shutil  # here, because every command imports this module
+    import tempfile
+
     destination.parent.mkdir(parents=True, exist_ok=True)
     prefix, suffix = f".{destination.name}.", ".partial"
     for leftover in destination.parent.glob(f"{glob.escape(prefix)}*{suffix}"):

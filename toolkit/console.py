@@ -1,7 +1,7 @@
-"""How every command line of the toolkit speaks: exit statuses, notes, and progress.
+"""What all command lines of the toolkit share: parsers, exit statuses, errors and notes.
 
-The library never prints. It raises `ToolkitError`, logs notes to its module's logger, and reports
-long work to a `Progress` callback; this module turns these into what a person reads.
+The library never prints. It raises `ToolkitError` and logs notes with the logger of its module;
+this module shows them to the user.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 PACKAGES = ("toolkit", "cache", "extract", "reports", "classify")
 _OPTIONS = "_options"
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
-SECONDS_BETWEEN_LINES = 10.0
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and that leaves its options' names for `run`."""
+    """A parser that reports errors in one line and stores the names of its options for `run`."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         parsed, unknown = super().parse_known_args(args, namespace)
@@ -43,12 +42,12 @@ class _Parser(argparse.ArgumentParser):
         _, _, unknown = message.partition("unrecognized arguments: ")
         option = unknown.split(" ")[0].partition("=")[0]
         hint = did_you_mean(option, self._option_string_actions)
-        _say(f"error: {message}{hint}; {self.prog} --help lists what there is")
+        _say(f"error: {message}{hint}; {self.prog} --help lists the options")
         raise SystemExit(EXIT_USER)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Show an option's default, unless it says nothing."""
+    """Show the default of an option, unless it is None or False."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default is None or action.default is False:
@@ -57,7 +56,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def argument_parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """Return a parser in the toolkit's style: defaults shown, no abbreviated options."""
+    """Return a parser in the style of the toolkit: with defaults, without abbreviations."""
     return _Parser(
         prog=prog,
         description=description,
@@ -72,15 +71,15 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
     Parameters
     ----------
     command : callable
-        Called with `args`; raises `ToolkitError` for what the user can mend.
+        Is called with `args`; raises a `ToolkitError` for problems that the user can solve.
     args : argparse.Namespace
-        May have `quiet`, which silences notes.
+        If it has a true attribute `quiet`, notes are not shown.
 
     Returns
     -------
     int
-        0, or 2 after a `ToolkitError`, or 130 after Ctrl-C. Anything else is a bug of ours and
-        passes through with its traceback, which Python turns into exit status 1.
+        0, or 2 after a `ToolkitError`, or 130 after Ctrl-C. Any other error is a bug; it is not
+        caught, so that Python prints a traceback and exits with status 1.
     """
     _show_notes(quiet=bool(getattr(args, "quiet", False)))
     try:
@@ -94,23 +93,23 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
         _say(str(stopped) or "stopped")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has had enough: not an error. Python would complain at exit.
+        # The reader (head, less) has closed the pipe, which is no error. Python would report one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 class _Once(logging.Filter):
-    """Let every note pass once: what is true of the data is found again by each classifier."""
+    """Show each note once: several classifiers may log the same note about the data."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: set[str] = set()
+        self._shown: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         note = record.getMessage()
-        new = note not in self._said
-        self._said.add(note)
-        return new
+        is_new = note not in self._shown
+        self._shown.add(note)
+        return is_new
 
 
 def _show_notes(quiet: bool) -> None:
@@ -129,14 +128,19 @@ def _say(message: str) -> None:
 
 
 def size(text: str) -> int:
-    """Read a number of bytes, for argparse.
+    """Read a number of bytes; a type for argparse.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is not a size.
 
     Examples
     --------
     >>> size("500MB"), size("2GiB"), size("1.5kB"), size("4G"), size("4096")
     (500000000, 2147483648, 1500, 4000000000, 4096)
     """
-    # The longest first: what ends in kib ends in b, and everything in nothing.
+    # Longer units first: "kib" also ends in "b", and everything ends in "".
     units = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
     units |= {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "b": 1}
     units |= {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "": 1}
@@ -144,21 +148,26 @@ def size(text: str) -> int:
 
 
 def quantity(text: str, units: Mapping[str, int], expected: str) -> float:
-    """Read a number with one of several units behind it, for argparse.
+    """Read a number followed by one of several units, for argparse.
 
     Parameters
     ----------
     text : str
-        Of a user; the unit may be in capitals.
+        The argument; the unit may be in capitals.
     units : mapping from str to int
-        What a number is multiplied with; the first unit that `text` ends in counts.
+        Factor of each unit. The first unit that `text` ends in is used.
     expected : str
-        What the message says should have been given.
+        What the error message says was expected.
+
+    Returns
+    -------
+    float
+        The number times the factor of its unit.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        If it is nothing of the kind.
+        If the text is something else.
     """
     for unit, factor in units.items():
         if text.lower().endswith(unit):

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cache import disk, file_records
+from cache.errors import REPAIR_HINT
 from cache.locks import locked
 from extract.backbones.catalog import find_backbone
 from extract.errors import WeightsError
@@ -63,8 +64,7 @@ class ModelStore:
             raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise WeightsError(
-                f"{path} has changed: its SHA-256 is not the one in its name; run python -m cache "
-                "verify --repair, then repeat the command"
+                f"{path} has changed: its SHA-256 is not the one in its name; {REPAIR_HINT}"
             )
         return data
 
