@@ -228,5 +228,5 @@ def test_a_run_on_a_cluster_reports_what_a_run_here_does(
             assert one[key] == other[key], (one["classifier"], key)
         assert one["repeats"] == pytest.approx(other["repeats"], abs=0.02)
         assert len(one["repeats"]) == 3
-    assert there["extraction"]["computed"] > 0
-    assert here["extraction"]["computed"] == 0
+    assert there["bases"][0]["extraction"]["computed"] > 0
+    assert here["bases"][0]["extraction"]["computed"] == 0

@@ -19,7 +19,6 @@ from extract.cluster.extraction import (
     FILES_PER_TASK,
     TASKS_PER_THREAD,
     Job,
-    _loaded,
     code_digest,
     embed,
     loading,
@@ -29,6 +28,7 @@ from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.options import BaseSettings
 from tests.dask_processes import cluster_of_processes
+from tests.extract.decoders import decoders, ends, is_running
 from tests.extract.file_server import serving
 from toolkit.addresses import as_path
 from toolkit.progress import Progress, silent
@@ -192,14 +192,16 @@ def test_a_worker_without_the_weights_is_refused(
 def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Path) -> None:
     """A process that works for many clients, one after the other, does not fill up with them."""
     here = base(home, tmp_path)
-    some, decoders = paths(home)[:2], []
+    started: list[set[int]] = [decoders(os.getpid())]
     for max_pixels in (50_000_000, 40_000_000):
         job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, code_digest())
-        assert all(decoded.image is not None for *_, decoded in embed(job, some))
-        decoders.append(_loaded(job).decoders)
-    earlier, latest = decoders
-    assert earlier._closed
-    assert not latest._closed
+        assert all(decoded.image is not None for *_, decoded in embed(job, paths(home)[:2]))
+        started.append(decoders(os.getpid()) - set().union(*started))
+    _, earlier, latest = started
+    assert earlier
+    assert all(ends(decoder) for decoder in earlier)
+    assert latest
+    assert all(is_running(decoder) for decoder in latest)
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,11 @@ def test_a_run_in_int8_is_reported_and_predicts(home: Path) -> None:
     """The report names the preset and the whole recipe; predict uses the recorded model."""
     run(home, "classify", "--clf", "logreg", *ARGUMENTS, "--out", "run")
     record = json.loads((home / "run" / "run.json").read_text())
-    assert record["recipe"]["preset"] == "fast, but size 32"
+    recipe = record["bases"][0]["recipe"]
+    assert recipe["preset"] == "fast, but size 32"
     page = (home / "run" / "report.html").read_text()
     assert "fast, but size 32" in page
-    assert record["recipe"]["quantised"] in page
+    assert recipe["quantised"] in page
     picture = str(home / "data" / "red" / "0.png")
     assert "red" in run(home, "classify.predict", "run", picture, "--cache", "cache")
     run(home, "cache", "clear", "--models", "--cache", "cache")

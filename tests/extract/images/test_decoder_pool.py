@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
@@ -13,6 +12,7 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +21,10 @@ from PIL import Image
 from extract.images import decoder_pool
 from extract.images.decoder_pool import DecoderError, DecoderPool
 from extract.images.decoding import decode
+from tests.extract.decoders import children, decoders, ends, is_running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,34 +68,16 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-def children(of: int) -> list[int]:
-    """Return the processes, zombies included, that a process has started and not waited for."""
-    found = []
-    for task in Path(f"/proc/{of}/task").iterdir():
-        with contextlib.suppress(OSError):
-            found += [int(pid) for pid in (task / "children").read_text().split()]
-    return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def ends(pid: int, seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while is_running(pid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 @pytest.fixture
 def sabotaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_pool, "_COMMAND", SABOTAGED)
+
+
+@pytest.fixture
+def running() -> Callable[[], set[int]]:
+    """Return what lists the decoders that this process has started since."""
+    before = decoders(os.getpid())
+    return lambda: decoders(os.getpid()) - before
 
 
 def test_the_pixels_are_those_of_decoding_here(tmp_path: Path) -> None:
@@ -175,7 +161,9 @@ def test_a_decoder_that_sends_nonsense_is_replaced(
         assert pool(path).image is not None
 
 
-def test_a_decoder_killed_while_it_decodes_loses_that_image(tmp_path: Path) -> None:
+def test_a_decoder_killed_while_it_decodes_loses_that_image(
+    tmp_path: Path, running: Callable[[], set[int]]
+) -> None:
     """SIGSEGV from outside, in the middle of a large image: no stand-in for any part."""
     large = tmp_path / "large.png"
     Image.new("RGB", (7000, 7000), (1, 2, 3)).save(large, compress_level=1)
@@ -183,16 +171,16 @@ def test_a_decoder_killed_while_it_decodes_loses_that_image(tmp_path: Path) -> N
     killed = []
 
     def kill_when_large() -> None:
-        while not killed and decoder.process.poll() is None:
-            pages = int(Path(f"/proc/{decoder.process.pid}/statm").read_text().split()[1])
+        while not killed and is_running(decoder):
+            pages = int(Path(f"/proc/{decoder}/statm").read_text().split()[1])
             if pages * os.sysconf("SC_PAGESIZE") > 150e6:
-                decoder.process.send_signal(signal.SIGSEGV)
-                killed.append(decoder.process.pid)
+                os.kill(decoder, signal.SIGSEGV)
+                killed.append(decoder)
             time.sleep(0.001)
 
     with DecoderPool(24) as pool:
         assert pool(good).image is not None
-        decoder = next(iter(pool._all))
+        (decoder,) = running()
         thread = threading.Thread(target=kill_when_large)
         thread.start()
         lost = pool(large)
@@ -202,17 +190,22 @@ def test_a_decoder_killed_while_it_decodes_loses_that_image(tmp_path: Path) -> N
     assert (lost.image, lost.reason) == (None, "the decoder died: Segmentation fault")
 
 
-def test_a_decoder_that_dies_between_images_loses_none(tmp_path: Path) -> None:
+def test_a_decoder_that_dies_between_images_loses_none(
+    tmp_path: Path, running: Callable[[], set[int]]
+) -> None:
     """The system may kill any process to free memory; the next image is not to blame."""
     path = write(tmp_path / "a.png", picture())
     with DecoderPool(24) as pool:
         pool(path)
-        for decoder in pool._all:
-            os.kill(decoder.process.pid, signal.SIGKILL)
+        (decoder,) = running()
+        os.kill(decoder, signal.SIGKILL)
         assert pool(path).image is not None
+        assert running() != {decoder}
 
 
-def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(tmp_path: Path) -> None:
+def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(
+    tmp_path: Path, running: Callable[[], set[int]]
+) -> None:
     """DecoderPool fill in grey; what libjpeg says about it never sticks to the next image."""
     file = io.BytesIO()
     Image.open(io.BytesIO(picture())).resize((500, 400)).save(file, "JPEG")
@@ -222,7 +215,7 @@ def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(tmp_path: Path) -> None
     with DecoderPool(24) as pool:
         assert pool(cut).reason == "damaged JPEG: a part of the picture is missing"
         assert pool(whole).image is not None
-        assert len(pool._all) == 1
+        assert len(running()) == 1
 
 
 @pytest.mark.usefixtures("sabotaged")
@@ -248,27 +241,27 @@ def test_the_size_limit_holds_in_opencv_too(
         assert pool(path).image is not None
 
 
-def test_as_many_decoders_as_callers(tmp_path: Path) -> None:
+def test_as_many_decoders_as_callers(tmp_path: Path, running: Callable[[], set[int]]) -> None:
     """None is started before the first image, and one that is idle is used again."""
     path = write(tmp_path / "a.png", picture())
     with DecoderPool(24) as pool:
-        assert not pool._all
+        assert not running()
         threads = [threading.Thread(target=pool, args=[path]) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert 1 <= len(pool._all) <= 3
-        pids = {decoder.process.pid for decoder in pool._all}
+        started = running()
+        assert 1 <= len(started) <= 3
         for _ in range(5):
             pool(path)
-        assert {decoder.process.pid for decoder in pool._all} == pids
+        assert running() == started
 
 
 @pytest.mark.usefixtures("sabotaged")
 def test_closing_leaves_no_process(tmp_path: Path) -> None:
     """Neither an idle one nor one at work is left, not even as a zombie."""
-    before = set(children(os.getpid()))
+    before = children(os.getpid())
     busy = write(tmp_path / "b.png", picture() + b"sleep")
     with DecoderPool(24) as pool:
         thread = threading.Thread(target=pool, args=[busy])
@@ -278,7 +271,7 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
         started = time.monotonic()
     thread.join()
     assert time.monotonic() - started < 5
-    assert set(children(os.getpid())) <= before
+    assert children(os.getpid()) <= before
 
 
 def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
@@ -291,16 +284,18 @@ def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
     assert children(os.getpid()) == before
 
 
-def test_a_decoder_knows_nothing_of_tensorflow_and_ignores_ctrl_c(tmp_path: Path) -> None:
+def test_a_decoder_knows_nothing_of_tensorflow_and_ignores_ctrl_c(
+    tmp_path: Path, running: Callable[[], set[int]]
+) -> None:
     """What it has loaded is OpenCV; an interrupt for the whole group does not end it."""
     with DecoderPool(24) as pool:
         pool(write(tmp_path / "a.png", picture()))
-        (decoder,) = pool._all
-        loaded = Path(f"/proc/{decoder.process.pid}/maps").read_text()
-        os.kill(decoder.process.pid, signal.SIGINT)
+        (decoder,) = running()
+        loaded = Path(f"/proc/{decoder}/maps").read_text()
+        os.kill(decoder, signal.SIGINT)
         assert pool(tmp_path / "a.png").image is not None
-        assert pool._all == {decoder}
-        assert os.getpgid(decoder.process.pid) != os.getpgid(0)
+        assert running() == {decoder}
+        assert os.getpgid(decoder) != os.getpgid(0)
     assert "cv2" in loaded
     assert not any(name in loaded for name in ("tensorflow", "sklearn", "keras"))
 
@@ -359,15 +354,14 @@ def test_no_decoder_outlives_a_killed_program(tmp_path: Path, end: bytes) -> Non
         pool = decoder_pool.DecoderPool(24)
         pool.__enter__()
         threading.Thread(target=pool, args=[Path({str(path)!r})]).start()
-        while not pool._all:
-            time.sleep(0.01)
-        print([decoder.process.pid for decoder in pool._all][0], flush=True)
         time.sleep(100)
         """,
     )
-    assert process.stdout is not None
-    pid = int(process.stdout.readline())
-    time.sleep(0.3)
+    while not (found := decoders(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    (pid,) = found
+    time.sleep(0.5)  # so that it has the image that it hangs at
     assert is_running(pid)
     process.kill()
     process.communicate()

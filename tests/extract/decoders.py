@@ -1,0 +1,44 @@
+"""The processes that decode images, as the system lists them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+
+def children(of: int) -> set[int]:
+    """Return the processes, zombies included, that a process has started and not waited for."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{of}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
+
+
+def decoders(of: int) -> set[int]:
+    """Return those of a process's children that decode images."""
+    found = set()
+    for pid in children(of):
+        with contextlib.suppress(OSError):
+            if b"decoder_pool" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def ends(pid: int, seconds: float = 20) -> bool:
+    """Wait for a process to end; return whether it has."""
+    deadline = time.monotonic() + seconds
+    while is_running(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
