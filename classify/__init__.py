@@ -9,21 +9,45 @@ from classify.errors import ClassifierError, ModelError
 
 if TYPE_CHECKING:
     from classify.auditing.audit import AuditResult, audit
+    from classify.estimators.centroid import Centroid
+    from classify.estimators.logreg import LogReg
+    from classify.estimators.nearest import Nearest
+    from classify.estimators.svm import SVM
+    from classify.experiment.compare import compare
+    from classify.networks.cnn import ScratchCNN
+    from classify.networks.dense import DenseHead
+    from classify.networks.finetune import FineTune
     from classify.serving.model import Model, load_model
 
 __all__ = [
+    "SVM",
     "AuditResult",
+    "Centroid",
     "ClassifierError",
+    "DenseHead",
+    "FineTune",
+    "LogReg",
     "Model",
     "ModelError",
+    "Nearest",
+    "ScratchCNN",
     "audit",
+    "compare",
     "load_model",
 ]
 
 _LAZY = {
     "AuditResult": "classify.auditing.audit",
+    "Centroid": "classify.estimators.centroid",
+    "DenseHead": "classify.networks.dense",
+    "FineTune": "classify.networks.finetune",
+    "LogReg": "classify.estimators.logreg",
     "Model": "classify.serving.model",
+    "Nearest": "classify.estimators.nearest",
+    "SVM": "classify.estimators.svm",
+    "ScratchCNN": "classify.networks.cnn",
     "audit": "classify.auditing.audit",
+    "compare": "classify.experiment.compare",
     "load_model": "classify.serving.model",
 }
 """Imported on first use, because scikit-learn takes over a second to import."""

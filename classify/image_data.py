@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from classify.errors import ClassifierError
 from extract.datasets.dataset import Dataset, Item
 from extract.datasets.load import load_unsplit
 from extract.options import Options
-from toolkit.addresses import as_path, is_remote
+from toolkit.addresses import as_path, is_remote, sort_key
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from extract.embedder import Embedder
@@ -79,9 +84,41 @@ def as_options(embedder: Embedder | None, *, seed: int = 0) -> Options:
     )
 
 
+def check_labels(y: Any) -> list[str]:
+    """Return labels as text.
+
+    Raises
+    ------
+    ClassifierError
+        If they are not a list of single values, or one is missing.
+    """
+    values = np.asarray(y, dtype=object)
+    if values.ndim != 1:
+        raise ClassifierError(
+            f"expected labels as a list, with one label for each sample, found shape {values.shape}"
+        )
+    for row, value in enumerate(values):
+        if _is_missing(value):
+            raise ClassifierError(f"the label of row {row} is missing; leave the row out")
+    return [str(value) for value in values]
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value
+    try:
+        return value is None or bool(value != value)  # NaN differs from itself
+    except (TypeError, ValueError):  # pandas.NA
+        return True
+
+
 def _from_paths(paths: Any, labels: Any) -> Dataset:
-    files = [path if isinstance(path, Path) else as_path(str(path)) for path in paths]
-    names = [str(label) for label in labels]
+    if isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable):
+        raise ClassifierError(
+            f"expected a list of paths of images with their labels, found {paths!r} as paths"
+        )
+    files = [_image_path(path, row) for row, path in enumerate(paths)]
+    names = check_labels(labels)
     if len(files) != len(names):
         raise ClassifierError(
             f"expected one label for each image, found {len(files):,} paths and {len(names):,} "
@@ -89,8 +126,26 @@ def _from_paths(paths: Any, labels: Any) -> Dataset:
         )
     if not files:
         raise ClassifierError("expected paths of images with their labels, found none")
-    items = tuple(Item(file, name, None) for file, name in zip(files, names, strict=True))
-    return Dataset("images", _common_folder(files), items)
+    twice = [str(file) for file, number in Counter(files).items() if number > 1]
+    if twice:
+        raise ClassifierError(
+            f"expected each path once, found {plural(len(twice), 'path')} several times, for "
+            f"example {twice[0]}"
+        )
+    items = [Item(file, name, None) for file, name in zip(files, names, strict=True)]
+    items.sort(key=lambda item: sort_key(item.path))
+    return Dataset("images", _common_folder(files), tuple(items))
+
+
+def _image_path(path: Any, row: int) -> Path:
+    if isinstance(path, Path):
+        return path
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise ClassifierError(
+            f"expected the path of an image in row {row}, found {type(path).__name__}; save images "
+            "in memory as files, or pass their embeddings"
+        )
+    return as_path(str(path))
 
 
 def _common_folder(files: list[Path]) -> Path:

@@ -47,8 +47,10 @@ class WrappedClassifier(Classifier):
 
     @property
     def title(self) -> str:  # type: ignore[override]  # the others know it before they are made
-        """The class's name."""
-        return f"{type(self.estimator).__name__} on frozen features"
+        """The name of the class, or of the classes of a pipeline's steps."""
+        steps = [step for _, step in getattr(self.estimator, "steps", [("", self.estimator)])]
+        names = [type(step).__name__ for step in steps if not isinstance(step, str)]
+        return f"{' + '.join(names)} on frozen features"
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
         """Train a copy of the classifier.

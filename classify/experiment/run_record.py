@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from classify.environment import machine, versions
 from classify.experiment import recording
-from classify.experiment.features import ImageFeatures
+from classify.experiment.features import ArrayFeatures, ImageFeatures
 from reports import record
 from reports.picture_records import PictureRecord
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from classify.experiment.run import PartialResults
     from extract.options import Options
     from extract.prepare import Prepared
+
+
+GIVEN = "given as an array"
+"""The base of embeddings that the caller has computed."""
 
 
 def record_run(
@@ -52,7 +56,7 @@ def record_run(
         seed=seed,
         data=record.Data(
             name=first.dataset.name,
-            root=str(first.dataset.root),
+            root=str(first.dataset.root) if isinstance(first, ImageFeatures) else "",
             classes=first.classes,
             train_counts=first.counts("train"),
             test_counts=first.counts("test"),
@@ -105,10 +109,22 @@ def _compare(
 
 def _bases(features: Sequence[Features]) -> list[record.Base]:
     """Return the records of all bases, those that only go up to a lower layer last."""
+    if isinstance(features[0], ArrayFeatures):
+        return [_given_base(features[0])]
     of_images = [one for one in features if isinstance(one, ImageFeatures)]
     whole = [_base(one.prepared, one.options) for one in of_images]
     lower = [_lower_base(one.lower, one.options) for one in of_images if one.lower is not None]
     return whole + lower
+
+
+def _given_base(features: ArrayFeatures) -> record.Base:
+    """Return the record of embeddings that the caller has computed."""
+    n_samples, n_features = (len(features.dataset), features.embeddings("train").shape[1])
+    return record.Base(
+        GIVEN,
+        {"embeddings": GIVEN, "n_features": n_features},
+        record.ExtractionSummary(n_samples, cached=0, computed=0, quarantined=0, seconds=0.0),
+    )
 
 
 def _lower_base(prepared: Prepared, options: Options) -> record.Base:

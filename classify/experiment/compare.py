@@ -1,0 +1,274 @@
+"""`compare`: train and evaluate classifiers on the same split of the same images."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from classify.errors import ClassifierError
+from classify.experiment.candidates import candidates_of
+from classify.experiment.inputs import ArrayInputs, ImageInputs
+from classify.experiment.run import run
+from classify.experiment.settings import RunSettings, TrainingSettings
+from classify.image_data import as_dataset, as_options, check_labels
+from extract.datasets.dataset import Dataset
+from extract.embedder import Embedder
+from reports.runs import RunResults
+from toolkit.progress import as_progress
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from classify.experiment.candidates import Candidate
+    from extract.options import Options
+    from toolkit.progress import Progress
+
+TEST_SIZE = 0.2
+MAX_SEED = 2**32 - 1
+
+
+def compare(
+    data: Any,
+    embedder: Embedder | str | Sequence[Embedder | str] | None = None,
+    classifiers: Any = None,
+    *,
+    test_size: float | None = None,
+    seed: int = 0,
+    repeats: int = 1,
+    calibrate: bool = False,
+    target_precision: float | None = None,
+    learning_curve: bool = False,
+    audit: bool = False,
+    memory_limit: float | None = None,
+    dask: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool | Progress = False,
+) -> RunResults:
+    """Train classifiers on frozen embeddings, and compare them on the same test split.
+
+    The embeddings are computed once and kept in the cache. Everything that is chosen (parameters,
+    thresholds, calibration, the best classifier) is chosen on the training split; the test split
+    gives the final figures.
+
+    Parameters
+    ----------
+    data : Dataset, str, path or tuple
+        - A data set from `extract.load_dataset`, or anything that function takes: a folder, a
+          ``.csv`` or ``.zip`` file, an address, ``"shapes"``, ``"dogs-vs-cats"``.
+        - ``(paths, labels)``: image files with their labels.
+        - ``(X, y)``: embeddings, array-like of shape (n_samples, n_features), with their labels;
+          then there is no `embedder`.
+    embedder : Embedder, str or sequence of these, default=None
+        The frozen base, or the name of its backbone; several are compared with each other. None is
+        ``Embedder()``.
+    classifiers : str, estimator, tuple of (str, estimator) or sequence of these, default=None
+        Names (``"svm"``, ``"all"``, ``"logreg,svm"``), estimators of this package, or any
+        scikit-learn classifier or pipeline that has `predict_proba` or `decision_function`. None is
+        every classifier of this package that suits the data, except ``"finetune"``.
+    test_size : float, default=None
+        Share of every class that becomes the test split, where the data have none; None is 0.2.
+    seed : int, default=0
+        Draws the test split, and is added to the `random_state` of every classifier.
+    repeats : int, default=1
+        How often each classifier is trained, each time with another seed. The first is reported,
+        with the mean and standard deviation of all.
+    calibrate : bool, default=False
+        Whether to calibrate the probabilities, by cross-validation on the training split.
+    target_precision : float, default=None
+        Share of correct predictions, such as 0.99, for which a threshold is chosen: below it, the
+        prediction is left undecided.
+    learning_curve : bool, default=False
+        Whether to train on fewer images, too, to see whether more would help.
+    audit : bool, default=False
+        Whether to look for wrong data, too; see `classify.audit`.
+    memory_limit : float, default=None
+        Bytes that the embeddings of a split may take in memory. If they take more, ``"logreg"`` and
+        ``"svm"`` are trained in one pass over the embeddings on disk. None is half of the memory.
+    dask : str, default=None
+        Address of a Dask cluster that computes and trains; None is this process.
+    out : str or path, default=None
+        Folder of the run, new or empty; None is a new folder in ``runs``.
+    progress : bool or Progress, default=False
+        True shows a progress bar. A callback is called with the stage and the units done and in
+        total.
+
+    Returns
+    -------
+    reports.RunResults
+        With `results`, `predictions`, `comparisons` and `learning_curves` as data frames, `best`,
+        `folder` and `report()`. A notebook displays it as one sentence and a table.
+
+    Raises
+    ------
+    ClassifierError
+        If a parameter has a wrong type or value, there are fewer than two classes, or a class has
+        too few samples.
+    ToolkitError
+        If the data, the weights, the cache or the output folder cannot be used.
+    KeyboardInterrupt
+        After Ctrl-C; the classifiers that had finished by then are reported in the folder.
+
+    See Also
+    --------
+    classify.load_model : Predict with a model of the run.
+    reports.read_run : Read the results of an earlier run.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from classify import LogReg, compare
+    >>> iris = load_iris(return_X_y=True)
+    >>> run = compare(iris, None, [LogReg(), RandomForestClassifier()], out=mkdtemp())
+    >>> run.results["classifier"].tolist()
+    ['logreg', 'RandomForestClassifier']
+    >>> run.best
+    'logreg'
+
+    With images:
+
+    >>> from extract import Embedder, load_dataset
+    >>> data = load_dataset("my-pictures")  # doctest: +SKIP
+    >>> run = compare(data, Embedder("vgg16"), ["svm", "logreg"])  # doctest: +SKIP
+    """
+    _check_parameters(test_size, seed, repeats, target_precision)
+    settings = RunSettings(
+        repeats=repeats,
+        seed=seed,
+        calibrate=calibrate,
+        target_precision=target_precision,
+        learning_curve=learning_curve,
+        audit=audit,
+        memory_limit=memory_limit,
+    )
+    share = TEST_SIZE if test_size is None else test_size
+    with as_progress(progress) as report:
+        inputs: ArrayInputs | ImageInputs
+        if _has_embeddings(data):
+            if embedder is not None:
+                raise ClassifierError(
+                    "the data are embeddings, which need no embedder: leave it out, or pass paths "
+                    "of images"
+                )
+            inputs = ArrayInputs(*_check_embeddings(*data), test_size=share, dask=dask)
+        else:
+            options = _options(embedder, seed=seed, test_size=share, dask=dask)
+            if test_size is not None and isinstance(data, Dataset) and data.has_split:
+                raise ClassifierError(
+                    "the data set already has a test split: leave test_size out, or pass it to "
+                    "load_dataset"
+                )
+            inputs = ImageInputs(as_dataset(data, options[0], report), options)
+        folder, _ = run(
+            _candidates(classifiers, inputs),
+            inputs,
+            settings,
+            out=None if out is None else Path(out),
+            command=["classify.compare"],
+            progress=report,
+        )
+    return RunResults(folder)
+
+
+def _candidates(classifiers: Any, inputs: ArrayInputs | ImageInputs) -> list[Candidate]:
+    training = TrainingSettings()
+    if classifiers is not None:
+        return candidates_of(classifiers, training)
+    found = candidates_of("all", training)
+    if isinstance(inputs, ArrayInputs):
+        return [candidate for candidate in found if candidate.consumes == "embeddings"]
+    return found
+
+
+def _options(embedder: Any, *, seed: int, test_size: float, dask: str | None) -> list[Options]:
+    """Return the options of each base."""
+    embedders = embedder if isinstance(embedder, list | tuple) else [embedder]
+    if not embedders:
+        raise ClassifierError("expected at least one embedder, found an empty list")
+    found = []
+    for one in embedders:
+        chosen = Embedder(one) if isinstance(one, str) else one
+        if chosen is not None and not isinstance(chosen, Embedder):
+            name = one.__name__ + " (a class)" if isinstance(one, type) else type(one).__name__
+            raise ClassifierError(
+                "expected an Embedder, the name of a backbone, or a list of these as embedder, "
+                f"found {name}"
+            )
+        options = as_options(chosen, seed=seed)
+        found.append(dataclasses.replace(options, test_size=test_size, dask=dask))
+    backbones = [options.base.backbone for options in found]
+    if len(set(backbones)) < len(backbones):
+        raise ClassifierError(
+            f"expected each backbone once, found {', '.join(backbones)}; compare two settings of "
+            "one backbone in two runs"
+        )
+    return found
+
+
+def _has_embeddings(data: Any) -> bool:
+    """Return whether data are a pair of a table of numbers and labels."""
+    if not isinstance(data, tuple) or len(data) != 2:
+        return False
+    X = data[0]
+    if hasattr(X, "ndim"):
+        return bool(X.ndim != 1)
+    return bool(isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) > 0)
+
+
+def _check_embeddings(X: Any, y: Any) -> tuple[np.ndarray, list[str]]:
+    """Return embeddings as float32 ``(n_samples, n_features)`` and labels as text.
+
+    Raises
+    ------
+    ClassifierError
+        If they are something else, or their lengths differ.
+    """
+    try:
+        rows = np.asarray(X, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ClassifierError(
+            f"expected embeddings as numbers of shape (n_samples, n_features): {error}"
+        ) from error
+    if rows.ndim != 2 or not rows.size:
+        raise ClassifierError(
+            f"expected embeddings of shape (n_samples, n_features), found {rows.shape}; reshape "
+            "them, or pass paths of images"
+        )
+    wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(wrong):
+        raise ClassifierError(
+            f"the embeddings of row {wrong[0]} are not all finite numbers; leave the row out"
+        )
+    labels = check_labels(y)
+    if len(labels) != len(rows):
+        raise ClassifierError(
+            f"expected one label for each row, found {len(rows):,} rows and {len(labels):,} labels"
+        )
+    return np.ascontiguousarray(rows), labels
+
+
+def _check_parameters(test_size: Any, seed: Any, repeats: Any, target_precision: Any) -> None:
+    """Check the values of the parameters that are numbers.
+
+    Raises
+    ------
+    ClassifierError
+        If one is out of its range.
+    """
+    for name, share in (("test_size", test_size), ("target_precision", target_precision)):
+        if share is not None and not (isinstance(share, float) and 0 < share < 1):
+            raise ClassifierError(
+                f"expected a share between 0 and 1 as {name}, found {share!r}", setting=name
+            )
+    for name, number, least in (("seed", seed, 0), ("repeats", repeats, 1)):
+        whole = hasattr(number, "__index__") and not isinstance(number, bool)
+        if not whole or not least <= number <= MAX_SEED:
+            raise ClassifierError(
+                f"expected a whole number from {least} to {MAX_SEED:,} as {name}, found {number!r}",
+                setting=name,
+            )

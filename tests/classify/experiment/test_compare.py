@@ -1,0 +1,353 @@
+"""`classify.compare` as a notebook uses it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Perceptron
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+
+from classify import SVM, Centroid, ClassifierError, LogReg, Nearest, ScratchCNN, compare
+from extract import Embedder, load_dataset
+from extract.errors import DataError
+from reports import read_run
+from tests.commands import python
+
+if TYPE_CHECKING:
+    from reports import RunResults
+
+EARLIER = Path(__file__).parents[2] / "data" / "earlier-run"
+
+
+def blobs(n_samples: int = 90, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return three classes that overlap a little, with 20 features."""
+    rng = np.random.default_rng(seed)
+    y = np.array(["a", "b", "c"])[np.arange(n_samples) % 3]
+    X = rng.normal(size=(n_samples, 20)) + 2 * (y[:, None] == np.array(["a", "b", "c"])).repeat(
+        [7, 7, 6], axis=1
+    )
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
+    """Ours by name and as estimators, one of scikit-learn's, and a pipeline."""
+    classifiers = [
+        "centroid",
+        LogReg(),
+        LogReg(C=0.1),
+        make_pipeline(StandardScaler(), SVC()),
+        ("forest", RandomForestClassifier(5, random_state=7)),
+    ]
+    return compare(
+        blobs(), None, classifiers,
+        repeats=2, calibrate=True, target_precision=0.9, learning_curve=True,
+        out=tmp_path_factory.mktemp("run"),
+    )  # fmt: skip
+
+
+NAMES = ["centroid", "logreg", "logreg-2", "Pipeline", "forest"]
+
+
+def test_names_and_estimators_are_compared(run: RunResults) -> None:
+    """Each has a unique name, in the order in which they were given."""
+    assert run.results["classifier"].tolist() == NAMES
+    assert run.results["accuracy"].min() > 0.7
+    assert run.record.results[2].params["C"] == 0.1
+    assert run.record.results[3].title == "StandardScaler + SVC on frozen features"
+
+
+def test_its_tables_are_data_frames(run: RunResults) -> None:
+    """Predictions of every test sample, pairs of classifiers, learning curves."""
+    n_test = sum(run.record.data.test_counts)
+    assert len(run.predictions) == n_test * len(NAMES)
+    assert set(run.predictions["true"]) == {"a", "b", "c"}
+    assert len(run.comparisons) == 10
+    assert set(run.learning_curves["classifier"]) == set(NAMES)
+
+
+def test_the_best_is_chosen_by_validation(run: RunResults) -> None:
+    """Only the searched ones can be; the test split plays no part."""
+    assert run.best == "logreg"
+
+
+def test_everything_else_that_was_asked_for_is_recorded(run: RunResults) -> None:
+    """Repeats, calibration and threshold."""
+    for result in run.record.results:
+        assert len(result.repeats) == 2
+        assert result.sigmoids
+        assert result.uncalibrated is not None
+
+
+def test_the_report_of_embeddings_shows_no_pictures(run: RunResults) -> None:
+    """There are none to show, and none could be set aside."""
+    page = run.report().read_text(encoding="utf-8")
+    assert "StandardScaler + SVC on frozen features" in page
+    assert 'id="mistakes"' not in page
+    assert 'id="quarantine"' not in page
+    assert 'href="#mistakes"' not in page
+    assert "given as an array" in page
+
+
+def test_an_earlier_run_is_read_again(run: RunResults) -> None:
+    """`reports.read_run` gives the same tables."""
+    again = read_run(run.folder)
+    pd.testing.assert_frame_equal(again.results, run.results)
+    pd.testing.assert_frame_equal(again.predictions, run.predictions)
+
+
+def test_an_estimator_is_trained_as_it_is_given(tmp_path: Path) -> None:
+    """With its own parameters and its own seed; it is copied, not trained itself."""
+    X, y = blobs()
+    forest = RandomForestClassifier(5, random_state=3)
+    first = compare((X, y), None, forest, out=tmp_path / "first")
+    second = compare((X, y), None, clone_with_seed(forest, 3), out=tmp_path / "second")
+    other = compare((X, y), None, clone_with_seed(forest, 4), out=tmp_path / "other")
+    pd.testing.assert_frame_equal(first.predictions, second.predictions)
+    assert not first.predictions.equals(other.predictions)
+    assert not hasattr(forest, "estimators_")
+
+
+def clone_with_seed(forest: RandomForestClassifier, seed: int) -> RandomForestClassifier:
+    return RandomForestClassifier(**forest.get_params() | {"random_state": seed})
+
+
+def test_the_same_seed_gives_the_same_figures(tmp_path: Path) -> None:
+    """And another one another split."""
+    runs = [
+        compare(blobs(), None, "centroid", seed=seed, out=tmp_path / str(i))
+        for i, seed in enumerate((5, 5, 6))
+    ]
+    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+    assert set(runs[0].predictions["path"]) != set(runs[2].predictions["path"])
+
+
+def test_equal_rows_are_in_the_same_split(tmp_path: Path) -> None:
+    """A copy of a training sample would make the test too easy."""
+    X, y = blobs()
+    run = compare((np.vstack([X, X]), np.hstack([y, y])), None, "centroid", out=tmp_path)
+    rows = sorted(int(path.removeprefix("row-")) for path in run.predictions["path"])
+    assert [row + 90 for row in rows if row < 90] == [row for row in rows if row >= 90]
+
+
+def test_tables_lists_and_numbers_as_labels_are_taken(tmp_path: Path) -> None:
+    """A DataFrame and a Series, lists of lists, integers: classes are always text."""
+    X, y = blobs()
+    codes = np.searchsorted(["a", "b", "c"], y)
+    frames = (pd.DataFrame(X), pd.Series(codes))
+    for i, data in enumerate((frames, (X.tolist(), codes.tolist()))):
+        run = compare(data, None, "centroid", out=tmp_path / str(i))
+        assert run.record.data.classes == ["0", "1", "2"]
+
+
+def test_a_run_gets_a_new_folder_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In `runs`, as on the command line."""
+    monkeypatch.chdir(tmp_path)
+    run = compare(blobs(), None, [Centroid(), Nearest()])
+    assert run.folder.parent == Path("runs")
+    assert run.folder.name.endswith("-centroid+nearest")
+
+
+def test_progress_is_reported(tmp_path: Path) -> None:
+    """A callback hears of every stage."""
+    stages = []
+    compare(blobs(), None, SVM(), out=tmp_path, progress=lambda stage, *_: stages.append(stage))
+    assert any("SVM" in stage for stage in stages)
+
+
+class Interrupted(LogisticRegression):  # type: ignore[misc]  # scikit-learn is untyped
+    """A classifier during whose training somebody presses Ctrl-C."""
+
+    def fit(self, *_: Any) -> Any:
+        raise KeyboardInterrupt
+
+
+class Faulty(LogisticRegression):  # type: ignore[misc]  # scikit-learn is untyped
+    """A classifier with a bug."""
+
+    def fit(self, *_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    """The message says where it is."""
+    with pytest.raises(KeyboardInterrupt, match=r"stopped: 1 classifier is reported in .*out"):
+        compare(blobs(), None, ["centroid", Interrupted(), "nearest"], out=tmp_path / "out")
+    run = read_run(tmp_path / "out")
+    assert run.results["classifier"].tolist() == ["centroid"]
+    assert run.report().exists()
+
+
+def test_an_error_keeps_what_is_finished(tmp_path: Path) -> None:
+    """It has a note of where that is."""
+    with pytest.raises(RuntimeError, match="a bug") as caught:
+        compare(blobs(), None, ["centroid", "nearest", Faulty()], out=tmp_path / "out")
+    assert caught.value.__notes__ == [f"2 classifiers are reported in {tmp_path / 'out'}"]
+    assert len(read_run(tmp_path / "out").results) == 2
+
+
+def test_a_run_that_came_to_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    """Neither after an error nor after Ctrl-C."""
+    with pytest.raises(RuntimeError):
+        compare(blobs(), None, Faulty(), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+X, Y = blobs()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"data": (X, Y[:-1])}, "one label for each row, found 90 rows and 89 labels"),
+        ({"data": (X, ["a"] * 90)}, "at least two classes to tell apart, found one: 'a'"),
+        ({"data": (X, ["a"] * 89 + ["b"])}, "class 'b' has too few images"),
+        ({"data": (X, [*Y[:-1], None])}, "the label of row 89 is missing"),
+        ({"data": (X, [*Y[:-1], np.nan])}, "the label of row 89 is missing"),
+        ({"data": (X, np.stack([Y, Y], axis=1))}, r"found shape \(90, 2\)"),
+        ({"data": (np.where(X > 3, np.nan, X), Y)}, r"row \d+ are not all finite numbers"),
+        ({"data": (X.reshape(90, 4, 5), Y)}, r"shape \(n_samples, n_features\), found \(90, 4, 5"),
+        ({"data": (np.array([["x"]] * 90), Y)}, "expected embeddings as numbers"),
+        ({"data": 5}, "found int"),
+        ({"data": [X, Y]}, "found list"),
+        ({"data": ("a.jpg", ["a"])}, "expected a list of paths of images"),
+        ({"data": (["a.jpg"], ["a", "b"])}, "found 1 path"),
+        ({"data": (["a.jpg", 3], ["a", "b"])}, "the path of an image in row 1, found int"),
+        ({"data": (["a.jpg", "a.jpg"], ["a", "b"])}, "each path once, found 1 path several times"),
+        ({"embedder": Embedder()}, "the data are embeddings, which need no embedder"),
+        ({"data": "shapes", "embedder": StandardScaler()}, "as embedder, found StandardScaler"),
+        ({"data": "shapes", "embedder": Embedder}, r"found Embedder \(a class\)"),
+        ({"data": "shapes", "embedder": []}, "found an empty list"),
+        ({"data": "shapes", "embedder": ["vgg16", "vgg16"]}, "each backbone once"),
+        ({"classifiers": "logreq"}, "unknown classifier 'logreq' .did you mean logreg"),
+        ({"classifiers": []}, "no classifier is given"),
+        ({"classifiers": 5}, "names, estimators or a list of these, found int"),
+        ({"classifiers": [5]}, "int is not a classifier"),
+        ({"classifiers": SVC}, r"expected an instance; write SVC\(\)"),
+        ({"classifiers": [SVM]}, r"expected an instance; write SVM\(\)"),
+        ({"classifiers": [SVR()]}, "SVR is not a classifier"),
+        ({"classifiers": [("a/b", SVC())]}, "cannot be called 'a/b'"),
+        ({"classifiers": [ScratchCNN()]}, "cnn is trained on images, but the data are embeddings"),
+        ({"classifiers": "finetune"}, "finetune is trained on images"),
+        ({"audit": True}, "the audit looks at images"),
+        ({"test_size": 2}, "a share between 0 and 1 as test_size, found 2"),
+        ({"target_precision": 99}, "as target_precision, found 99"),
+        ({"repeats": 0}, "as repeats, found 0"),
+        ({"seed": -1}, "as seed, found -1"),
+    ],
+)
+def test_what_cannot_be_compared_is_a_clear_error(
+    tmp_path: Path, arguments: dict[str, Any], words: str
+) -> None:
+    """Before anything is computed or written."""
+    keywords = {"data": (X, Y), "classifiers": "centroid", "out": tmp_path / "out"} | arguments
+    with pytest.raises((ClassifierError, DataError), match=words):
+        compare(**keywords)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_classifier_without_probabilities_is_refused(tmp_path: Path) -> None:
+    """Decision values do as well."""
+    assert len(compare((X, Y), None, Perceptron(), out=tmp_path / "out").results) == 1
+
+    class Silent(LogisticRegression):  # type: ignore[misc]  # scikit-learn is untyped
+        predict_proba = decision_function = property()
+
+    with pytest.raises(ClassifierError, match="neither predict_proba nor decision_function"):
+        compare((X, Y), None, Silent(), out=tmp_path / "silent")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with pictures whose embeddings are in its cache."""
+    folder = tmp_path_factory.mktemp("earlier") / "home"
+    shutil.copytree(EARLIER, folder)
+    return folder
+
+
+@pytest.fixture
+def embedder(home: Path) -> Embedder:
+    """Return the embedder of that cache."""
+    return Embedder(
+        "mobilenet:alpha=0.25", size=64, pooling="avg",
+        weights=str(home / "mobilenet.weights.h5"), cache=home / "cache",
+    )  # fmt: skip
+
+
+def test_a_data_set_keeps_its_own_split(home: Path, embedder: Embedder, tmp_path: Path) -> None:
+    """A share of test images beside it is an error."""
+    data = load_dataset(home / "pictures", cache=home / "cache")
+    run = compare(data, embedder, "centroid", audit=True, out=tmp_path / "out")
+    assert run.record.data.test_counts == [9, 8, 8]
+    assert run.record.audit is not None
+    assert 'id="mistakes"' in run.report().read_text(encoding="utf-8")
+    with pytest.raises(ClassifierError, match="already has a test split"):
+        compare(data, embedder, "centroid", test_size=0.5, out=tmp_path / "again")
+
+
+def test_paths_and_labels_are_split_by_content(
+    home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
+    """In any order, with the share that was asked for; what is no image is set aside."""
+    data = load_dataset(home / "pictures", cache=home / "cache")
+    pairs = [*zip(data.train.paths, data.train.labels, strict=True),
+             *zip(data.test.paths, data.test.labels, strict=True)]  # fmt: skip
+    runs = []
+    for i, order in enumerate((pairs, pairs[::-1])):
+        paths, labels = zip(*order, strict=True)
+        runs.append(
+            compare((paths, labels), embedder, "centroid", test_size=0.3, out=tmp_path / str(i))
+        )
+    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+    assert 15 <= sum(runs[0].record.data.test_counts) <= 27
+    assert [item.path for item in runs[0].record.quarantine] == ["test/star/broken.jpg"]
+
+
+def test_an_embedder_and_a_network_of_another_base_do_not_fit(
+    home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
+    """The parameters of the part that is trained come from the embedder."""
+    from classify import FineTune
+
+    with pytest.raises(ClassifierError, match=r"FineTune has size=96, but .* computed with 64"):
+        compare(home / "pictures", embedder, FineTune(size=96), out=tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_the_public_face(home: Path) -> None:
+    """A notebook's whole job in a few lines, without TensorFlow, as everything is in the cache."""
+    code = """
+import sys
+from sklearn.ensemble import RandomForestClassifier
+from classify import compare, audit, load_model, LogReg, SVM, DenseHead
+from extract import Embedder, load_dataset
+from reports import read_run
+
+data = load_dataset("pictures", test_size=0.2, seed=0)
+embed = Embedder("mobilenet:alpha=0.25", size=64, pooling="avg", weights="mobilenet.weights.h5")
+run = compare(data, embed, [SVM(), LogReg(), RandomForestClassifier(50)], repeats=3)
+assert "test images" in run._repr_html_()
+assert run.results["classifier"].tolist() == ["svm", "logreg", "RandomForestClassifier"]
+assert len(run.predictions) == 75 and len(run.comparisons) == 3
+assert run.report().stat().st_size > 10_000
+found = audit(data, embed)
+assert len(found.copies) == 2
+assert "tensorflow" not in sys.modules
+model = load_model(run.folder)
+print(run.best, model.predict(["pictures/test/disc/001.jpg"]))
+assert read_run(run.folder).best == run.best
+"""
+    (home / "face.py").write_text(code)
+    done = python("face.py", cwd=home, FROZEN_FEATURES_CACHE="cache")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("['disc']")
