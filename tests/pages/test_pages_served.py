@@ -177,10 +177,8 @@ def test_no_rule_of_accessibility_is_broken(
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
-def test_a_server_that_has_gone_is_told_of(
-    browser: Any, server: str, photographs: list[Path]
-) -> None:
-    """It says so, and the rest of the page works."""
+def test_a_stopped_server_is_reported(browser: Any, server: str, photographs: list[Path]) -> None:
+    """The message says what to check."""
     from playwright.sync_api import expect
 
     context = browser.new_context()
