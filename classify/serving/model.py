@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify import persistence
-from classify.serving.inputs import check_rows, resize
 from classify.serving.prediction import Prediction, find_result, is_undecided, predict_proba
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
+from extract.images.decoding import resize
+from extract.images.inputs import read_inputs
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
 from reports.reading import read_record
 from toolkit.progress import Progress, as_progress
@@ -153,12 +154,22 @@ class Model:
         ToolkitError
             If the cache cannot be used.
         """
-        rows = check_rows([images] if isinstance(images, str | os.PathLike) else images)
-        if isinstance(rows[0], np.ndarray):
-            features = self._features_of_pixels(resize(rows, self.base.recipe.size))
-        else:
-            features = self._features_of_files(rows)
-        return self.probabilities(features)
+        is_one_path = isinstance(images, str | os.PathLike)
+        rows = read_inputs(
+            [images] if is_one_path else images, self._reading.max_pixels, addresses=True
+        )
+        pixels = [row for row in rows if isinstance(row, np.ndarray)]
+        files = [row for row in rows if not isinstance(row, np.ndarray)]
+        if pixels and files:
+            raise ImageError(
+                "expected either paths or images in memory in all rows, found both; predict the "
+                "ones and the others"
+            )
+        if files:
+            return self.probabilities(self._features_of_files(files))
+        size = self.base.recipe.size
+        squares = np.stack([resize(image, size) for image in pixels])
+        return self.probabilities(self._features_of_pixels(squares))
 
     def predict_files(self, files: Sequence[Path]) -> list[Prediction]:
         """Classify image files; files that cannot be used as images get a reason instead.

@@ -233,8 +233,12 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     -------
     numpy.ndarray of uint8, shape (size, size, 3)
     """
+    import numpy as np
+
     cv2 = _opencv()
-    square: np.ndarray = cv2.resize(image, (size, size), interpolation=cv2.INTER_LANCZOS4)
+    square: np.ndarray = cv2.resize(
+        np.ascontiguousarray(image), (size, size), interpolation=cv2.INTER_LANCZOS4
+    )
     return square
 
 

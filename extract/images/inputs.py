@@ -12,7 +12,7 @@ import numpy as np
 
 from extract.errors import DataError, ImageError
 from extract.images.decoding import MAX_PIXELS
-from toolkit.addresses import is_address
+from toolkit.addresses import as_path, is_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+_SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _EXPECTED = "expected the path of an image file, a PIL image or a uint8 array (height, width, 3)"
 
 
-def read_inputs(X: Any, max_pixels: int = MAX_PIXELS) -> list[Path | NDArray[np.uint8]]:
+def read_inputs(
+    X: Any, max_pixels: int = MAX_PIXELS, *, addresses: bool = False
+) -> list[Path | NDArray[np.uint8]]:
     """Return one path or array of pixels for each row of `X`.
 
     Parameters
@@ -34,6 +37,8 @@ def read_inputs(X: Any, max_pixels: int = MAX_PIXELS) -> list[Path | NDArray[np.
         width, 3) in RGB.
     max_pixels : int, default=50 million
         Width times height up to which an image in memory is accepted.
+    addresses : bool, default=False
+        Whether addresses (``s3://bucket/a.jpg``) are accepted as paths are.
 
     Returns
     -------
@@ -57,7 +62,9 @@ def read_inputs(X: Any, max_pixels: int = MAX_PIXELS) -> list[Path | NDArray[np.
     extract.errors.ImageError: row 0: expected the path of an image file, a PIL image or a uint8 \
 array (height, width, 3), found a missing value (None)
     """
-    return [_read_element(element, row, max_pixels) for row, element in enumerate(_rows(X))]
+    return [
+        _read_element(element, row, max_pixels, addresses) for row, element in enumerate(_rows(X))
+    ]
 
 
 def image_digest(pixels: NDArray[np.uint8]) -> str:
@@ -116,13 +123,16 @@ def _rows_of_array(X: NDArray[Any]) -> Any:
     )
 
 
-def _read_element(element: Any, row: int, max_pixels: int) -> Path | NDArray[np.uint8]:
+def _read_element(
+    element: Any, row: int, max_pixels: int, addresses: bool
+) -> Path | NDArray[np.uint8]:
     if isinstance(element, np.ndarray):
         return _check_pixels(element, row, max_pixels)
     if _is_pil_image(element):
         return _pixels_of_pil(element, row, max_pixels)
-    if isinstance(element, str | os.PathLike) and element:
-        return _read_path(element, row)
+    is_path = isinstance(element, str | os.PathLike) or hasattr(element, "fs")  # as UPath has
+    if is_path and str(element):
+        return _read_path(element, row, addresses)
     if isinstance(element, bytes):
         raise ImageError(
             f"row {row}: {_EXPECTED}, found bytes; open an encoded image with "
@@ -131,8 +141,10 @@ def _read_element(element: Any, row: int, max_pixels: int) -> Path | NDArray[np.
     raise ImageError(f"row {row}: {_EXPECTED}, found {_describe(element)}")
 
 
-def _read_path(element: str | os.PathLike[str], row: int) -> Path:
+def _read_path(element: str | os.PathLike[str], row: int, addresses: bool) -> Path:
     if is_address(str(element)):
+        if addresses:
+            return as_path(str(element))
         raise ImageError(
             f"row {row}: expected a file on this machine, found the address {str(element)!r}; "
             "download it first, or read the data set with extract.load_dataset"
@@ -184,14 +196,17 @@ def _pixels_of_pil(image: Any, row: int, max_pixels: int) -> NDArray[np.uint8]:
     """Return the pixels in RGB, turned by the EXIF orientation and without alpha, as in a file."""
     from PIL import ImageOps
 
-    if image.mode not in _EIGHT_BIT_MODES:
+    if image.mode not in _EIGHT_BIT_MODES | _SIXTEEN_BIT_MODES:
         raise ImageError(
-            f"row {row}: expected a PIL image of 8 bits, found the mode {image.mode!r}; scale it "
-            "and convert it to RGB"
+            f"row {row}: expected a PIL image of 8 or 16 bits, found the mode {image.mode!r}, "
+            "whose range is not known; scale it and convert it to RGB"
         )
     _check_size(image.width, image.height, row, max_pixels)
     try:
         upright: Any = ImageOps.exif_transpose(image)
+        if upright.mode in _SIXTEEN_BIT_MODES:  # Pillow would clip all values above 255
+            grey = (np.asarray(upright) >> 8).astype(np.uint8)
+            return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
         return np.asarray(upright.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"row {row}: the PIL image cannot be decoded: {error}") from error

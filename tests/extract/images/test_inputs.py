@@ -6,12 +6,15 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from extract.datasets.shapes import draw_image, encode_jpeg
 from extract.errors import DataError, ImageError
+from extract.images.decoding import decode, resize
 from extract.images.inputs import image_digest, read_inputs
 
 if TYPE_CHECKING:
@@ -84,6 +87,40 @@ def test_a_pil_image_is_turned_upright_and_loses_its_alpha() -> None:
     assert pixels[0, 0].tolist() == [1, 2, 3]  # type: ignore[index]
 
 
+def test_a_pil_image_of_any_other_mode_gets_three_channels() -> None:
+    """Grey, 16 bits and a palette become RGB."""
+    deep = Image.fromarray(np.full((2, 3), 0x8040, np.uint16))
+    (pixels,) = read_inputs([deep])
+    assert (pixels == 0x80).all()
+    for mode in ("L", "RGBA", "P", "CMYK"):
+        (pixels,) = read_inputs([Image.new(mode, (3, 2))])
+        assert pixels.shape == (2, 3, 3)  # type: ignore[union-attr]
+
+
+def test_a_damaged_pil_image_is_an_error_that_names_its_row() -> None:
+    """Pillow decodes a file when its pixels are first used."""
+    opened = Image.open(io.BytesIO(encode_jpeg(draw_image("test", 0))[:700]))
+    with pytest.raises(ImageError, match="row 0: the PIL image cannot be decoded"):
+        read_inputs([opened])
+
+
+def test_an_image_in_memory_has_the_pixels_of_its_file() -> None:
+    """As an array, and as a PIL image."""
+    image = draw_image("test", 0)
+    data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
+    for pixels in read_inputs([image, Image.open(io.BytesIO(data))]):
+        assert isinstance(pixels, np.ndarray)
+        np.testing.assert_array_equal(resize(pixels, 48), decode(data, 48))
+
+
+def test_addresses_are_paths_on_request() -> None:
+    pytest.importorskip("upath")
+    (address,) = read_inputs(["memory://pictures/a.jpg"], addresses=True)
+    assert read_inputs([address], addresses=True) == [address]
+    with pytest.raises(ImageError, match=r"found the address 'memory:"):
+        read_inputs([address])
+
+
 @pytest.mark.parametrize(
     ("X", "words"),
     [
@@ -124,7 +161,7 @@ def test_another_container_is_an_error_that_says_what_was_expected(X: Any, words
         (np.zeros((0, 5, 3), np.uint8), "found 5 x 0"),
         (np.zeros((9, 9, 3), np.uint8), "expected an image of 1 to 80 pixels, found 9 x 9"),
         (Image.new("RGB", (9, 9)), "expected an image of 1 to 80 pixels, found 9 x 9"),
-        (Image.new("I;16", (2, 2)), "found the mode 'I;16'"),
+        (Image.new("F", (2, 2)), "found the mode 'F', whose range is not known"),
     ],
 )
 def test_an_element_that_is_no_image_is_an_error_that_names_its_row(
