@@ -77,7 +77,7 @@ def after_readme(home: Path) -> Path:
 def folder(after_readme: Path, tmp_path: Path) -> Path:
     """Return a copy of that directory for one page, its cache included."""
     folder, weights = tmp_path / "home", Path("cache", "weights")
-    ignored = shutil.ignore_patterns("runs", "leases", "weights")
+    ignored = shutil.ignore_patterns("leases", "weights")
     shutil.copytree(after_readme, folder, ignore=ignored)
     shutil.copytree(after_readme / weights, folder / weights, copy_function=os.link)
     return folder
