@@ -4,7 +4,7 @@ A network becomes a NumPy archive (``.npz``) of its weights, with a JSON text of
 layers are built by our own code. Every other classifier becomes a skops file (``.skops``), in which
 only the types listed here are accepted. Neither format contains a pickle.
 
-`load` reads a file once and then checks, in this order:
+`load` opens a file once and checks, in this order:
 
 1. the SHA-256 of its bytes, if the caller knows it;
 2. the archive: nothing is compressed, and every array is as large as its header says, so that a
@@ -180,16 +180,17 @@ def check_types(path: Path) -> None:
 
 
 def _read(path: Path, expected: str | None) -> bytes:
-    """Read a file, once, and compare its SHA-256."""
+    """Compare the SHA-256 of a file, block by block, and then read it into memory."""
     if path.exists() and not path.is_file():  # opening a FIFO would block
         raise ModelError("it is not a regular file")
-    data = path.read_bytes()
-    if expected is not None and hashlib.sha256(data).hexdigest() != expected:
-        raise ModelError(
-            "it is not the file that the run has written: its SHA-256 should be "
-            f"{expected}; take a complete copy of the run, or train again"
-        )
-    return data
+    with path.open("rb") as file:
+        if expected is not None and hashlib.file_digest(file, "sha256").hexdigest() != expected:
+            raise ModelError(
+                "it is not the file that the run has written: its SHA-256 should be "
+                f"{expected}; take a complete copy of the run, or train again"
+            )
+        file.seek(0)
+        return file.read()
 
 
 def _check_archive(data: bytes) -> None:

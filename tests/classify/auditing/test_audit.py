@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Striped and plain noise; two labels are wrong, one picture is in both splits, one is odd."""
+    """Draw striped and plain noise: two wrong labels, one image in both splits, one outlier."""
     home = tmp_path_factory.mktemp("home")
     rng = np.random.default_rng(0)
     for label in ("plain", "striped"):
@@ -67,7 +67,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
-    """With the training image that it is, and the accuracy without it."""
+    """With the training image it equals, and the accuracies without it."""
     (leak, *_) = rows_of(run / "leaks.csv")
     assert (leak["test"], leak["train"]) == ("test/plain/copy.png", "train/plain/7.png")
     assert (leak["exact"], float(leak["cosine"])) == ("yes", 1.0)
@@ -76,15 +76,15 @@ def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
     assert "without those that are in training too" in (run / "report.html").read_text()
 
 
-def test_a_file_that_lies_there_twice_is_listed(run: Path) -> None:
-    """With the one that it is a copy of, and both labels."""
+def test_a_file_that_exists_twice_is_listed(run: Path) -> None:
+    """With the file it is a copy of, and both labels."""
     (copy,) = rows_of(run / "copies.csv")
     assert (copy["path"], copy["copy of"]) == ("train/plain/7.png", "test/plain/copy.png")
     assert (copy["label"], copy["its label"]) == ("plain", "plain")
 
 
-def test_the_accuracy_without_leaks_is_that_on_the_others() -> None:
-    """Of each classifier by itself."""
+def test_the_accuracy_without_leaks_is_that_on_the_other_images() -> None:
+    """For each classifier."""
     rows = [
         PredictionRow(name, f"{i}.png", "a", said, 0.9)
         for name, answers in (("svm", "aab"), ("cnn", "bab"))
@@ -95,7 +95,7 @@ def test_the_accuracy_without_leaks_is_that_on_the_others() -> None:
 
 
 def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
-    """With the label that they have, and the likely one."""
+    """With their label and the likely one."""
     suspects = rows_of(run / "suspects.csv")
     wrong = {f"train/plain/wrong-{i}.png" for i in range(2)}
     assert wrong <= {row["path"] for row in suspects[:4]}
@@ -106,7 +106,7 @@ def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
     assert probabilities == sorted(probabilities)
 
 
-def test_tiny_and_uniform_images_are_odd(run: Path) -> None:
+def test_tiny_and_uniform_images_are_outliers(run: Path) -> None:
     """Each with its reason."""
     reasons = {
         row["reason"] for row in rows_of(run / "outliers.csv") if row["path"].endswith("tiny.png")
@@ -116,14 +116,14 @@ def test_tiny_and_uniform_images_are_odd(run: Path) -> None:
 
 
 def test_the_page_shows_them(run: Path) -> None:
-    """Thumbnails, with what is said of them."""
+    """With thumbnails and reasons."""
     html = (run / "report.html").read_text()
     for words in ("Suspect labels", "plain? Rather striped", "the same file", "12 pixels"):
         assert words in html
 
 
-def test_a_corrected_list_is_fed_back(run: Path, home: Path) -> None:
-    """The wrong labels are put right, the tiny picture is left out, and nothing is computed."""
+def test_corrected_labels_are_used(run: Path, home: Path) -> None:
+    """Wrong labels are corrected, the tiny image is left out, and no embedding is computed."""
     lines = (run / "suspects.csv").read_text().splitlines()
     corrected = [
         line.replace(",plain,striped,", ",striped,striped,") if "/wrong-" in line else line
@@ -139,7 +139,7 @@ def test_a_corrected_list_is_fed_back(run: Path, home: Path) -> None:
     assert record["data"]["train_counts"] == [50, 50]
 
 
-def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
+def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:
     """On the terminal, in the record and on the page."""
     wanted = ("--repeats", "2", "--target-precision", "0.9", "--learning-curve")
     done = run_command("classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
@@ -161,7 +161,7 @@ def test_repeats_threshold_and_learning_curve_are_told(home: Path) -> None:
     assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]
 
 
-def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> None:
+def test_the_reported_probabilities_are_calibrated(home: Path) -> None:
     """In the table of predictions as in the reliability diagram."""
     wanted = ("--clf", "logreg", "--calibrate", "--out", "calibrated")
     done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
@@ -174,8 +174,8 @@ def test_calibrated_probabilities_are_those_that_are_reported(home: Path) -> Non
     assert mean == pytest.approx(np.mean([float(row["probability"]) for row in rows]))
 
 
-def test_what_was_found_out_survives_a_later_failure(home: Path, run: Path) -> None:
-    """One that cannot be trained ends the run, with the others' results reported."""
+def test_results_survive_a_later_failure(home: Path, run: Path) -> None:
+    """A classifier that cannot be trained ends the run; the results of the others are reported."""
     wanted = ("--clf", "centroid,finetune", "--unfreeze", "block9", "--out", "partly")
     done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 2
@@ -189,8 +189,8 @@ def test_what_was_found_out_survives_a_later_failure(home: Path, run: Path) -> N
     assert {row["split"] for row in pictures} == {"train", "test"}
 
 
-def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
-    """Its traceback says where what was found out by then is."""
+def test_results_survive_a_bug(home: Path) -> None:
+    """The traceback says where the results so far are."""
     (home / "mine.py").write_text(
         "from sklearn.linear_model import LogisticRegression\n"
         "class Broken(LogisticRegression):\n"
@@ -205,7 +205,7 @@ def test_a_fault_of_ours_loses_no_result_either(home: Path) -> None:
     assert [result["classifier"] for result in record["results"]] == ["centroid"]
 
 
-def test_an_option_that_no_classifier_has_is_said_so(home: Path) -> None:
+def test_an_option_without_effect_is_reported(home: Path) -> None:
     """It changes nothing, and the user may have meant another classifier."""
     wanted = ("--clf", "centroid,nearest", "--learning-rate", "0.1", "--augment", "mirror")
     done = run_command("classify", *ARGUMENTS, *wanted, "--out", "vain", cwd=home)
@@ -215,7 +215,7 @@ def test_an_option_that_no_classifier_has_is_said_so(home: Path) -> None:
     assert "--unfreeze" not in done.stderr
 
 
-def test_the_same_is_found_from_python(run: Path, home: Path) -> None:
+def test_python_finds_the_same_as_the_command(run: Path, home: Path) -> None:
     """As data frames with the columns of the tables, from a folder or from paths with labels."""
     embedder = Embedder("vgg16", size=48, weights=str(home / "vgg16.npz"), cache=home / "cache")
     found = audit(home / "pictures", embedder)
