@@ -243,7 +243,9 @@ def _save_network(network: Network, path: Path, name: str) -> None:
         "history": network.history_,
     }
     text = np.frombuffer(json.dumps(about).encode("ascii"), dtype=np.uint8)
-    weights = {f"weight_{i}": value for i, value in enumerate(network.model_.get_weights())}
+    weights: dict[str, Any] = {
+        f"weight_{i}": value for i, value in enumerate(network.get_weights())
+    }
     np.savez(path, about=text, **weights)
 
 

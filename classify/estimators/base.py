@@ -1,4 +1,4 @@
-"""What all classifiers share: the interface that a run relies on, and the check of the labels."""
+"""Base classes of the classifiers: checks of the input, and scikit-learn's methods."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from classify.errors import ClassifierError
 from classify.estimators.solvers.gram import exact_products
-from toolkit.progress import silent
+from classify.estimators.solvers.probabilities import class_scores
+from toolkit.progress import as_progress
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,29 +29,30 @@ if TYPE_CHECKING:
 
 
 ClassWeight = Literal["balanced"] | dict[Any, float] | None
+Consumes = Literal["embeddings", "images", "activations"]
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A scikit-learn classifier that gives probabilities and says what it wants to be fed.
+    """A scikit-learn classifier with probabilities.
 
     Attributes
     ----------
     consumes : {"embeddings", "images", "activations"}
-        `X` is float32 ``(n_samples, n_features)``, RGB uint8 ``(n_samples, size, size, 3)``, or
-        what a layer further down in the base gives, flattened.
+        What `X` holds: embeddings, float32 ``(n_samples, n_features)``; images, RGB uint8
+        ``(n_samples, size, size, 3)``; or the output of a lower layer of the base, flattened.
     title : str
-        What a report calls it.
+        Name in reports.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; the columns of `predict_proba`.
     """
 
-    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
+    consumes: ClassVar[Consumes] = "embeddings"
     title: ClassVar[str]
     classes_: NDArray[Any]
 
     @abstractmethod
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
-        """Train on `X` and the labels `y`, reporting to `progress`."""
+    def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
+        """Train on `X` and the labels `y`."""
 
     @abstractmethod
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -52,27 +60,127 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of every sample, ``(n_samples,)``."""
-        best = self.predict_proba(X).argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[best]
+        codes = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[codes]
         return labels
 
-    def _class_weights(
-        self, classes: NDArray[Any], codes: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return what one sample of each class counts in the training, ``(n_classes,)``."""
-        return class_weights(self.get_params()["class_weight"], classes, codes)
-
-    def _take(
-        self, X: ArrayLike, y: ArrayLike, at_least: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Check embeddings and labels, note the classes, and return features and class codes."""
-        features, labels = validate_data(self, X, y, dtype=np.float32, order="C")
+    def _encode(self, X: Any, y: ArrayLike, min_count: int = 1) -> NDArray[np.int64]:
+        """Check the labels of `X`, set `classes_`, and return the class codes."""
+        check_consistent_length(X, y)
+        labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
-        self.classes_, codes = encode_labels(labels, at_least)
-        return features, codes
+        self.classes_, codes = encode_labels(labels, min_count)
+        return codes
+
+    def _class_weights(self, codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the weight of one sample of each class in the training, ``(n_classes,)``."""
+        return class_weights(self.get_params()["class_weight"], self.classes_, codes)
 
 
-class Linear(Classifier):
+class FeatureClassifier(Classifier):
+    """A classifier on embeddings: any float32 features.
+
+    A subclass implements `_fit` and `_predict_proba` for checked arrays.
+    """
+
+    min_class_size: ClassVar[int] = 2
+    """Training samples that every class needs."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
+        """Choose the parameters that are open, and train on all samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Converted to float32.
+        y : array-like of shape (n_samples,)
+            Labels: text or integers.
+        progress : bool or Progress, default=False
+            Whether to show a progress bar, or a callback.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ClassifierError
+            If there are fewer than two classes, a class has too few samples, or a parameter is
+            out of range.
+        """
+        features = self._check_features(X, reset=True)
+        codes = self._encode(features, y, self.min_class_size)
+        with as_progress(progress) as report:
+            self._fit(features, codes, report)
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the probability of every class, ``(n_samples, n_classes)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Converted to float32.
+        """
+        check_is_fitted(self)
+        return self._predict_proba(self._check_features(X))
+
+    @abstractmethod
+    def _fit(
+        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+    ) -> None:
+        """Train on features and class codes; `classes_` is set."""
+
+    @abstractmethod
+    def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the probability of every class, ``(n_samples, n_classes)``."""
+
+    def _check_features(self, X: ArrayLike, *, reset: bool = False) -> NDArray[np.float32]:
+        checked: NDArray[np.float32] = validate_data(
+            self, X, dtype=np.float32, order="C", reset=reset
+        )
+        return checked
+
+
+class DecisionClassifier(FeatureClassifier):
+    """A classifier whose probabilities are the softmax of its scaled decision values.
+
+    A subclass implements `_decide`.
+
+    Attributes
+    ----------
+    temperature_ : float
+        Factor on the decision values before the softmax.
+    """
+
+    temperature_: float = 1.0
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the decision values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples,) or (n_samples, n_classes)
+            For two classes one value, positive for the second class; else one per class.
+        """
+        check_is_fitted(self)
+        return self._decide(self._check_features(X))
+
+    @abstractmethod
+    def _decide(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the decision values, shaped as `decision_function` does."""
+
+    def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        scores = class_scores(self._decide(features))
+        probabilities: NDArray[np.float64] = softmax(self.temperature_ * scores, axis=1)
+        return probabilities
+
+
+class LinearClassifier(DecisionClassifier):
     """A classifier whose decision values are linear in the features.
 
     Attributes
@@ -84,10 +192,7 @@ class Linear(Classifier):
     coef_: NDArray[np.float32]
     intercept_: NDArray[np.float64]
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the decision values, ``(n_samples,)`` for two classes, else one a class."""
-        check_is_fitted(self)
-        features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+    def _decide(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         scores = exact_products(features, self.coef_) + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
@@ -95,21 +200,21 @@ class Linear(Classifier):
 def class_weights(
     class_weight: ClassWeight, classes: NDArray[Any], codes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return what one sample of each class counts, ``(n_classes,)``.
+    """Return the weight of one sample of each class, ``(n_classes,)``.
 
     Parameters
     ----------
     class_weight : {"balanced", None} or dict
-        As in scikit-learn: all classes count the same whatever their number of samples, all samples
-        do, or each sample counts what its class has here.
+        As in scikit-learn. ``"balanced"`` gives all classes the same total weight, None gives all
+        samples the same weight, and a dict gives the weight of each class.
     classes : ndarray of shape (n_classes,)
     codes : ndarray of int64, shape (n_samples,)
-        Position of the class of every sample; every class has some.
+        Class of every sample, as a position in `classes`; no class is empty.
 
     Raises
     ------
     ClassifierError
-        If `class_weight` is something else.
+        If `class_weight` is anything else.
 
     Examples
     --------
@@ -121,17 +226,25 @@ def class_weights(
             class_weight, classes=classes, y=classes[codes]
         )
     except ValueError as error:
-        raise ClassifierError(f"class_weight cannot be {class_weight!r}: {error}") from error
+        raise ClassifierError(
+            f"class_weight cannot be {class_weight!r}: {error}", setting="class_weight"
+        ) from error
     return weights
 
 
-def encode_labels(y: ArrayLike, at_least: int = 1) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the sorted classes, and for every label the position of its class among them.
+def encode_labels(y: ArrayLike, min_count: int = 1) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the sorted classes, and the class of every label as a position among them.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    min_count : int, default=1
+        Samples that every class needs.
 
     Raises
     ------
     ClassifierError
-        If there are fewer than two classes, or a class has fewer than `at_least` samples.
+        If there are fewer than two classes, or a class has fewer than `min_count` samples.
 
     Examples
     --------
@@ -142,14 +255,14 @@ def encode_labels(y: ArrayLike, at_least: int = 1) -> tuple[NDArray[Any], NDArra
     if len(classes) < 2:
         found = f"one class ({classes[0]!s})" if len(classes) else "none"
         raise ClassifierError(
-            f"a classifier needs at least two classes to tell apart, found {found}; "
+            f"a classifier needs at least two classes, found {found}; "
             "add images of another class to the training split"
         )
     counts = np.bincount(codes)
-    if counts.min() < at_least:
-        rare = ", ".join(str(label) for label in classes[counts < at_least])
+    if counts.min() < min_count:
+        rare = ", ".join(str(label) for label in classes[counts < min_count])
         raise ClassifierError(
-            f"too few training images in: {rare}; cross-validation needs at least {at_least} "
+            f"too few training images in: {rare}; cross-validation needs at least {min_count} "
             "of every class, so add images or leave the class out"
         )
     return classes, codes.astype(np.int64)

@@ -1,65 +1,64 @@
-"""The k nearest neighbours on frozen features."""
+"""k nearest neighbours with k chosen by leave-one-out validation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classify.errors import ClassifierError
-from classify.estimators.base import Classifier, ClassWeight
-from classify.estimators.search import (
-    SearchMethod,
-    SearchMixin,
-    SearchPoint,
-    SearchResult,
-    log_loss,
-)
+from classify.estimators.base import ClassWeight, FeatureClassifier
+from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from classify.estimators.solvers.neighbours import nearest, unit_rows
-from toolkit.progress import silent
+from classify.estimators.solvers.probabilities import log_loss
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from toolkit.progress import Progress
 
 K_GRID = (1, 2, 3, 5, 8, 12, 20, 30)
-JUDGED = 2000
-"""At most so many training images choose k; all of them are looked among."""
+MAX_VALIDATION = 2000
+"""Largest number of training samples that k is validated on."""
 
 
-class Nearest(SearchMixin, Classifier):
-    """Answers with the class of most of the k training images that point in similar directions.
+class Nearest(SearchMixin, FeatureClassifier):
+    """k nearest neighbours by cosine similarity, with k chosen by leave-one-out validation.
 
     Parameters
     ----------
-    k : int or None
-        Neighbours that vote. None is chosen from `K_GRID`: each training image (of more than
-        `JUDGED` a random part) is judged by the others, and the least log loss decides.
-    class_weight : {"balanced", None} or dict
-        Whether all classes count the same, or all samples; see `class_weights`.
-    random_state : int, RandomState or None
-        Draws the training images that choose k, where there are many.
+    k : int or None, default=None
+        Number of neighbours that vote. None chooses it from `K_GRID`: every training sample (at
+        most `MAX_VALIDATION`, drawn at random) is predicted from the others, and the lowest log
+        loss decides.
+    class_weight : {"balanced", None} or dict, default="balanced"
+        Whether all classes have the same weight, or all samples; see `class_weights`.
+    random_state : int, RandomState or None, default=0
+        Draws the samples that k is validated on.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     k_ : int
+        The chosen k.
     samples_ : ndarray of float32, shape (n_samples, n_features)
-        The training images, scaled to norm one.
+        The training samples, scaled to unit norm.
     codes_ : ndarray of int64, shape (n_samples,)
-        Position of the class of each.
+        Their classes, as positions in `classes_`.
     votes_ : ndarray of float64, shape (n_classes,)
-        What the vote of a neighbour of each class counts.
+        Weight of the vote of a neighbour of each class.
     search_ : SearchResult
-        How k was chosen; `cv_results_` has it as scikit-learn's dict of arrays.
+        The validation; `cv_results_` and `best_params_` are as in `GridSearchCV`.
+
+    See Also
+    --------
+    Centroid : Needs fewer samples still.
 
     Notes
     -----
-    A class's probability is its share of the votes, with one vote more that all classes share
-    (Laplace's rule), so that a class without a neighbour is not called impossible.
+    The probability of a class is its share of the votes, with one additional vote that all classes
+    share (Laplace's rule), so that no class has probability zero.
 
     Examples
     --------
@@ -68,7 +67,6 @@ class Nearest(SearchMixin, Classifier):
     ['right']
     """
 
-    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
     title: ClassVar[str] = "Nearest neighbours on frozen features"
     search_method: ClassVar[SearchMethod] = "leave-one-out"
 
@@ -82,77 +80,65 @@ class Nearest(SearchMixin, Classifier):
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
-        """Keep the training images, and choose k on them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Used as float32.
-        y : array-like of shape (n_samples,)
-        progress : Progress
-            Told of choosing k.
-
-        Raises
-        ------
-        ClassifierError
-            If there are fewer than two classes, fewer than two samples in one of them, or k makes
-            no sense.
-        """
-        features, self.codes_ = self._take(X, y, at_least=2)
-        self.samples_ = unit_rows(features)
-        self.votes_ = self._class_weights(self.classes_, self.codes_)
+    def _fit(
+        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+    ) -> None:
         values = self._values(len(features))
-        judged = np.arange(len(features))
-        if len(features) > JUDGED:
+        self.codes_ = codes
+        self.samples_ = unit_rows(features)
+        self.votes_ = self._class_weights(codes)
+        validated = np.arange(len(features))
+        if len(features) > MAX_VALIDATION:
             rng = check_random_state(self.random_state)
-            judged = np.sort(rng.choice(len(features), JUDGED, replace=False))
+            validated = np.sort(rng.choice(len(features), MAX_VALIDATION, replace=False))
         stage = "Nearest neighbours: choosing k"
         progress(stage, 0, len(values))
-        found, _ = nearest(self.samples_[judged], self.samples_, max(values), leave_out=judged)
-        truth = self.codes_[judged]
+        neighbours, _ = nearest(
+            self.samples_[validated], self.samples_, max(values), leave_out=validated
+        )
         points = []
         for done, k in enumerate(values, 1):
-            scores = np.log(self._shares(found[:, :k]))
-            right = scores.argmax(axis=1) == truth
-            error = right.std() / len(right) ** 0.5
-            loss = log_loss(scores, truth, self.votes_)
-            points.append(SearchPoint({"k": k}, float(right.mean()), float(error), loss))
+            points.append(self._search_point(k, neighbours[:, :k], codes[validated]))
             progress(stage, done, len(values))
         best = min(points, key=lambda point: (point.log_loss, -point.params["k"]))
         self.k_: int = best.params["k"]
         self.search_ = SearchResult(
-            folds=len(judged),
+            folds=len(validated),
             scoring="accuracy",
             points=points,
             chosen=dict(best.params),
             method=self.search_method,
         )
-        return self
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability of every class, float64 ``(n_samples, n_classes)``."""
-        check_is_fitted(self)
-        features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        found, _ = nearest(unit_rows(features), self.samples_, self.k_, exact=True)
-        return self._shares(found)
 
     def _values(self, n_samples: int) -> list[int]:
         if self.k is None:
             return [k for k in K_GRID if k < n_samples]
         if not 1 <= self.k < n_samples or self.k != int(self.k):
             raise ClassifierError(
-                f"k must be from 1 to {n_samples - 1}, one less than there are training images, "
-                f"found {self.k!r}"
+                f"k must be from 1 to {n_samples - 1}, one less than the number of training "
+                f"images, found {self.k!r}"
             )
         return [int(self.k)]
 
-    def _shares(self, found: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the classes' probabilities where these are the neighbours, ``(n, k)``."""
+    def _search_point(
+        self, k: int, neighbours: NDArray[np.intp], codes: NDArray[np.int64]
+    ) -> SearchPoint:
+        scores = np.log(self._vote(neighbours))
+        correct = scores.argmax(axis=1) == codes
+        error = correct.std() / len(correct) ** 0.5
+        loss = log_loss(scores, codes, self.votes_)
+        return SearchPoint({"k": k}, float(correct.mean()), float(error), loss)
+
+    def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        neighbours, _ = nearest(unit_rows(features), self.samples_, self.k_, exact=True)
+        return self._vote(neighbours)
+
+    def _vote(self, neighbours: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return probabilities from positions of neighbours, ``(n_samples, k)``."""
         n_classes = len(self.votes_)
-        votes = np.full((len(found), n_classes), 1.0 / n_classes)
-        rows = np.arange(len(found))
-        for codes in self.codes_[found].T:
+        votes = np.full((len(neighbours), n_classes), 1.0 / n_classes)
+        rows = np.arange(len(neighbours))
+        for codes in self.codes_[neighbours].T:
             votes[rows, codes] += self.votes_[codes]
-        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
-        return shares
+        probabilities: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return probabilities

@@ -1,4 +1,4 @@
-"""Embeddings that stay on disk, of which only some are in memory at a time."""
+"""Rows on disk, of which only a batch is in memory at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from classify.estimators.base import Classifier
 
 BATCH_BYTES = 2**23
-"""Of rows that are worked on together: 256 of VGG16's at 150 pixels, 4,096 of 512 numbers."""
+"""Size of a batch of rows: 256 embeddings of VGG16 at 150 pixels, or 4,096 of 512 numbers."""
 
 
 @dataclass(frozen=True)
@@ -66,34 +66,46 @@ class RowsOnDisk:
 def batches(
     X: NDArray[np.float32] | RowsOnDisk, order: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Yield rows of `X` in a given order, some at a time, with their positions.
+    """Yield the rows of `X` in a given order, in batches, with their positions.
 
     Parameters
     ----------
     X : ndarray of float32 or RowsOnDisk, shape (n_samples, n_features)
     order : ndarray of intp
-        Positions of the rows that are wanted.
+        Positions of the rows.
+
+    Yields
+    ------
+    positions : ndarray of intp, shape (n_batch,)
+    rows : ndarray of float32, shape (n_batch, n_features)
+        A copy, so that it can be changed.
 
     Examples
     --------
     >>> X = np.zeros((5, 2**20), np.float32)
-    >>> [(some.tolist(), rows.shape) for some, rows in batches(X, np.array([4, 0, 2]))]
+    >>> [(rows.tolist(), batch.shape) for rows, batch in batches(X, np.array([4, 0, 2]))]
     [([4, 0], (2, 1048576)), ([2], (1, 1048576))]
     """
-    together = max(1, BATCH_BYTES // (np.dtype(np.float32).itemsize * X.shape[1]))
-    for start in range(0, len(order), together):
-        some = order[start : start + together]
-        yield some, X[some]
+    size = max(1, BATCH_BYTES // (np.dtype(np.float32).itemsize * X.shape[1]))
+    for start in range(0, len(order), size):
+        positions = order[start : start + size]
+        yield positions, X[positions]
 
 
 def probabilities_of(estimator: Classifier, X: NDArray[Any] | RowsOnDisk) -> NDArray[Any]:
-    """Return what a trained classifier says of samples in memory, or of rows on disk in batches.
+    """Return a classifier's probabilities; rows on disk are predicted in batches.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        Trained.
+    X : ndarray or RowsOnDisk
 
     Returns
     -------
     ndarray of float, shape (n_samples, n_classes)
     """
     if isinstance(X, RowsOnDisk):
-        found = [estimator.predict_proba(rows) for _, rows in batches(X, np.arange(len(X)))]
-        return np.concatenate(found)
+        parts = [estimator.predict_proba(batch) for _, batch in batches(X, np.arange(len(X)))]
+        return np.concatenate(parts)
     return estimator.predict_proba(X)

@@ -1,101 +1,91 @@
-"""Any scikit-learn classifier on frozen features, named by the user as ``module:Class``."""
+"""Any scikit-learn classifier on embeddings."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classify.errors import ClassifierError
-from classify.estimators.base import Classifier
-from classify.estimators.search import class_scores
+from classify.estimators.base import FeatureClassifier
 from classify.estimators.solvers.gram import unit_scale
-from toolkit.progress import silent
+from classify.estimators.solvers.probabilities import class_scores
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from toolkit.progress import Progress
 
 
-class WrappedClassifier(Classifier):
-    """A scikit-learn classifier on features of unit mean squared norm.
+class WrappedClassifier(FeatureClassifier):
+    """A scikit-learn classifier on features scaled to unit mean squared norm.
 
     Parameters
     ----------
     estimator : classifier
-        Untrained.
+        A scikit-learn classifier with `predict_proba` or `decision_function`. It is cloned.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     estimator_ : classifier
-        Trained.
+        The trained clone.
     scale_ : float
-        What the features are multiplied with.
+        Factor that gives the features unit mean squared norm.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> X = [[1.0, 0.1], [2.0, 0.0], [0.1, 1.0], [0.0, 3.0]]
+    >>> model = WrappedClassifier(RidgeClassifier()).fit(X, ["right", "right", "up", "up"])
+    >>> model.predict([[5.0, 1.0]]).tolist()
+    ['right']
     """
 
-    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "embeddings"
+    min_class_size: ClassVar[int] = 1
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
     @property
-    def title(self) -> str:  # type: ignore[override]  # the others know it before they are made
+    def title(self) -> str:  # type: ignore[override]  # a class attribute of the others
         """The name of the class, or of the classes of a pipeline's steps."""
         steps = [step for _, step in getattr(self.estimator, "steps", [("", self.estimator)])]
         names = [type(step).__name__ for step in steps if not isinstance(step, str)]
         return f"{' + '.join(names)} on frozen features"
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
-        """Train a copy of the classifier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Used as float32.
-        y : array-like of shape (n_samples,)
-        progress : Progress
-            Told of the beginning and the end.
-        """
-        features, codes = self._take(X, y, at_least=1)
+    def _fit(
+        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+    ) -> None:
         self.scale_ = unit_scale(features)
         progress(f"{self.title}: training", 0, 1)
         self.estimator_ = clone(self.estimator).fit(
             features * np.float32(self.scale_), self.classes_[codes]
         )
         progress(f"{self.title}: training", 1, 1)
-        return self
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the probability of every class, ``(n_samples, n_classes)``.
-
-        Of a classifier without any it is the softmax of the decision values.
-        """
-        check_is_fitted(self)
-        features = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+    def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the classifier's probabilities, or the softmax of its decision values."""
         features = features * np.float32(self.scale_)
         if hasattr(self.estimator_, "predict_proba"):
-            found: NDArray[Any] = self.estimator_.predict_proba(features)
-            return found
-        scores: NDArray[Any] = softmax(
-            class_scores(self.estimator_.decision_function(features)), axis=1
-        )
-        return scores
+            own: NDArray[Any] = self.estimator_.predict_proba(features)
+            return own
+        decision = self.estimator_.decision_function(features)
+        probabilities: NDArray[Any] = softmax(class_scores(decision), axis=1)
+        return probabilities
 
 
 def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
-    """Create the classifier that a user has named as ``module:Class``.
+    """Return the classifier with the import path `name`, wrapped.
 
     Parameters
     ----------
     name : str
-        It is imported, so this must never be a name that was read from a file.
+        ``module:Class``. The module is imported, so `name` must not come from a file.
     seed : int
         Its `random_state`, if it has one.
 
@@ -103,12 +93,17 @@ def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
     ------
     ClassifierError
         If it cannot be imported, is not a scikit-learn classifier, or needs parameters.
+
+    Examples
+    --------
+    >>> wrap_estimator("sklearn.naive_bayes:GaussianNB", seed=0)
+    WrappedClassifier(estimator=GaussianNB())
     """
     module, _, attribute = name.partition(":")
     try:
         cls = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ClassifierError(f"there is no classifier {name}: {error}") from error
+        raise ClassifierError(f"cannot import the classifier {name}: {error}") from error
     if not (inspect.isclass(cls) and issubclass(cls, BaseEstimator)):
         raise ClassifierError(f"{name} is not the class of a scikit-learn classifier")
     try:

@@ -1,72 +1,86 @@
-"""The last layers of the base trained further, on activations that are computed once."""
+"""Fine-tuning: the last layers of the base, trained on activations that are computed once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from cache.location import cache_folder
 from classify.errors import ClassifierError
-from classify.networks.dense import HIDDEN_UNITS
-from classify.networks.network import Network, Shape, validation_split
+from classify.networks.dense import HIDDEN_UNITS, dense_shapes
+from classify.networks.network import Network, Samples, Shape, validation_split
 from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.freezing import FreezePoint, find_freeze_point, unfrozen_part
 from extract.backbones.weights import Weights, load_base, resolve
 from extract.libraries import import_keras
-from toolkit.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from classify.estimators.base import ClassWeight
+    from classify.estimators.base import ClassWeight, Consumes
     from toolkit.progress import Progress
 
 
 class FineTune(Network):
     """The upper layers of a pretrained base and a dense head, trained together.
 
-    What lies below the first layer that is trained never changes: its output is taken from the
-    cache, and no step of the training goes through it. See `Network` for the other parameters and
-    the attributes.
+    The layers below the first one that is trained never change. Their output is computed once and
+    cached, and the training starts from it.
 
     Parameters
     ----------
-    backbone : str
+    backbone : str, default="vgg16"
         See `extract.backbones.catalog.find_backbone`.
-    size : int
+    size : int, default=150
         Side of the images in pixels.
-    weights : str
-        Where the base's weights are; see `extract.backbones.weights.resolve`.
-    cache : str or None
+    weights : str, default="auto"
+        Weights of the base; see `extract.backbones.weights.resolve`.
+    cache : str or None, default=None
         The cache folder.
-    mirror : bool
-        Whether it is trained on the mirror images too: each sample then is the activations of an
-        image and, behind them, those of its mirror image. What is predicted is always of images
-        as they are.
-    unfreeze : str
-        Name of the first layer that is trained, or how many of the last layers with weights.
-    patience : int
-        Epochs without a lower log loss on a validation part of the training samples, after which
-        the training ends. The best epoch's weights are kept.
+    unfreeze : str, default="1"
+        Name of the first layer to train, or how many of the last layers that have weights.
+    mirror : bool, default=False
+        Whether to train on mirror images too. A training sample is then the activations of an image
+        followed by those of its mirror image. Predictions are always made for images as they are.
+    patience : int, default=3
+        Epochs without a lower log loss on a fifth of the training samples, after which the training
+        ends. The weights of the best epoch are kept.
+    epochs : int, default=20
+        At most.
+    batch_size : int, default=32
+        Samples per training step.
+    learning_rate : float or sequence of float, default=5e-5
+        From several, the one with the lowest log loss on a fifth of the samples is chosen.
+    class_weight : {"balanced", None} or dict, default="balanced"
+        Whether all classes have the same weight, or all samples.
+    random_state : int, default=0
+        Seed of the initial weights and of the order of the samples.
+
+    Attributes
+    ----------
+    freeze_point : FreezePoint
+        Where the frozen part of the base ends.
+    classes_, model_, history_, n_parameters_, learning_rate_, search_, sweep_
+        See `classify.networks.network.Network`.
 
     Notes
     -----
-    The lesson unfreezes the last two layers of VGG16; the very last is a pooling, which has no
+    The lesson unfreezes the last two layers of VGG16. The last one is a pooling layer, which has no
     weights, so that is one convolution.
 
     Examples
     --------
-    It is trained on what the layer below gives, which ``BaseSettings(layer=...)`` extracts:
+    It is trained on the output of the layer below, which ``Options(layer=...)`` extracts:
 
     >>> FineTune("vgg16", unfreeze="block5_conv3").freeze_point.layer
     'block5_conv2'
     """
 
-    consumes: ClassVar[Literal["embeddings", "images", "activations"]] = "activations"
+    consumes: ClassVar[Consumes] = "activations"
     title: ClassVar[str] = "Last layers trained further"
 
     def __init__(
@@ -98,22 +112,11 @@ class FineTune(Network):
         """Where the frozen part of the base ends."""
         return find_freeze_point(find_backbone(self.backbone).name, self.size, self.unfreeze)
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
-        """Train from the pretrained weights on; see `Network.fit`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_activations)
-            Output of the layer that the base is cut at, flattened.
-        y : array-like of shape (n_samples,)
-        progress : Progress
-            Told about every step.
-        """
+    def _fit(self, train: Samples, progress: Progress) -> None:
         self._pretrained: Weights | None = resolve(
             self.weights, self.backbone, cache=cache_folder(self.cache), size=self.size
         )
-        super().fit(X, y, progress)
-        return self
+        super()._fit(train, progress)
 
     def check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return `X` as float32 ``(n_samples, height, width, channels)``.
@@ -126,7 +129,7 @@ class FineTune(Network):
         if checked.shape[1] != np.prod((*views, *shape)):
             raise ClassifierError(
                 f"expected activations of {self.backbone} after {self.freeze_point.layer}, "
-                f"{' x '.join(map(str, (*views, *shape)))}, found {checked.shape[1]:,} numbers a "
+                f"{' x '.join(map(str, (*views, *shape)))}, found {checked.shape[1]:,} numbers per "
                 "sample"
             )
         return checked.reshape(len(checked), *views, *shape)
@@ -150,12 +153,11 @@ class FineTune(Network):
         ]
 
     def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
-        """Return the shapes of the weights; nothing as large as the head is made for it."""
+        """Return the shapes of the weights, without creating those of the head."""
         if tuple(sample_shape) != self.freeze_point.shape:
             raise ClassifierError(
                 f"the activations of {self.backbone} after {self.freeze_point.layer} are "
-                f"{self.freeze_point.shape}, "
-                f"not {tuple(sample_shape)}"
+                f"{self.freeze_point.shape}, not {tuple(sample_shape)}"
             )
         upper = unfrozen_part(construct(self.backbone, self.size), self.freeze_point)
         height, width, channels = upper.output_shape[1:]
@@ -163,32 +165,26 @@ class FineTune(Network):
         n_features = height * width * channels if flat else channels
         return [
             *(tuple(weight.shape) for weight in upper.get_weights()),
-            (n_features, HIDDEN_UNITS),
-            (HIDDEN_UNITS,),
-            (HIDDEN_UNITS, n_classes),
-            (n_classes,),
+            *dense_shapes(n_features, HIDDEN_UNITS, n_classes),
         ]
 
     def callbacks(self) -> list[Any]:
-        """Return what ends the training, and keeps the best epoch."""
+        """Return the early stopping, which keeps the weights of the best epoch."""
         early = import_keras().callbacks.EarlyStopping(
             monitor="val_loss", patience=self.patience, restore_best_weights=True
         )
         return [early]
 
-    def _train(
-        self,
-        rate: float,
-        data: tuple[NDArray[Any], NDArray[np.int64]],
-        classes: NDArray[Any],
-        weights: NDArray[np.float64],
-        progress: Callable[[int, int], None],
-        validation: tuple[NDArray[Any], NDArray[np.int32]] | None = None,
-    ) -> dict[str, list[float]]:
+    def training_parts(
+        self, train: Samples, validation: Samples | None
+    ) -> tuple[Samples, Samples | None]:
+        """Return a training part, with the mirror images if wanted, and a validation part."""
         if validation is None:
-            data, validation = validation_split(data, self.random_state)
-        if self.mirror:
-            (samples, codes), (held_out, truth) = data, validation
-            data = samples.reshape(-1, *samples.shape[2:]), np.repeat(codes, 2)
-            validation = held_out[:, 0], truth
-        return super()._train(rate, data, classes, weights, progress, validation)
+            train, validation = validation_split(train, self.random_state)
+        if not self.mirror:
+            return train, validation
+        both = train.X.reshape(-1, *train.X.shape[2:])
+        return (
+            Samples(both, np.repeat(train.codes, 2)),
+            Samples(validation.X[:, 0], validation.codes),
+        )

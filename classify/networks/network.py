@@ -1,36 +1,43 @@
-"""Keras networks as scikit-learn classifiers: what the dense head and the CNN share."""
+"""Keras networks as scikit-learn classifiers: what all of them share."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from classify.errors import ClassifierError
-from classify.estimators.base import Classifier, ClassWeight, encode_labels
+from classify.estimators.base import Classifier, ClassWeight
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from extract.libraries import import_keras
-from toolkit.progress import silent
+from toolkit.progress import as_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
 
     from toolkit.progress import Progress
 
-# A matter of speed and memory alone: unlike that of the training it does not change the result.
+# Affects speed and memory only: unlike that of the training, it does not change the result.
 PREDICT_BATCH = 64
 VALIDATION = 0.2
-"""Share of the training samples that a learning rate is chosen by."""
+"""Share of the training samples that a learning rate is validated on."""
 
 Shape = tuple[int, ...]
+
+
+class Samples(NamedTuple):
+    """Samples, ``(n_samples, ...)``, and their class codes, ``(n_samples,)``."""
+
+    X: NDArray[Any]
+    codes: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,8 @@ class Sweep:
     ----------
     learning_rate : float
     history : dict of str to list of float
-        `loss` and `accuracy` on the samples that were trained on, `val_loss` and `val_accuracy` on
-        those that were held out; one value per epoch.
+        `loss` and `accuracy` on the training samples, `val_loss` and `val_accuracy` on the
+        validation samples; one value per epoch.
     """
 
     learning_rate: float
@@ -50,20 +57,24 @@ class Sweep:
 
 
 class Network(SearchMixin, Classifier):
-    """A small Keras network, trained with adam on sparse categorical cross-entropy.
+    """A small Keras network, trained with Adam on the cross-entropy.
+
+    A subclass says what its samples are and which layers it has.
 
     Parameters
     ----------
-    epochs : int
-    batch_size : int
-        Samples in one step of the training.
-    learning_rate : float or sequence of float
-        Of several, the best is chosen: each trains a network on four fifths of the samples, and the
-        log loss of the others after the last epoch decides. Then all samples are trained on.
-    class_weight : {"balanced", None} or dict
-        Whether all classes count the same, or all samples; see `class_weights`.
-    random_state : int
-        Seed of the first weights and of the order of the samples. The same seed, data and machine
+    epochs : int, default=5
+    batch_size : int, default=32
+        Samples per training step.
+    learning_rate : float or sequence of float, default=1e-3
+        From several, the one with the lowest log loss is chosen: each trains a network on four
+        fifths of the samples, which is validated on the rest after the last epoch. Then the network
+        is trained on all samples.
+    class_weight : {"balanced", None} or dict, default="balanced"
+        Whether all classes have the same weight, or all samples; see
+        `classify.estimators.base.class_weights`.
+    random_state : int, default=0
+        Seed of the initial weights and of the order of the samples. The same seed, data and machine
         give the same network.
 
     Attributes
@@ -75,13 +86,15 @@ class Network(SearchMixin, Classifier):
         Shape of one sample.
     model_ : keras.Model
     history_ : dict of str to list of float
-        `loss` and `accuracy` on the training data, one value an epoch.
+        `loss` and `accuracy` on the training samples, one value per epoch.
     n_parameters_ : int
     learning_rate_ : float
+        The chosen learning rate.
     search_ : SearchResult
-        How the learning rate was chosen; only if there were several.
+        The validation of the learning rates, if there were several; `cv_results_` and
+        `best_params_` are as in `GridSearchCV`.
     sweep_ : list of Sweep
-        Every learning rate with the history of its network, if there were several.
+        The histories of the learning rates, if there were several.
     """
 
     search_method: ClassVar[SearchMethod] = "hold-out"
@@ -102,143 +115,159 @@ class Network(SearchMixin, Classifier):
 
     @abstractmethod
     def check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
-        """Return `X` as the array that the network takes; raise `ValueError` if it cannot be.
+        """Return `X` as the array that the network takes.
 
-        Unless `reset`, its samples must be of the shape that the network was trained on.
+        Unless `reset`, its samples must have the shape of the training samples.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be converted.
         """
 
     @abstractmethod
     def layers(self, sample_shape: Shape, n_classes: int) -> list[Any]:
-        """Return the layers of the network, its input included."""
+        """Return the layers of the network, including its input."""
 
     @abstractmethod
     def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
-        """Return the shapes of the weights of `layers`, found without making any."""
+        """Return the shapes of the weights of `layers`, without creating them."""
 
     def callbacks(self) -> list[Any]:
-        """Return Keras callbacks that the training is to have."""
+        """Return Keras callbacks for the training."""
         return []
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress = silent) -> Self:
+    def training_parts(
+        self, train: Samples, validation: Samples | None
+    ) -> tuple[Samples, Samples | None]:
+        """Return what the network is trained on and validated on, from what `fit` was given."""
+        return train, validation
+
+    def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
         """Train a new network.
 
         Parameters
         ----------
         X : array-like
-            Samples, as `consumes` says.
+            Samples; see `consumes`.
         y : array-like of shape (n_samples,)
-        progress : Progress
-            Told about every step.
+            Labels: text or integers.
+        progress : bool or Progress, default=False
+            Whether to show a progress bar, or a callback; called after every training step.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
         ClassifierError
-            If the samples are not what the network takes, there are fewer than two classes, a
-            parameter makes no sense, or the training diverges.
+            If the network cannot take these samples, there are fewer than two classes, a parameter
+            is out of range, or the training diverges.
         """
         self._check_parameters()
         samples = self.check_samples(X, reset=True)
-        check_consistent_length(samples, y)
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        classes, codes = encode_labels(labels)
-        weights = self._class_weights(classes, codes)
+        codes = self._encode(samples, y)
+        with as_progress(progress) as report:
+            self._fit(Samples(samples, codes), report)
+        return self
+
+    def _fit(self, train: Samples, progress: Progress) -> None:
+        weights = self._class_weights(train.codes)
         rates = [float(rate) for rate in np.atleast_1d(self.learning_rate)]
         self.sweep_: list[Sweep] = []
         if len(rates) > 1:
-            rates = [self._best_of(rates, samples, codes, classes, weights, progress)]
+            rates = [self._choose_rate(rates, train, weights, progress)]
         (self.learning_rate_,) = rates
-        self.history_ = self._train(
-            self.learning_rate_,
-            (samples, codes),
-            classes,
-            weights,
-            partial(progress, f"{self.title}: training"),
-        )
+        report = partial(progress, f"{self.title}: training")
+        self.history_ = self._train(self.learning_rate_, train, weights, report)
         if not np.isfinite(self.history_["loss"]).all():
             raise ClassifierError(
                 f"the training of {type(self).__name__} diverged: its loss is not finite; "
-                f"try a learning rate below {self.learning_rate_:g}"
+                f"try a learning rate below {self.learning_rate_:g}",
+                setting="learning_rate",
             )
-        return self
 
-    def _best_of(
+    def _choose_rate(
         self,
         rates: Sequence[float],
-        samples: NDArray[Any],
-        codes: NDArray[np.int64],
-        classes: NDArray[Any],
+        samples: Samples,
         weights: NDArray[np.float64],
         progress: Progress,
     ) -> float:
-        """Return the learning rate of least log loss on a part that was not trained on."""
-        part, validation = validation_split((samples, codes), self.random_state)
+        """Return the learning rate with the lowest log loss on held-out samples."""
+        train, validation = validation_split(samples, self.random_state)
         points = []
         for i, rate in enumerate(rates, 1):
-            history = self._train(
-                rate,
-                part,
-                classes,
-                weights,
-                partial(progress, f"{self.title}: learning rate {rate:g}, {i} of {len(rates)}"),
-                validation=validation,
-            )
+            stage = f"{self.title}: learning rate {rate:g}, {i} of {len(rates)}"
+            history = self._train(rate, train, weights, partial(progress, stage), validation)
             self.sweep_.append(Sweep(rate, history))
             loss = history["val_loss"][-1]
             points.append(
                 SearchPoint(
                     {"learning_rate": rate},
-                    history["val_accuracy"][-1],
-                    0.0,
-                    loss if np.isfinite(loss) else None,
+                    mean=history["val_accuracy"][-1],
+                    std=0.0,
+                    log_loss=loss if np.isfinite(loss) else None,
                 )
             )
         finite = [point for point in points if point.log_loss is not None]
         if not finite:
             raise ClassifierError(
                 f"the training of {type(self).__name__} diverged with every learning rate; try "
-                f"some below {min(rates):g}"
+                f"some below {min(rates):g}",
+                setting="learning_rate",
             )
         best = min(finite, key=lambda point: (point.log_loss, point.params["learning_rate"]))
         self.search_ = SearchResult(
-            1, "accuracy", points, dict(best.params), method=self.search_method
+            folds=1,
+            scoring="accuracy",
+            points=points,
+            chosen=dict(best.params),
+            method=self.search_method,
         )
         return float(best.params["learning_rate"])
 
     def _train(
         self,
         rate: float,
-        data: tuple[NDArray[Any], NDArray[np.int64]],
-        classes: NDArray[Any],
+        train: Samples,
         weights: NDArray[np.float64],
-        progress: Callable[[int, int], None],
-        validation: tuple[NDArray[Any], NDArray[np.int32]] | None = None,
+        report: Callable[[int, int], None],
+        validation: Samples | None = None,
     ) -> dict[str, list[float]]:
         """Build a new network and train it; return its history."""
-        samples, codes = data
+        train, validation = self.training_parts(train, validation)
         keras = import_keras()
         keras.utils.set_random_seed(self.random_state)
-        self._build(classes, samples.shape[1:], rate)
+        self._build(train.X.shape[1:], rate)
         history = self.model_.fit(
-            samples,
-            codes.astype(np.int32),
+            train.X,
+            train.codes.astype(np.int32),
             batch_size=self.batch_size,
             epochs=self.epochs,
             verbose=0,
-            validation_data=validation,
+            validation_data=(
+                None if validation is None else (validation.X, validation.codes.astype(np.int32))
+            ),
             class_weight=None if (weights == 1).all() else dict(enumerate(weights.tolist())),
-            callbacks=[_reporter(keras, progress), *self.callbacks()],
+            callbacks=[_reporter(keras, report), *self.callbacks()],
         ).history
         return {name: [float(value) for value in history[name]] for name in sorted(history)}
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the probability of every class, float32 ``(n_samples, n_classes)``."""
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the probability of every class, float ``(n_samples, n_classes)``."""
         check_is_fitted(self)
         samples = self.check_samples(X, reset=False)
-        found: NDArray[np.float32] = self.model_.predict(
+        probabilities: NDArray[np.float32] = self.model_.predict(
             samples, batch_size=PREDICT_BATCH, verbose=0
         )
-        return found
+        return probabilities
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        """Return the trained weights, of the shapes that `weight_shapes` returns."""
+        weights: list[NDArray[np.float32]] = self.model_.get_weights()
+        return weights
 
     def restore(
         self,
@@ -247,63 +276,67 @@ class Network(SearchMixin, Classifier):
         weights: Sequence[NDArray[np.float32]],
         history: dict[str, list[float]],
     ) -> Self:
-        """Make this a trained network again, from what was read of a file.
+        """Make this a trained network, from the contents of a file.
 
         Parameters
         ----------
         classes, sample_shape, history
             The attributes of these names.
         weights : sequence of ndarray
-            Of the shapes that `weight_shapes` names.
+            From `get_weights`.
         """
-        self._build(classes, sample_shape, float(np.atleast_1d(self.learning_rate)[0]))
-        self.model_.set_weights(weights)
-        self.history_ = history
+        self.classes_, self.history_ = classes, history
+        self._set_weights(sample_shape, weights)
         return self
 
-    def _build(self, classes: NDArray[Any], sample_shape: Shape, rate: float) -> None:
+    def _set_weights(self, sample_shape: Shape, weights: Sequence[NDArray[np.float32]]) -> None:
+        self._build(sample_shape, float(np.atleast_1d(self.learning_rate)[0]))
+        self.model_.set_weights(weights)
+
+    def _build(self, sample_shape: Shape, rate: float) -> None:
         keras = import_keras()
-        model = keras.Sequential(self.layers(sample_shape, len(classes)))
+        model = keras.Sequential(self.layers(sample_shape, len(self.classes_)))
         model.compile(
             optimizer=keras.optimizers.Adam(rate),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
         )
-        self.classes_ = classes
+        self.model_ = model
+        self._note_shapes(sample_shape, int(model.count_params()))
+
+    def _note_shapes(self, sample_shape: Shape, n_parameters: int) -> None:
         self.sample_shape_ = tuple(sample_shape)
         self.n_features_in_ = int(np.prod(sample_shape))
-        self.model_ = model
-        self.n_parameters_ = int(model.count_params())
+        self.n_parameters_ = n_parameters
 
     def _check_parameters(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
             value = getattr(self, name)
             if not np.size(value) or not np.all(np.greater(value, 0)):
-                raise ClassifierError(f"{name} must be positive, found {value!r}")
+                raise ClassifierError(f"{name} must be positive, found {value!r}", setting=name)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self.consumes == "embeddings"
+        return tags
 
 
-def validation_split(
-    data: tuple[NDArray[Any], NDArray[np.int64]], seed: int
-) -> tuple[tuple[NDArray[Any], NDArray[np.int64]], tuple[NDArray[Any], NDArray[np.int32]]]:
-    """Divide samples and class codes into a part to train on and one to judge by.
-
-    Every class is divided in the same proportion.
-    """
-    samples, codes = data
+def validation_split(samples: Samples, seed: int) -> tuple[Samples, Samples]:
+    """Split samples into a training part and a validation part, stratified by class."""
+    X, codes = samples
     splitter = StratifiedShuffleSplit(1, test_size=VALIDATION, random_state=seed)
     train, held_out = next(splitter.split(codes, codes))
-    validation = samples[held_out], codes[held_out].astype(np.int32)
-    return (samples[train], codes[train]), validation
+    return Samples(X[train], codes[train]), Samples(X[held_out], codes[held_out])
 
 
-def _reporter(keras: Any, progress: Callable[[int, int], None]) -> Any:
-    """Return a Keras callback that tells `progress` about every step."""
+def _reporter(keras: Any, report: Callable[[int, int], None]) -> Any:
+    """Return a Keras callback that calls `report` after every step."""
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
         done = 0
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
             self.done += 1
-            progress(self.done, self.params["epochs"] * self.params["steps"])
+            report(self.done, self.params["epochs"] * self.params["steps"])
 
     return Reporter()

@@ -1,8 +1,8 @@
-"""The Gram matrix: all inner products of a training set, from which every C and kernel follows.
+"""The Gram matrix: the inner products of all training samples.
 
-With far more features than images (8,192 against 2,000 for VGG16), whatever a linear or a kernel
-machine computes lies in the span of the images, so that the ``(n, n)`` matrix of their inner
-products says all there is to know. It costs one product, and then serves every kernel, every C and
+With far more features than samples (8,192 against 2,000 for VGG16), the solution of a linear or a
+kernel model lies in the span of the samples, so the ``(n, n)`` matrix of their inner products holds
+all the information. It takes one product to compute, and then serves every kernel, every C and
 every fold of a parameter search.
 """
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 Kernel = Literal["linear", "rbf"]
 KERNELS: tuple[Kernel, ...] = ("linear", "rbf")
 
-# Rows that are worked on together: a MB or so of them, which stay in the processor's cache.
+# Rows that are processed together: about a MB, which stays in the processor's cache.
 BLOCK = 16
 # Columns that are converted to float64 together.
 COLUMNS = 1024
 
 
 def unit_scale(X: NDArray[np.float32]) -> float:
-    """Return the factor that makes the mean squared norm of the rows of `X` one.
+    """Return the factor that gives the rows of `X` unit mean squared norm.
 
-    One grid of C then fits every backbone, whatever the size and number of its features.
+    One grid of C then suits every backbone, whatever the size and number of its features.
 
     Raises
     ------
     ClassifierError
-        If all features are zero, or so large that their squares overflow.
+        If all features are zero, or their squares overflow.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def unit_scale(X: NDArray[np.float32]) -> float:
     if not 0.0 < mean_square < np.inf:
         raise ClassifierError(
             f"the features cannot be scaled: their mean squared norm is {mean_square}, expected "
-            "numbers that are neither all zero nor beyond float32; check the backbone's weights"
+            "a positive number within the range of float32; check the backbone's weights"
         )
     return float(mean_square**-0.5)
 
@@ -61,7 +61,7 @@ def squared_norms(X: NDArray[np.float32], dtype: type[Any] = np.float32) -> NDAr
 def exact_products(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[np.float64]:
     """Return the inner products of the rows of `X` and `Y`, summed in float64.
 
-    BLAS adds up in an order that depends on the shape of `X`. In float32 the seventh digit of a
+    BLAS sums in an order that depends on the shape of `X`. In float32, the seventh digit of a
     prediction would therefore depend on the other samples of its batch, and on the processor.
 
     Parameters
@@ -80,7 +80,7 @@ def exact_products(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[np.float64]:
     [[5.0], [11.0]]
     """
     products = np.zeros((len(X), len(Y)))
-    # Some columns at a time, so that neither array is in memory a second time as a whole.
+    # Some columns at a time, so that neither array is copied as a whole.
     for start in range(0, X.shape[1], COLUMNS):
         columns = slice(start, start + COLUMNS)
         products += X[:, columns].astype(np.float64) @ Y[:, columns].T.astype(np.float64)
@@ -89,13 +89,13 @@ def exact_products(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Gram:
-    """Inner products of the rows of ``scale * X``, with what the kernels need besides.
+    """Inner products of the rows of ``scale * X``, and what the kernels need in addition.
 
     Attributes
     ----------
     products : ndarray of float32, shape (n, n)
     squares : ndarray of float32, shape (n,)
-        Its diagonal, whose mean is 1.
+        Its diagonal, with mean 1.
     scale : float
     row_means : ndarray of float64, shape (n,)
         Mean over the features of each row of ``scale * X``.
@@ -115,15 +115,17 @@ class Gram:
         Raises
         ------
         ClassifierError
-            If this machine has not as much memory as the matrix takes.
+            If the matrix is larger than the memory of this machine.
         """
-        needed, there = 4 * len(X) ** 2 / 2**30, memory_gib()
-        if there is not None and needed > there:
+        required, available = 4 * len(X) ** 2 / 2**30, memory_gib()
+        if available is not None and required > available:
             raise ClassifierError(
                 f"the inner products of all pairs of {len(X):,} training images take "
-                f"{needed:,.0f} GiB, and this machine has {there:,.0f}; take --clf logreg, dense "
-                "or centroid, or fewer training images, or have a linear SVM trained in one pass: "
-                f"with a --memory-limit below {X.nbytes // 2**20:,}MB"
+                f"{required:,.0f} GiB, and this machine has {available:,.0f}; choose logistic "
+                "regression, the dense head or the nearest class mean, use fewer training images, "
+                "or train a linear SVM in one pass by a memory limit below "
+                f"{X.nbytes // 2**20:,}MB",
+                setting="memory_limit",
             )
         scale = unit_scale(X)
         products = X @ X.T
@@ -140,21 +142,21 @@ class Gram:
     def kernel(
         self, name: Kernel, rows: NDArray[np.intp], columns: NDArray[np.intp], gamma: float
     ) -> NDArray[np.float32]:
-        """Return the kernel between the rows `rows` and the rows `columns`."""
+        """Return the kernel between the samples `rows` and the samples `columns`."""
         products = self.products[np.ix_(rows, columns)]
         return kernel(name, products, self.squares[rows], self.squares[columns], gamma)
 
     def combine(
         self, name: Kernel, weights: NDArray[np.float64], rows: NDArray[np.intp], gamma: float
     ) -> NDArray[np.float64]:
-        """Return the sum of the kernel's rows `rows`, each times its weight; float64 ``(n,)``.
+        """Return the weighted sum of the kernel's rows `rows`, float64 ``(n,)``.
 
-        The kernel between `rows` and everything is never there as a whole.
+        The kernel between `rows` and all samples is never in memory as a whole.
         """
         total = np.zeros(len(self.squares))
         for start in range(0, len(rows), BLOCK):
-            some = rows[start : start + BLOCK]
-            block = kernel(name, self.products[some], self.squares[some], self.squares, gamma)
+            part = rows[start : start + BLOCK]
+            block = kernel(name, self.products[part], self.squares[part], self.squares, gamma)
             total += weights[start : start + BLOCK] @ block.astype(np.float64)
         return total
 
@@ -169,7 +171,7 @@ def kernel(
     """Return a kernel from inner products and squared norms, in the dtype of `products`.
 
     ``linear`` is the inner product itself, ``rbf`` is ``exp(-gamma * squared distance)``. The
-    array `products` is used up.
+    array `products` is overwritten.
     """
     if name == "linear":
         return products

@@ -1,4 +1,4 @@
-"""Finding the most similar rows, by the cosine of their angle."""
+"""The most similar rows, by cosine similarity."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 512
-"""Rows that are compared with all others together."""
+"""Rows that are compared with all others at a time."""
 
 
 def unit_rows(X: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows of `X` scaled to norm one; a row of zeros stays.
+    """Return the rows of `X` scaled to unit norm; a row of zeros stays zero.
 
     Examples
     --------
@@ -37,19 +37,19 @@ def nearest(
     leave_out: NDArray[np.intp] | None = None,
     exact: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Find for every row the most similar rows of another array.
+    """Return for every row the most similar rows of another array.
 
     Parameters
     ----------
     rows : ndarray of float32, shape (n, n_features)
-        Of norm one, see `unit_rows`.
+        Of unit norm, see `unit_rows`.
     among : ndarray of float32, shape (m, n_features)
-        Of norm one.
+        Of unit norm.
     n_neighbours : int
-        How many, at most `m`.
+        At most `m`.
     leave_out : ndarray of int, shape (n,), optional
-        For every row a position in `among` that is passed over: its own.
-    exact : bool
+        For every row a position in `among` to leave out: usually its own.
+    exact : bool, default=False
         Sum in float64, so that the neighbours of a row do not depend on the other rows.
 
     Returns
@@ -57,7 +57,13 @@ def nearest(
     positions : ndarray of int, shape (n, n_neighbours)
         In `among`, the most similar first.
     cosines : ndarray of float32, shape (n, n_neighbours)
-        -1 for the row that is left out, where no other is left.
+        -1 for the row to leave out, if no other is left.
+
+    Examples
+    --------
+    >>> among = unit_rows(np.array([[1, 0], [1, 1], [0, 1]], dtype=np.float32))
+    >>> nearest(among[:1], among, 2)[0].tolist()
+    [[0, 1]]
     """
     positions = np.empty((len(rows), n_neighbours), dtype=np.intp)
     cosines = np.empty((len(rows), n_neighbours), dtype=np.float32)
@@ -65,15 +71,15 @@ def nearest(
         stop = min(start + BLOCK, len(rows))
         block: NDArray[Any]
         if exact:
-            # Rounded, so that equal rows are equally near whatever the order of the sum.
+            # Rounded, so that equal rows are equally near in whatever order they are summed.
             block = exact_products(rows[start:stop], among).round(12)
         else:
             block = rows[start:stop] @ among.T
         if leave_out is not None:
             block[np.arange(stop - start), leave_out[start:stop]] = -1.0
-        some = np.argpartition(-block, n_neighbours - 1, axis=1)[:, :n_neighbours]
-        found = np.take_along_axis(block, some, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        positions[start:stop] = np.take_along_axis(some, order, axis=1)
-        cosines[start:stop] = np.take_along_axis(found, order, axis=1)
+        unsorted = np.argpartition(-block, n_neighbours - 1, axis=1)[:, :n_neighbours]
+        highest = np.take_along_axis(block, unsorted, axis=1)
+        order = np.argsort(-highest, axis=1, kind="stable")
+        positions[start:stop] = np.take_along_axis(unsorted, order, axis=1)
+        cosines[start:stop] = np.take_along_axis(highest, order, axis=1)
     return positions, cosines

@@ -1,4 +1,4 @@
-"""Support vector machines of two classes, on a part of the samples at a time, C after C."""
+"""Support vector machines of two classes, trained on a working set of the samples."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ if TYPE_CHECKING:
 
     from classify.estimators.solvers.gram import Gram, Kernel
 
-# Up to so many samples, all are trained on at once. Of more, so many are trained on to begin with:
-# their kernel takes 128 MB in float64.
+# Largest size of the working set; its kernel takes 128 MB in float64. Up to so many samples are all
+# trained on at once.
 LIMIT = 4000
-# Scikit-learn's own: how far the optimality conditions may be broken, in units of the margin.
+# The default of `SVC`: largest violation of the optimality conditions, in units of the margin.
 TOLERANCE = 1e-3
-# While the wrong samples are trained on, it is enough to be as precise as this.
-ROUGH = 0.05
+# Enough while the working set is not the right one yet.
+ROUGH_TOLERANCE = 0.05
 
-_OUT, _IN, _BOUNDED = 0, 1, 2
+# Where a sample is: its weight is zero, in the working set, or at its bound and part of a sum.
+_ZERO, _WORKING, _SUMMED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class BinarySVM:
-    """A trained machine of two classes.
+    """A trained SVM of two classes.
 
     Attributes
     ----------
     weights : ndarray of float64, shape (n,)
-        Of every sample of the Gram matrix; zero where it is no support vector.
+        Weight of every sample of the Gram matrix; zero if it is not a support vector.
     intercept : float
     decision : ndarray of float64, shape (n,)
         Decision value of every sample of the Gram matrix.
@@ -45,30 +46,30 @@ class BinarySVM:
 
 
 class PairwiseProblem:
-    """Two classes to tell apart: trains the machines of ascending values of C.
+    """The SVMs of two classes for ascending values of C.
 
-    Every machine is the solution of `SVC`, by the rule that `SVC` stops by.
+    Every SVM is the solution of `SVC`, with the stopping rule of `SVC`.
 
     Parameters
     ----------
     gram : Gram
     kernel : {"linear", "rbf"}
     gamma : float
-    sides : ndarray of float64, shape (n,)
-        1 for the samples of the positive class, -1 for those of the other, 0 for samples that have
-        no part in the training.
+    targets : ndarray of float64, shape (n,)
+        1 for the samples of the positive class, -1 for those of the other, 0 for samples that are
+        not trained on.
     costs : ndarray of float64, shape (n,)
-        What every sample counts: its weight is at most C times that. The same within a class.
+        Upper bound of the weight of every sample, as a multiple of C; the same within a class.
 
     Notes
     -----
-    Most samples are either far on their side of the margin, with weight zero, or far on the wrong
-    one, with the largest weight. `SVC` need only be asked about the others. What those of the
-    largest weight contribute is added up, class by class, and given to it as one more sample each,
-    of the weight of all of them. Then the optimality conditions are checked on all samples; where
-    they are broken, samples are taken in, and `SVC` is asked again. This is the decomposition of
-    Osuna, Freund and Girosi (An improved training algorithm for support vector machines, 1997),
-    but for those sums.
+    Most samples are either far on the right side of the margin, with weight zero, or far on the
+    wrong side, with their weight at its bound. `SVC` is trained on the others only, the working
+    set. The contribution of the samples at their bound is summed by class, and each sum is passed
+    to `SVC` as one more sample with the weight of all of them. Then the optimality conditions are
+    checked on all samples; those that violate them join the working set, and `SVC` is trained
+    again. This is the decomposition of Osuna, Freund and Girosi (An improved training algorithm for
+    support vector machines, 1997), with sums in addition.
     """
 
     def __init__(
@@ -76,193 +77,195 @@ class PairwiseProblem:
         gram: Gram,
         kernel: Kernel,
         gamma: float,
-        sides: NDArray[np.float64],
+        targets: NDArray[np.float64],
         costs: NDArray[np.float64],
     ) -> None:
-        self._gram, self._kernel, self._gamma, self._sides = gram, kernel, gamma, sides
+        self._gram, self._kernel, self._gamma, self._targets = gram, kernel, gamma, targets
         self._costs = costs
-        self._part = np.flatnonzero(sides)
-        self._state = np.full(len(sides), _OUT, dtype=np.int8)
-        self._sums = {side: np.zeros(len(sides)) for side in (1.0, -1.0)}
-        self._weights = np.zeros(len(sides))  # without their signs
+        self._samples = np.flatnonzero(targets)
+        self._state = np.full(len(targets), _ZERO, dtype=np.int8)
+        self._sums = {target: np.zeros(len(targets)) for target in (1.0, -1.0)}
+        self._weights = np.zeros(len(targets))  # absolute values
         self._C = 0.0
         self._everything: NDArray[np.float64] | None = None
 
-    def machines(self, values: Sequence[float]) -> Iterator[BinarySVM]:
-        """Train one machine for each of the ascending `values` of C."""
-        machine: BinarySVM | None = None
+    def train_path(self, values: Sequence[float]) -> Iterator[BinarySVM]:
+        """Yield one SVM for each of the ascending `values` of C."""
+        svm: BinarySVM | None = None
         for C in values:
-            # A machine that leaves every weight below C is the solution for all larger C too.
-            if machine is None or self._at_bound.any():
-                machine = self._train(C, machine)
-            yield machine
+            # If all weights are below their bounds, the solution is the same for every larger C.
+            if svm is None or self._at_bound.any():
+                svm = self._train(C, svm)
+            yield svm
 
     def _train(self, C: float, last: BinarySVM | None) -> BinarySVM:
-        if len(self._part) <= LIMIT:
+        if len(self._samples) <= LIMIT:
             self._C = C
-            self._state[self._part] = _IN
-            products, intercept = self._ask(TOLERANCE)
-            return BinarySVM(self._weights * self._sides, intercept, products + intercept)
+            self._state[self._samples] = _WORKING
+            products, intercept = self._solve(TOLERANCE)
+            return BinarySVM(self._weights * self._targets, intercept, products + intercept)
         if last is None:
-            self._guess(C)
+            self._start(C)
         else:
-            self._aim(self._sides * last.decision, self._at_bound, self._between)
+            self._choose_working_set(self._targets * last.decision, self._at_bound, self._free)
         self._C = C
-        products, intercept = self._improve()
-        return BinarySVM(self._weights * self._sides, intercept, products + intercept)
+        products, intercept = self._train_working_set()
+        return BinarySVM(self._weights * self._targets, intercept, products + intercept)
 
-    def _improve(self) -> tuple[NDArray[np.float64], float]:
-        """Take samples in until the optimality conditions hold for all of them.
+    def _train_working_set(self) -> tuple[NDArray[np.float64], float]:
+        """Extend the working set until the optimality conditions hold for all samples.
 
         Returns
         -------
         products : ndarray of float64, shape (n,)
-            The decision values of all samples, without the intercept.
+            Decision values of all samples, without the intercept.
         intercept : float
         """
-        droppable = np.ones(len(self._sides), dtype=bool)
-        precision = ROUGH
+        droppable = np.ones(len(self._targets), dtype=bool)
+        tolerance = ROUGH_TOLERANCE
         while True:
-            products, intercept = self._ask(precision)
-            residual = self._sides - products
+            products, intercept = self._solve(tolerance)
+            residual = self._targets - products
             rising, falling = self._movable()
             highest, lowest = residual[rising].max(), residual[falling].min()
-            breach = np.maximum(
+            violation = np.maximum(
                 np.where(rising, residual - intercept, 0.0),
                 np.where(falling, intercept - residual, 0.0),
             )
-            breach[self._state == _IN] = 0.0
-            broken = np.flatnonzero(breach > TOLERANCE / 2)
-            exhausted = precision <= TOLERANCE / 2 and not len(broken)
+            violation[self._state == _WORKING] = 0.0
+            violating = np.flatnonzero(violation > TOLERANCE / 2)
+            exhausted = tolerance <= TOLERANCE / 2 and not len(violating)
             if highest - lowest <= TOLERANCE or exhausted:
                 break
-            margins = self._sides * (products + intercept)
-            self._take_in(broken[np.argsort(-breach[broken])], margins, droppable)
-            precision = min(ROUGH, max((highest - lowest) / 20, TOLERANCE / 2))
-        between = self._between
-        middle = residual[between].mean() if between.any() else (highest + lowest) / 2
+            margins = self._targets * (products + intercept)
+            self._extend(violating[np.argsort(-violation[violating])], margins, droppable)
+            tolerance = min(ROUGH_TOLERANCE, max((highest - lowest) / 20, TOLERANCE / 2))
+        free = self._free
+        middle = residual[free].mean() if free.any() else (highest + lowest) / 2
         return products, float(middle)
 
     @property
     def _at_bound(self) -> NDArray[np.bool_]:
         bounds = self._C * self._costs
-        at_bound: NDArray[np.bool_] = (self._weights >= bounds * (1 - 1e-9)) & (self._sides != 0)
+        at_bound: NDArray[np.bool_] = (self._weights >= bounds * (1 - 1e-9)) & (self._targets != 0)
         return at_bound
 
     @property
-    def _between(self) -> NDArray[np.bool_]:
+    def _free(self) -> NDArray[np.bool_]:
         return (self._weights > 0) & ~self._at_bound
 
     def _movable(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return whose signed weight could be larger, and whose could be smaller."""
-        first, second = self._sides < 0, self._sides > 0
+        """Return which signed weights could be larger, and which could be smaller."""
+        first, second = self._targets < 0, self._targets > 0
         below, above = ~self._at_bound, self._weights > 0
         return second & below | first & above, first & below | second & above
 
-    def _ask(self, precision: float) -> tuple[NDArray[np.float64], float]:
-        """Have `SVC` train on the samples that are in, and set the weights of all.
+    def _solve(self, tolerance: float) -> tuple[NDArray[np.float64], float]:
+        """Train `SVC` on the working set and the sums, and set the weights of all samples.
 
         Returns
         -------
         products, intercept
-            As in `_improve`.
+            As in `_train_working_set`.
         """
-        chosen = np.flatnonzero(self._state == _IN)
+        chosen = np.flatnonzero(self._state == _WORKING)
         summed = {
-            side: held
-            for side in self._sums
-            if len(held := np.flatnonzero((self._state == _BOUNDED) & (self._sides == side)))
+            target: held
+            for target in self._sums
+            if len(held := np.flatnonzero((self._state == _SUMMED) & (self._targets == target)))
         }
         counts = [self._costs[held].sum() for held in summed.values()]
-        within = self._within(chosen, summed)
-        svc = SVC(C=self._C, kernel="precomputed", tol=precision, cache_size=1000).fit(
-            within,
-            np.append(self._sides[chosen], list(summed)),
+        products_within = self._working_kernel(chosen, summed)
+        svc = SVC(C=self._C, kernel="precomputed", tol=tolerance, cache_size=1000).fit(
+            products_within,
+            np.append(self._targets[chosen], list(summed)),
             sample_weight=np.append(self._costs[chosen], counts),
         )
-        coef = np.zeros(len(within))
+        coef = np.zeros(len(products_within))
         coef[svc.support_] = svc.dual_coef_[0]
         carriers = np.flatnonzero(coef[: len(chosen)])
         products = self._gram.combine(self._kernel, coef[carriers], chosen[carriers], self._gamma)
         self._weights[:] = 0.0
         self._weights[chosen] = np.abs(coef[: len(chosen)])
-        for (side, held), weight in zip(summed.items(), coef[len(chosen) :], strict=True):
-            products += weight / len(held) * self._sums[side]
+        for (target, held), weight in zip(summed.items(), coef[len(chosen) :], strict=True):
+            products += weight / len(held) * self._sums[target]
             self._weights[held] = abs(weight) / len(held)
         return products, float(svc.intercept_[0])
 
-    def _within(
+    def _working_kernel(
         self, chosen: NDArray[np.intp], summed: dict[float, NDArray[np.intp]]
     ) -> NDArray[np.float64]:
-        """Return the kernel within the chosen samples and the means of the summed ones."""
+        """Return the kernel of the working set and the means of the sums."""
         n_chosen = len(chosen)
-        if n_chosen == len(self._part) and self._everything is not None:
+        if n_chosen == len(self._samples) and self._everything is not None:
             return self._everything
         within = np.empty((n_chosen + len(summed),) * 2)
         within[:n_chosen, :n_chosen] = self._gram.kernel(self._kernel, chosen, chosen, self._gamma)
-        for i, (side, held) in enumerate(summed.items(), n_chosen):
-            means = self._sums[side] / len(held)
+        for i, (target, held) in enumerate(summed.items(), n_chosen):
+            means = self._sums[target] / len(held)
             within[i, :n_chosen] = within[:n_chosen, i] = means[chosen]
             for j, others in enumerate(summed.values(), n_chosen):
                 within[i, j] = means[others].mean()
-        if n_chosen == len(self._part):
+        if n_chosen == len(self._samples):
             self._everything = within
         return within
 
-    def _guess(self, C: float) -> None:
-        """Aim by a machine that is trained on some samples, of as much weight as all."""
-        step = -(-2 * len(self._part) // LIMIT)
-        for side in self._sums:
-            self._state[np.flatnonzero(self._sides == side)[::step]] = _IN
-        self._C = C * len(self._part) / np.count_nonzero(self._state == _IN)
-        products, intercept = self._ask(ROUGH)
-        margins = self._sides * (products + intercept)
-        self._aim(margins, (margins < 1.0) & (self._sides != 0), np.zeros(len(margins), dtype=bool))
+    def _start(self, C: float) -> None:
+        """Choose a working set by an SVM of a subset of the samples, with the weight of all."""
+        step = -(-2 * len(self._samples) // LIMIT)
+        for target in self._sums:
+            self._state[np.flatnonzero(self._targets == target)[::step]] = _WORKING
+        self._C = C * len(self._samples) / np.count_nonzero(self._state == _WORKING)
+        products, intercept = self._solve(ROUGH_TOLERANCE)
+        margins = self._targets * (products + intercept)
+        self._choose_working_set(
+            margins, (margins < 1.0) & (self._targets != 0), np.zeros(len(margins), dtype=bool)
+        )
 
-    def _aim(
+    def _choose_working_set(
         self,
         margins: NDArray[np.float64],
         at_bound: NDArray[np.bool_],
-        between: NDArray[np.bool_],
+        free: NDArray[np.bool_],
     ) -> None:
-        """Take in the samples whose weights will change most likely, by an earlier machine."""
-        state = np.full(len(self._sides), _OUT, dtype=np.int8)
-        state[at_bound] = _BOUNDED
-        if np.count_nonzero(at_bound | between) <= LIMIT * 3 // 4:
-            # Few enough to do without sums, which are less precise.
-            state[at_bound] = _IN
+        """Choose the samples whose weights are most likely to change, by an earlier SVM."""
+        state = np.full(len(self._targets), _ZERO, dtype=np.int8)
+        state[at_bound] = _SUMMED
+        if np.count_nonzero(at_bound | free) <= LIMIT * 3 // 4:
+            # Few enough to work without sums, which are less precise.
+            state[at_bound] = _WORKING
             room = LIMIT // 4
         else:
-            room = max(LIMIT // 2 - int(np.count_nonzero(between)), LIMIT // 8)
-        state[between] = _IN
-        for side in self._sums:
-            self._add_nearest(state, np.flatnonzero(self._sides == side), margins, room // 2)
-        self._arrange(state)
+            room = max(LIMIT // 2 - int(np.count_nonzero(free)), LIMIT // 8)
+        state[free] = _WORKING
+        for target in self._sums:
+            self._add_nearest(state, np.flatnonzero(self._targets == target), margins, room // 2)
+        self._set_state(state)
 
-    def _take_in(
+    def _extend(
         self,
-        broken: NDArray[np.intp],
+        violating: NDArray[np.intp],
         margins: NDArray[np.float64],
         droppable: NDArray[np.bool_],
     ) -> None:
-        """Take in the first of the samples that break the conditions, and the next near the margin.
+        """Add the first violating samples to the working set, and those nearest to the margin.
 
-        Others make room, each of them once only, so that there is an end.
+        Others are dropped for them, each only once, so that the loop ends.
         """
         state = self._state.copy()
-        chosen = np.flatnonzero(state == _IN)
+        chosen = np.flatnonzero(state == _WORKING)
         room = LIMIT - len(chosen)
-        if room < len(broken):
+        if room < len(violating):
             at_bound = self._at_bound[chosen]
             right = np.where(at_bound, margins[chosen] < 1, margins[chosen] > 1)
             idle = chosen[right & (at_bound | (self._weights[chosen] == 0)) & droppable[chosen]]
             idle = idle[np.argsort(np.abs(margins[idle] - 1))][LIMIT // 4 :]
-            state[idle] = np.where(self._weights[idle] > 0, _BOUNDED, _OUT)
+            state[idle] = np.where(self._weights[idle] > 0, _SUMMED, _ZERO)
             droppable[idle] = False
             room = max(room + len(idle), LIMIT // 2)
-        state[broken[:room]] = _IN
-        self._add_nearest(state, self._part, margins, LIMIT // 8 - len(broken))
-        self._arrange(state)
+        state[violating[:room]] = _WORKING
+        self._add_nearest(state, self._samples, margins, LIMIT // 8 - len(violating))
+        self._set_state(state)
 
     def _add_nearest(
         self,
@@ -271,21 +274,25 @@ class PairwiseProblem:
         margins: NDArray[np.float64],
         n_added: int,
     ) -> None:
-        """Mark as in those `n_added` samples that are nearest to the margin and are not in yet."""
-        others = among[state[among] != _IN]
-        state[others[np.argsort(np.abs(margins[others] - 1))[: max(0, n_added)]]] = _IN
+        """Add the `n_added` samples nearest to the margin that are not in the working set yet."""
+        others = among[state[among] != _WORKING]
+        state[others[np.argsort(np.abs(margins[others] - 1))[: max(0, n_added)]]] = _WORKING
 
-    def _arrange(self, state: NDArray[np.int8]) -> None:
-        """Put every sample into its new state, and keep the sums up to date."""
-        was, becomes = self._state == _BOUNDED, state == _BOUNDED
-        for side in self._sums:
-            held = np.flatnonzero(becomes & (self._sides == side))
-            changed = np.flatnonzero((was != becomes) & (self._sides == side))
+    def _set_state(self, state: NDArray[np.int8]) -> None:
+        """Set the state of every sample, and update the sums."""
+        was, becomes = self._state == _SUMMED, state == _SUMMED
+        for target in self._sums:
+            held = np.flatnonzero(becomes & (self._targets == target))
+            changed = np.flatnonzero((was != becomes) & (self._targets == target))
             if len(held) <= len(changed):
-                self._sums[side] = self._sum(np.ones(len(held)), held)
+                self._sums[target] = self._kernel_sum(np.ones(len(held)), held)
             else:
-                self._sums[side] += self._sum(np.where(becomes[changed], 1.0, -1.0), changed)
+                self._sums[target] += self._kernel_sum(
+                    np.where(becomes[changed], 1.0, -1.0), changed
+                )
         self._state = state
 
-    def _sum(self, weights: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _kernel_sum(
+        self, weights: NDArray[np.float64], rows: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
         return self._gram.combine(self._kernel, weights, rows, self._gamma)

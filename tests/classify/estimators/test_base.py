@@ -28,4 +28,4 @@ def test_no_labels_are_refused():
 def test_a_class_with_too_few_images_is_refused_by_its_name():
     """Classes too small for cross-validation are listed, the others are not."""
     with pytest.raises(ClassifierError, match="in: cow, pig; "):
-        encode_labels(["cow", "cat", "cat", "pig"], at_least=2)
+        encode_labels(["cow", "cat", "cat", "pig"], min_count=2)

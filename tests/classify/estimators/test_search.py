@@ -1,188 +1,65 @@
-import functools
-import logging
+"""Grids of parameters, and what a search found."""
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
 from classify.errors import ClassifierError
-from classify.estimators import search as searching
-from classify.estimators.search import (
-    C_GRID,
-    RegularisationPath,
-    c_grid,
-    class_scores,
-    cross_validate,
-    log_loss,
-)
-from toolkit.progress import silent
-
-CODES = np.array([0, 1] * 10)
-EQUAL = functools.partial(log_loss, class_weights=np.ones(2))
-
-
-def search(points, scores, codes=CODES, folds=5, progress=silent):
-    """Search one trail, whose points have these class scores of every sample."""
-
-    def score(*_):
-        yield from scores
-
-    return cross_validate(
-        [RegularisationPath(points, score, None)],
-        codes,
-        folds=folds,
-        seed=0,
-        progress=progress,
-        stage="choosing C",
-        loss=EQUAL,
-    )
-
-
-def votes(codes):
-    """Return class scores that vote for `codes`."""
-    return class_scores(np.asarray(codes) - 0.5)
+from classify.estimators.logreg import LogReg
+from classify.estimators.nearest import Nearest
+from classify.estimators.search import C_GRID, positive_grid
+from classify.estimators.streamed import StreamedSVM
+from classify.estimators.svm import SVM
 
 
 def test_the_grid_has_thirteen_values_of_half_a_decade():
     """The default grid is logarithmic, from 0.001 to 1000."""
     assert len(C_GRID) == 13
     np.testing.assert_allclose(np.diff(np.log10(C_GRID)), 0.5)
-    assert c_grid(None) == list(C_GRID)
+    assert positive_grid("C", None, C_GRID) == list(C_GRID)
 
 
 @pytest.mark.parametrize("C", [0, -1.0, float("nan"), float("inf"), [], [1, 0]])
-def test_a_senseless_C_is_refused(C):  # noqa: N802 - C is the parameter's name
-    """C is positive and finite, or the message says so."""
+def test_a_value_that_is_not_positive_and_finite_is_an_error(C):
+    """The message names the parameter."""
     with pytest.raises(ClassifierError, match="C must be a positive number"):
-        c_grid(C)
+        positive_grid("C", C, C_GRID)
 
 
-def test_the_point_of_least_log_loss_is_chosen():
-    """Of two that are always right, the surer one wins; accuracy alone could not tell."""
-    truth = votes(CODES)
-    outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], [-truth, truth, 2 * truth])
-    assert outcome.chosen == outcome.result.chosen == {"C": 3.0}
-    assert outcome.result.chosen_by == "log loss"
-    assert [point.mean for point in outcome.result.points] == [0.0, 1.0, 1.0]
-    losses = [point.log_loss for point in outcome.result.points]
-    np.testing.assert_allclose(losses, np.log1p(np.exp([0.5, -0.5, -1.0])), rtol=1e-6)
-    np.testing.assert_array_equal(outcome.scores, 2 * truth)
+def blobs():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    return (rng.normal(size=(60, 20)) + y[:, None]).astype(np.float32), y
 
 
-def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # noqa: N802 - as above
-    """Ties go to the strongest regularisation, and then to the order of the trails."""
-
-    def score(*_):
-        yield from [votes(CODES)] * 2
-
-    trails = [
-        RegularisationPath([{"kernel": kernel, "C": C} for C in (least, 10.0)], score, None)
-        for kernel, least in (("late", 5.0), ("linear", 1.0), ("rbf", 1.0))
+@pytest.mark.parametrize(
+    ("estimator", "name", "method"),
+    [
+        (SVM(C=[0.1, 1.0]), "C", "cross-validation"),
+        (LogReg(C=[0.1, 1.0]), "C", "cross-validation"),
+        (Nearest(), "k", "leave-one-out"),
+        (StreamedSVM(), "alpha", "hold-out"),
+    ],
+)
+def test_the_results_of_a_search_have_the_keys_of_grid_search(estimator, name, method):
+    """One entry per point under every key; the best by log loss is what was chosen."""
+    X, y = blobs()
+    estimator.fit(X, y)
+    theirs = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}).fit(X, y).cv_results_
+    ours = estimator.cv_results_
+    common = {"params", "mean_test_score", "std_test_score", "rank_test_score"}
+    assert common <= set(ours) & set(theirs)
+    assert f"param_{name}" in ours
+    assert {len(values) for values in ours.values()} == {len(estimator.search_.points)}
+    best = ours["rank_test_neg_log_loss"] == 1
+    assert estimator.best_params_ in [
+        p for p, is_best in zip(ours["params"], best, strict=True) if is_best
     ]
-    outcome = cross_validate(trails, CODES, folds=5, seed=0, progress=silent, stage="", loss=EQUAL)
-    assert outcome.chosen == {"kernel": "linear", "C": 1.0}
+    assert estimator.search_.method == method
 
 
-def test_the_deviation_is_that_of_the_folds_accuracies():
-    """Mean and standard deviation are over the folds, each judged by the samples it leaves out."""
-    heard = []
-
-    def score(_, splits):
-        heard.extend(splits)
-        scores = votes(CODES)
-        scores[splits[0][1]] *= -1
-        yield scores
-
-    outcome = cross_validate(
-        [RegularisationPath([{"C": 1.0}], score, None)],
-        CODES,
-        folds=5,
-        seed=0,
-        progress=silent,
-        stage="",
-        loss=EQUAL,
-    )
-    (point,) = outcome.result.points
-    assert point.mean == pytest.approx(0.8)
-    assert point.std == pytest.approx(0.4)
-    np.testing.assert_array_equal(
-        np.sort(np.concatenate([held_out for _, held_out in heard])), np.arange(20)
-    )
-    assert all(not set(train) & set(held_out) for train, held_out in heard)
-
-
-def test_small_classes_get_fewer_folds_and_a_note(caplog):
-    """Three images of a class make three folds, and the user is told."""
-    codes = np.array([0] * 9 + [1] * 3)
-    with caplog.at_level(logging.INFO, logger="classify"):
-        outcome = search([{"C": 1.0}], [votes(codes)], codes)
-    assert outcome.result.folds == 3
-    assert "3 folds instead of 5" in caplog.text
-
-
-def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):
-    """Where an accuracy is known from few folds there are no more, and the user is told."""
-    monkeypatch.setattr(searching, "MANY", 19)
-    with caplog.at_level(logging.INFO, logger="classify"):
-        outcome = search([{"C": 1.0}], [votes(CODES)])
-    assert outcome.result.folds == searching.FEW_FOLDS
-    assert f"20 training images: {searching.FEW_FOLDS} folds instead of 5" in caplog.text
-
-
-def test_with_many_samples_a_trail_ends_past_its_best(caplog, monkeypatch):
-    """No larger C is trained when several in a row brought nothing; the user is told."""
-    monkeypatch.setattr(searching, "MANY", 19)
-    points = [{"C": float(C)} for C in range(1, 9)]
-    trained = []
-
-    def score(*_):
-        for sureness in (0.1, 0.3, 0.2, 1.0, 0.9, 0.9, 0.9, 2.0):
-            trained.append(sureness)
-            yield sureness * votes(CODES)
-
-    with caplog.at_level(logging.INFO, logger="classify"):
-        outcome = cross_validate(
-            [RegularisationPath(points, score, None)] * 2,
-            CODES,
-            folds=5,
-            seed=0,
-            progress=silent,
-            stage="choosing C",
-            loss=EQUAL,
-        )
-    n_trained = 4 + searching.PATIENCE
-    assert len(trained) == len(outcome.result.points) == 2 * n_trained
-    assert outcome.chosen == {"C": 4.0}
-    assert f"choosing C: ended at C = {n_trained}, past the best" in caplog.text
-
-
-def test_with_few_samples_every_point_is_tried():
-    """Up to ten thousand images the whole grid is in the report."""
-    points = [{"C": float(C)} for C in range(1, 9)]
-    assert len(search(points, [votes(CODES)] * 8).result.points) == 8
-
-
-def test_one_fold_is_refused():
-    """Fewer than two folds leave nothing to train on."""
-    with pytest.raises(ClassifierError, match="at least 2 folds, found 1"):
-        search([{"C": 1.0}], [votes(CODES)], folds=1)
-
-
-def test_progress_counts_the_points():
-    """The callback hears of the start and of every finished point."""
-    heard = []
-    search(
-        [{"C": 1.0}, {"C": 2.0}],
-        [votes(CODES)] * 2,
-        progress=lambda *report: heard.append(report),
-    )
-    assert heard == [("choosing C", done, 2) for done in range(3)]
-
-
-def test_a_rare_class_counts_as_much_as_its_weight_says():
-    """The log loss is the mean over the classes if every class counts the same."""
-    codes = np.array([0] * 9 + [1])
-    scores = class_scores(np.array([-2.0] * 10))
-    sure, wrong = np.log1p(np.exp(-2)), np.log1p(np.exp(2))
-    balanced = log_loss(scores, codes, np.array([10 / 18, 5.0]))
-    assert balanced == pytest.approx((sure + wrong) / 2)
-    assert log_loss(scores, codes, np.ones(2)) == pytest.approx(0.9 * sure + 0.1 * wrong)
+def test_without_a_search_there_are_no_results():
+    """As for every attribute of an estimator that is not trained."""
+    assert not hasattr(SVM(), "cv_results_")
+    assert not hasattr(SVM(), "best_params_")

@@ -19,7 +19,7 @@ from classify.errors import ClassifierError
 from classify.estimators import rows
 from classify.estimators.logreg import LogReg
 from classify.estimators.rows import RowsOnDisk, batches, probabilities_of
-from classify.estimators.streamed import ALPHAS, StreamedLogReg, StreamedSVM
+from classify.estimators.streamed import ALPHA_GRID, StreamedLogReg, StreamedSVM
 from classify.estimators.svm import SVM
 from extract.frozen import FrozenBase
 from extract.recipe import Recipe
@@ -139,7 +139,7 @@ def test_held_out_rows_are_not_trained_on(kind):
 
 def test_no_more_than_so_many_rows_are_held_out(monkeypatch):
     """The share is of few rows; of many it is a number, and every class still has its own."""
-    monkeypatch.setattr("classify.estimators.streamed.HELD_OUT", 50)
+    monkeypatch.setattr("classify.estimators.streamed.MAX_HELD_OUT", 50)
     X, y = blobs(2, n_samples=1010)
     kept = (y == "ant") | (np.arange(1010) >= 1000)
     model = StreamedLogReg().fit(X[kept], y[kept])
@@ -151,7 +151,7 @@ def test_alpha_is_the_one_of_least_log_loss_on_the_rows_held_out(kind):
     """The record has every alpha that was tried, for the report's chart."""
     model = kind().fit(*blobs(2, n_samples=600))
     search = model.search_
-    assert [point.params["alpha"] for point in search.points] == list(ALPHAS)
+    assert [point.params["alpha"] for point in search.points] == list(ALPHA_GRID)
     assert (search.folds, search.chosen) == (1, {"alpha": model.alpha_})
     least = min(point.log_loss for point in search.points)
     chosen = next(point for point in search.points if point.params == search.chosen)

@@ -55,9 +55,9 @@ def test_its_title_is_its_class():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nowhere:Class", "there is no classifier nowhere:Class"),
-        ("sklearn.svm:Absent", "there is no classifier sklearn.svm:Absent"),
-        (":Class", "there is no classifier :Class"),
+        ("nowhere:Class", "cannot import the classifier nowhere:Class"),
+        ("sklearn.svm:Absent", "cannot import the classifier sklearn.svm:Absent"),
+        (":Class", "cannot import the classifier :Class"),
         ("os:system", "is not the class of a scikit-learn classifier"),
         ("sklearn.svm:SVR", "is not a classifier"),
         ("sklearn.preprocessing:StandardScaler", "is not a classifier"),

@@ -44,7 +44,7 @@ def test_the_announced_weights_are_those_of_the_built_network(network, X):
     """Shapes found without building are the shapes that Keras builds, and it counts the same."""
     fitted = network(epochs=1).fit(X, [0, 1, 0, 1])
     shapes = fitted.weight_shapes(X.shape[1:], 2)
-    assert [weight.shape for weight in fitted.model_.get_weights()] == shapes
+    assert [weight.shape for weight in fitted.get_weights()] == shapes
     assert fitted.n_parameters_ == sum(int(np.prod(shape)) for shape in shapes)
 
 
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_network(network):
     X, y = embeddings() if network.consumes == "embeddings" else images()
 
     def weights(seed):
-        return clone(network).set_params(random_state=seed).fit(X, y).model_.get_weights()
+        return clone(network).set_params(random_state=seed).fit(X, y).get_weights()
 
     first, again, other = weights(1), weights(1), weights(2)
     for one, same in zip(first, again, strict=True):
@@ -121,7 +121,7 @@ def test_an_untrained_network_cannot_predict(network):
     [
         (np.zeros((2, 50, 50, 3), np.float32), "uint8 images.*found float32"),
         (np.zeros((2, 50, 50), np.uint8), r"found uint8 of shape \(2, 50, 50\)"),
-        (np.zeros((2, 45, 50, 3), np.uint8), "50x45 are too small.*--size 46"),
+        (np.zeros((2, 45, 50, 3), np.uint8), "50x45 are too small.*size of 46"),
     ],
 )
 def test_the_cnn_refuses_what_are_not_its_images(X, message):

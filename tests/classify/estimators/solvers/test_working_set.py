@@ -1,4 +1,4 @@
-"""Machines trained on a part of the samples at a time, against `SVC` on all of them."""
+"""SVMs trained on a working set, compared with `SVC` on all samples."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_a_part_at_a_time_comes_to_what_svc_comes_to(
     within = gram.kernel(kernel, everything, everything, gamma).astype(np.float64)
     part = everything % 6 != 0
     cost = np.where(sides < 0, *costs)
-    duel = PairwiseProblem(gram, kernel, gamma, np.where(part, sides, 0.0), cost)
-    for C, machine in zip(VALUES, duel.machines(VALUES), strict=True):
+    problem = PairwiseProblem(gram, kernel, gamma, np.where(part, sides, 0.0), cost)
+    for C, svm in zip(VALUES, problem.train_path(VALUES), strict=True):
         theirs = SVC(C=C, kernel="precomputed", tol=1e-5).fit(
             within[np.ix_(part, part)], sides[part], sample_weight=cost[part]
         )
         expected = theirs.decision_function(within[:, part])
-        assert (np.abs(machine.weights) <= C * cost * (1 + 1e-9)).all()
-        assert not machine.weights[~part].any()
-        np.testing.assert_allclose(machine.decision, expected, atol=30 * TOLERANCE)
-        assert (np.sign(machine.decision) == np.sign(expected)).mean() > 0.99
+        assert (np.abs(svm.weights) <= C * cost * (1 + 1e-9)).all()
+        assert not svm.weights[~part].any()
+        np.testing.assert_allclose(svm.decision, expected, atol=30 * TOLERANCE)
+        assert (np.sign(svm.decision) == np.sign(expected)).mean() > 0.99

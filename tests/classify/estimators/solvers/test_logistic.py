@@ -3,8 +3,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from classify.estimators.solvers import descent
-from classify.estimators.solvers.descent import Problems
+from classify.estimators.solvers import logistic
+from classify.estimators.solvers.logistic import LogisticProblems
 
 
 def blobs(n_classes, n_samples=200, n_features=30):
@@ -21,8 +21,8 @@ def blobs(n_classes, n_samples=200, n_features=30):
 def test_each_problem_is_solved_as_scikit_learn_solves_it_alone(n_classes, dtype, C):
     """Coefficients and intercepts are those of `LogisticRegression` on each part of the samples."""
     X, codes, members = blobs(n_classes)
-    problems = Problems.of(X.astype(dtype), 0.2, codes, members)
-    coef, scores = problems.minimise(problems.start(), C, 1e-5)
+    problems = LogisticProblems.of(X.astype(dtype), 0.2, codes, members)
+    coef, decision = problems.minimise(problems.zeros(), C, 1e-5)
     centred = 0.2 * (X - X.mean(axis=0))
     for i, part in enumerate(members):
         theirs = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10)
@@ -31,25 +31,25 @@ def test_each_problem_is_solved_as_scikit_learn_solves_it_alone(n_classes, dtype
         np.testing.assert_allclose(coef[:-1, i].T, theirs.coef_, atol=1e-3 * length)
         expected = theirs.decision_function(centred)
         np.testing.assert_allclose(
-            scores[:, i].squeeze(), expected, atol=2e-3 * np.abs(expected).max()
+            decision[:, i].squeeze(), expected, atol=2e-3 * np.abs(expected).max()
         )
 
 
-def test_the_scores_are_those_of_the_coefficients():
-    """What is returned belongs together, although the scores were carried along."""
+def test_the_decision_values_are_those_of_the_coefficients():
+    """They match, although the decision values were updated from step to step."""
     X, codes, members = blobs(4)
-    problems = Problems.of(X, 0.2, codes, members)
-    coef, scores = problems.minimise(problems.start(), 1.0, 1e-3)
-    np.testing.assert_allclose(scores, problems.scores(coef), atol=1e-9)
+    problems = LogisticProblems.of(X, 0.2, codes, members)
+    coef, decision = problems.minimise(problems.zeros(), 1.0, 1e-3)
+    np.testing.assert_allclose(decision, problems.decision(coef), atol=1e-9)
 
 
 @pytest.mark.parametrize("precision", [0.1, 1e-3])
 def test_the_coefficients_are_as_near_as_was_asked_for(precision):
     """The distance from the best, as a part of the length, is below the precision."""
     X, codes, members = blobs(2)
-    problems = Problems.of(X, 0.2, codes, members)
-    exact, _ = problems.minimise(problems.start(), 10.0, 1e-9)
-    found, _ = problems.minimise(problems.start(), 10.0, precision)
+    problems = LogisticProblems.of(X, 0.2, codes, members)
+    exact, _ = problems.minimise(problems.zeros(), 10.0, 1e-9)
+    found, _ = problems.minimise(problems.zeros(), 10.0, precision)
     apart = np.linalg.norm((found - exact)[:-1], axis=0) / np.linalg.norm(exact[:-1], axis=0)
     assert (apart <= precision * 1.1).all()
     assert (apart > 0).all()
@@ -58,8 +58,8 @@ def test_the_coefficients_are_as_near_as_was_asked_for(precision):
 def test_a_solved_problem_stays_where_it_is():
     """From the solution no step is taken."""
     X, codes, members = blobs(2)
-    problems = Problems.of(X, 0.2, codes, members)
-    coef, _ = problems.minimise(problems.start(), 1.0, 1e-3)
+    problems = LogisticProblems.of(X, 0.2, codes, members)
+    coef, _ = problems.minimise(problems.zeros(), 1.0, 1e-3)
     again, _ = problems.minimise(coef, 1.0, 1e-3)
     assert again is coef
 
@@ -67,16 +67,16 @@ def test_a_solved_problem_stays_where_it_is():
 def test_features_that_tell_nothing_get_no_coefficients():
     """Where the best coefficients are zero, that is found and not searched for without end."""
     X, codes = np.ones((10, 3), dtype=np.float32), np.array([0, 1, 1, 1, 1] * 2)
-    problems = Problems.of(X, 1.0, codes, np.ones((1, 10), dtype=bool))
-    coef, scores = problems.minimise(problems.start(), 1.0, 1e-4)
+    problems = LogisticProblems.of(X, 1.0, codes, np.ones((1, 10), dtype=bool))
+    coef, decision = problems.minimise(problems.zeros(), 1.0, 1e-4)
     np.testing.assert_allclose(coef[:-1], 0, atol=1e-6)
-    np.testing.assert_allclose(scores, np.log(4), atol=1e-4)
+    np.testing.assert_allclose(decision, np.log(4), atol=1e-4)
 
 
 def test_too_many_steps_are_a_warning(monkeypatch):
-    """A descent that is not at its end says so, as scikit-learn's does."""
-    monkeypatch.setattr(descent, "MAX_STEPS", 2)
+    """A minimisation that did not converge warns, as in scikit-learn."""
+    monkeypatch.setattr(logistic, "MAX_STEPS", 2)
     X, codes, members = blobs(2)
-    problems = Problems.of(X, 0.2, codes, members)
+    problems = LogisticProblems.of(X, 0.2, codes, members)
     with pytest.warns(ConvergenceWarning, match="did not converge in 2 steps"):
-        problems.minimise(problems.start(), 1.0, 1e-6)
+        problems.minimise(problems.zeros(), 1.0, 1e-6)

@@ -1,0 +1,229 @@
+"""Choosing parameters by cross-validation within the training samples."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from classify.errors import ClassifierError
+from classify.estimators.search import SearchPoint, SearchResult
+from classify.parallel import each, in_this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.progress import Progress
+
+log = logging.getLogger(__name__)
+
+# With more samples, few folds measure the accuracy well enough, and the largest values of C, which
+# take longest, are skipped: they gain less than they cost.
+MANY = 10_000
+FEW_FOLDS = 3
+PATIENCE = 2
+
+# Positions of the samples to train on, and of those that are held out.
+Fold = tuple["NDArray[np.intp]", "NDArray[np.intp]"]
+
+
+class PathStep(NamedTuple):
+    """The models of one point of a regularisation path, one per fold.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n_samples, n_classes)
+        Class scores of every sample, each by the model of the fold that holds it out; rows that no
+        fold holds out are undefined.
+    solution : object, optional
+        Where the training on all samples may start.
+    """
+
+    scores: NDArray[np.float64]
+    solution: Any = None
+
+
+@dataclass(frozen=True)
+class RegularisationPath:
+    """Points of ascending C, trained in this order because each is near the one before it.
+
+    Attributes
+    ----------
+    points : sequence of dict
+        Parameters, each with a ``C``.
+    score : callable
+        Takes `samples` and folds, and yields a `PathStep` for one point after the other. It may be
+        closed before the last point.
+    samples : object
+        What is trained on; large.
+    """
+
+    points: Sequence[dict[str, Any]]
+    score: Callable[[Any, Sequence[Fold]], Generator[PathStep]]
+    samples: Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cross-validated search found.
+
+    Attributes
+    ----------
+    result : SearchResult
+        Every point with its scores.
+    chosen : dict
+        The best point.
+    scores : ndarray of float64, shape (n_samples, n_classes)
+        The best point's class scores of every sample, each by a model that was not trained on it.
+    solution : object
+        The best point's `PathStep.solution`; None if the folds were trained in other processes.
+    """
+
+    result: SearchResult
+    chosen: dict[str, Any]
+    scores: NDArray[np.float64]
+    solution: Any
+
+
+def cross_validate(
+    paths: Sequence[RegularisationPath],
+    codes: NDArray[np.int64],
+    *,
+    folds: int,
+    seed: int | np.random.RandomState | None,
+    progress: Progress,
+    stage: str,
+    loss: Callable[[NDArray[np.float64], NDArray[np.int64]], float],
+) -> Outcome:
+    """Score every point on stratified folds, and choose the one with the lowest log loss.
+
+    The accuracy counts a few dozen errors and fluctuates over a decade or two of C. The log loss
+    takes the probabilities into account and has one minimum. Of equally good points, the one with
+    the smallest C (the strongest regularisation) is chosen, and of these the first listed.
+
+    With more than `MANY` samples there are at most `FEW_FOLDS` folds, and a path ends after
+    `PATIENCE` values of C in a row that were worse than an earlier one.
+
+    Parameters
+    ----------
+    paths : sequence of RegularisationPath
+    codes : ndarray of int64, shape (n_samples,)
+        Class of every sample; every class has at least two.
+    folds : int
+        Number of folds; a class with fewer samples than that reduces it.
+    seed : int, RandomState or None
+        Shuffles the samples before they are split.
+    progress : Progress
+        Called after every point.
+    stage : str
+        Passed to `progress`.
+    loss : callable
+        Takes class scores of held-out samples and their `codes`, and returns the log loss.
+
+    Raises
+    ------
+    ClassifierError
+        If `folds` is less than two.
+    """
+    splits = _stratified_folds(codes, folds, seed)
+    total, finished = sum(len(path.points) for path in paths), 0
+    progress(stage, 0, total)
+    tried: list[tuple[float, SearchPoint, PathStep]] = []
+    for path, steps in zip(paths, _path_steps(paths, splits, len(codes)), strict=True):
+        lowest, worse_in_a_row = np.inf, 0
+        with closing(steps):
+            for done, (point, step) in enumerate(zip(path.points, steps, strict=True), 1):
+                found = loss(step.scores, codes)
+                # Rounded, so that a negligible difference does not favour a larger C.
+                rounded = round(found, 5)
+                tried.append((rounded, _search_point(point, step, codes, splits, found), step))
+                progress(stage, finished + done, total)
+                worse_in_a_row = worse_in_a_row + 1 if rounded > lowest else 0
+                lowest = min(lowest, rounded)
+                if len(codes) > MANY and worse_in_a_row == PATIENCE:
+                    log.info("%s: ended at C = %.4g, past the best", stage, point["C"])
+                    progress(stage, finished + len(path.points), total)
+                    break
+        finished += len(path.points)
+    _, best, step = min(tried, key=lambda entry: (entry[0], entry[1].params["C"]))
+    result = SearchResult(
+        folds=len(splits),
+        scoring="accuracy",
+        points=[point for _, point, _ in tried],
+        chosen=dict(best.params),
+    )
+    return Outcome(result, dict(best.params), step.scores, step.solution)
+
+
+def _path_steps(
+    paths: Sequence[RegularisationPath], splits: Sequence[Fold], n_samples: int
+) -> Iterator[Generator[PathStep]]:
+    """Return the steps of each path: all folds together here, or each fold as a task elsewhere.
+
+    A task always trains its whole path; it does not know that other folds ran out of patience.
+    """
+    if in_this_process():
+        for path in paths:
+            yield path.score(path.samples, splits)
+        return
+    tasks = [(path.score, path.samples, split) for path in paths for split in splits]
+    shared = {id(path.samples): path.samples for path in paths}
+    held_out_scores = each(_score_fold, tasks, shared=list(shared.values()))
+    for _ in paths:
+        yield _joined([next(held_out_scores) for _ in splits], splits, n_samples)
+
+
+def _score_fold(
+    score: Callable[[Any, Sequence[Fold]], Generator[PathStep]], samples: Any, split: Fold
+) -> list[NDArray[np.float64]]:
+    return [step.scores[split[1]] for step in score(samples, [split])]
+
+
+def _joined(
+    folds: Sequence[Sequence[NDArray[np.float64]]], splits: Sequence[Fold], n_samples: int
+) -> Generator[PathStep]:
+    for parts in zip(*folds, strict=True):
+        scores = np.empty((n_samples, parts[0].shape[1]))
+        for (_, held_out), part in zip(splits, parts, strict=True):
+            scores[held_out] = part
+        yield PathStep(scores)
+
+
+def _search_point(
+    params: dict[str, Any],
+    step: PathStep,
+    codes: NDArray[np.int64],
+    splits: Sequence[Fold],
+    loss: float,
+) -> SearchPoint:
+    correct = step.scores.argmax(axis=1) == codes
+    accuracies = np.array([correct[held_out].mean() for _, held_out in splits])
+    return SearchPoint(dict(params), float(accuracies.mean()), float(accuracies.std()), loss)
+
+
+def _stratified_folds(
+    codes: NDArray[np.int64], folds: int, seed: int | np.random.RandomState | None
+) -> list[Fold]:
+    """Return `folds` folds, or fewer for many samples or a small class."""
+    if folds < 2:
+        raise ClassifierError(f"cross-validation needs at least 2 folds, found {folds}")
+    if len(codes) > MANY and folds > FEW_FOLDS:
+        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
+        folds = FEW_FOLDS
+    smallest = int(np.bincount(codes).min())
+    if smallest < folds:
+        log.info(
+            "the smallest class has %d training images: %d folds instead of %d",
+            smallest,
+            smallest,
+            folds,
+        )
+        folds = smallest
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    return list(splitter.split(codes, codes))

@@ -1,0 +1,160 @@
+"""Cross-validation over regularisation paths."""
+
+import functools
+import logging
+
+import numpy as np
+import pytest
+
+from classify.errors import ClassifierError
+from classify.estimators import cross_validation
+from classify.estimators.cross_validation import PathStep, RegularisationPath, cross_validate
+from classify.estimators.solvers.probabilities import class_scores, log_loss
+from toolkit.progress import silent
+
+CODES = np.array([0, 1] * 10)
+EQUAL = functools.partial(log_loss, class_weights=np.ones(2))
+
+
+def search(points, scores, codes=CODES, folds=5, progress=silent):
+    """Search one path, whose points have these class scores of every sample."""
+
+    def score(*_):
+        yield from map(PathStep, scores)
+
+    return cross_validate(
+        [RegularisationPath(points, score, None)],
+        codes,
+        folds=folds,
+        seed=0,
+        progress=progress,
+        stage="choosing C",
+        loss=EQUAL,
+    )
+
+
+def votes(codes):
+    """Return class scores that vote for `codes`."""
+    return class_scores(np.asarray(codes) - 0.5)
+
+
+def test_the_point_of_least_log_loss_is_chosen():
+    """Of two that are always right, the surer one wins; accuracy alone could not tell."""
+    truth = votes(CODES)
+    outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], [-truth, truth, 2 * truth])
+    assert outcome.chosen == outcome.result.chosen == {"C": 3.0}
+    assert outcome.result.chosen_by == "log loss"
+    assert [point.mean for point in outcome.result.points] == [0.0, 1.0, 1.0]
+    losses = [point.log_loss for point in outcome.result.points]
+    np.testing.assert_allclose(losses, np.log1p(np.exp([0.5, -0.5, -1.0])), rtol=1e-6)
+    np.testing.assert_array_equal(outcome.scores, 2 * truth)
+
+
+def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # noqa: N802 - as above
+    """Ties go to the strongest regularisation, and then to the order of the paths."""
+
+    def score(*_):
+        yield from [PathStep(votes(CODES))] * 2
+
+    paths = [
+        RegularisationPath([{"kernel": kernel, "C": C} for C in (least, 10.0)], score, None)
+        for kernel, least in (("late", 5.0), ("linear", 1.0), ("rbf", 1.0))
+    ]
+    outcome = cross_validate(paths, CODES, folds=5, seed=0, progress=silent, stage="", loss=EQUAL)
+    assert outcome.chosen == {"kernel": "linear", "C": 1.0}
+
+
+def test_the_deviation_is_that_of_the_folds_accuracies():
+    """Mean and standard deviation are over the folds, each judged by the samples it leaves out."""
+    heard = []
+
+    def score(_, splits):
+        heard.extend(splits)
+        scores = votes(CODES)
+        scores[splits[0][1]] *= -1
+        yield PathStep(scores)
+
+    outcome = cross_validate(
+        [RegularisationPath([{"C": 1.0}], score, None)],
+        CODES,
+        folds=5,
+        seed=0,
+        progress=silent,
+        stage="",
+        loss=EQUAL,
+    )
+    (point,) = outcome.result.points
+    assert point.mean == pytest.approx(0.8)
+    assert point.std == pytest.approx(0.4)
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([held_out for _, held_out in heard])), np.arange(20)
+    )
+    assert all(not set(train) & set(held_out) for train, held_out in heard)
+
+
+def test_small_classes_get_fewer_folds_and_a_note(caplog):
+    """Three images of a class make three folds, and the user is told."""
+    codes = np.array([0] * 9 + [1] * 3)
+    with caplog.at_level(logging.INFO, logger="classify"):
+        outcome = search([{"C": 1.0}], [votes(codes)], codes)
+    assert outcome.result.folds == 3
+    assert "3 folds instead of 5" in caplog.text
+
+
+def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):
+    """Where an accuracy is known from few folds there are no more, and the user is told."""
+    monkeypatch.setattr(cross_validation, "MANY", 19)
+    with caplog.at_level(logging.INFO, logger="classify"):
+        outcome = search([{"C": 1.0}], [votes(CODES)])
+    assert outcome.result.folds == cross_validation.FEW_FOLDS
+    assert f"20 training images: {cross_validation.FEW_FOLDS} folds instead of 5" in caplog.text
+
+
+def test_with_many_samples_a_path_ends_past_its_best(caplog, monkeypatch):
+    """No larger C is trained when several in a row brought nothing; the user is told."""
+    monkeypatch.setattr(cross_validation, "MANY", 19)
+    points = [{"C": float(C)} for C in range(1, 9)]
+    trained = []
+
+    def score(*_):
+        for sureness in (0.1, 0.3, 0.2, 1.0, 0.9, 0.9, 0.9, 2.0):
+            trained.append(sureness)
+            yield PathStep(sureness * votes(CODES))
+
+    with caplog.at_level(logging.INFO, logger="classify"):
+        outcome = cross_validate(
+            [RegularisationPath(points, score, None)] * 2,
+            CODES,
+            folds=5,
+            seed=0,
+            progress=silent,
+            stage="choosing C",
+            loss=EQUAL,
+        )
+    n_trained = 4 + cross_validation.PATIENCE
+    assert len(trained) == len(outcome.result.points) == 2 * n_trained
+    assert outcome.chosen == {"C": 4.0}
+    assert f"choosing C: ended at C = {n_trained}, past the best" in caplog.text
+
+
+def test_with_few_samples_every_point_is_tried():
+    """Up to ten thousand images the whole grid is in the report."""
+    points = [{"C": float(C)} for C in range(1, 9)]
+    assert len(search(points, [votes(CODES)] * 8).result.points) == 8
+
+
+def test_one_fold_is_refused():
+    """Fewer than two folds leave nothing to train on."""
+    with pytest.raises(ClassifierError, match="at least 2 folds, found 1"):
+        search([{"C": 1.0}], [votes(CODES)], folds=1)
+
+
+def test_progress_counts_the_points():
+    """The callback hears of the start and of every finished point."""
+    heard = []
+    search(
+        [{"C": 1.0}, {"C": 2.0}],
+        [votes(CODES)] * 2,
+        progress=lambda *report: heard.append(report),
+    )
+    assert heard == [("choosing C", done, 2) for done in range(3)]
