@@ -169,10 +169,27 @@ def compare(
             inputs,
             settings,
             out=None if out is None else Path(out),
-            command=["classify.compare"],
+            command=[_call(data, embedder, classifiers, settings)],
             progress=report,
         )
     return RunResults(folder)
+
+
+def _call(data: Any, embedder: Any, classifiers: Any, settings: RunSettings) -> str:
+    """Return the call of `compare`, as far as it can be written down, for the report."""
+    first = data
+    if isinstance(data, tuple):
+        first = "(X, y)" if _has_embeddings(data) else "(paths, labels)"
+    elif isinstance(data, Dataset):
+        first = data.name
+    elif isinstance(data, str | Path):
+        first = repr(str(data))
+    arguments = [str(first), repr(embedder), repr(classifiers)]
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value != field.default:
+            arguments.append(f"{field.name}={value!r}")
+    return " ".join(f"compare({', '.join(arguments)})".split())
 
 
 def _candidates(classifiers: Any, inputs: ArrayInputs | ImageInputs) -> list[Candidate]:

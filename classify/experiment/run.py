@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,9 +13,8 @@ from classify.estimators.rows import RowsOnDisk
 from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import ImageFeatures
 from classify.experiment.run_folder import RunFolder
-from classify.experiment.run_record import picture_records, record_run
-from classify.experiment.trial import Trial, TrialResult
-from reports import record
+from classify.experiment.run_record import PartialResults, picture_records, record_run
+from classify.experiment.trial import Trial
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
 
@@ -30,26 +28,8 @@ if TYPE_CHECKING:
     from classify.experiment.features import Features
     from classify.experiment.inputs import ArrayInputs, ImageInputs
     from classify.experiment.settings import RunSettings
-    from reports.picture_records import Audit, EmbeddingMap
-
-
-@dataclass
-class PartialResults:
-    """All results of a run so far."""
-
-    results: list[record.Result] = field(default_factory=list)
-    predictions: list[record.PredictionRow] = field(default_factory=list)
-    learning_curves: list[record.LearningCurve] = field(default_factory=list)
-    audit: Audit | None = None
-    embedding_map: EmbeddingMap | None = None
-
-    def add(self, finding: TrialResult | record.LearningCurve) -> None:
-        """Add what `run_trials` yields."""
-        if isinstance(finding, record.LearningCurve):
-            self.learning_curves.append(finding)
-        else:
-            self.results.append(finding.result)
-            self.predictions += finding.predictions
+    from classify.experiment.trial import TrialResult
+    from reports import record
 
 
 def run(

@@ -1,4 +1,4 @@
-"""The folder of a run: made first, filled as classifiers finish, its record and page last."""
+"""The folder of a run: created first, filled as classifiers finish, its record and page last."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ class RunFolder:
 
     @classmethod
     def create(cls, out: Path | None, name: str) -> RunFolder:
-        """Make the folder of a run.
+        """Create the folder of a run.
 
         Parameters
         ----------
         out : Path or None
-            The folder that the user named; it may exist, but not hold files. None is a new folder
-            ``runs/<time>-<name>``.
+            A new or empty folder. None is a new folder ``runs/<time>-<name>``.
         name : str
-            What the run is of.
+            The classifiers of the run, in a few words.
 
         Raises
         ------
         ClassifierError
-            If the folder cannot be made, or would be written over.
+            If the folder cannot be created, or is not empty.
         """
         try:
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
                 if any(out.iterdir()):
                     raise ClassifierError(
-                        f"{out} is not empty, and nothing is written over; give --out a folder "
-                        "that is new or empty"
+                        f"{out} is not empty, and no file is overwritten; choose a new or empty "
+                        "folder",
+                        setting="out",
                     )
                 return cls(out)
             moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
@@ -74,8 +74,8 @@ class RunFolder:
         except OSError as error:
             where = out or RUNS
             raise ClassifierError(
-                f"cannot write to {where}: {error.strerror or error}; name another folder with "
-                "--out"
+                f"cannot write to {where}: {error.strerror or error}; choose another folder",
+                setting="out",
             ) from error
         raise AssertionError("unreachable")
 
@@ -85,7 +85,7 @@ class RunFolder:
         Raises
         ------
         ModelError
-            If it could not be loaded again, for what it holds; then there is no file.
+            If it contains types that `classify.persistence` does not load; no file is left then.
         """
         from classify import persistence
 
@@ -103,7 +103,7 @@ class RunFolder:
         predictions: Sequence[record.PredictionRow],
         pictures: Sequence[PictureRecord],
     ) -> None:
-        """Write the tables, the record, and the page, which can be made again from these."""
+        """Write the tables, the record, and the page, which can be rendered again from these."""
         tables.write_metrics(run, self.path / tables.METRICS_NAME)
         tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
         tables.write_pictures(pictures, self.path / tables.PICTURES_NAME)

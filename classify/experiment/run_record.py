@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.experiment.features import Features
-    from classify.experiment.run import PartialResults
+    from classify.experiment.trial import TrialResult
     from extract.options import Options
     from extract.prepare import Prepared
+    from reports.picture_records import Audit, EmbeddingMap
+
+
+@dataclass
+class PartialResults:
+    """All results of a run so far."""
+
+    results: list[record.Result] = field(default_factory=list)
+    predictions: list[record.PredictionRow] = field(default_factory=list)
+    learning_curves: list[record.LearningCurve] = field(default_factory=list)
+    audit: Audit | None = None
+    embedding_map: EmbeddingMap | None = None
+
+    def add(self, finding: TrialResult | record.LearningCurve) -> None:
+        """Add what `run_trials` yields."""
+        if isinstance(finding, record.LearningCurve):
+            self.learning_curves.append(finding)
+        else:
+            self.results.append(finding.result)
+            self.predictions += finding.predictions
 
 
 GIVEN = "given as an array"

@@ -14,6 +14,7 @@ from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.experiment import recording
 from classify.experiment.notes import training_notes
 from classify.experiment.repeats import accuracies_of
+from reports.wording.text import listed
 
 if TYPE_CHECKING:
     from classify.estimators.base import Classifier
@@ -70,6 +71,7 @@ class Trial:
     ) -> None:
         streamed = candidate.streamed if features.exceeds("train") else None
         self._candidate, self._streamed = streamed or candidate, streamed is not None
+        self._lost = candidate.lost_by_streaming if self._streamed else []
         self._features, self._settings = features, settings
         self._several, self._progress = several, progress
         self.name = f"{candidate.name}@{features.backbone}" if several else candidate.name
@@ -82,6 +84,8 @@ class Trial:
         estimator, truth = fitted.estimator, self._features.labels("test")
         repeats = self._repeat(estimator.classes_[fitted.probabilities.argmax(axis=1)])
         notes = training_notes(estimator, self._features, self._settings, streamed=self._streamed)
+        if self._lost:
+            notes.append(f"{listed(self._lost)}: without effect in one pass")
         confidence = self._confidence(fitted, notes)
         model, sha256 = self._save(estimator, folder, notes)
         result = recording.result(

@@ -227,10 +227,10 @@ def _visible(value: Any) -> Any:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """Return a command as a shell reads it."""
+    """Return a command as a shell reads it; a call of Python, which is one argument, as it is."""
     import shlex
 
-    return shlex.join(arguments)
+    return shlex.join(arguments) if len(arguments) > 1 else "".join(arguments)
 
 
 def _link(target: Path, base: Path | None) -> str | None:

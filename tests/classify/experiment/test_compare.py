@@ -97,6 +97,13 @@ def test_the_report_of_embeddings_shows_no_pictures(run: RunResults) -> None:
     assert "given as an array" in page
 
 
+def test_the_report_shows_the_call(run: RunResults) -> None:
+    """As far as it can be written down."""
+    page = run.report().read_text(encoding="utf-8")
+    assert "compare((X, y), None, [&#39;centroid&#39;, LogReg(), LogReg(C=0.1), " in page
+    assert "repeats=2, calibrate=True" in page
+
+
 def test_an_earlier_run_is_read_again(run: RunResults) -> None:
     """`reports.read_run` gives the same tables."""
     again = read_run(run.folder)
@@ -321,6 +328,21 @@ def test_an_embedder_and_a_network_of_another_base_do_not_fit(
 
     with pytest.raises(ClassifierError, match=r"FineTune has size=96, but .* computed with 64"):
         compare(home / "pictures", embedder, FineTune(size=96), out=tmp_path / "out")
+
+
+def test_parameters_that_one_pass_does_not_have_are_named(
+    home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
+    """Where the embeddings exceed the memory limit."""
+    classifiers = [SVM(C=1, folds=3, kernel="linear"), LogReg(class_weight=None)]
+    run = compare(
+        home / "pictures", embedder, classifiers, memory_limit=10_000, out=tmp_path / "out"
+    )
+    svm, logreg = run.record.results
+    assert svm.title == "Linear SVM on frozen features, in one pass"
+    assert svm.notes[-1] == "C and folds: without effect in one pass"
+    assert len(logreg.notes) == 1
+    assert logreg.params["class_weight"] is None
 
 
 @pytest.mark.slow
