@@ -16,6 +16,7 @@ from extract.frozen import FrozenBase
 from extract.images.decoding import resize
 from extract.images.inputs import read_inputs
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
+from extract.pipeline import extract
 from reports.reading import read_record
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
@@ -139,8 +140,8 @@ class Model:
         images : list of str, path, ndarray or PIL image; ndarray; str or path
             Paths or addresses of image files; or images in memory, as uint8 arrays of shape
             (height, width, 3) in RGB, as one array of shape (n_images, height, width, 3) or as PIL
-            images. A single path is one image. The embeddings of files are kept in the cache, those
-            of images in memory are not.
+            images; also mixed. A single path is one image. The embeddings of files are kept in the
+            cache, those of images in memory are not.
 
         Returns
         -------
@@ -158,18 +159,16 @@ class Model:
         rows = read_inputs(
             [images] if is_one_path else images, self._reading.max_pixels, addresses=True
         )
-        pixels = [row for row in rows if isinstance(row, np.ndarray)]
-        files = [row for row in rows if not isinstance(row, np.ndarray)]
-        if pixels and files:
-            raise ImageError(
-                "expected either paths or images in memory in all rows, found both; predict the "
-                "ones and the others"
-            )
-        if files:
-            return self.probabilities(self._features_of_files(files))
-        size = self.base.recipe.size
-        squares = np.stack([resize(image, size) for image in pixels])
-        return self.probabilities(self._features_of_pixels(squares))
+        in_memory = np.array([isinstance(row, np.ndarray) for row in rows])
+        probabilities = np.empty((len(rows), len(self.classes_)))
+        if not in_memory.all():
+            files = {i: row for i, row in enumerate(rows) if not isinstance(row, np.ndarray)}
+            probabilities[~in_memory] = self.probabilities(self._features_of_files(files))
+        if in_memory.any():
+            size = self.base.recipe.size
+            pixels = np.stack([resize(row, size) for row in rows if isinstance(row, np.ndarray)])
+            probabilities[in_memory] = self.probabilities(self._features_of_pixels(pixels))
+        return probabilities
 
     def predict_files(self, files: Sequence[Path]) -> list[Prediction]:
         """Classify image files; files that cannot be used as images get a reason instead.
@@ -209,14 +208,13 @@ class Model:
         classes = plural(len(self.classes_), "class", "classes")
         return f"<Model {self.result.classifier} of {self._folder}: {classes}>"
 
-    def _features_of_files(self, files: Sequence[Path]) -> NDArray[Any]:
-        digests, unusable = self._extract(files)
-        for number, file in enumerate(files):
+    def _features_of_files(self, files: Mapping[int, Path]) -> NDArray[Any]:
+        """Return the features of files by their row, which the message names if one is unusable."""
+        digests, unusable = self._extract(list(files.values()))
+        for row, file in files.items():
             if file in unusable:
-                raise ImageError(
-                    f"row {number}: {file} cannot be used as an image: {unusable[file]}"
-                )
-        return self._features(files, digests)
+                raise ImageError(f"row {row}: {file} cannot be used as an image: {unusable[file]}")
+        return self._features(list(files.values()), digests)
 
     def _features_of_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         if self.estimator.consumes == "images":
@@ -231,7 +229,14 @@ class Model:
     def _extract(self, files: Sequence[Path]) -> tuple[Mapping[Path, str], Mapping[Path, str]]:
         """Embed files; return the SHA-256 of usable ones and why others cannot be used."""
         with as_progress(self._progress) as report:
-            extraction = self.base.extract(files, reading=self._reading, progress=report)
+            extraction = extract(
+                files,
+                self.base.recipe,
+                self.base.store,
+                lambda: self.engine,
+                reading=self._reading,
+                progress=report,
+            )
         return extraction.digests, extraction.quarantine
 
     def _features(self, files: Sequence[Path], digests: Mapping[Path, str]) -> NDArray[Any]:

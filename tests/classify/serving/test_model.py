@@ -123,3 +123,5 @@ def test_images_in_memory_are_predicted_as_their_files(
     np.testing.assert_allclose(model.predict_proba(np.stack(arrays)), expected, atol=1e-4)
     opened = [Image.open(path) for path in paths]
     np.testing.assert_allclose(model.predict_proba(opened), expected, atol=0.02)
+    mixed = [paths[0], arrays[1], str(paths[2])]
+    np.testing.assert_allclose(model.predict_proba(mixed), expected, atol=1e-4)
