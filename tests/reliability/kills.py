@@ -153,7 +153,7 @@ def main() -> int:
         else:
             common.say(f"no kills at system calls: {common.NO_STRACE}")
         calls = kills.count - moments
-        step = 13 if not full else 5 if calls else 1
+        step = 29 if not full else 5 if calls else 1
         common.say(f"lines of the package, {step} apart")
         for base in kills.base:
             at_lines(kills, base, range(1, 10**6, step))

@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import cv2
 import numpy as np
 
 PICTURES, SIZE = 6, 32
+VGG16_CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+"""Of its input, and after each of its 13 convolutions."""
 SCHEMA_1 = """
 CREATE TABLE recipe (
     id INTEGER PRIMARY KEY,
@@ -78,12 +81,11 @@ class Moving:
             path = self.pictures / ("cat", "dog")[i % 2] / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3)).astype(np.uint8))
-        code = (
-            "import sys, numpy; from extract.backbones.catalog import construct; "
-            "numpy.savez(sys.argv[1], *construct('vgg16', 32).get_weights())"
-        )
-        command = [sys.executable, "-c", code, str(self.weights)]
-        subprocess.run(command, cwd=common.ROOT, check=True, capture_output=True)
+        arrays = []
+        for before, after in pairwise(VGG16_CHANNELS):
+            arrays.append(rng.normal(0, 0.05, (3, 3, before, after)).astype(np.float32))
+            arrays.append(np.zeros(after, np.float32))
+        np.savez(self.weights, *arrays)
 
     def python(self, *arguments: str, tensorflow: bool = False) -> subprocess.CompletedProcess[str]:
         """Run one of the commands, by default without TensorFlow."""

@@ -315,7 +315,7 @@ def main() -> int:
     """Let bits rot, and print how often and how it was found."""
     full = common.wants_full(__doc__)
     rng = random.Random(common.SEED)
-    share = 1.0 if full else 0.1
+    share = 1.0 if full else 0.05
     with common.scratch_folder() as scratch:
         models = Models(scratch / "run")
         n_models = int(100 * share)
@@ -332,7 +332,7 @@ def main() -> int:
             n_flips += int(times * share)
         common.say("cutting off at 4 KiB")
         for kind in ("shards", "index", "weights"):
-            cuts(rot, kind, 1 if full else 11)
+            cuts(rot, kind, 1 if full else 23)
         for file in MODELS:
             data = (models.folder / file).read_bytes()
             lengths = range(0, len(data), BLOCK)
