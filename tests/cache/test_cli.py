@@ -1,4 +1,4 @@
-"""`python -m cache` as a person uses it."""
+"""`python -m cache` as a user calls it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fingerprints(folder: Path) -> list[str]:
 
 
 def test_ls_names_recipes_rows_and_bytes(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """Each recipe is listed with its fields, and so is what else takes room."""
+    """Each recipe is listed with its fields, and so are the other files in the cache."""
     (folder / "data" / "shapes").mkdir(parents=True)
     (folder / "data" / "shapes" / "a.jpg").write_bytes(b"x" * 2_000_000)
     assert main(["ls", "--cache", str(folder)]) == 0
@@ -44,13 +44,13 @@ def test_ls_names_recipes_rows_and_bytes(folder: Path, capsys: pytest.CaptureFix
 def test_ls_of_an_empty_cache_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """A new user is told which command fills the cache."""
+    """The output names the command that fills the cache."""
     assert main(["ls", "--cache", str(tmp_path)]) == 0
     assert "python -m extract" in capsys.readouterr().out
 
 
 def test_verify_passes_and_fails(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """Status 0 and a count when all is well; status 2 and the file's name when not."""
+    """Status 0 and a count without problems; status 2 and the name of the file with one."""
     assert main(["verify", "--cache", str(folder)]) == 0
     assert "2 embeddings in 2 shards" in capsys.readouterr().out
     shard = next((folder / "shards").glob("*.npy"))
@@ -64,7 +64,7 @@ def test_verify_passes_and_fails(folder: Path, capsys: pytest.CaptureFixture) ->
 def test_clear_takes_the_first_digits_of_a_recipe(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """One recipe goes, the other stays; an unknown one is an error that lists what is there."""
+    """One recipe is deleted, the other stays; an unknown recipe is an error with a list."""
     first, second = fingerprints(folder)
     assert main(["clear", "--recipe", first[:5], "--cache", str(folder)]) == 0
     assert fingerprints(folder) == [second]
@@ -73,17 +73,17 @@ def test_clear_takes_the_first_digits_of_a_recipe(
 
 
 def test_clear_data_leaves_the_embeddings(folder: Path) -> None:
-    """As the lesson does at its end: the pictures go, what was computed stays."""
+    """As at the end of the lesson: the images are deleted, the embeddings stay."""
     (folder / "data" / "shapes").mkdir(parents=True)
     assert main(["clear", "--data", "--cache", str(folder)]) == 0
     assert not (folder / "data").exists()
     assert len(Store(folder).recipes()) == 2
 
 
-def test_a_folder_that_cannot_be_made_is_the_users_to_mend(
+def test_a_folder_that_cannot_be_created_is_an_error_for_the_user(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """Status 2, one line, and the options that name another place."""
+    """Status 2 and one line with the option for another folder."""
     (tmp_path / "file").write_text("")
     assert main(["ls", "--cache", str(tmp_path / "file" / "sub")]) == 2
     err = capsys.readouterr().err
@@ -92,8 +92,8 @@ def test_a_folder_that_cannot_be_made_is_the_users_to_mend(
     assert "FROZEN_FEATURES_CACHE" in err
 
 
-def test_ls_outlives_a_forged_recipe(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """What is no recipe is shown as such: one nested beyond reason, and one that is a number."""
+def test_ls_survives_a_forged_recipe(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """Text that is no recipe is shown as such: one nested too deeply, and a number."""
     store = Store(folder)
     for i, canonical in enumerate(["[" * 100_000, "7"]):
         fingerprint = hashlib.sha256(canonical.encode()).hexdigest()

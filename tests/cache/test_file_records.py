@@ -1,4 +1,4 @@
-"""Records of kept files: what rots is found, and deleted if asked."""
+"""Records of files: damage is found, and repaired on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENT = b"weights" * 99
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Keep one file with its record, and a record of something that lies elsewhere."""
+    """Write a file with its record, and a record without a file."""
     file_records.write_record(
         tmp_path / "a.json", file="a.npz", sha256=hashlib.sha256(CONTENT).hexdigest()
     )
@@ -26,22 +26,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_record_comes_back_as_it_was_written(folder: Path) -> None:
-    """Its fields, without the seal."""
+def test_a_record_is_read_as_it_was_written(folder: Path) -> None:
+    """The fields are returned without the digest."""
     assert file_records.read_record(folder / "b.json") == {"identity": "0" * 64}
     assert file_records.read_record(folder / "c.json") is None
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"3", b"{}", b'{"seal": 1}', b"\xff", b"[" * 9999])
-def test_what_is_no_record_is_none(folder: Path, text: bytes) -> None:
-    """Whatever is in the file, it is not believed."""
+def test_a_damaged_record_is_none(folder: Path, text: bytes) -> None:
+    """No damaged content is accepted."""
     (folder / "b.json").write_bytes(text)
     assert file_records.read_record(folder / "b.json") is None
     assert len(file_records.verify_records(folder)) == 1
 
 
-def test_all_is_well(folder: Path) -> None:
-    """Nothing to say of whole files, of one not fetched yet, nor of a folder that is not there."""
+def test_intact_files_are_no_problem(folder: Path) -> None:
+    """Intact files, files not downloaded yet and a missing folder are no problems."""
     assert file_records.verify_records(folder) == []
     (folder / "a.npz").unlink()
     assert file_records.verify_records(folder) == []
@@ -50,7 +50,7 @@ def test_all_is_well(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.npz", "a.json", "b.json"])
 def test_a_flipped_bit_is_found_and_repaired(folder: Path, name: str) -> None:
-    """The bad file goes, the others stay, and a second look finds nothing."""
+    """The damaged file is deleted, the others stay, and a second check finds no problem."""
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 4
     (folder / name).write_bytes(data)
@@ -63,7 +63,7 @@ def test_a_flipped_bit_is_found_and_repaired(folder: Path, name: str) -> None:
 
 
 def test_a_record_leads_to_no_file_outside_its_folder(folder: Path) -> None:
-    """A record from elsewhere must not make a repair delete what is not ours."""
+    """A forged record must not make a repair delete other files."""
     outside = folder / "outside.npz"
     outside.write_bytes(b"mine")
     inside = folder / "inside"
@@ -73,8 +73,8 @@ def test_a_record_leads_to_no_file_outside_its_folder(folder: Path) -> None:
     assert outside.read_bytes() == b"mine"
 
 
-def test_a_disk_that_does_not_take_a_record_is_one_error(tmp_path: Path) -> None:
-    """The error says what could not be written."""
+def test_a_record_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+    """The error names the file that could not be written."""
     (tmp_path / "file").touch()
     with pytest.raises(CacheError, match="cannot write"):
         file_records.write_record(tmp_path / "file" / "a.json", identity="0" * 64)

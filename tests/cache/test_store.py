@@ -1,4 +1,4 @@
-"""The store: rows go in once, come out as they were, or not at all."""
+"""The store: rows are stored once, and read back unchanged or not at all."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def shard_files(store: Store) -> list[Path]:
     return sorted((store.folder / "shards").glob("*.npy"))
 
 
-def test_rows_that_are_there_already_leave_no_shard(store: Store) -> None:
-    """What another process has committed is kept once: neither file nor record is left."""
+def test_rows_that_exist_already_leave_no_shard(store: Store) -> None:
+    """What another process has committed is stored once, without a second file or record."""
     fill(store, 0, 3)
     store.append(F1, CANONICAL[F1], [digest(1), digest(2)], rows(1, 3))
     assert len(shard_files(store)) == len(store.index.shards()) == 1
     assert store.read(F1, [digest(2)])[0, 0, 0, 0] == 2
 
 
-def test_rows_come_back_in_the_order_asked_for(store: Store) -> None:
+def test_rows_are_returned_in_the_requested_order(store: Store) -> None:
     """Reading takes rows from several shards, in any order, repeats included."""
     fill(store, 0, 3)
     fill(store, 3, 5)
@@ -68,7 +68,7 @@ def test_rows_come_back_in_the_order_asked_for(store: Store) -> None:
 
 
 def test_missing_names_each_absent_image_once(store: Store) -> None:
-    """Only images without a row under this very recipe are missing."""
+    """Only images without a row under this recipe are missing."""
     fill(store, 0, 2)
     assert store.missing(F1, [digest(1), digest(7), digest(7)]) == [digest(7)]
     assert store.missing(F2, [digest(1)]) == [digest(1)]
@@ -83,7 +83,7 @@ def test_recipes_do_not_share_rows(store: Store) -> None:
 
 
 def test_a_second_store_on_the_folder_sees_what_the_first_committed(store: Store) -> None:
-    """Nothing is kept in the process: a row is there for all once append has returned."""
+    """A row is visible to all processes once append has returned."""
     digests = fill(store, 0, 3)
     assert Store(store.folder).missing(F1, digests) == []
 
@@ -98,7 +98,7 @@ def test_the_first_commit_of_a_row_wins(store: Store) -> None:
 
 
 def test_a_shard_is_named_by_its_bytes(store: Store) -> None:
-    """The file's name is the SHA-256 of its content, so a copy can be checked without the index."""
+    """The name is the SHA-256 of the content, so a copy can be checked without the index."""
     fill(store, 0, 3)
     (path,) = shard_files(store)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
@@ -125,7 +125,7 @@ def test_a_flipped_bit_is_found_on_read_and_by_verify(store: Store) -> None:
 
 
 def test_a_truncated_shard_is_refused(store: Store) -> None:
-    """A row that is no longer there is an error, and not zeros."""
+    """A row that no longer exists is an error, not zeros."""
     fill(store, 0, 3)
     (path,) = shard_files(store)
     data = path.read_bytes()
@@ -135,8 +135,8 @@ def test_a_truncated_shard_is_refused(store: Store) -> None:
     assert len(verify(store).problems) == 1
 
 
-def test_a_lying_header_is_found_and_not_believed(store: Store) -> None:
-    """Where a row lies is known from the index; a header that says otherwise is a problem."""
+def test_a_wrong_header_is_found_and_not_used(store: Store) -> None:
+    """The index knows the place of a row; a header that contradicts it is a problem."""
     fill(store, 0, 3)
     (path,) = shard_files(store)
     path.write_bytes(path.read_bytes().replace(b"(3, 2, 2, 8)", b"(9, 2, 2, 8)"))
@@ -145,7 +145,7 @@ def test_a_lying_header_is_found_and_not_believed(store: Store) -> None:
 
 
 def test_a_missing_shard_is_found(store: Store) -> None:
-    """A file deleted behind the index's back is an error, not a wrong row."""
+    """A file that somebody deleted is an error, not a wrong row."""
     fill(store, 0, 3)
     shard_files(store)[0].unlink()
     with pytest.raises(CorruptCacheError, match="cannot be read"):
@@ -154,7 +154,7 @@ def test_a_missing_shard_is_found(store: Store) -> None:
 
 
 def test_verify_counts_what_it_read(store: Store) -> None:
-    """A sound cache verifies with its counts and no problem; a leftover is counted apart."""
+    """An intact cache verifies with its counts and no problem; leftovers are counted separately."""
     fill(store, 0, 3)
     fill(store, 3, 5)
     (store.folder / "shards" / ".tmp-killed").write_bytes(b"half")
@@ -163,7 +163,7 @@ def test_verify_counts_what_it_read(store: Store) -> None:
 
 
 def test_clear_removes_one_recipe_or_all(store: Store) -> None:
-    """Clearing a recipe leaves the other; clearing all leaves no shard."""
+    """Clearing one recipe keeps the other; clearing all leaves no shard."""
     fill(store, 0, 3, F1)
     store.append(F2, CANONICAL[F2], [digest(0)], rows(9, 10))
     assert len(clear(store, F1)) == 1
@@ -210,7 +210,7 @@ def test_as_many_digests_as_rows(store: Store) -> None:
 
 
 def test_a_remembered_digest_holds_until_the_file_changes(store: Store, tmp_path: Path) -> None:
-    """Path, size, modification time and inode together stand for the content."""
+    """Path, size, modification time and inode identify the content."""
     path = tmp_path / "a.jpg"
     path.write_bytes(b"one")
     os.utime(path, (1e9, 1e9))
@@ -221,7 +221,7 @@ def test_a_remembered_digest_holds_until_the_file_changes(store: Store, tmp_path
 
 
 def test_a_file_changed_just_now_is_not_remembered(store: Store, tmp_path: Path) -> None:
-    """A second change within the clock's grain would not show in the modification time."""
+    """A second change within the resolution of the clock would not change the modification time."""
     path = tmp_path / "a.jpg"
     path.write_bytes(b"one")
     store.remember({path: (file_state(path), digest(1))})
@@ -229,7 +229,7 @@ def test_a_file_changed_just_now_is_not_remembered(store: Store, tmp_path: Path)
 
 
 def test_names_that_are_not_utf8_are_remembered(store: Store, tmp_path: Path) -> None:
-    """A file name is bytes on Linux; any of them will do."""
+    """A file name on Linux may contain any bytes."""
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
     path.write_bytes(b"one")
     os.utime(path, (1e9, 1e9))
@@ -238,7 +238,7 @@ def test_names_that_are_not_utf8_are_remembered(store: Store, tmp_path: Path) ->
 
 
 def test_a_newer_schema_is_refused(store: Store) -> None:
-    """A cache of a later version is left alone, with one sentence."""
+    """A cache of a later version is not changed, and the error is one sentence."""
     with sqlite3.connect(store.folder / "index.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(CacheSchemaError, match="has schema 99"):
@@ -246,14 +246,14 @@ def test_a_newer_schema_is_refused(store: Store) -> None:
 
 
 def test_an_index_that_is_no_database_is_one_error(tmp_path: Path) -> None:
-    """Bytes that SQLite does not know are named as damage, with the next step."""
+    """Bytes that are no database are reported as damage, with the next step."""
     (tmp_path / "index.sqlite").write_bytes(b"not a database, but long enough to be read" * 9)
     with pytest.raises(CorruptCacheError, match="damaged"):
         Store(tmp_path)
 
 
-def test_a_disk_without_room_loses_nothing(store: Store, tmp_path: Path) -> None:
-    """When the system refuses the write, what was committed stays and no half shard is left."""
+def test_a_full_disk_loses_nothing(store: Store, tmp_path: Path) -> None:
+    """When a write fails, committed rows stay and no incomplete shard is left."""
     fill(store, 0, 3)
     code = f"""
 import resource, sys
@@ -290,7 +290,7 @@ for i in range(10**6):
 
 
 def test_a_killed_writer_loses_no_committed_row(store: Store) -> None:
-    """SIGKILL at a random moment: every row reported as committed is there and right."""
+    """SIGKILL at a random moment: every row reported as committed exists and is correct."""
     code = _WRITER.format(
         F1=F1,
         canonical=CANONICAL[F1],
@@ -312,7 +312,7 @@ def test_a_killed_writer_loses_no_committed_row(store: Store) -> None:
 
 
 def test_several_processes_open_and_fill_a_new_cache_together(tmp_path: Path) -> None:
-    """Eight processes start on an empty folder at once: no error, no lost row."""
+    """Eight processes start with an empty folder at once: no error, no lost row."""
     code = f"""
 import sys, pathlib, hashlib
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})

@@ -1,4 +1,4 @@
-"""Paths and addresses, and what servers say of what is there."""
+"""Paths and addresses, and the status that servers state."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def put(address: str, data: bytes) -> Path:
     return as_path(address)
 
 
-def test_parts_go_together_as_those_of_a_path_do() -> None:
-    """An absolute path or an address begins anew, wherever it stands."""
+def test_parts_are_joined_like_those_of_a_path() -> None:
+    """An absolute path or an address replaces the parts before it."""
     assert as_path("a", "b") == Path("a/b")
     assert as_path("a", "/b") == Path("/b")
     assert str(as_path("memory://a/b", "c d#?.jpg")) == "memory://a/b/c d#?.jpg"
@@ -48,27 +48,27 @@ def test_parts_go_together_as_those_of_a_path_do() -> None:
         "local:///etc",
     ],
 )
-def test_only_stores_of_files_are_asked(text: str) -> None:
-    """Fsspec would take more: files of this machine, archives, files that lead to others."""
+def test_other_schemes_are_refused(text: str) -> None:
+    """The package fsspec supports more: local files, archives, files that refer to others."""
     with pytest.raises(AddressError, match=r"expected one of s3, .*found"):
         as_path(text)
 
 
-def test_what_is_not_installed_is_told() -> None:
-    """With the package that is needed; nothing is asked of anybody."""
+def test_a_missing_package_is_named() -> None:
+    """The error names the missing package; no request is sent."""
     with pytest.raises(AddressError, match=r"Install s3fs.*pip install"):
         as_path("s3://bucket/pictures")
 
 
 def test_a_chain_of_addresses_is_no_address(bucket: str) -> None:
-    """A name with another address in it stays a name."""
+    """A name that contains another address stays a name."""
     chained = as_path(f"{bucket}/a::file:///etc/passwd")
     with pytest.raises(FileNotFoundError):
         read_remote(chained, 100)
 
 
 def test_the_status_changes_with_the_content(bucket: str) -> None:
-    """And is the same as long as nothing does; there is none of what is not there."""
+    """It is the same as long as the content is; a missing file has none."""
     path = put(f"{bucket}/a", b"one")
     first = file_state(path)
     assert first is not None
@@ -78,17 +78,17 @@ def test_the_status_changes_with_the_content(bucket: str) -> None:
     assert file_state(as_path(f"{bucket}/b")) is None
 
 
-def test_a_server_that_says_nothing_of_changes_is_not_trusted(
+def test_without_a_version_from_the_server_there_is_no_status(
     bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A size and a name stay what they are when the content does not."""
+    """Size and name may stay the same when the content changes."""
     path = put(f"{bucket}/a", b"one")
     monkeypatch.setattr(type(path.fs), "info", lambda *_: {"name": "a", "size": 3})
     assert file_state(path) is None
 
 
 def test_digests_of_addresses_are_remembered(bucket: str, tmp_path: Path) -> None:
-    """Until the server says that they have changed; a sample finds them by their digest."""
+    """They are valid until the server states a change; files are found by their digest."""
     store, path = Store(tmp_path), put(f"{bucket}/a b", b"one")
     state = file_state(path)
     assert state is not None
@@ -100,15 +100,13 @@ def test_digests_of_addresses_are_remembered(bucket: str, tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_too_long_is_not_read_to_its_end(bucket: str) -> None:
-    """One byte more than allowed is enough to know."""
+    """Reading stops one byte after the limit."""
     assert len(read_remote(put(f"{bucket}/a", bytes(5000)), 1000)) == 1001
     assert read_remote(put(f"{bucket}/b", b"abc"), 3) == b"abc"
 
 
-def test_a_server_that_fails_is_asked_three_times(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then the error says what to do; what comes before that is kept."""
+def test_a_failing_server_gets_three_attempts(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After that, the error says what to do."""
     path = put(f"{bucket}/a", b"abc")
     asked: list[int] = []
 
@@ -125,13 +123,13 @@ def test_a_server_that_fails_is_asked_three_times(
 
 
 def test_sorting_is_by_bytes(bucket: str) -> None:
-    """As for files, so that a data set has one order everywhere."""
+    """As for files, so that a data set has the same order everywhere."""
     paths = [as_path(f"{bucket}/{name}") for name in ("ä", "b", "a")]
     assert sorted(paths, key=sort_key) == [paths[2], paths[1], paths[0]]
 
 
-def test_who_has_files_only_never_imports_fsspec() -> None:
-    """It costs time, and may not be there."""
+def test_local_files_do_not_import_fsspec() -> None:
+    """The package fsspec takes time to import and may not be installed."""
     code = (
         "import sys; from toolkit.addresses import as_path, file_state\n"
         "file_state(as_path('/tmp'))\n"

@@ -1,4 +1,4 @@
-"""What command lines read and say."""
+"""What command lines parse and print."""
 
 import argparse
 
@@ -22,13 +22,13 @@ from toolkit.errors import ToolkitError
     ],
 )
 def test_a_size_is_a_number_with_a_unit_or_without(text: str, n_bytes: int) -> None:
-    """Powers of ten and of two, in capitals or not; without a unit it is bytes."""
+    """Powers of ten and of two, in upper or lower case; without a unit it is bytes."""
     assert size(text) == n_bytes
 
 
 @pytest.mark.parametrize("text", ["", "GB", "4 parrots", "-1GB", "nan", "infGB", "4GBB", "1,5GB"])
-def test_what_is_no_size_is_named(text: str) -> None:
-    """The message has an example and what was given."""
+def test_a_text_that_is_no_size_is_named(text: str) -> None:
+    """The message has an example and the given text."""
     with pytest.raises(argparse.ArgumentTypeError, match="expected a size like 500MB") as raised:
         size(text)
     assert repr(text) in str(raised.value)
@@ -45,7 +45,7 @@ def test_what_is_no_size_is_named(text: str) -> None:
 def test_the_option_that_helps_follows_the_message(
     capsys: pytest.CaptureFixture[str], setting: str | None, expected: str
 ) -> None:
-    """A library names the setting; the command line knows its option, if it has one."""
+    """The library names the setting; the command line adds its option, if it has one."""
 
     def command(args: argparse.Namespace) -> None:
         raise ToolkitError("the folder is not empty", setting=setting)

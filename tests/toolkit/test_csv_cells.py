@@ -1,4 +1,4 @@
-"""CSV cells: every name survives, none becomes a formula."""
+"""CSV cells: every name is preserved, none becomes a formula."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 @settings(deadline=None)
 @given(ANY_TEXT)
-def test_any_text_survives(text: str) -> None:
-    """What is encoded is decoded to the same text, lone surrogates and controls included."""
+def test_any_text_is_preserved(text: str) -> None:
+    """Encoded text is decoded to the same text, including lone surrogates and controls."""
     cell = encode_text(text)
     assert decode_text(cell) == text
     assert cell.encode("utf-8").decode("utf-8") == cell
@@ -29,14 +29,14 @@ def test_any_text_survives(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.sampled_from(["", *FORMULA]), ANY_TEXT)
-def test_no_cell_begins_a_formula(start: str, text: str) -> None:
-    """A spreadsheet evaluates cells that begin with one of these; none does."""
+def test_no_cell_is_a_formula(start: str, text: str) -> None:
+    """A spreadsheet evaluates cells that begin with one of these characters; none does."""
     text = start + text
     assert not encode_text(text).startswith(FORMULA)
 
 
 def test_quarantine_csv_is_read_back_by_any_csv_reader(tmp_path: Path) -> None:
-    """Quotes, commas and line breaks in names stay in their cells."""
+    """Quotes, commas and line breaks in names do not leave their cells."""
     write_quarantine(tmp_path / "q.csv", [('a,"b"\n.jpg', "empty file"), ("=cmd()", "text")])
     with (tmp_path / "q.csv").open(newline="") as file:
         rows = list(csv.reader(file))

@@ -65,7 +65,7 @@ def test_each_call_has_a_bar_of_its_own_in_a_notebook(cell: list[list[Content]])
     assert len(cell) == 2
 
 
-def test_a_notebook_is_not_updated_more_often_than_anybody_can_see(
+def test_a_notebook_is_not_updated_too_often(
     cell: list[list[Content]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first and the last state are always shown."""

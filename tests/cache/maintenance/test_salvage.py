@@ -1,4 +1,4 @@
-"""Repair keeps what is good: rows of a bad shard, records of a bad index."""
+"""Repair keeps what is intact: rows of a damaged shard, records of a damaged index."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def change(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(data.replace(old, new))
 
 
-def test_good_rows_of_a_bad_shard_stay(folder: Path) -> None:
+def test_intact_rows_of_a_damaged_shard_stay(folder: Path) -> None:
     """Only the row with the flipped bit is computed again."""
     (path,) = (folder / "shards").glob("*.npy")
     change(path, ROWS[1].tobytes(), (ROWS[1] + 1).tobytes())
@@ -56,8 +56,8 @@ def test_good_rows_of_a_bad_shard_stay(folder: Path) -> None:
     assert not path.exists()
 
 
-def test_a_bad_header_costs_no_row(folder: Path) -> None:
-    """The rows are whole, so the shard is written as it was."""
+def test_a_damaged_header_loses_no_row(folder: Path) -> None:
+    """The rows are intact, so the shard is written again unchanged."""
     (path,) = (folder / "shards").glob("*.npy")
     change(path, b"NUMPY", b"NUMPX")
     assert repair(folder) == 0
@@ -67,7 +67,7 @@ def test_a_bad_header_costs_no_row(folder: Path) -> None:
 
 
 def test_rows_before_the_cut_stay(folder: Path) -> None:
-    """Of a file that was cut off, what is left of whole rows is kept."""
+    """The complete rows of a truncated file are kept."""
     (path,) = (folder / "shards").glob("*.npy")
     path.write_bytes(path.read_bytes()[:-200])
     assert repair(folder) == 0
@@ -77,7 +77,7 @@ def test_rows_before_the_cut_stay(folder: Path) -> None:
 
 
 def damage_order(index: Path) -> None:
-    """Make the index's tables disagree."""
+    """Make the tables of the index contradict each other."""
     with contextlib.closing(sqlite3.connect(index)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         text = "CREATE INDEX row_by_shard ON row (shard, position, checksum)"
@@ -86,20 +86,20 @@ def damage_order(index: Path) -> None:
 
 
 def damage_application(index: Path) -> None:
-    """Flip a bit of the number that tells whose database it is."""
+    """Flip a bit of the number that identifies the database."""
     data = bytearray(index.read_bytes())
     data[68] ^= 1
     index.write_bytes(data)
 
 
 def damage_page(index: Path) -> None:
-    """Cut the last page off."""
+    """Cut off the last page."""
     index.write_bytes(index.read_bytes()[:-4096])
 
 
 @pytest.mark.parametrize("damage", [damage_order, damage_application, damage_page])
-def test_good_records_of_a_bad_index_stay(folder: Path, damage) -> None:
-    """A new index takes over what can be read; the old one is kept under another name."""
+def test_intact_records_of_a_damaged_index_stay(folder: Path, damage) -> None:
+    """A new index gets what can be read; the old one is renamed."""
     damage(folder / "index.sqlite")
     assert main(["verify", "--quiet", "--cache", str(folder)]) == 2
     assert repair(folder) == 0
@@ -113,7 +113,7 @@ def test_good_records_of_a_bad_index_stay(folder: Path, damage) -> None:
 
 @pytest.mark.parametrize("column", ["digest", "position", "checksum", "shard", "recipe"])
 def test_a_changed_record_of_a_row_is_dropped_alone(folder: Path, column: str) -> None:
-    """What the index says of a row is covered by the row's checksum."""
+    """The checksum of a row covers its fields in the index."""
     values = {"digest": "f" * 64, "position": 2, "checksum": b"x", "shard": 9, "recipe": 9}
     with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as connection:
         connection.execute(f"UPDATE row SET {column} = ? WHERE digest = ?",
@@ -134,7 +134,7 @@ def test_a_changed_record_of_a_row_is_dropped_alone(folder: Path, column: str) -
     [("shape", "[3, 41]"), ("dtype", "<i4"), ("bytes", 5), ("created", 1.0), ("used", 1.0)],
 )
 def test_a_changed_record_of_a_shard_is_found(folder: Path, column: str, value: object) -> None:
-    """It is not believed when a row is read, and a repair drops it."""
+    """It is not used when a row is read, and a repair drops it."""
     with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as connection:
         connection.execute(f"UPDATE shard SET {column} = ?", (value,))
         connection.commit()
@@ -148,7 +148,7 @@ def test_a_changed_record_of_a_shard_is_found(folder: Path, column: str, value: 
 
 
 def test_a_lost_index_is_found(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """An empty file in its place is a valid database, but shards beside it tell."""
+    """An empty file in its place is a valid database, but there are shards beside it."""
     (folder / "index.sqlite").write_bytes(b"")
     assert main(["verify", "--cache", str(folder)]) == 2
     assert "was empty or missing" in capsys.readouterr().err
@@ -156,7 +156,7 @@ def test_a_lost_index_is_found(folder: Path, capsys: pytest.CaptureFixture) -> N
 
 
 def test_a_hostile_index_leads_to_no_file_outside(folder: Path) -> None:
-    """A shard's name is a SHA-256 and nothing else, however well its record is sealed."""
+    """The name of a shard must be a SHA-256, even if its record has a correct digest."""
     store = Store(folder)
     (entry,) = store.index.shards()
     outside = type(entry)("../../outside", entry.shape, entry.dtype, entry.bytes)

@@ -1,4 +1,4 @@
-"""Looking after a cache: pruned by use, repaired, and never pulled from under a running command."""
+"""Maintenance of a cache: pruned by use, repaired, and never deleted under a running command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fill(store: Store, i: int, fingerprint: str = F1) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make a cache with six shards of the first recipe and one of the second, nobody's running."""
+    """Make a cache with six shards of the first recipe and one of the second; no command runs."""
     store = Store(tmp_path)
     for i in range(6):
         fill(store, i)
@@ -54,7 +54,7 @@ def there(folder: Path) -> set[int]:
 
 
 def test_the_least_recently_used_go_first(folder: Path) -> None:
-    """What was read last stays when room is made, whatever was written last."""
+    """What was read last stays, whatever was written last."""
     Store(folder).read(F1, [digest(0)])
     gone = prune(Store(folder), max_bytes=3 * 4224)
     assert len(gone) == 4
@@ -67,8 +67,8 @@ def test_a_recipe_is_pruned_alone(folder: Path) -> None:
     assert there(folder) == {6}
 
 
-def test_only_what_is_older_goes(folder: Path) -> None:
-    """An age counts from the last use."""
+def test_only_what_is_older_is_pruned(folder: Path) -> None:
+    """The age is the time since the last use."""
     assert prune(Store(folder), older_than=3600) == []
     time.sleep(0.2)
     Store(folder).read(F1, [digest(3)])
@@ -77,7 +77,7 @@ def test_only_what_is_older_goes(folder: Path) -> None:
 
 
 def test_a_dry_run_deletes_nothing(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """It says what would go, by the same choice."""
+    """It returns what would be deleted."""
     assert main(["prune", "--max-size", "9kB", "--dry-run", "--cache", str(folder)]) == 0
     assert "would delete 5 shards" in capsys.readouterr().out
     assert main(["ls", "--max-size", "9kB", "--cache", str(folder)]) == 0
@@ -89,7 +89,7 @@ def test_a_dry_run_deletes_nothing(folder: Path, capsys: pytest.CaptureFixture) 
 
 
 def test_a_running_commands_rows_stay(folder: Path) -> None:
-    """A process that has looked its rows up can read them after everything else was pruned."""
+    """A process that has located its rows can read them after everything else was pruned."""
     code = textwrap.dedent(f"""
         import sys, pathlib
         sys.path.insert(0, {str(ROOT)!r})
@@ -111,8 +111,8 @@ def test_a_running_commands_rows_stay(folder: Path) -> None:
     assert len(prune(Store(folder), max_bytes=0)) == 2
 
 
-def test_a_killed_commands_lease_does_not_stay(folder: Path) -> None:
-    """The system lets go of a dead process's lock; its lease is swept away."""
+def test_the_lease_of_a_killed_command_is_deleted(folder: Path) -> None:
+    """The system releases the lock of a dead process; its lease is deleted."""
     code = textwrap.dedent(f"""
         import os, signal, sys, pathlib
         sys.path.insert(0, {str(ROOT)!r})
@@ -127,8 +127,8 @@ def test_a_killed_commands_lease_does_not_stay(folder: Path) -> None:
     assert list((folder / "leases").iterdir()) == []
 
 
-def test_repair_drops_the_bad_row_alone(folder: Path) -> None:
-    """What is sound stays; the bad one is missing, and so computed again by the next run."""
+def test_repair_drops_only_the_damaged_row(folder: Path) -> None:
+    """Intact rows stay; the damaged one is missing, so that the next run computes it again."""
     store = Store(folder)
     row = np.zeros((3, 1024), np.float32)
     row[:] = [[10], [11], [12]]
@@ -144,7 +144,7 @@ def test_repair_drops_the_bad_row_alone(folder: Path) -> None:
     assert Store(folder).missing(F1, [digest(0), digest(12)]) == [digest(12)]
 
 
-def test_repair_sets_aside_an_index_that_is_no_database(
+def test_repair_renames_an_index_that_is_no_database(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
     """It is renamed, not deleted, and the cache can be used again."""
@@ -167,7 +167,7 @@ def test_repair_sets_aside_an_index_that_is_no_database(
         (["--recipe", "zz"], "one recipe that begins with 'zz', found 0"),
     ],
 )
-def test_prune_explains_what_it_did_not_understand(
+def test_prune_explains_wrong_arguments(
     folder: Path, capsys: pytest.CaptureFixture, arguments: list[str], message: str
 ) -> None:
     """Status 2, and nothing is deleted."""

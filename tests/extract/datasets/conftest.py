@@ -1,4 +1,4 @@
-"""What the tests of downloads and of sources share: servers, folders and a cache."""
+"""Fixtures for the tests of downloads and sources: servers, folders and a cache."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a millisecond before a download is tried again."""
+    """Wait only a millisecond before the next attempt."""
     monkeypatch.setattr(download, "BACKOFF", 0.001)
 
 
 @pytest.fixture
 def server() -> Iterator[misbehaving.Server]:
-    """Start a server of one file that misbehaves as the test tells it."""
+    """Start a server of one file that misbehaves as the test demands."""
     with misbehaving.serving() as server:
         yield server
 
@@ -45,7 +45,7 @@ def nobody() -> Iterator[str]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Return where a download goes, in a folder that does not exist yet."""
+    """Return the file of a download, in a folder that does not exist yet."""
     return tmp_path / "kept" / "pets.zip"
 
 

@@ -1,4 +1,4 @@
-"""Unpacking archives made to do harm, and a few that are not."""
+"""Unpack hostile archives, and a few good ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import struct
-import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cache import disk
 from extract.datasets import archive as archives
 from extract.datasets.archive import check_archive, unpack
 from extract.errors import ArchiveError
@@ -36,7 +34,7 @@ def make(path: P, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -
 
 
 def make_with(path: Path, change: Callable[[zipfile.ZipInfo], None]) -> Path:
-    """Make an archive of one good entry and one that `change` was let loose on."""
+    """Make an archive of a good entry and one that `change` has changed."""
     entry = zipfile.ZipInfo("pets/odd.jpg")
     change(entry)
     with zipfile.ZipFile(path, "w") as opened:
@@ -56,14 +54,14 @@ def patched(path: Path, central: bytes, offset: int, value: bytes) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Return a folder that holds nothing but what unpacking leaves in it."""
+    """Return a folder that contains nothing but what unpacking leaves in it."""
     folder = tmp_path / "place"
     folder.mkdir()
     return folder
 
 
 def refusal(archive: Path, place: Path) -> str:
-    """Return why an archive is neither unpacked nor passed, after a look that nothing is left."""
+    """Return why `unpack` and `check_archive` refuse an archive; assert that nothing is left."""
     with pytest.raises(ArchiveError) as judged:
         check_archive(archive)
     with pytest.raises(ArchiveError) as refused:
@@ -75,7 +73,7 @@ def refusal(archive: Path, place: Path) -> str:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_good_archive_is_unpacked_whole(tmp_path: Path, place: Path, method: int) -> None:
-    """Every file comes out with its bytes, and nothing else lies beside the folder."""
+    """Every file is unpacked with its bytes, and there is nothing beside the folder."""
     archive = make(tmp_path / "a.zip", {**GOOD, "pets/bird/": b""}, method)
     assert unpack(archive, place / "out") == place / "out"
     assert {
@@ -88,7 +86,7 @@ def test_a_good_archive_is_unpacked_whole(tmp_path: Path, place: Path, method: i
 
 
 def test_the_folder_can_be_read_by_others(tmp_path: Path, place: Path) -> None:
-    """The unpacked folder has the rights of any new folder, not a scratch folder's."""
+    """The unpacked folder has the permissions of a new folder, not of a temporary one."""
     unpack(make(tmp_path / "a.zip", GOOD), place / "out")
     (place / "plain").mkdir()
     assert (place / "out").stat().st_mode == (place / "plain").stat().st_mode
@@ -103,7 +101,7 @@ def test_progress_counts_the_files(tmp_path: Path, place: Path) -> None:
 
 
 def test_metadata_of_macos_is_left_out(tmp_path: Path, place: Path) -> None:
-    """Resource forks named like pictures do not become pictures."""
+    """Resource forks with names of images do not become images."""
     unpack(make(tmp_path / "a.zip", {**GOOD, "__MACOSX/cat/._1.jpg": b"fork"}), place / "out")
     assert not (place / "out/__MACOSX").exists()
 
@@ -128,13 +126,13 @@ def test_metadata_of_macos_is_left_out(tmp_path: Path, place: Path) -> None:
     ],
 )
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, place: Path, name: str) -> None:
-    """One bad name refuses the whole archive."""
+    """One bad name is enough to refuse the whole archive."""
     assert "was refused" in refusal(make(tmp_path / "a.zip", {**GOOD, name: b"evil"}), place)
     assert not list(tmp_path.rglob("*evil*"))
 
 
 def test_a_name_cut_by_a_nul_byte_is_refused(tmp_path: Path, place: Path) -> None:
-    """The name that is judged is the name in the archive, not what Python makes of it."""
+    """The name in the archive is checked, not what Python makes of it."""
     archive = make(tmp_path / "a.zip", {**GOOD, "pets/x.jpg_.exe": b"evil"})
     archive.write_bytes(archive.read_bytes().replace(b"x.jpg_.exe", b"x.jpg\0.exe"))
     assert "control character" in refusal(archive, place)
@@ -164,7 +162,7 @@ def test_links_and_special_files_are_refused(
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, place: Path) -> None:
-    """Of two files with one name nobody could say which counts."""
+    """It would be unclear which of two files with one name counts."""
     archive = make_with(
         tmp_path / "a.zip", lambda entry: setattr(entry, "filename", "pets/good.jpg")
     )
@@ -180,17 +178,17 @@ def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, place: Path) -> Non
         ("caf\u00e9.jpg", "cafe\u0301.jpg"),
     ],
 )
-def test_names_that_are_one_on_other_systems_are_refused(
+def test_names_that_are_equal_on_other_systems_are_refused(
     tmp_path: Path, place: Path, first: str, second: str
 ) -> None:
-    """Letter case and composition tell no files apart, in folders' names neither."""
+    """Names of files and folders must differ in more than case and Unicode composition."""
     assert "it contains both" in refusal(
         make(tmp_path / "a.zip", {first: b"1", second: b"2"}), place
     )
 
 
 def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path, place: Path) -> None:
-    """A name stands for a file or for a folder."""
+    """A name belongs to a file or to a folder, not to both."""
     assert "as a folder" in refusal(
         make(tmp_path / "a.zip", {"pets/x": b"1", "pets/x/y": b"2"}), place
     )
@@ -198,7 +196,7 @@ def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path, place: Path) ->
 
 @pytest.mark.parametrize("bit", [0x1, 0x40, 0x2000])
 def test_encrypted_entries_are_refused(tmp_path: Path, place: Path, bit: int) -> None:
-    """There is no password to ask for."""
+    """Passwords are not supported."""
     archive = make(tmp_path / "a.zip", GOOD)
     assert "is encrypted" in refusal(
         patched(archive, b"PK\x01\x02", 8, struct.pack("<H", bit)), place
@@ -207,14 +205,14 @@ def test_encrypted_entries_are_refused(tmp_path: Path, place: Path, bit: int) ->
 
 @pytest.mark.parametrize("name", ["in.zip", "in.tar", "in.tar.gz", "IN.TGZ", "in.7z", "in.jpg.xz"])
 def test_nested_archives_are_refused(tmp_path: Path, place: Path, name: str) -> None:
-    """An archive in an archive is nothing that a data set needs."""
+    """A data set needs no archive in an archive."""
     assert "archive inside" in refusal(
         make(tmp_path / "a.zip", {**GOOD, f"pets/{name}": b"PK"}), place
     )
 
 
 def test_other_compressions_are_refused(tmp_path: Path, place: Path) -> None:
-    """Only the two methods that every zip program writes are read."""
+    """Only the two common compression methods are supported."""
     archive = make(tmp_path / "a.zip", GOOD, zipfile.ZIP_BZIP2)
     assert "not stored or deflated" in refusal(archive, place)
 
@@ -230,7 +228,7 @@ def test_too_many_files_are_refused(
 def test_too_many_folders_on_the_way_are_refused(
     tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Folders that no entry lists are counted too."""
+    """Folders without an entry of their own are counted, too."""
     monkeypatch.setattr(archives, "MAX_FILES", 10)
     assert "more than 10" in refusal(
         make(tmp_path / "a.zip", {"a/b/c/d/e/f/g/h/i/j/k.jpg": b"1"}), place
@@ -246,7 +244,7 @@ def test_too_many_bytes_are_refused(
 
 
 def test_a_file_that_expands_too_far_is_refused(tmp_path: Path, place: Path) -> None:
-    """A megabyte of zeros in a kilobyte is a bomb, in whatever company."""
+    """A megabyte of zeros in a kilobyte is refused, whatever else is in the archive."""
     noise = bytes(range(256)) * 4000
     archive = make(tmp_path / "a.zip", {"noise.jpg": noise}, zipfile.ZIP_STORED)
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as opened:
@@ -255,7 +253,7 @@ def test_a_file_that_expands_too_far_is_refused(tmp_path: Path, place: Path) -> 
 
 
 def test_entries_that_share_their_bytes_are_refused(tmp_path: Path, place: Path) -> None:
-    """Many entries that point at the same bytes expand the file, though none does alone."""
+    """Many entries that refer to the same bytes expand the file, although none does alone."""
     single = make(tmp_path / "one.zip", {"000.jpg": b"x" * 20_000}).read_bytes()
     start, end = single.index(b"PK\x01\x02"), single.index(b"PK\x05\x06")
     local, central = single[:start], single[start:end]
@@ -267,34 +265,34 @@ def test_entries_that_share_their_bytes_are_refused(tmp_path: Path, place: Path)
 
 
 @pytest.mark.parametrize("declared", [1, 149, 151, 10_000])
-def test_a_size_that_is_a_lie_is_refused(tmp_path: Path, place: Path, declared: int) -> None:
-    """The bytes that come out are counted, whatever the archive says of them."""
+def test_a_wrong_size_is_refused(tmp_path: Path, place: Path, declared: int) -> None:
+    """The unpacked bytes are counted, whatever size the archive states."""
     archive = make(tmp_path / "a.zip", {"pets/2.jpg": b"two" * 50}, zipfile.ZIP_DEFLATED)
     patched(archive, b"PK\x01\x02", 24, struct.pack("<L", declared))
     assert re.search("cannot be unpacked|was refused", refusal(archive, place))
 
 
 def test_a_flipped_bit_is_refused(tmp_path: Path, place: Path) -> None:
-    """The checksums count."""
+    """Checksums are compared."""
     archive = make(tmp_path / "a.zip", GOOD)
     archive.write_bytes(archive.read_bytes().replace(b"twotwo", b"twotwp", 1))
     assert "cannot be unpacked" in refusal(archive, place)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04", b"\x00" * 99])
-def test_what_is_no_archive_is_refused(tmp_path: Path, place: Path, content: bytes) -> None:
-    """An error page saved as .zip is found out."""
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, place: Path, content: bytes) -> None:
+    """An error page saved as .zip is refused."""
     (tmp_path / "a.zip").write_bytes(content)
     assert "cannot be unpacked" in refusal(tmp_path / "a.zip", place)
 
 
 def test_an_archive_without_files_is_refused(tmp_path: Path, place: Path) -> None:
-    """Folders alone are no data."""
+    """An archive of folders only is refused."""
     assert "no files" in refusal(make(tmp_path / "a.zip", {"pets/": b""}), place)
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path, place: Path) -> None:
-    """An archive cut at any tenth is refused."""
+    """An archive truncated at any tenth is refused."""
     data = make(tmp_path / "a.zip", GOOD).read_bytes()
     for tenth in range(10):
         (tmp_path / "cut.zip").write_bytes(data[: len(data) * tenth // 10])
@@ -305,14 +303,14 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, place: Path) -> None:
     "name", ["x" * 252 + ".jpg", "\u00e9" * 130 + ".jpg", "x" * 200 + "/y" * 900]
 )
 def test_a_name_too_long_for_a_disk_is_refused(tmp_path: Path, place: Path, name: str) -> None:
-    """What no file system takes is found out before anything is downloaded for good."""
+    """Names that no file system accepts are refused by the check after a download."""
     assert re.search(
         "too long|deep", refusal(make(tmp_path / "a.zip", {**GOOD, name: b"1"}), place)
     )
 
 
-def test_what_the_system_refuses_leaves_nothing(tmp_path: Path, place: Path) -> None:
-    """A place that cannot be written to is one error."""
+def test_an_error_of_the_system_leaves_nothing(tmp_path: Path, place: Path) -> None:
+    """A folder that cannot be written is one error."""
     (place / "file").touch()
     with pytest.raises(ArchiveError, match="cannot be unpacked"):
         unpack(make(tmp_path / "a.zip", GOOD), place / "file" / "out")
@@ -320,7 +318,7 @@ def test_what_the_system_refuses_leaves_nothing(tmp_path: Path, place: Path) -> 
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, place: Path) -> None:
-    """An unpacking that is stopped has never been."""
+    """Nothing is left after an interruption."""
 
     def stop(stage: str, done: int, total: int) -> None:
         if done == 2:
@@ -334,7 +332,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, place: Path) -> None:
 def test_the_files_are_on_the_disk_before_the_folder_has_its_name(
     tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A power cut right after unpacking leaves no empty pictures under the final name."""
+    """A power cut right after unpacking leaves no empty images under the final name."""
     synced: dict[int, bool] = {}
     fsync = os.fsync
 
@@ -350,28 +348,12 @@ def test_the_files_are_on_the_disk_before_the_folder_has_its_name(
 
 
 def test_a_folder_with_files_is_not_replaced(tmp_path: Path, place: Path) -> None:
-    """What is there stays as it is."""
+    """Its files are not changed."""
     (place / "out").mkdir()
     (place / "out/mine.txt").write_text("mine")
     with pytest.raises(ArchiveError):
         unpack(make(tmp_path / "a.zip", GOOD), place / "out")
     assert [path.name for path in place.rglob("*")] == ["out", "mine.txt"]
-
-
-def test_scratch_folders_of_killed_runs_are_swept_a_day_later(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Old scratch folders of the same name go; a young one may still be in use."""
-    (place / ".o[u]t.killed.partial").mkdir()
-    with disk.atomic_folder(place / "o[u]t"):
-        pass
-    assert (place / ".o[u]t.killed.partial").exists()
-    (place / "o[u]t").rmdir()
-    tomorrow = time.time() + 2 * 24 * 60 * 60
-    monkeypatch.setattr(time, "time", lambda: tomorrow)
-    with disk.atomic_folder(place / "o[u]t"):
-        pass
-    assert [path.name for path in place.iterdir()] == ["o[u]t"]
 
 
 BUFFER = io.BytesIO()
@@ -385,8 +367,8 @@ SAMPLE = BUFFER.getvalue()
         st.tuples(st.integers(0, len(SAMPLE) - 1), st.integers(0, 255)), min_size=1, max_size=6
     )
 )
-def test_no_damage_raises_anything_else(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
-    """Bytes overwritten anywhere in an archive give its files, or the one error."""
+def test_damage_raises_no_other_error(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+    """An archive with overwritten bytes is unpacked or refused; no other error is raised."""
     data = bytearray(SAMPLE)
     for at, value in changes:
         data[at] = value

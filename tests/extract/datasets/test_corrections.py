@@ -1,4 +1,4 @@
-"""Corrected labels, put over those of a data set."""
+"""Corrected labels replace those of a data set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def labels_of(found: Dataset) -> dict[str, str]:
 def test_labels_are_changed_and_images_left_out(
     data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Those that the file names, and no others; the user is told how many."""
+    """Only images that the file names are changed; a note says how many."""
     rows = [["cats/1.png", "dogs", "0.9"], ["dogs/2.png", "", "0.1"], ["dogs/1.png", "dogs", ""]]
     write_csv(tmp_path / "corrected.csv", ["path", "label", "likely"], rows)
     with caplog.at_level(logging.INFO, logger="extract"):
@@ -46,7 +46,7 @@ def test_labels_are_changed_and_images_left_out(
 def test_a_new_class_is_mentioned(
     data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may be meant, and it may be a typing error."""
+    """It may be intended, or a typing error."""
     write_csv(tmp_path / "corrected.csv", ["Path", "Label"], [["cats/1.png", "dgos"]])
     with caplog.at_level(logging.INFO, logger="extract"):
         assert apply_corrections(data, tmp_path / "corrected.csv").classes == [
@@ -77,13 +77,13 @@ def test_a_new_class_is_mentioned(
 def test_a_file_that_does_not_fit_is_refused(
     data: Dataset, tmp_path: Path, header: list[str], rows: list[list[str]], words: str
 ) -> None:
-    """With what was expected, and what was found."""
+    """The error says what was expected and found."""
     write_csv(tmp_path / "corrected.csv", header, rows)
     with pytest.raises(DataError, match=words):
         apply_corrections(data, tmp_path / "corrected.csv")
 
 
-def test_a_file_that_is_not_there_is_said_so(data: Dataset, tmp_path: Path) -> None:
-    """One sentence, no traceback."""
+def test_a_missing_file_is_one_error(data: Dataset, tmp_path: Path) -> None:
+    """The error is one sentence."""
     with pytest.raises(DataError, match="cannot be read as CSV"):
         apply_corrections(data, tmp_path / "absent.csv")

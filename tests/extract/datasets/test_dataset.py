@@ -1,4 +1,4 @@
-"""Which image has which label and split, for every layout and every way to get it wrong."""
+"""Which image has which label and split, for every layout and every mistake."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_lessons_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("test_folder", ["test", "val", "validation"])
 def test_train_and_test_folders_of_classes(tmp_path: Path, test_folder: str) -> None:
-    """train/CLASS and test/CLASS, or what others call the test."""
+    """train/CLASS and test/CLASS, or another name for the test."""
     touch(tmp_path, "train/a/1.png", "train/b/1.png", f"{test_folder}/a/2.png")
     assert found(read_dataset(tmp_path)) == sorted(
         [("train/a/1.png", "a", "train"), ("train/b/1.png", "b", "train"),
@@ -51,7 +51,7 @@ def test_train_and_test_folders_of_classes(tmp_path: Path, test_folder: str) -> 
 
 
 def test_a_folder_per_class_has_no_split_yet(tmp_path: Path) -> None:
-    """Images may lie deeper below the class's folder; hidden files are passed over."""
+    """Images may be in subfolders of the class; hidden files are ignored."""
     touch(tmp_path, "a/1.jpg", "a/deep/2.webp", "b/3.bmp", "b/.hidden.jpg", ".git/x.jpg")
     dataset = read_dataset(tmp_path)
     assert found(dataset) == [("a/1.jpg", "a", None), ("a/deep/2.webp", "a", None),
@@ -60,15 +60,15 @@ def test_a_folder_per_class_has_no_split_yet(tmp_path: Path) -> None:
 
 
 def test_kaggles_file_names(tmp_path: Path) -> None:
-    """CLASS.NUMBER.jpg in one folder, or in its train/; an unlabelled test/ is passed over."""
+    """CLASS.NUMBER.jpg in one folder, or in its train/; an unlabelled test/ is ignored."""
     touch(tmp_path, "train/cat.0.jpg", "train/dog.0.jpg", "test/1.jpg", "readme.txt")
     assert found(read_dataset(tmp_path)) == [("train/cat.0.jpg", "cat", None),
                                      ("train/dog.0.jpg", "dog", None)]  # fmt: skip
     assert [i.label for i in read_dataset(tmp_path / "train").items] == ["cat", "dog"]
 
 
-def test_a_single_folder_around_the_classes_is_stepped_into(tmp_path: Path) -> None:
-    """Archives often hold one folder, and a Mac's hold another for itself."""
+def test_a_single_folder_around_the_classes_is_entered(tmp_path: Path) -> None:
+    """Archives often contain a single folder, and those of a Mac a second one with metadata."""
     touch(tmp_path, "pets/cats/1.jpg", "pets/dogs/1.jpg", "__MACOSX/pets/cats/._1.jpg")
     assert read_dataset(tmp_path).classes == ["cats", "dogs"]
 
@@ -99,7 +99,7 @@ def test_csv_with_and_without_a_split(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_csv_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
-    """Each way to get the file wrong has its own message."""
+    """Each mistake has its own message."""
     touch(tmp_path, "x/1.jpg", "x/2.jpg")
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(DataError, match=message):
@@ -107,14 +107,14 @@ def test_a_wrong_csv_is_named_with_its_line(tmp_path: Path, text: str, message: 
 
 
 def test_a_class_folder_without_images_is_an_error(tmp_path: Path) -> None:
-    """A label without images is named, not passed over."""
+    """A label without images is named, not ignored."""
     touch(tmp_path, "a/1.jpg", "b/notes.txt")
     with pytest.raises(DataError, match="class 'b' has no images"):
         read_dataset(tmp_path)
 
 
 def test_a_folder_without_a_layout_lists_the_layouts(tmp_path: Path) -> None:
-    """The message says which layouts there are, and what was found instead."""
+    """The message lists the layouts and what was found instead."""
     touch(tmp_path, "holiday1.jpg", "holiday2.jpg")
     with pytest.raises(DataError, match=r"one folder per class.*found holiday1.jpg, holiday2.jpg"):
         read_dataset(tmp_path)
@@ -123,7 +123,7 @@ def test_a_folder_without_a_layout_lists_the_layouts(tmp_path: Path) -> None:
 
 
 def test_names_of_any_bytes_are_read(tmp_path: Path) -> None:
-    """Class names with newlines and bytes outside UTF-8 are names like others."""
+    """Class names may contain newlines and bytes that are not UTF-8."""
     odd = os.fsdecode(b"caf\xe9\n")
     touch(tmp_path, f"{odd}/1.jpg", "b/1.jpg")
     assert read_dataset(tmp_path).classes == sorted([odd, "b"])
@@ -138,7 +138,7 @@ def flat(n: int, label: str = "a", start: int = 0) -> tuple[Item, ...]:
 
 
 def test_the_hashed_split_is_stratified_and_seeded() -> None:
-    """Each class gives about its share; the seed decides which images."""
+    """About the same share of each class is drawn; the seed decides which images."""
     dataset = Dataset("d", Path("/d"), flat(500) + flat(300, "b"))
     names = digests(800)
     split = dataset.with_hashed_split(names, 0.25, seed=0)
@@ -150,15 +150,15 @@ def test_the_hashed_split_is_stratified_and_seeded() -> None:
 
 
 def test_adding_images_does_not_reshuffle_the_rest() -> None:
-    """An image's side depends on its own bytes, not on its neighbours."""
+    """The split of an image depends on its own bytes, not on other images."""
     names = digests(300)
     few = Dataset("d", Path("/d"), flat(200)).with_hashed_split(names[:200], 0.2, seed=0)
     many = Dataset("d", Path("/d"), flat(300)).with_hashed_split(names, 0.2, seed=0)
     assert many.items[:200] == few.items
 
 
-def test_copies_of_one_image_are_on_one_side() -> None:
-    """The same bytes in train and test would be a leak."""
+def test_copies_of_one_image_are_in_one_split() -> None:
+    """The same image in both splits would be a leak."""
     dataset = Dataset("d", Path("/d"), flat(100))
     names = digests(50) * 2
     split = dataset.with_hashed_split(names, 0.5, seed=0)
@@ -167,8 +167,8 @@ def test_copies_of_one_image_are_on_one_side() -> None:
 
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("size", [0.01, 0.5, 0.99])
-def test_a_small_class_has_an_image_on_both_sides(n: int, size: float) -> None:
-    """Whatever the share and the luck, neither side of a class with two images is empty."""
+def test_a_small_class_has_an_image_in_both_splits(n: int, size: float) -> None:
+    """Each split gets an image of a class with two images, whatever the share and the seed."""
     for salt in map(str, range(20)):
         dataset = Dataset("d", Path("/d"), flat(n))
         split = dataset.with_hashed_split(digests(n, salt), size, seed=0)
@@ -176,14 +176,14 @@ def test_a_small_class_has_an_image_on_both_sides(n: int, size: float) -> None:
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, -1.0])
-def test_a_share_must_be_a_share(size: float) -> None:
-    """Nothing or everything for the test is no split."""
+def test_a_share_must_be_between_0_and_1(size: float) -> None:
+    """Shares of 0 and 1 are refused."""
     with pytest.raises(DataError, match="between 0 and 1"):
         Dataset("d", Path("/d"), flat(3)).with_hashed_split(digests(3), size, seed=0)
 
 
-def test_images_in_takes_files_and_folders(tmp_path: Path) -> None:
-    """A file is itself; a folder is its image files in order; nothing is an error."""
+def test_images_in_accepts_files_and_folders(tmp_path: Path) -> None:
+    """A file is returned itself, a folder as its sorted image files; a missing one is an error."""
     touch(tmp_path, "b.jpg", "a.png", "notes.txt")
     assert [p.name for p in images_in(tmp_path)] == ["a.png", "b.jpg"]
     assert images_in(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]

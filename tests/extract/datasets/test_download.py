@@ -1,4 +1,4 @@
-"""Downloading from a real server on this machine: whole, verified, and resumed where it stopped."""
+"""Downloads from a real server on this machine: complete, verified and resumable."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.extract.misbehaving import CONTENT, Handler, Server, cut, is_content,
 
 
 def test_a_file_is_fetched_whole_and_alone(server: Server, target: Path) -> None:
-    """The file is all that is left in the folder, which is made if need be."""
+    """Nothing else is left in the folder, which is created if need be."""
     assert fetch(server.url, target, verify=is_content) == target
     assert target.read_bytes() == CONTENT
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_file_that_is_there_is_not_fetched(server: Server, target: Path) -> None:
-    """A file under its final name is whole, so the server is not asked."""
+def test_an_existing_file_is_not_downloaded(server: Server, target: Path) -> None:
+    """A file with its final name is complete, so no request is sent."""
     fetch(server.url, target)
     fetch(server.url, target)
     assert len(server.requests) == 1
@@ -33,7 +33,7 @@ def test_a_file_that_is_there_is_not_fetched(server: Server, target: Path) -> No
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_a_cut_download_is_resumed(server: Server, target: Path, tenth: int) -> None:
-    """A connection that breaks at any tenth is taken up where it broke."""
+    """A connection that breaks at any tenth is resumed there."""
     server.faults = [cut(len(CONTENT) * tenth // 10)]
     fetch(server.url, target, verify=is_content)
     ranges = [request.get("Range") for request in server.requests]
@@ -42,7 +42,7 @@ def test_a_cut_download_is_resumed(server: Server, target: Path, tenth: int) -> 
 
 
 def test_a_download_cut_again_and_again_gets_through(server: Server, target: Path) -> None:
-    """Tries that gain ground are not counted as failures."""
+    """Attempts that add bytes do not count as failures."""
     server.faults = [cut(60_000)] * 8
     fetch(server.url, target, verify=is_content)
     assert len(server.requests) == 9
@@ -50,7 +50,7 @@ def test_a_download_cut_again_and_again_gets_through(server: Server, target: Pat
 
 
 def test_a_part_of_an_earlier_call_is_resumed(server: Server, target: Path) -> None:
-    """What one call has got, the next call does not fetch again."""
+    """The next call does not download the same bytes again."""
     server.faults = [cut(300_000), *[status(503)] * 4]
     with pytest.raises(DownloadError, match="300,000 bytes are kept"):
         fetch(server.url, target)
@@ -61,7 +61,7 @@ def test_a_part_of_an_earlier_call_is_resumed(server: Server, target: Path) -> N
 
 
 def test_ctrl_c_keeps_the_part(server: Server, target: Path) -> None:
-    """An interrupted download goes on from where it was stopped."""
+    """An interrupted download is resumed where it stopped."""
 
     def stop(stage: str, done: int, total: int) -> None:
         if done > 200:
@@ -75,8 +75,8 @@ def test_ctrl_c_keeps_the_part(server: Server, target: Path) -> None:
     assert target.read_bytes() == CONTENT
 
 
-def test_a_whole_part_is_not_asked_for_again(server: Server, target: Path) -> None:
-    """A process killed between the last byte and the rename costs no second download."""
+def test_a_complete_part_is_not_requested_again(server: Server, target: Path) -> None:
+    """A process killed between the last byte and the rename causes no second download."""
 
     def stop(_path: Path) -> None:
         raise KeyboardInterrupt
@@ -88,8 +88,10 @@ def test_a_whole_part_is_not_asked_for_again(server: Server, target: Path) -> No
     assert target.read_bytes() == CONTENT
 
 
-def test_a_file_that_changed_between_two_tries_is_begun_anew(server: Server, target: Path) -> None:
-    """The start of one version never meets the end of another."""
+def test_a_file_that_changed_between_two_attempts_starts_again(
+    server: Server, target: Path
+) -> None:
+    """Parts of different versions are never joined."""
 
     def change(handler: Handler) -> None:
         handler.give(cut=300_000)
@@ -100,8 +102,8 @@ def test_a_file_that_changed_between_two_tries_is_begun_anew(server: Server, tar
     assert target.read_bytes() == CONTENT[::-1]
 
 
-def test_a_server_that_ignores_if_range_is_found_out(server: Server, target: Path) -> None:
-    """A part of a version with another entity tag is thrown away."""
+def test_a_server_that_ignores_if_range_is_detected(server: Server, target: Path) -> None:
+    """A part with another entity tag is discarded."""
 
     def wrong_part(handler: Handler) -> None:
         handler.give(ETag='"two"')
@@ -112,7 +114,7 @@ def test_a_server_that_ignores_if_range_is_found_out(server: Server, target: Pat
     assert target.read_bytes() == CONTENT
 
 
-def test_200_where_206_was_due_begins_anew(server: Server, target: Path) -> None:
+def test_200_instead_of_206_starts_again(server: Server, target: Path) -> None:
     """A server that cannot resume sends the whole file, which replaces the part."""
 
     def whole(handler: Handler) -> None:
@@ -125,8 +127,8 @@ def test_200_where_206_was_due_begins_anew(server: Server, target: Path) -> None
     assert target.read_bytes() == CONTENT
 
 
-def test_a_part_without_a_validator_is_begun_anew(server: Server, target: Path) -> None:
-    """Without an entity tag or a date nobody knows what the part belongs to."""
+def test_a_part_without_a_validator_starts_again(server: Server, target: Path) -> None:
+    """Without an entity tag or a date, the version of the part is unknown."""
     server.etag = ""
     server.faults = [cut(300_000)]
     fetch(server.url, target, verify=is_content)
@@ -135,7 +137,7 @@ def test_a_part_without_a_validator_is_begun_anew(server: Server, target: Path) 
 
 
 def test_a_file_of_unknown_length_is_resumed(server: Server, target: Path) -> None:
-    """A length that the first answer did not tell is taken from the second."""
+    """A length that is missing in the first response is taken from the second."""
 
     def cut_chunks(handler: Handler) -> None:
         handler.protocol_version = "HTTP/1.1"
@@ -149,8 +151,8 @@ def test_a_file_of_unknown_length_is_resumed(server: Server, target: Path) -> No
     assert target.read_bytes() == CONTENT
 
 
-def test_416_throws_the_part_away(server: Server, target: Path) -> None:
-    """A part longer than the file cannot be right."""
+def test_416_discards_the_part(server: Server, target: Path) -> None:
+    """A part that is longer than the file is discarded."""
     fetch(server.url, target)
     part = target.rename(f"{target}.part")
     with part.open("ab") as file:
@@ -162,8 +164,8 @@ def test_416_throws_the_part_away(server: Server, target: Path) -> None:
 
 
 @pytest.mark.parametrize("sidecar", ["", "[]", "{}", '{"url": 5}', "\x00", '{"surprise": 1}'])
-def test_a_damaged_sidecar_begins_anew(server: Server, target: Path, sidecar: str) -> None:
-    """What cannot be understood is not trusted."""
+def test_a_damaged_sidecar_starts_again(server: Server, target: Path, sidecar: str) -> None:
+    """The download starts again."""
     target.parent.mkdir()
     Path(f"{target}.part").write_bytes(b"garbage")
     Path(f"{target}.part.json").write_text(sidecar)
@@ -171,8 +173,8 @@ def test_a_damaged_sidecar_begins_anew(server: Server, target: Path, sidecar: st
     assert target.read_bytes() == CONTENT
 
 
-def test_a_part_that_grows_too_long_is_thrown_away(server: Server, target: Path) -> None:
-    """More bytes than the whole file has cannot be right."""
+def test_a_part_that_grows_too_long_is_discarded(server: Server, target: Path) -> None:
+    """More bytes than the file has are an error."""
 
     def too_much(handler: Handler) -> None:
         start, end, total = 300_000, len(CONTENT) - 1, len(CONTENT)
@@ -191,8 +193,8 @@ def test_progress_reaches_the_end(server: Server, target: Path) -> None:
     assert seen[-1] == ("downloading pets.zip (KiB)", 500, 500)
 
 
-def test_two_at_once_make_one_download(server: Server, target: Path) -> None:
-    """The second waits for the first and takes its file."""
+def test_two_calls_at_once_make_one_download(server: Server, target: Path) -> None:
+    """The second waits for the first and uses its file."""
     threads = [threading.Thread(target=fetch, args=(server.url, target)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -203,7 +205,7 @@ def test_two_at_once_make_one_download(server: Server, target: Path) -> None:
 
 
 def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    """Threads that count under the lock lose no count, and no lock file stays."""
+    """Threads that count under the lock lose no count, and no lock file is left."""
     count = 0
 
     def add() -> None:
@@ -234,7 +236,7 @@ def test_digests_are_those_of_the_content(tmp_path: Path, content: bytes) -> Non
 
 
 def test_the_blob_id_of_hello_is_the_known_one(tmp_path: Path) -> None:
-    """The id of a well-known blob, so that the formula itself is pinned."""
+    """The id of a well-known blob confirms the formula."""
     path = tmp_path / "hello"
     path.write_bytes(b"hello\n")
     assert git_blob_id(path) == "ce013625030ba8dba906f756967f9e9ca394464a"

@@ -1,4 +1,4 @@
-"""Downloading from a real server on this machine that misbehaves: one clear error, and no file."""
+"""Downloads from a real server that misbehaves: one clear error, and no file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.extract.misbehaving import (
 
 
 def test_a_length_that_is_never_reached_is_an_error(server: Server, target: Path) -> None:
-    """A server that announces more than it sends is given up, and no file appears."""
+    """A server that announces more than it sends causes an error, and there is no file."""
     server.content = b"short"
     server.faults = [lambda handler: handler.give(None, **{"Content-Length": "50"})] * 9
     with pytest.raises(DownloadError, match="run the same command again"):
@@ -35,7 +35,7 @@ def test_a_length_that_is_never_reached_is_an_error(server: Server, target: Path
 
 
 def test_a_refused_file_never_gets_its_name(server: Server, target: Path) -> None:
-    """A file that fails its check is removed, and the error says why."""
+    """A file that fails its check is deleted, and the error says why."""
     server.content = b"other"
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1.*other bytes.*was deleted"):
         fetch(server.url, target, verify=is_content)
@@ -43,14 +43,14 @@ def test_a_refused_file_never_gets_its_name(server: Server, target: Path) -> Non
 
 
 def test_500_is_tried_again(server: Server, target: Path) -> None:
-    """A server that stumbles and then recovers is no error."""
+    """A server that fails once and then recovers causes no error."""
     server.faults = [status(500), status(503)]
     fetch(server.url, target, verify=is_content)
     assert target.read_bytes() == CONTENT
 
 
 def test_500_for_ever_is_one_error(server: Server, target: Path) -> None:
-    """After a few tries the answer is believed; the host was reached all the same."""
+    """After a few attempts the download fails, but the host was reachable."""
     server.faults = [status(500)] * 9
     with pytest.raises(DownloadError, match="500") as caught:
         fetch(server.url, target)
@@ -59,7 +59,7 @@ def test_500_for_ever_is_one_error(server: Server, target: Path) -> None:
 
 
 def test_404_is_not_tried_again(server: Server, target: Path) -> None:
-    """A file that is not there will not be there in a second either."""
+    """A missing file will still be missing a second later."""
     server.faults = [status(404)] * 9
     with pytest.raises(DownloadError, match=r"404 .*pets\.zip; check the address"):
         fetch(server.url, target)
@@ -69,7 +69,7 @@ def test_404_is_not_tried_again(server: Server, target: Path) -> None:
 def test_a_stall_is_cut_short_and_resumed(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that falls silent in mid-file is asked again for the rest."""
+    """The rest is requested again when a server falls silent in mid-file."""
     monkeypatch.setattr(download, "READ_TIMEOUT", 0.2)
 
     def stall(handler: Handler) -> None:
@@ -86,7 +86,7 @@ def test_a_stall_is_cut_short_and_resumed(
 
 
 def test_garbage_for_an_answer_is_one_error(server: Server, target: Path) -> None:
-    """What is not HTTP is tried a few times and then reported."""
+    """A response that is not HTTP is tried a few times and then reported."""
 
     def garbage(handler: Handler) -> None:
         handler.wfile.write(b"\xff\x00 no HTTP\r\n\r\n")
@@ -100,7 +100,7 @@ def test_garbage_for_an_answer_is_one_error(server: Server, target: Path) -> Non
 def test_a_body_that_never_ends_is_stopped(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No server can fill the disk."""
+    """The size of a download is limited."""
     monkeypatch.setattr(download, "MAX_BYTES", 200_000)
     server.faults = [lambda handler: handler.answer(200, CONTENT)]
     with pytest.raises(DownloadError, match="200,000 bytes"):
@@ -112,7 +112,7 @@ def test_a_body_that_never_ends_is_stopped(
 
 @pytest.mark.parametrize("place", ["ftp://127.0.0.1/x", "file:///etc/passwd", "//[", "gopher://x"])
 def test_a_redirect_out_of_the_web_is_refused(server: Server, target: Path, place: str) -> None:
-    """A redirect leads to http or https, or nowhere."""
+    """A redirect to another scheme is refused."""
     server.faults = [lambda handler: handler.answer(302, b"", Location=place)]
     with pytest.raises(DownloadError):
         fetch(server.url, target)
@@ -130,7 +130,7 @@ def test_a_redirect_within_the_web_is_followed(server: Server, target: Path) -> 
 def test_a_redirect_out_of_https_is_refused(
     server: Server, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was asked for under https is not taken without it, though it be the right file."""
+    """A file requested with https is refused without it, even if it is the right one."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with serving(certificate) as secure:
@@ -144,8 +144,8 @@ def test_a_redirect_out_of_https_is_refused(
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_that_nobody_vouches_for_is_refused(target: Path, tmp_path: Path) -> None:
-    """Nothing is taken from a server that cannot say who it is."""
+def test_an_invalid_certificate_is_refused(target: Path, tmp_path: Path) -> None:
+    """A server with an invalid certificate is refused."""
     with serving(make_certificate(tmp_path)) as secure, pytest.raises(UnreachableError):
         fetch(secure.url, target)
     assert not target.exists()
@@ -153,10 +153,10 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(target: Path, tmp_path
 
 
 @pytest.mark.parametrize("place", ["/\udcff\udcfe", "http://.example/", "http://a b/", "//[::1"])
-def test_a_redirect_to_what_is_no_address_is_one_error(
+def test_a_redirect_to_an_invalid_address_is_one_error(
     server: Server, target: Path, place: str
 ) -> None:
-    """Whatever requests makes of such a place, it ends in the toolkit's own error."""
+    """Whatever requests raises becomes an error of the toolkit."""
 
     def misdirect(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.0 302 Found\r\nLocation: ")
@@ -205,10 +205,8 @@ def drip_chunk(handler: Handler) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("drip", [drip_body, drip_head, drip_chunk])
-def test_a_server_that_drips_for_ever_is_given_up(
-    server: Server, target: Path, drip: Fault
-) -> None:
-    """A byte now and then keeps no run waiting, in whatever part of the answer it comes."""
+def test_a_server_that_is_too_slow_is_an_error(server: Server, target: Path, drip: Fault) -> None:
+    """A byte now and then does not keep a run waiting, in any part of the response."""
     server.faults = [drip] * 9
     with pytest.raises(DownloadError, match=r"less than [\d,]+ bytes per second"):
         fetch(server.url, target)
@@ -217,24 +215,24 @@ def test_a_server_that_drips_for_ever_is_given_up(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_server_that_dripped_is_taken_up_where_it_was(server: Server, target: Path) -> None:
-    """The bytes that dripped in are kept."""
+def test_a_slow_download_is_resumed(server: Server, target: Path) -> None:
+    """The bytes that arrived slowly are kept."""
     server.faults = [drip_body]
     fetch(server.url, target, verify=is_content)
     assert target.read_bytes() == CONTENT
     assert server.requests[1]["Range"] != "bytes=0-"
 
 
-def test_a_byte_a_try_is_no_gain(server: Server, target: Path) -> None:
-    """A server that sends one byte and hangs up, again and again, is given up."""
+def test_one_byte_per_attempt_is_not_enough(server: Server, target: Path) -> None:
+    """A server that sends one byte per attempt causes an error."""
     server.faults = [cut(1)] * 99
     with pytest.raises(DownloadError, match="4 bytes are kept"):
         fetch(server.url, target)
     assert len(server.requests) == download.ATTEMPTS
 
 
-def test_a_reset_connection_is_taken_up_where_it_broke(server: Server, target: Path) -> None:
-    """A reset in mid-file is an interruption like any other."""
+def test_a_reset_connection_is_resumed(server: Server, target: Path) -> None:
+    """A reset in mid-file is resumed like any interruption."""
 
     def reset(handler: Handler) -> None:
         handler.give(cut=300_000)
@@ -249,25 +247,25 @@ def test_a_reset_connection_is_taken_up_where_it_broke(server: Server, target: P
     "url", ["file:///etc/passwd", "ftp://h/x", "pets.zip", "http://", "http://["]
 )
 def test_other_schemes_are_refused(target: Path, url: str) -> None:
-    """Only http and https addresses are fetched."""
+    """Only http and https addresses are downloaded."""
     with pytest.raises(DownloadError, match="expected an http or https URL"):
         fetch(url, target)
 
 
 def test_a_host_that_refuses_is_unreachable(nobody: str, target: Path) -> None:
-    """Nothing listens: the error says so, names the address and can be told from others."""
+    """Nothing listens: the error says so, names the address and has its own type."""
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 could not be reached.*refused"):
         fetch(f"{nobody}/pets.zip", target)
 
 
 def test_a_name_that_does_not_resolve_is_unreachable(target: Path) -> None:
-    """A host that does not exist is no bug of ours."""
+    """A host that does not exist is reported."""
     with pytest.raises(UnreachableError, match=r"nowhere\.invalid could not be reached"):
         fetch("https://nowhere.invalid/pets.zip", target)
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(server: Server, tmp_path: Path) -> None:
-    """The system's refusal is told with the file's name."""
+    """The error of the system is reported with the name of the file."""
     (tmp_path / "file").touch()
     with pytest.raises(DownloadError, match="cannot save"):
         fetch(server.url, tmp_path / "file" / "pets.zip")

@@ -1,4 +1,4 @@
-"""The listing of a folder at an address, which readers take for a folder."""
+"""The listing of a folder at an address has the interface of a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_layouts_are_those_of_folders(tmp_path: Path, files: list[str]) -> None:
-    """Each image with the label and split that it has on disk, in the same order."""
+    """Each image has the label and split that it has on disk, in the same order."""
     for i, name in enumerate(files):
         draw(tmp_path / "data" / name, i)
     here = read_dataset(tmp_path / "data")
@@ -38,7 +38,7 @@ def test_layouts_are_those_of_folders(tmp_path: Path, files: list[str]) -> None:
 
 @pytest.mark.parametrize("first", ["cats", "cats/1.png"])
 def test_a_name_may_be_the_folder_of_others(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As stores have them for folders made by hand, before or after what is in them."""
+    """Object stores may have an object for a folder, listed before or after its content."""
     names = ["/bucket/cats", "/bucket/cats/1.png", "/bucket/dogs/2.png"]
     names.sort(key=lambda name: name != f"/bucket/{first}")
     address = as_path("memory://bucket")
@@ -48,7 +48,7 @@ def test_a_name_may_be_the_folder_of_others(first: str, monkeypatch: pytest.Monk
 
 
 def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many folders and files there are: each question takes a while."""
+    """Each request takes time, so their number must not depend on the number of files."""
     for i in range(20):
         draw(tmp_path / "data" / "train" / f"class{i}" / f"{i}.png", i)
     address = in_memory(tmp_path / "data")
@@ -76,6 +76,6 @@ def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_an_address_without_pictures_is_one_error(address: str, words: str) -> None:
-    """Which names it."""
+    """The error names the address."""
     with pytest.raises(DataError, match=words):
         read_dataset(as_path(address))

@@ -1,4 +1,4 @@
-"""The pace that a sender must keep."""
+"""The minimum rate of a download."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def one(_: int) -> int:
 
 
 def test_items_and_their_end_are_passed_on() -> None:
-    """What is fast enough comes through in order, and ends where it ends."""
+    """Items that arrive fast enough are passed on in order, to the end."""
     assert list(at_minimum_rate(numbers(100, 0.0), one)) == list(range(100))
 
 
 def test_errors_are_passed_on() -> None:
-    """The iterator's own error comes after the items before it."""
+    """An error of the iterator is raised after the items before it."""
 
     def failing() -> Iterator[int]:
         yield 1
@@ -51,13 +51,13 @@ def test_errors_are_passed_on() -> None:
 
 
 def test_a_slow_iterator_is_stopped() -> None:
-    """Fewer items than the pace asks for are an end with an error."""
+    """Fewer items than the minimum rate are an error."""
     with pytest.raises(TooSlowError):
         list(at_minimum_rate(numbers(1000, 0.05), one))
 
 
 def test_silence_is_slow() -> None:
-    """An iterator that yields nothing is not waited for any longer than the pace says."""
+    """An iterator that yields nothing is stopped after the window."""
     started = time.monotonic()
     with pytest.raises(TooSlowError):
         list(at_minimum_rate(numbers(1, 2.0), one))
@@ -65,12 +65,12 @@ def test_silence_is_slow() -> None:
 
 
 def test_an_iterator_that_is_fast_enough_is_never_stopped() -> None:
-    """Many spans of patience may pass as long as each of them brings enough."""
+    """Many windows may pass as long as each of them brings enough."""
     assert len(list(at_minimum_rate(numbers(100, 0.008), one))) == 100
 
 
 def test_the_time_of_the_caller_does_not_count() -> None:
-    """A caller that writes slowly does not make the sender slow."""
+    """Time that the caller takes does not count."""
     found = []
     for number in at_minimum_rate(numbers(5, 0.0), one):
         time.sleep(0.1)
@@ -78,8 +78,8 @@ def test_the_time_of_the_caller_does_not_count() -> None:
     assert found == list(range(5))
 
 
-def test_an_iterator_that_is_left_is_closed() -> None:
-    """Nothing runs on behind a caller that has had enough."""
+def test_an_abandoned_iterator_is_closed() -> None:
+    """The thread ends when the caller stops iterating."""
     closed = threading.Event()
 
     def endless() -> Iterator[int]:

@@ -22,7 +22,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_set_has_its_sizes_and_classes(drawn: Path) -> None:
-    """400 pictures to train on and 200 to test on, evenly over six classes."""
+    """400 training images and 200 test images, evenly over six classes."""
     counts = Counter(path.relative_to(drawn).parts[:2] for path in drawn.rglob("*.jpg"))
     assert {name for _, name in counts} == set(shapes.CLASSES)
     train = sorted(counts["train", name] for name in shapes.CLASSES)
@@ -32,13 +32,13 @@ def test_the_set_has_its_sizes_and_classes(drawn: Path) -> None:
 
 
 def test_nothing_else_is_left(drawn: Path) -> None:
-    """The set holds two folders and nothing lies beside it."""
+    """The set contains two folders, and there is nothing beside it."""
     assert sorted(path.name for path in drawn.iterdir()) == ["test", "train"]
     assert list(drawn.parent.iterdir()) == [drawn]
 
 
 def test_every_file_is_a_picture_of_about_one_size(drawn: Path) -> None:
-    """All decode, and no side leaves the range."""
+    """All can be decoded, and all sides are within the range."""
     for path in drawn.rglob("*.jpg"):
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None
@@ -58,12 +58,12 @@ def test_the_set_is_the_same_every_time(
 
 
 def test_no_two_pictures_are_alike(drawn: Path) -> None:
-    """No test picture is also a training picture."""
+    """No test image is also a training image."""
     assert len({path.read_bytes() for path in drawn.rglob("*.jpg")}) == 600
 
 
-def test_a_picture_is_drawn_without_its_neighbours(drawn: Path) -> None:
-    """A picture drawn alone is the one in the set."""
+def test_an_image_is_drawn_independently_of_others(drawn: Path) -> None:
+    """An image drawn alone is identical to the one in the set."""
     alone = shapes.draw_image("test", 7)
     assert alone.dtype == np.uint8
     stored = drawn / "test" / shapes.class_of(7) / "007.jpg"
@@ -72,22 +72,22 @@ def test_a_picture_is_drawn_without_its_neighbours(drawn: Path) -> None:
 
 @pytest.mark.parametrize("name", shapes.CLASSES)
 def test_outlines_just_fit_the_unit_circle(name: str) -> None:
-    """Every class is drawn at the same scale, round its centre."""
+    """Every class is drawn at the same scale, around its centre."""
     corners = shapes._corners(name)
     np.testing.assert_allclose(np.hypot(*corners.T).max(), 1.0)
     np.testing.assert_allclose(corners.mean(axis=0), 0.0, atol=1e-12)
 
 
 def test_progress_counts_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One step a picture."""
+    """There is one step per image."""
     monkeypatch.setattr(shapes, "SIZES", {"train": 8, "test": 4})
     seen: list[tuple[str, int, int]] = []
     shapes.draw_dataset(tmp_path / "s", progress=lambda *report: seen.append(report))
     assert seen == [("drawing shapes", i + 1, 12) for i in range(12)]
 
 
-def test_a_stopped_run_leaves_no_half_set(tmp_path: Path) -> None:
-    """A set is whole or not there."""
+def test_a_stopped_run_leaves_no_partial_set(tmp_path: Path) -> None:
+    """A set is complete or absent."""
 
     def stop(stage: str, done: int, total: int) -> None:
         if done == 100:
@@ -99,7 +99,7 @@ def test_a_stopped_run_leaves_no_half_set(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
-    """The system's refusal is told with what to do."""
+    """The error of the system is reported with what to do."""
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="another cache folder"):
         shapes.draw_dataset(tmp_path / "file" / "s")

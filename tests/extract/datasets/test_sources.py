@@ -1,4 +1,4 @@
-"""What each ``--data`` word leads to, with real downloads from a server on this machine."""
+"""What each value of `data` leads to, with real downloads from a server on this machine."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def test_a_mirror_for_anything_else_is_an_error(cache: Path) -> None:
-    """An option that would do nothing is not passed over in silence."""
+    """A setting without effect is not ignored silently."""
     with pytest.raises(DataError, match="only dogs-vs-cats has a mirror"):
         locate("shapes", cache=cache, mirror_url="http://127.0.0.1/")
 
 
 def test_shapes_are_drawn_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The drawn set is whole, and the second run draws nothing."""
+    """The drawn set is complete, and the second run draws nothing."""
     monkeypatch.setattr(shapes, "SIZES", {"train": 40, "test": 20})
     drawn = []
     for _ in range(2):
@@ -39,30 +39,30 @@ def test_shapes_are_drawn_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_shapes_of_another_version_are_drawn_anew(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change of the drawing never meets pictures of the one before."""
+    """Images of different versions are never mixed."""
     monkeypatch.setattr(shapes, "SIZES", {"train": 6, "test": 6})
     before = locate("shapes", cache=cache).path
     monkeypatch.setattr(shapes, "VERSION", 999)
     assert locate("shapes", cache=cache).path != before
 
 
-def test_a_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
-    """Nothing is copied and the cache is not touched."""
+def test_a_folder_is_used_in_place(tmp_path: Path, cache: Path) -> None:
+    """Nothing is copied, and the cache is not used."""
     (tmp_path / "pets").mkdir()
     source = locate(str(tmp_path / "pets"), cache=cache)
     assert (source.name, source.path) == ("pets", tmp_path / "pets")
     assert not cache.exists()
 
 
-def test_a_table_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
-    """A .csv file is left for the reader of data sets."""
+def test_a_csv_file_is_used_in_place(tmp_path: Path, cache: Path) -> None:
+    """A .csv file is used in place."""
     table = tmp_path / "pets.CSV"
     table.write_text("path,label\n")
     assert locate(str(table), cache=cache).path == table
 
 
 def test_a_zip_file_is_unpacked_once(tmp_path: Path, cache: Path) -> None:
-    """The unpacked folder is named by the file's content and found again."""
+    """The unpacked folder is named after the content of the file and found again."""
     archive = make_zip(tmp_path / "pets.zip", "pets/cat/1.jpg", "pets/dog/1.jpg")
     first = locate(str(archive), cache=cache)
     stamp = first.path.stat().st_mtime_ns
@@ -81,7 +81,7 @@ def test_a_changed_zip_file_is_another_data_set(tmp_path: Path, cache: Path) -> 
 
 
 def test_a_hostile_zip_file_is_refused(tmp_path: Path, cache: Path) -> None:
-    """The archive's rules hold, and nothing is left in the cache."""
+    """The rules for archives apply, and nothing is left in the cache."""
     archive = make_zip(tmp_path / "pets.zip", "pets/cat/1.jpg", "../evil.jpg")
     with pytest.raises(ArchiveError):
         locate(str(archive), cache=cache)
@@ -90,7 +90,7 @@ def test_a_hostile_zip_file_is_refused(tmp_path: Path, cache: Path) -> None:
 
 @pytest.mark.parametrize("tail", ["", "?version=1", "#part"])
 def test_a_url_is_downloaded_once(lesson: Server, cache: Path, tail: str) -> None:
-    """The second run remembers the address, and the zip file is gone."""
+    """The second run remembers the address, and the zip file is deleted."""
     make_zip(lesson.folder / "my pets.zip", "cat/1.jpg", "dog/1.jpg")
     for _ in range(2):
         source = locate(f"{lesson.url}/my%20pets.zip{tail}", cache=cache)
@@ -101,7 +101,7 @@ def test_a_url_is_downloaded_once(lesson: Server, cache: Path, tail: str) -> Non
 
 
 def test_a_url_whose_data_were_removed_is_downloaded_again(lesson: Server, cache: Path) -> None:
-    """A memory of something that is gone is no use."""
+    """A record of a missing folder is ignored."""
     url = f"{lesson.url}/cats-train.zip"
     path = locate(url, cache=cache).path
     path.rename(path.with_name("gone"))
@@ -124,8 +124,8 @@ def test_a_url_whose_data_were_removed_is_downloaded_again(lesson: Server, cache
         '{"folder": "/"}',
     ],
 )
-def test_a_damaged_memory_of_a_url_is_no_error(lesson: Server, cache: Path, record: str) -> None:
-    """What cannot be read is fetched again."""
+def test_a_damaged_record_of_a_url_is_no_error(lesson: Server, cache: Path, record: str) -> None:
+    """The file is downloaded again."""
     url = f"{lesson.url}/cats-train.zip"
     locate(url, cache=cache)
     (memory,) = (cache / "data").glob("url-*.json")
@@ -134,7 +134,7 @@ def test_a_damaged_memory_of_a_url_is_no_error(lesson: Server, cache: Path, reco
 
 
 def test_a_url_of_something_else_is_refused(lesson: Server, cache: Path) -> None:
-    """A page that is no zip file is not kept."""
+    """A page that is not a zip file is not kept."""
     (lesson.folder / "page.html").write_text("<html>")
     with pytest.raises(DownloadError, match="is not the expected file"):
         locate(f"{lesson.url}/page.html", cache=cache)
@@ -143,21 +143,21 @@ def test_a_url_of_something_else_is_refused(lesson: Server, cache: Path) -> None
 
 @pytest.mark.parametrize("url", ["ftp://h/pets.zip", "s3://pets/pets.zip"])
 def test_zip_files_of_other_schemes_are_refused(cache: Path, url: str) -> None:
-    """Only http and https are fetched."""
+    """Zip files are downloaded with http and https only."""
     with pytest.raises(DataError, match=r"http\(s\)"):
         locate(url, cache=cache)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript://x", "reference://x/"])
 def test_other_schemes_are_refused(cache: Path, url: str) -> None:
-    """An address leads to a store of files, never to a file of this machine."""
+    """An address refers to a remote file, never to a file on this machine."""
     with pytest.raises(AddressError, match="expected one of s3"):
         locate(url, cache=cache)
 
 
 @pytest.mark.parametrize("url", ["http://[", "https:///x.zip", "http://h:port/x.zip"])
-def test_addresses_that_are_none_are_one_error(cache: Path, url: str) -> None:
-    """What cannot be understood as an address is told."""
+def test_an_invalid_address_is_one_error(cache: Path, url: str) -> None:
+    """An invalid address is reported."""
     with pytest.raises(DownloadError):
         locate(url, cache=cache)
 
@@ -174,22 +174,22 @@ def test_addresses_that_are_none_are_one_error(cache: Path, url: str) -> None:
         ("~nobody-of-this-name/pets", "expected auto, dogs-vs-cats, shapes"),
     ],
 )
-def test_a_word_that_means_nothing_is_told(cache: Path, word: str, told: str) -> None:
-    """The error says what was expected and what there is."""
+def test_an_unknown_name_is_one_error(cache: Path, word: str, told: str) -> None:
+    """The error says what was expected and found."""
     with pytest.raises(DataError) as caught:
         locate(word, cache=cache)
     assert told in str(caught.value)
 
 
-def test_a_file_of_another_kind_is_told(tmp_path: Path, cache: Path) -> None:
-    """A picture alone is no data set."""
+def test_a_file_of_another_kind_is_one_error(tmp_path: Path, cache: Path) -> None:
+    """A single image is not a data set."""
     (tmp_path / "cat.jpg").touch()
     with pytest.raises(DataError, match="it is none of these"):
         locate(str(tmp_path / "cat.jpg"), cache=cache)
 
 
 def test_a_cache_that_cannot_be_written_is_one_error(cache: Path) -> None:
-    """The system's refusal is told with what to do."""
+    """The error of the system is reported with what to do."""
     cache.touch()
     with pytest.raises(CacheError, match="another cache folder"):
         locate("shapes", cache=cache)

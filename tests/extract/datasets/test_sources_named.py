@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 @pytest.fixture
 def official(lesson: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Let the small zip files be the ones that the toolkit expects."""
+    """Make the toolkit expect the small zip files."""
     blobs = {part: git_blob_id(lesson.folder / f"{part}.zip") for part in PARTS}
     monkeypatch.setattr(sources, "DOGS_VS_CATS", blobs)
     monkeypatch.setattr(sources, "DOGS_VS_CATS_URL", lesson.url)
@@ -32,14 +32,14 @@ def official(lesson: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 def test_the_four_files_have_the_lessons_names() -> None:
-    """Each name stands with a git blob id of its own."""
+    """Each name has its own git blob id."""
     assert tuple(sources.DOGS_VS_CATS) == PARTS
     assert all(len(bytes.fromhex(blob)) == 20 for blob in sources.DOGS_VS_CATS.values())
     assert len(set(sources.DOGS_VS_CATS.values())) == 4
 
 
 def test_dogs_vs_cats_is_downloaded_and_unpacked(official: Server, cache: Path) -> None:
-    """Four folders of pictures are there afterwards, and no zip file."""
+    """Afterwards there are four folders of images and no zip file."""
     source = locate("dogs-vs-cats", cache=cache)
     assert source.name == "dogs-vs-cats"
     assert listing(source.path) == sorted(
@@ -50,14 +50,14 @@ def test_dogs_vs_cats_is_downloaded_and_unpacked(official: Server, cache: Path) 
 
 
 def test_a_second_run_downloads_nothing(official: Server, cache: Path) -> None:
-    """What is there is not asked for again."""
+    """Existing files are not requested again."""
     locate("dogs-vs-cats", cache=cache)
     locate("dogs-vs-cats", cache=cache)
     assert official.asked == [f"{part}.zip" for part in PARTS]
 
 
 def test_a_stopped_run_keeps_the_parts_it_has(official: Server, cache: Path) -> None:
-    """What was unpacked before the stop is not downloaded again."""
+    """Parts that were unpacked before the stop are not downloaded again."""
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == "unpacking dogs-train.zip":
@@ -78,14 +78,14 @@ def test_a_file_with_another_blob_id_is_refused(official: Server, cache: Path) -
     assert not list(cache.rglob("*.zip"))
 
 
-def test_an_explicit_word_never_falls_back(nobody: str, cache: Path) -> None:
-    """A host that cannot be reached is an error that names the other choices."""
+def test_an_explicit_name_never_falls_back(nobody: str, cache: Path) -> None:
+    """An unreachable host is an error that names the alternatives."""
     with pytest.raises(UnreachableError, match=r"could not be reached.*data set shapes.*a mirror"):
         locate("dogs-vs-cats", cache=cache, mirror_url=nobody)
 
 
 def test_a_mirror_is_checked_and_recorded(lesson: Server, cache: Path) -> None:
-    """A mirror's files need no known id; their SHA-256 are written down beside the data."""
+    """The files of a mirror need no known id; their SHA-256 are recorded beside the data."""
     source = locate("dogs-vs-cats", cache=cache, mirror_url=f"{lesson.url}/")
     assert len(listing(source.path)) == 12
     record = json.loads(source.path.with_name(f"{source.path.name}.json").read_text())
@@ -96,8 +96,8 @@ def test_a_mirror_is_checked_and_recorded(lesson: Server, cache: Path) -> None:
     }
 
 
-def test_a_mirror_never_mixes_with_the_verified_set(official: Server, cache: Path) -> None:
-    """What a mirror gave is not taken for what was verified by id."""
+def test_a_mirror_is_never_mixed_with_the_verified_set(official: Server, cache: Path) -> None:
+    """Files of a mirror are not mixed with those that were verified by id."""
     mirrored = locate("dogs-vs-cats", cache=cache, mirror_url=official.url)
     verified = locate("dogs-vs-cats", cache=cache)
     assert mirrored.path != verified.path
@@ -105,7 +105,7 @@ def test_a_mirror_never_mixes_with_the_verified_set(official: Server, cache: Pat
 
 
 def test_a_damaged_file_of_a_mirror_is_refused(lesson: Server, cache: Path) -> None:
-    """A checksum inside the zip that does not match is an error, and the next run can mend it."""
+    """A wrong checksum inside the zip is an error; the next run can succeed."""
     archive = lesson.folder / "cats-train.zip"
     good = archive.read_bytes()
     archive.write_bytes(good.replace(b"picture cats", b"picture rats"))
@@ -116,15 +116,15 @@ def test_a_damaged_file_of_a_mirror_is_refused(lesson: Server, cache: Path) -> N
 
 
 def test_a_zip_without_its_folder_is_refused(lesson: Server, cache: Path) -> None:
-    """Each zip file holds the folder of its name."""
+    """Each zip file must contain the folder of its name."""
     make_zip(lesson.folder / "cats-train.zip", "birds/1.jpg")
     with pytest.raises(ArchiveError, match="expected the folder cats-train"):
         locate("dogs-vs-cats", cache=cache, mirror_url=lesson.url)
     assert not list(cache.rglob("birds"))
 
 
-def test_auto_takes_the_data_folder_if_it_holds_images(elsewhere: Path, cache: Path) -> None:
-    """Images anywhere below ``data`` are the user's data."""
+def test_auto_uses_the_data_folder_if_it_contains_images(elsewhere: Path, cache: Path) -> None:
+    """Images anywhere below ``data`` are used."""
     (elsewhere / "data/cats").mkdir(parents=True)
     (elsewhere / "data/cats/1.JPG").touch()
     source = locate("auto", cache=cache)
@@ -136,7 +136,7 @@ def test_auto_takes_the_data_folder_if_it_holds_images(elsewhere: Path, cache: P
 def test_auto_without_images_is_dogs_vs_cats(
     official: Server, elsewhere: Path, cache: Path, there: bool
 ) -> None:
-    """A folder ``data`` without images is as good as none."""
+    """A folder ``data`` without images is ignored."""
     assert official.asked == []
     if there:
         (elsewhere / "data").mkdir()
@@ -144,13 +144,13 @@ def test_auto_without_images_is_dogs_vs_cats(
     assert locate("auto", cache=cache).name == "dogs-vs-cats"
 
 
-def test_auto_out_of_reach_says_so_and_takes_shapes(
+def test_auto_falls_back_to_shapes_with_a_note(
     nobody: str,
     cache: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without the network the drawn set is used, in plain words."""
+    """Without a network the drawn set is used, and a note says so."""
     monkeypatch.setattr(shapes, "SIZES", {"train": 6, "test": 6})
     with caplog.at_level(logging.INFO, "extract"):
         source = locate("auto", cache=cache, mirror_url=nobody)
@@ -159,15 +159,17 @@ def test_auto_out_of_reach_says_so_and_takes_shapes(
 
 
 def test_auto_does_not_hide_other_failures(lesson: Server, cache: Path) -> None:
-    """A file that is missing on a host that answers is an error."""
+    """A file that is missing on a reachable host is an error."""
     (lesson.folder / "cats-train.zip").unlink()
     with pytest.raises(DownloadError, match="404"):
         locate("auto", cache=cache, mirror_url=lesson.url)
 
 
 @pytest.mark.parametrize(("word", "files"), [("dogs-vs-cats", 4), ("{url}/cats-train.zip", 1)])
-def test_many_at_once_make_one_set(official: Server, cache: Path, word: str, files: int) -> None:
-    """All but one wait, and take what that one has made."""
+def test_processes_at_once_make_one_set(
+    official: Server, cache: Path, word: str, files: int
+) -> None:
+    """All but one wait, and use what that one has made."""
     found = []
     data = word.format(url=official.url)
     threads = [
@@ -183,7 +185,7 @@ def test_many_at_once_make_one_set(official: Server, cache: Path, word: str, fil
 
 @pytest.mark.photographs
 def test_the_photographs_come_from_a_mirror(cache: Path) -> None:
-    """The real zip files make the true way: served, checked, unpacked, read."""
+    """The real zip files are served, verified, unpacked and read."""
     folder = os.environ.get("DOGS_VS_CATS_DIR")
     if not folder:
         pytest.skip("DOGS_VS_CATS_DIR does not name the folder with the four zip files")
