@@ -1,7 +1,7 @@
 """The convolutional bases: every network of `keras.applications`, frozen and without its top.
 
-The table is kept here, not asked of Keras, so that a recipe can be written and a warm cache read
-without importing TensorFlow; a test compares it with Keras.
+The table is kept here so that a recipe can be written and a warm cache read without importing
+TensorFlow. A test compares it with Keras.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     import keras
 
 PREPROCESSINGS = ("caffe", "tf", "torch", "identity", "notebook")
-"""What can be done to an RGB `uint8` image before the first convolution.
+"""Ways to scale an RGB `uint8` image before the first convolution.
 
 `caffe` subtracts the ImageNet means in BGR order, `tf` scales to [-1, 1], `torch` scales to [0, 1]
-and normalises by ImageNet's RGB mean and standard deviation, `identity` leaves the network to do
-it, and `notebook` is the lesson's BGR / 255, which no weights were trained with.
+and standardises by ImageNet's RGB mean and standard deviation, `identity` changes nothing because
+the network scales by itself, and `notebook` is BGR / 255, which no weights were trained with.
 """
 
 
 MAX_SIZE = 4096
-"""Largest side of an input image in pixels: a larger one takes gigabytes of memory."""
+"""Largest side of an input image in pixels; a larger image would take gigabytes of memory."""
 
 MAX_ALPHA = 4.0
+"""Largest width multiplier of MobileNet."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,18 @@ class Backbone:
     application : str
         Name of its function in `keras.applications`.
     preprocessing : str
-        What its ImageNet weights were trained with, one of `PREPROCESSINGS`.
+        The preprocessing that its ImageNet weights were trained with, one of `PREPROCESSINGS`.
     native_size : int
         Side in pixels of the images that it was trained on.
     min_size : int
-        Smallest side of an input image, in pixels, that the base accepts.
+        Smallest side in pixels of an image that the base accepts.
     side, channels : int
-        Height and width, and depth, of the base's output at the native size.
+        Height (and width) and depth of the base's output at the native size.
     parameters : int
-        Of the base alone, at `alpha` 1.
-    alpha : float or None
-        How many filters its layers have, against the usual network; None if it has no such choice.
+        Number of parameters of the base at `alpha` 1.
+    alpha : float, default=None
+        Width multiplier: number of filters relative to the standard network. ``None`` if the
+        network has no such parameter.
     """
 
     application: str
@@ -64,36 +66,36 @@ class Backbone:
 
     @property
     def family(self) -> str:
-        """The network's name, whatever its `alpha`: a key of `BACKBONES`."""
+        """The name of the network without its `alpha`: a key of `BACKBONES`."""
         return self.application.lower()
 
     @property
     def name(self) -> str:
-        """The name that `--backbone` takes."""
+        """The name that `find_backbone` accepts, as in ``mobilenet:alpha=0.25``."""
         return self.family if self.alpha in (None, 1.0) else f"{self.family}:alpha={self.alpha:g}"
 
     @property
     def file_name(self) -> str:
-        """The name as a part of a file's name on every system."""
+        """The name in a form that every file system accepts."""
         return self.name.replace(":", "-")
 
     @property
     def pooling(self) -> str:
-        """What its classifier does with the base's output: VGG flattens it, the others average."""
+        """Pooling of the network's own classifier: VGG flattens the output, the others average."""
         return "none" if self.family.startswith("vgg") else "avg"
 
     @property
     def size(self) -> int:
-        """The side of images in pixels, if nothing else is asked for: the lesson's for VGG16."""
+        """Default side of the images in pixels: 150 for VGG16, else the native size."""
         return 150 if self.family == "vgg16" else self.native_size
 
     @property
     def embedding_shape(self) -> tuple[int, ...]:
-        """Shape of an embedding at the native size, with the usual pooling, at `alpha` 1."""
+        """Shape of an embedding at the native size, with the default pooling, at `alpha` 1."""
         return (self.channels,) if self.pooling == "avg" else (self.side, self.side, self.channels)
 
     def check_size(self, size: int) -> None:
-        """Make sure that the base takes images of `size` x `size` pixels.
+        """Check that the base accepts images of `size` x `size` pixels.
 
         Raises
         ------
@@ -102,14 +104,15 @@ class Backbone:
         """
         if not self.min_size <= size <= MAX_SIZE:
             raise RecipeError(
-                f"{self.name} takes images of {self.min_size} to {MAX_SIZE} pixels a side, not "
-                f"{size}; give another --size"
+                f"{self.name} accepts images of {self.min_size} to {MAX_SIZE} pixels a side, found "
+                f"{size}; choose another size",
+                setting="size",
             )
 
 
 WITH_ALPHA = ("mobilenet", "mobilenetv2", "mobilenetv3small", "mobilenetv3large")
 
-# Name, preprocessing, native size, least size, side and channels of the output, parameters.
+# Name, preprocessing, native size, smallest size, side and channels of the output, parameters.
 _TABLE = """
 VGG16              caffe     224  32   7   512   14714688
 VGG19              caffe     224  32   7   512   20024384
@@ -170,7 +173,17 @@ BACKBONES: dict[str, Backbone] = _read_table()
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return the backbone called `name`, in any case and with or without dashes.
+    """Return the backbone called `name`.
+
+    Parameters
+    ----------
+    name : str
+        Name of a network of `keras.applications`, in any case and with or without dashes. MobileNet
+        accepts a width multiplier, as in ``mobilenet:alpha=0.25``.
+
+    Returns
+    -------
+    Backbone
 
     Raises
     ------
@@ -191,24 +204,31 @@ def find_backbone(name: str) -> Backbone:
     if key not in BACKBONES:
         known = ", ".join(BACKBONES)
         hint = did_you_mean(key, BACKBONES)
-        raise RecipeError(f"there is no backbone called {plain!r}{hint}; choose one of: {known}")
+        raise RecipeError(
+            f"there is no backbone called {plain!r}{hint}; choose one of: {known}",
+            setting="backbone",
+        )
     backbone = BACKBONES[key]
     return _with(backbone, argument) if argument else backbone
 
 
 def _with(backbone: Backbone, argument: str) -> Backbone:
-    """Return the backbone with an argument as it is written, ``alpha=0.25``."""
+    """Return the backbone with an argument in the form ``alpha=0.25``."""
     key, _, value = argument.partition("=")
     if key.strip().lower() != "alpha" or backbone.alpha is None:
-        takes = "takes none" if backbone.alpha is None else "takes alpha, as in alpha=0.25"
-        raise RecipeError(f"{backbone.family} has no argument {key!r}: it {takes}")
+        known = "none" if backbone.alpha is None else "alpha, as in alpha=0.25"
+        raise RecipeError(
+            f"{backbone.family} has no argument {key!r}; its arguments are: {known}",
+            setting="backbone",
+        )
     try:
         alpha = float(value)
     except ValueError:
         alpha = 0.0
     if not 0 < alpha <= MAX_ALPHA:
         raise RecipeError(
-            f"alpha must be a number above 0 and at most {MAX_ALPHA:g}, found {value!r}"
+            f"alpha must be a number above 0 and at most {MAX_ALPHA:g}, found {value!r}",
+            setting="backbone",
         )
     return dataclasses.replace(backbone, alpha=alpha)
 
@@ -223,18 +243,18 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
     size : int
         Side of the input images in pixels.
     weights : {"imagenet", None}
-        Keras's own weights, downloaded by Keras if need be, or random ones.
+        Keras's own weights, which Keras downloads if they are missing, or random ones.
 
     Returns
     -------
     keras.Model
-        From `(n, size, size, 3)` to the base's last activations `(n, height, width, channels)`;
-        nothing in it is trainable.
+        From ``(n, size, size, 3)`` to the base's last activations ``(n, height, width,
+        channels)``; not trainable.
 
     Raises
     ------
     RecipeError
-        If the base does not take images of this size, or Keras has no such weights.
+        If the base does not accept images of this size, or Keras has no such weights.
     """
     backbone = find_backbone(name)
     backbone.check_size(size)
@@ -253,12 +273,12 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
 
 
 def preprocess(images: Any, mode: str) -> Any:
-    """Turn RGB images in [0, 255] into what the weights were trained with.
+    """Scale RGB images in [0, 255] as the weights expect them.
 
     Parameters
     ----------
     images : tensor or numpy.ndarray of float32, shape (n, height, width, 3)
-        RGB. Arrays are changed in place where Keras does so.
+        RGB. Keras changes some arrays in place.
     mode : str
         One of `PREPROCESSINGS`.
 

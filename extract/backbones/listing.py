@@ -1,4 +1,4 @@
-"""What there is to choose from: every backbone, and whether its weights are on this disk."""
+"""A list of all backbones, and whether their weights are on this disk."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def list_backbones(cache: Path) -> list[dict[str, Any]]:
-    """Return a line for every backbone.
+    """Return a description of every backbone.
 
     Parameters
     ----------
     cache : Path
-        The cache folder, which may have weights.
+        The cache folder, which may contain weights.
 
     Returns
     -------
     list of dict
-        ``name``, ``parameters`` of the base without its top, ``size`` that images are resized to if
-        nothing else is asked for, ``native_size`` that it was trained on, ``embedding_shape`` at
-        the native size, ``preprocessing``, ``weights_on_disk``, and ``alpha``, whether it can be
-        had in other widths.
+        ``name``; ``parameters`` of the base without its top; ``size``, the default side of the
+        images; ``native_size``, the size it was trained on; ``embedding_shape`` at the native
+        size; ``preprocessing``; ``weights_on_disk``; and ``alpha``, whether it has a width
+        multiplier.
     """
     return [
         {
@@ -44,7 +44,7 @@ def list_backbones(cache: Path) -> list[dict[str, Any]]:
 
 
 def backbone_table(backbones: Sequence[dict[str, Any]]) -> str:
-    """Return what `list_backbones` returned as an aligned table."""
+    """Return the result of `list_backbones` as an aligned table of text."""
     lines = [f"{'name':<18}{'parameters':>12}  {'size':>4}  {'embedding':<12}  weights on disk"]
     lines += [
         f"{line['name']:<18}{line['parameters']:>12,}  {line['native_size']:>4}  "
@@ -55,10 +55,10 @@ def backbone_table(backbones: Sequence[dict[str, Any]]) -> str:
     wide = ", ".join(line["name"] for line in backbones if line["alpha"])
     lines += [
         "",
-        "Sizes are those that a network was trained on, in pixels, and what is taken if --size is",
-        "not given; but for vgg16 that is the lesson's 150, with an embedding of 4x4x512.",
-        "In other widths, as in mobilenet:alpha=0.25:",
+        "Sizes are in pixels: what a network was trained on, and the default. Only vgg16 has",
+        "another default, 150, with an embedding of 4x4x512.",
+        "With a width multiplier, as in mobilenet:alpha=0.25:",
         f"  {wide}.",
-        "Weights that are not on disk are downloaded when they are first needed (--weights).",
+        "Weights that are not on disk are downloaded when they are first needed.",
     ]
     return "\n".join(lines)

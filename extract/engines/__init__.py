@@ -1,7 +1,7 @@
 """Engines run the frozen base: a batch of images in, a batch of embeddings out.
 
-TensorFlow is the default. Where the extra ``fast`` is installed, OpenVINO takes its place on
-processors, and int8 becomes possible.
+TensorFlow is the default. If the extra ``fast`` is installed, OpenVINO replaces it on processors,
+and int8 becomes possible.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NVIDIA = Path("/dev/nvidiactl")
 
 
 class Engine(Protocol):
-    """What the pipeline asks of an engine."""
+    """A callable that turns a batch of images into embeddings."""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch.
@@ -43,42 +43,54 @@ class Engine(Protocol):
 
 
 def choose(precision: str, engine: str = "auto") -> str:
-    """Return which engine computes in a precision: ``tensorflow`` or ``openvino``.
+    """Return which engine computes in a precision.
 
     Parameters
     ----------
-    precision : str
+    precision : {"float32", "int8", "float16", "bfloat16"}
         See `extract.recipe.Recipe`.
-    engine : {"auto", "tensorflow", "openvino"}
-        ``auto`` is OpenVINO if it is installed, there is no NVIDIA GPU, and ``KERAS_BACKEND`` does
-        not ask for something else; otherwise TensorFlow.
+    engine : {"auto", "tensorflow", "openvino"}, default="auto"
+        ``"auto"`` is OpenVINO if it is installed, there is no NVIDIA GPU and the environment
+        variable ``KERAS_BACKEND`` is not set; otherwise TensorFlow.
+
+    Returns
+    -------
+    {"tensorflow", "openvino"}
 
     Raises
     ------
     EngineError
         If that engine is not installed, or does not compute in that precision.
+
+    Examples
+    --------
+    >>> choose("float16")
+    'tensorflow'
     """
     if engine not in ENGINES:
-        raise EngineError(f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}")
-    there = all(importlib.util.find_spec(name) for name in ("openvino", "nncf"))
+        raise EngineError(
+            f"there is no engine {engine!r}; choose one of: {', '.join(ENGINES)}", setting="engine"
+        )
+    installed = all(importlib.util.find_spec(name) for name in ("openvino", "nncf"))
     if engine == "auto":
         if precision == "float32":
-            asked = os.environ.get("KERAS_BACKEND") or _NVIDIA.exists()
-            return "openvino" if there and not asked else "tensorflow"
+            needs_tensorflow = os.environ.get("KERAS_BACKEND") or _NVIDIA.exists()
+            return "openvino" if installed and not needs_tensorflow else "tensorflow"
         engine = "openvino" if precision == "int8" else "tensorflow"
     if (engine == "openvino") != (precision == "int8") and precision != "float32":
         raise EngineError(
-            f"the engine {engine} does not compute in {precision}; leave --engine out, or take "
-            "--precision float32"
+            f"the engine {engine} does not compute in {precision}; use the engine auto, or the "
+            "precision float32",
+            setting="engine",
         )
-    if engine == "openvino" and not there:
+    if engine == "openvino" and not installed:
         what = "int8" if precision == "int8" else "the engine openvino"
         raise EngineError(f"{what} needs OpenVINO and NNCF: pip install '.[fast]'")
     return engine
 
 
 def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "auto") -> Engine:
-    """Make the engine that computes a recipe; this takes seconds.
+    """Create the engine that computes a recipe; this takes seconds.
 
     Parameters
     ----------
@@ -88,40 +100,44 @@ def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "au
         The weights that `recipe.weights` identifies.
     models : ModelStore
         Where converted and quantised networks are kept.
-    engine : {"auto", "tensorflow", "openvino"}
+    engine : {"auto", "tensorflow", "openvino"}, default="auto"
         See `choose`.
+
+    Returns
+    -------
+    Engine
 
     Raises
     ------
     EngineError
-        If there is no such engine here.
+        If the engine is not installed, or cannot compute the recipe on this machine.
     RecipeError
         If the backbone has no layer called `recipe.layer`.
     WeightsError
-        If the weights do not fit the backbone, or a quantised network is no longer there.
+        If the weights do not fit the backbone, or a quantised network is missing.
     """
-    made: Engine
+    network: Engine
     if choose(recipe.precision, engine) == "openvino":
         from extract.engines.openvino import OpenVINOEngine
 
-        made = OpenVINOEngine.from_recipe(recipe, weights, models)
+        network = OpenVINOEngine.from_recipe(recipe, weights, models)
     else:
         from extract.engines.tensorflow import KerasEngine, TensorFlowEngine
         from extract.libraries import import_keras
 
-        own = import_keras().backend.backend() == "tensorflow"
-        made = (TensorFlowEngine if own else KerasEngine)(recipe, weights)
+        on_tensorflow = import_keras().backend.backend() == "tensorflow"
+        network = (TensorFlowEngine if on_tensorflow else KerasEngine)(recipe, weights)
     if recipe.flip or recipe.mirrored:
-        return _Mirrored(made, mean=recipe.flip)
-    return made
+        return _FlippingEngine(network, mean=recipe.flip)
+    return network
 
 
-class _Mirrored:
-    """Gives the embeddings of mirror images, or the mean of an image's and its mirror image's."""
+class _FlippingEngine:
+    """Embeds horizontally flipped images, or returns the mean over each image and its flip."""
 
     def __init__(self, engine: Engine, *, mean: bool) -> None:
         self._engine, self._mean = engine, mean
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        mirrored = self._engine(images[:, :, ::-1].copy())
-        return (self._engine(images) + mirrored) / 2 if self._mean else mirrored
+        of_flipped = self._engine(images[:, :, ::-1].copy())
+        return (self._engine(images) + of_flipped) / 2 if self._mean else of_flipped

@@ -1,7 +1,7 @@
 """Quantising a network to 8 bits, calibrated on training images.
 
-NNCF chooses, for every layer, the range of numbers that its 256 steps span, from what the layer
-gives on the calibration images (post-training quantisation).
+This is post-training quantisation: NNCF chooses the range of numbers that the 256 steps of each
+layer span, from the outputs of the layer on the calibration images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from extract.recipe import Recipe
 
 CALIBRATION_IMAGES = 64
-"""Twice as many change the embeddings less than quantising does; see `benchmarks/precision.py`."""
+"""More images change the embeddings less than quantising does; see `benchmarks/precision.py`."""
 
 
 def quantise(
@@ -37,26 +37,31 @@ def quantise(
     Parameters
     ----------
     recipe : Recipe
-        Says which network.
+        Determines the network.
     weights : Weights
         The weights that `recipe.weights` identifies.
     models : ModelStore
         Where the network in float32 is kept.
     images : numpy.ndarray of uint8, shape (n, size, size, 3)
-        RGB, as the images that will be embedded.
+        RGB, from the same source as the images that will be embedded.
     progress : Progress
-        Told of the stage "calibrating int8".
+        Called with the stage "calibrating int8".
 
     Returns
     -------
     bytes
         A model for `extract.engines.openvino.OpenVINOEngine`.
 
+    Raises
+    ------
+    WeightsError
+        If the weights do not fit the backbone.
+
     Notes
     -----
-    Weights take 7 bits of the 8 ("overflow fix"): sums of two products then fit into 16 bits, which
-    is what processors without instructions for int8 add them up in. So the numbers are the same on
-    all x86 processors.
+    Weights use 7 of the 8 bits (NNCF's "overflow fix"). A sum of two products then fits into
+    16 bits, which processors without int8 instructions add in. So the numbers are the same on all
+    x86 processors.
     """
     model = unpack(models.read(convert(recipe, weights, models)))
     nncf = import_nncf()
@@ -66,10 +71,10 @@ def quantise(
         nonlocal n_seen
         n_seen = min(n_seen + 1, len(images) - 1)
         progress("calibrating int8", n_seen, len(images))
-        one: np.ndarray = images[i : i + 1]
-        return one
+        batch: np.ndarray = images[i : i + 1]
+        return batch
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it draws progress bars of its own there
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF prints progress bars
         quantised: Any = nncf.quantize(
             model,
             nncf.Dataset(range(len(images)), feed),

@@ -1,7 +1,6 @@
-"""The fast engine: OpenVINO, one image a core at a time, in float32 or int8.
+"""The fast engine: OpenVINO, one image per core at a time, in float32 or int8.
 
-A network is written down or converted once, and kept in the cache: later runs load it without
-TensorFlow.
+A network is converted once and kept in the cache; later runs load it without TensorFlow.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ _INT8_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "avx_vnni_int8"}
 class OpenVINOEngine:
     """Run a model with OpenVINO on all cores that this process may use.
 
-    Every core computes an image of its own: no core waits for another inside a layer, and one that
-    decodes images in between holds nobody up.
+    Each core computes an image of its own. So no core waits for another inside a layer, and a core
+    that also decodes images delays only its own image.
 
     Parameters
     ----------
     model : bytes
-        What `convert` returned, or a quantised model.
+        From `pack`: a converted or quantised model.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -54,34 +53,34 @@ class OpenVINOEngine:
             unpack(model),
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "f32",  # never bfloat16, where a processor has it
+                "INFERENCE_PRECISION_HINT": "f32",  # not bfloat16, even if the processor has it
                 "NUM_STREAMS": cores,
                 "INFERENCE_NUM_THREADS": cores,
-                "ENABLE_CPU_PINNING": False,  # decoders run on the same cores
+                "ENABLE_CPU_PINNING": False,  # decoders share the cores
             },
         )
         self._queue = ov.AsyncInferQueue(compiled, cores)
-        self._queue.set_callback(_take)
+        self._queue.set_callback(_copy_output)
         self._shape = tuple(compiled.output().shape)[1:]
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, weights: Weights, models: ModelStore) -> OpenVINOEngine:
-        """Make the engine of a recipe, converting its network if that was not done before.
+        """Create the engine of a recipe, converting its network if that was not done before.
 
         Raises
         ------
         EngineError
-            If the recipe is to be computed in int8 and has not been calibrated.
+            If the precision is int8 and the recipe has not been calibrated.
         WeightsError
-            If the weights do not fit, or the quantised model is no longer there.
+            If the weights do not fit, or the quantised model is missing.
         """
         if recipe.precision == "int8":
             if recipe.quantised is None:
                 raise EngineError("int8 needs a calibration on training images first")
             if not has_int8_instructions():
                 logger.info(
-                    "this processor has no instructions for int8: it computes the same embeddings, "
-                    "but gains nothing over float32"
+                    "this processor has no int8 instructions: int8 gives the same embeddings as on "
+                    "others, but is not faster than float32"
                 )
             return cls(models.read(recipe.quantised))
         return cls(models.read(convert(recipe, weights, models)))
@@ -95,12 +94,12 @@ class OpenVINOEngine:
         return embeddings
 
 
-def _take(request: Any, embedding: np.ndarray) -> None:
+def _copy_output(request: Any, embedding: np.ndarray) -> None:
     embedding[...] = request.get_output_tensor().data[0]
 
 
 def convert(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
-    """Return the SHA-256 of a recipe's network for OpenVINO in float32, converting it if need be.
+    """Convert a recipe's network for OpenVINO in float32, unless that was done before.
 
     Parameters
     ----------
@@ -109,32 +108,37 @@ def convert(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
     weights : Weights
         The weights that `recipe.weights` identifies.
     models : ModelStore
-        Where it is kept.
+        Where the converted network is kept.
+
+    Returns
+    -------
+    str
+        SHA-256 of the converted network, for `ModelStore.read`.
     """
     plain = dataclasses.replace(recipe, precision="float32", quantised=None)
     with models.locked(plain):
-        kept = models.find(plain)
-        if kept is None:
-            model = build_vgg(plain, weights) or _from_tensorflow(plain, weights)
-            kept = models.add(plain, pack(model))
-    return kept
+        sha256 = models.find(plain)
+        if sha256 is None:
+            model = build_vgg(plain, weights) or _convert_from_tensorflow(plain, weights)
+            sha256 = models.add(plain, pack(model))
+    return sha256
 
 
-def _from_tensorflow(recipe: Recipe, weights: Weights) -> Any:
+def _convert_from_tensorflow(recipe: Recipe, weights: Weights) -> Any:
     from extract.engines.tensorflow import graph
 
     ov = import_openvino()
     model = ov.convert_model(graph(recipe, weights))
-    # Swish's custom gradient makes an output of every activation: the first is asked for.
+    # Because of Swish's custom gradient, every activation becomes an output; the first one counts.
     results, name = model.get_results()[:1], find_backbone(recipe.backbone).family
     model = ov.Model(results, model.get_parameters(), name)
-    # A batch of one, known beforehand: with open shapes, some networks run at half speed.
+    # With a fixed batch of one: with dynamic shapes, some networks run at half speed.
     model.reshape([1, recipe.size, recipe.size, 3])
     return model
 
 
 def pack(model: Any) -> bytes:
-    """Return an `openvino.Model` as the bytes of one file."""
+    """Return an `openvino.Model` as the bytes of one zip file."""
     ov = import_openvino()
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(packed, "w") as archive:
@@ -145,7 +149,7 @@ def pack(model: Any) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """Return the `openvino.Model` that `pack` has made bytes of."""
+    """Return the `openvino.Model` in the bytes that `pack` returned."""
     ov = import_openvino()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         numbers = np.frombuffer(archive.read(_BIN), dtype=np.uint8)
@@ -153,9 +157,9 @@ def unpack(data: bytes) -> Any:
 
 
 def has_int8_instructions() -> bool:
-    """Tell whether the processor multiplies 8-bit integers faster than 32-bit numbers.
+    """Return whether the processor multiplies 8-bit integers faster than 32-bit numbers.
 
-    Only Linux on x86 is asked; where nothing is known, it is taken to be so.
+    It is read from ``/proc/cpuinfo`` on Linux with an x86 processor, and assumed elsewhere.
     """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

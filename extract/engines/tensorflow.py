@@ -1,6 +1,6 @@
-"""The default engine: Keras's own network, in one TensorFlow graph with the preprocessing.
+"""The default engine: Keras's network and the preprocessing in one TensorFlow graph.
 
-With another backend of Keras (the variable ``KERAS_BACKEND``), the network runs there.
+If the environment variable ``KERAS_BACKEND`` names another backend, the network runs on that one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class TensorFlowEngine:
-    """Run a recipe's network with TensorFlow, on a GPU where it sees one.
+    """Run a recipe's network with TensorFlow, on a GPU if it sees one.
 
-    On a processor, an image's embedding is the same to the last bit in every batch; a GPU gets the
-    batches as they are.
+    On a processor, the embedding of an image is the same to the last bit whatever the batch. On a
+    GPU it may differ in the last bits.
 
     Parameters
     ----------
     recipe : Recipe
-        What to compute. Flipping is left to the caller.
+        What to compute. Flipping is up to the caller.
     weights : Weights
         The weights that `recipe.weights` identifies.
 
@@ -51,8 +51,9 @@ class TensorFlowEngine:
         tf = import_tensorflow()
         if recipe.precision != "float32" and not tf.config.list_physical_devices("GPU"):
             raise EngineError(
-                f"{recipe.precision} needs a GPU, and TensorFlow sees none (on a processor it is "
-                "slower than float32); take --precision float32 or int8"
+                f"{recipe.precision} needs a GPU, but TensorFlow finds none (on a processor it is "
+                "slower than float32); choose float32 or int8",
+                setting="precision",
             )
         self._forward = graph(recipe, weights)
         if not tf.config.list_physical_devices("GPU"):
@@ -65,7 +66,7 @@ class TensorFlowEngine:
 
 
 class KerasEngine:
-    """Run a recipe's network with whatever backend Keras has: PyTorch, JAX.
+    """Run a recipe's network with another backend of Keras: PyTorch or JAX.
 
     Parameters
     ----------
@@ -100,15 +101,16 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
     Raises
     ------
     EngineError
-        If Keras has another backend.
+        If Keras uses another backend.
     """
     from extract.libraries import import_keras, import_tensorflow
 
     tf, backend = import_tensorflow(), import_keras().backend.backend()
     if backend != "tensorflow":
         raise EngineError(
-            f"a network is converted from TensorFlow, and Keras has the backend {backend}; unset "
-            "KERAS_BACKEND for this once, or take --engine tensorflow, which runs on it"
+            f"converting a network needs TensorFlow, but Keras uses the backend {backend}; unset "
+            "KERAS_BACKEND for this run, or choose the engine tensorflow, which can run on it",
+            setting="engine",
         )
     model = build(recipe, weights)
 
@@ -123,8 +125,8 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
 def _in_groups(forward: Any, size: int) -> Any:
     """Return a graph that gives an image the same numbers in every batch, to the last bit.
 
-    How a kernel splits its sums, and so how it rounds them, follows from the size of the batch. So
-    images go through in groups of one size, the last one filled up with black images.
+    How a kernel splits its sums, and so how it rounds them, depends on the size of the batch.
+    Therefore images go through in groups of a fixed size, the last one padded with black images.
     """
     from extract.libraries import import_tensorflow
 
@@ -142,34 +144,34 @@ def _in_groups(forward: Any, size: int) -> Any:
 
 
 def _has_onednn() -> bool:
-    """Tell whether TensorFlow computes with oneDNN.
+    """Return whether TensorFlow computes with oneDNN.
 
-    Its kernels do not mind where in a group an image is, and are slow for a single one. Those of
-    Eigen do mind, and are as fast for a single one.
+    The results of oneDNN's kernels do not depend on the position of an image in its group, and a
+    single image is slow. Those of Eigen's kernels do, and a single image is as fast.
     """
     try:
         from tensorflow.python.util import _pywrap_util_port as port
 
         return bool(port.IsMklEnabled())
-    except (ImportError, AttributeError):  # it is not public; groups of one are always right
+    except (ImportError, AttributeError):  # a private API; groups of one are always right
         return False
 
 
 def build(recipe: Recipe, weights: Weights) -> keras.Model:
-    """Build the recipe's network: the frozen base, cut at its layer and pooled.
+    """Build the recipe's network: the frozen base up to its layer, pooled.
 
     Parameters
     ----------
     recipe : Recipe
-        Says which base, which layer, which pooling; with float16 or bfloat16 the layers compute in
-        that, on variables that stay float32.
+        Determines the base, the layer and the pooling. With float16 or bfloat16 the layers compute
+        in that precision, and the variables stay float32.
     weights : Weights
-        Loaded into the whole base before it is cut.
+        Loaded into the whole base first.
 
     Returns
     -------
     keras.Model
-        From preprocessed images `(n, size, size, 3)` to embeddings; nothing in it is trainable.
+        From preprocessed images ``(n, size, size, 3)`` to embeddings; not trainable.
 
     Raises
     ------
@@ -188,7 +190,8 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
             names = [layer.name for layer in base.layers]
             if recipe.layer not in names:
                 raise RecipeError(
-                    f"{recipe.backbone} has no layer {recipe.layer!r}; it has: {', '.join(names)}"
+                    f"{recipe.backbone} has no layer {recipe.layer!r}; it has: {', '.join(names)}",
+                    setting="layer",
                 )
             output = base.get_layer(recipe.layer).output
         if recipe.pooling != "none":
@@ -204,7 +207,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
 
 @contextlib.contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
-    """Let the layers that are made compute in float16 or bfloat16, if that is the precision."""
+    """Let layers created in this context compute in float16 or bfloat16, if that is asked for."""
     from extract.libraries import import_keras
 
     config = import_keras().config

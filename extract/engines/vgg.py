@@ -1,8 +1,7 @@
-"""VGG16 and VGG19 written down for OpenVINO, so that nothing of theirs needs TensorFlow.
+"""VGG16 and VGG19 built directly for OpenVINO, without TensorFlow.
 
-Converting a network takes Keras to build it and TensorFlow to hold its graph: seconds of imports
-and tracing. The networks that most begin with are thirteen or sixteen convolutions, all
-alike.
+Converting a network needs Keras to build it and TensorFlow to trace it: seconds of imports and
+tracing. VGG, which most users begin with, is only thirteen or sixteen similar convolutions.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from extract.recipe import Recipe
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-"""Convolutions before each halving."""
+"""Number of convolutions in each block; a pooling layer follows each block."""
 
 _BGR, _RGB = (2, 1, 0), (0, 1, 2)
-# Order of the channels, and mean and standard deviation in that order, of pixels from 0 to 255.
+# Order of the channels, then mean and standard deviation in that order, for pixels from 0 to 255.
 _PIXELS = {
     "caffe": (_BGR, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
     "torch": (_RGB, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
@@ -36,7 +35,7 @@ _PIXELS = {
 
 
 def build_vgg(recipe: Recipe, weights: Weights) -> Any | None:
-    """Return a recipe's network as an `openvino.Model`, or None where it takes Keras to read it.
+    """Build a recipe's network as an `openvino.Model`, if that is possible without Keras.
 
     Parameters
     ----------
@@ -48,8 +47,8 @@ def build_vgg(recipe: Recipe, weights: Weights) -> Any | None:
     Returns
     -------
     openvino.Model or None
-        From RGB uint8 ``(1, size, size, 3)`` to float32 embeddings. None if the base is no VGG, or
-        its weights are not plain arrays in a file.
+        From RGB uint8 ``(1, size, size, 3)`` to float32 embeddings. None if the base is not a VGG,
+        or its weights are not plain arrays in a file.
     """
     if recipe.backbone not in BLOCKS or weights.path is None:
         return None
@@ -57,34 +56,34 @@ def build_vgg(recipe: Recipe, weights: Weights) -> Any | None:
         return None
     arrays = list(weight_files.read_arrays(weights.path))
     if identity(arrays) != recipe.weights or len(arrays) != 2 * sum(BLOCKS[recipe.backbone]):
-        return None  # what is wrong is said where the network is built
+        return None  # building the network with Keras reports what is wrong
     images, outputs = _layers(recipe, arrays)
     output = outputs.get(recipe.layer or "block5_pool")
     return None if output is None else _model(recipe, images, output)
 
 
 def _layers(recipe: Recipe, arrays: Sequence[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-    """Return the input, and the output of every layer by its name in Keras."""
+    """Return the input node, and the output of every layer by its name in Keras."""
     ov = import_openvino()
     ops = ov.opset14
     images = ops.parameter([1, recipe.size, recipe.size, 3], ov.Type.u8, name="images")
     order, mean, deviation = _PIXELS[recipe.preprocessing]
-    now = ops.convert(images, ov.Type.f32)
+    x = ops.convert(images, ov.Type.f32)
     if order == _BGR:
-        now = ops.gather(now, np.array(order), np.array(3))
-    now = ops.subtract(now, np.array(mean, np.float32))
-    now = ops.divide(now, np.array(deviation, np.float32))
-    now = ops.transpose(now, np.array([0, 3, 1, 2]))
+        x = ops.gather(x, np.array(order), np.array(3))
+    x = ops.subtract(x, np.array(mean, np.float32))
+    x = ops.divide(x, np.array(deviation, np.float32))
+    x = ops.transpose(x, np.array([0, 3, 1, 2]))
     outputs: dict[str, Any] = {}
-    left = iter(arrays)
+    remaining = iter(arrays)
     for block, n_convolutions in enumerate(BLOCKS[recipe.backbone], 1):
         for i in range(1, n_convolutions + 1):
-            kernel = np.ascontiguousarray(next(left).astype(np.float32).transpose(3, 2, 0, 1))
-            now = ops.convolution(now, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
-            now = ops.relu(ops.add(now, _channels(next(left))))
-            outputs[f"block{block}_conv{i}"] = now
-        now = ops.max_pool(now, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-        outputs[f"block{block}_pool"] = now
+            kernel = np.ascontiguousarray(next(remaining).astype(np.float32).transpose(3, 2, 0, 1))
+            x = ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+            x = ops.relu(ops.add(x, _channels(next(remaining))))
+            outputs[f"block{block}_conv{i}"] = x
+        x = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+        outputs[f"block{block}_pool"] = x
     return images, outputs
 
 
@@ -93,7 +92,7 @@ def _channels(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def _model(recipe: Recipe, images: Any, output: Any) -> Any:
-    """Return the model, its output pooled or in Keras's order of axes."""
+    """Return the model, with its output pooled or in Keras's order of axes."""
     ov = import_openvino()
     ops = ov.opset14
     if recipe.pooling == "none":

