@@ -1,4 +1,4 @@
-"""What a run ran on: versions and machine, for whoever wants to repeat it."""
+"""Versions and machine of a run, for whoever wants to repeat it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide the figures."""
+    """Return the versions of Python and of the packages that influence the figures."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what decides the times: system, processor, cores and memory in GiB."""
+    """Return what determines the times: system, processor, cores and memory in GiB."""
     import joblib
 
     return {
@@ -55,14 +55,14 @@ def _processor() -> str:
 
 
 def memory_limit() -> float:
-    """Return half of the memory of this machine in bytes; no limit if the system cannot say."""
-    there = memory_gib()
-    return math.inf if there is None else there * 2**30 / 2
+    """Return half of the memory of this machine in bytes; infinity if its size is unknown."""
+    total = memory_gib()
+    return math.inf if total is None else total * 2**30 / 2
 
 
 def memory_gib() -> float | None:
-    """Return the memory of this machine in GiB, or None if the system cannot say."""
+    """Return the memory of this machine in GiB, or None if its size is unknown."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, ValueError, OSError):  # not every system can say
+    except (AttributeError, ValueError, OSError):  # not every system has these names
         return None

@@ -28,28 +28,31 @@ def scattered(client: Any, shared: list[Any]) -> Iterator[None]:
 
 
 def in_this_process() -> bool:
-    """Return whether `each` calls its function in this process."""
+    """Return whether `parallel_starmap` calls its function in this process."""
     backend, _ = get_active_backend(prefer="threads")
     return bool(getattr(backend, "supports_sharedmem", False))
 
 
-def each(
+def parallel_starmap(
     function: Callable[..., R], calls: Iterable[Sequence[Any]], shared: Sequence[Any] = ()
 ) -> Generator[R, None, None]:
-    """Call a function with each of several lists of arguments, and yield the results in order.
+    """Call a function once for each sequence of arguments, and yield the results in order.
+
+    It is `itertools.starmap` on joblib's active backend.
 
     Parameters
     ----------
     function : callable
-        Of a module, so that it can be sent. What it trains with joblib stays where it is called.
+        Defined at the top of a module, so that it can be sent to workers. joblib calls inside it
+        stay in the process that it runs in.
     calls : iterable of sequence
-        Its arguments.
-    shared : sequence
-        Large arguments that several calls have in common and that are not shared already.
+        The arguments of each call.
+    shared : sequence, default=()
+        Large arguments that several calls have in common. Every worker gets them once.
 
     Examples
     --------
-    >>> list(each(pow, [(2, 3), (3, 2)]))
+    >>> list(parallel_starmap(pow, [(2, 3), (3, 2)]))
     [8, 9]
     """
     with contextlib.ExitStack() as stack:

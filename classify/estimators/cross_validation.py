@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from classify.errors import ClassifierError
 from classify.estimators.search import SearchPoint, SearchResult
-from classify.parallel import each, in_this_process
+from classify.parallel import in_this_process, parallel_starmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -174,7 +174,7 @@ def _path_steps(
         return
     tasks = [(path.score, path.samples, split) for path in paths for split in splits]
     shared = {id(path.samples): path.samples for path in paths}
-    held_out_scores = each(_score_fold, tasks, shared=list(shared.values()))
+    held_out_scores = parallel_starmap(_score_fold, tasks, shared=list(shared.values()))
     for _ in paths:
         yield _joined([next(held_out_scores) for _ in splits], splits, n_samples)
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from classify.estimators.base import encode_labels
-from classify.parallel import each, in_this_process
+from classify.parallel import in_this_process, parallel_starmap
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def held_out_proba(
         for split, reporter in zip(splits, reporters, strict=True)
     )
     probabilities = np.empty((len(codes), len(classes)))
-    for (_, held_out), predicted in zip(splits, each(_predict_fold, tasks), strict=True):
+    for (_, held_out), predicted in zip(
+        splits, parallel_starmap(_predict_fold, tasks), strict=True
+    ):
         probabilities[held_out] = predicted
     return probabilities
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from classify.estimators.base import encode_labels
-from classify.parallel import each
+from classify.parallel import parallel_starmap
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def learning_curve(
         for draw in range(draws)
     )
     scores: list[float] = []
-    for accuracy in each(_accuracy, tasks):
+    for accuracy in parallel_starmap(_accuracy, tasks):
         scores.append(accuracy)
         progress(stage, len(scores), total)
     accuracies = [scores[i : i + draws] for i in range(0, total, draws)]

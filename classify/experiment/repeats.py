@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify.estimators.rows import RowsOnDisk, probabilities_of
-from classify.parallel import each, in_this_process
+from classify.parallel import in_this_process, parallel_starmap
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def accuracies_of(
     # A generator, so that a model is freed once it has predicted.
     tasks = ((create(seed), *train, test[0], truth, reporter) for seed in seeds)
     on_disk = isinstance(train[0], RowsOnDisk) or isinstance(test[0], RowsOnDisk)
-    yield from starmap(_accuracy, tasks) if on_disk else each(_accuracy, tasks)
+    yield from starmap(_accuracy, tasks) if on_disk else parallel_starmap(_accuracy, tasks)
 
 
 def _accuracy(

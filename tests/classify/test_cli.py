@@ -1,4 +1,4 @@
-"""`python -m classify` and `python -m classify.predict` end to end on small real pictures."""
+"""`python -m classify` and `python -m classify.predict` end to end on small generated images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def draw(path: Path, label: str, seed: int) -> None:
-    """Write a bright, a dark or a striped noise picture."""
+    """Write a noise image: bright, dark or striped."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = np.random.default_rng(seed).integers(0, 100, (48, 48, 3))
     if label == "bright":
@@ -38,7 +38,7 @@ ARGUMENTS = ("--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of 24 pictures below pictures/, one broken file, weights in a file."""
+    """Return a folder with three classes of 24 images, a broken file, and a file of weights."""
     home = tmp_path_factory.mktemp("home")
     for k, label in enumerate(("bright", "dark", "striped")):
         for i in range(24):
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
-    """Run all classifiers, once for the module."""
+    """Run all classifiers once for all tests."""
     done = run_command("classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -65,7 +65,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_run_folder_holds_tables_page_record_and_models(run: Path) -> None:
-    """Everything that the run was for, in files."""
+    """Nothing is missing, and there is nothing else."""
     assert sorted(path.name for path in run.iterdir()) == [
         "centroid.skops", "cnn.npz", "dense.npz", "logreg.skops", "metrics.csv", "nearest.skops",
         "pictures.csv", "predictions.csv", "quarantine.csv", "report.html", "run.json", "svm.skops",
@@ -73,12 +73,12 @@ def test_a_run_folder_holds_tables_page_record_and_models(run: Path) -> None:
 
 
 def test_the_page_links_the_record(run: Path) -> None:
-    """It is there before the page, which can be made again from it if that fails."""
+    """The record is written first, so that the page can be rendered again if that fails."""
     assert 'href="./run.json"' in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_metrics_csv_begins_as_promised(run: Path) -> None:
-    """One row per classifier; the interval holds the accuracy; the features tell the classes.
+    """One row per classifier; the interval contains the accuracy; most classifiers learn.
 
     But for the dense head: random weights give nearly parallel features, and on sixty pictures
     the lesson's five epochs are ten steps.
@@ -94,7 +94,7 @@ def test_metrics_csv_begins_as_promised(run: Path) -> None:
 
 
 def test_the_record_says_how_to_repeat_the_run(run: Path) -> None:
-    """Command, seed, versions, machine, recipe, counts, quarantine."""
+    """It has command, seed, versions, machine, recipe, counts and quarantine."""
     record = json.loads((run / "run.json").read_text())
     assert record["command"][:5] == ["python", "-m", "classify", "--data", "pictures"]
     assert record["seed"] == 0
@@ -115,14 +115,14 @@ def test_the_record_says_how_to_repeat_the_run(run: Path) -> None:
 
 
 def test_hostile_names_stay_text_in_the_page(run: Path) -> None:
-    """A file called <script> does not become one."""
+    """A file called <script> does not become a script."""
     page = (run / "report.html").read_text()
     assert "<script>.jpg" not in page
     assert "&lt;script&gt;.jpg" in page
 
 
 def test_predictions_csv_has_every_test_image_per_classifier(run: Path) -> None:
-    """Path, truth, answer and probability, for each classifier in turn."""
+    """Columns are path, true class, predicted class and probability; classifiers in order."""
     record = json.loads((run / "run.json").read_text())
     n_test = sum(record["data"]["test_counts"])
     with (run / "predictions.csv").open(newline="") as file:
@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_figures(run: Path, home: Path) -> None:
 
 
 def test_nothing_is_written_over(run: Path, home: Path) -> None:
-    """--out a folder with files in it is refused before anything is computed."""
+    """A folder that contains files is refused before anything is computed."""
     done = run_command("classify", "--data", "pictures", *ARGUMENTS, "--out", "run", cwd=home)
     assert done.returncode == 2
     assert "run is not empty" in done.stderr
@@ -153,7 +153,7 @@ def test_nothing_is_written_over(run: Path, home: Path) -> None:
 
 
 def test_a_warm_svm_never_imports_tensorflow(run: Path, home: Path) -> None:
-    """`--clf svm` with every embedding in the cache needs scikit-learn alone."""
+    """With every embedding in the cache, `--clf svm` needs only scikit-learn."""
     code = (
         "import sys; from classify.cli import main; status = main(sys.argv[1:]); "
         "sys.exit('imported TensorFlow' if 'tensorflow' in sys.modules else status)"
@@ -165,7 +165,7 @@ def test_a_warm_svm_never_imports_tensorflow(run: Path, home: Path) -> None:
 
 @pytest.mark.parametrize("classifier", NAMES)
 def test_predict_agrees_with_the_run(run: Path, home: Path, classifier: str) -> None:
-    """A loaded model says of the test images what the run said of them."""
+    """A loaded model predicts for the test images what the run predicted."""
     with (run / "predictions.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["classifier"] == classifier]
     images = [str(home / "pictures" / row["path"]) for row in rows]
@@ -179,7 +179,7 @@ def test_predict_agrees_with_the_run(run: Path, home: Path, classifier: str) -> 
 
 
 def test_a_model_that_is_not_the_one_saved_is_refused(run: Path, home: Path) -> None:
-    """run.json has the hash of each model's file; one changed byte is one clear error."""
+    """run.json has the hash of each model's file; a changed byte is a clear error."""
     results = json.loads((run / "run.json").read_text())["results"]
     for result in results:
         content = (run / result["model"]).read_bytes()
@@ -195,7 +195,7 @@ def test_a_model_that_is_not_the_one_saved_is_refused(run: Path, home: Path) -> 
 
 
 def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) -> None:
-    """A new folder is classified; what is no image is said to be none; --csv writes a table."""
+    """A new folder is classified; files that are not images are named; --csv writes a table."""
     draw(home / "new" / "a.png", "bright", 7)
     draw(home / "new" / "b.png", "striped", 8)
     (home / "new" / "broken.jpg").write_text("no image")
@@ -215,7 +215,7 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
 
 
 def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path) -> None:
-    """Each is named with its reason, and the status is that of a mistake."""
+    """Each is named with the reason; the exit status is 2."""
     (home / "broken.jpg").write_text("no image")
     done = run_command("classify.predict", "run", "broken.jpg", "--cache", "cache", cwd=home)
     assert done.returncode == 2
@@ -224,7 +224,7 @@ def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path)
 
 
 def test_reports_renders_the_run_again_from_its_record_alone(run: Path, home: Path) -> None:
-    """run.json and predictions.csv are enough for the same page."""
+    """run.json and predictions.csv are enough to render the page."""
     bare = home / "bare"
     bare.mkdir()
     for name in ("run.json", "predictions.csv"):
@@ -237,7 +237,7 @@ def test_reports_renders_the_run_again_from_its_record_alone(run: Path, home: Pa
 
 
 def test_models_of_another_base_are_refused(run: Path, home: Path) -> None:
-    """Weights that are not the run's are named as such, not used."""
+    """Weights other than those of the run are refused."""
     np.savez(home / "other.npz", *construct("vgg16", 48).get_weights())
     picture = "pictures/dark/0.png"
     done = run_command("classify.predict", "run", picture, "--weights", "other.npz", cwd=home)
@@ -254,10 +254,10 @@ def test_models_of_another_base_are_refused(run: Path, home: Path) -> None:
         (["--data", "half.csv"], "class 'b' has 0 images in the test split"),
     ],
 )
-def test_data_that_cannot_be_learnt_is_said_so_at_once(
+def test_data_that_cannot_be_learnt_are_an_error_at_once(
     home: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    """One class, a class with one image, a class missing from a split: before any extraction."""
+    """One class, a class with one image, a class missing from a split: all before extraction."""
     for name in ("one/a/1", "one/a/2", "few/a/1", "few/a/2", "few/a/3", "few/b/1"):
         draw(tmp_path / f"{name}.png", "dark", 0)
     draw(tmp_path / "few/c/2.png", "dark", 0)
@@ -288,7 +288,7 @@ def test_data_that_cannot_be_learnt_is_said_so_at_once(
 def test_predict_names_the_users_mistake(
     run: Path, home: Path, arguments: list[str], message: str
 ) -> None:
-    """Status 2 and one line."""
+    """The exit status is 2, with a message of one line."""
     done = run_command("classify.predict", *arguments, "--cache", "cache", cwd=home)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

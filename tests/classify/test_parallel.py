@@ -1,4 +1,4 @@
-"""Training on the workers of a real Dask cluster of processes on this machine."""
+"""Training on the workers of a real Dask cluster, which are processes on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from classify.estimators.wrapped import WrappedClassifier
 from classify.evaluation.held_out import held_out_proba
 from classify.evaluation.learning_curve import learning_curve
 from classify.experiment.dask_backend import dask_backend
-from classify.parallel import each, in_this_process
+from classify.parallel import in_this_process, parallel_starmap
 from extract.backbones.catalog import construct
 from extract.errors import ClusterError
 from tests.commands import run_command
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def data() -> tuple[np.ndarray, np.ndarray]:
-    """Three classes that overlap, as of 90 images with 400 features."""
+    """Return 90 samples of three overlapping classes, with 400 features."""
     rng = np.random.default_rng(0)
     y = np.repeat(["a", "b", "c"], 30)
     X = rng.normal(size=(90, 400)).astype(np.float32)
@@ -48,7 +48,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def total(array: np.ndarray, number: int) -> float:
-    """Take a while over a sum."""
+    """Add slowly."""
     time.sleep(0.2)
     return float(array.sum()) + number
 
@@ -56,7 +56,7 @@ def total(array: np.ndarray, number: int) -> float:
 def test_the_svm_that_is_found_is_the_same(
     data: tuple[np.ndarray, np.ndarray], workers: LocalCluster
 ) -> None:
-    """C, kernel, every point of the search and the model, to the last bit."""
+    """C, kernel, every point of the search and the model are equal to the last bit."""
     X, y = data
     here = SVM().fit(X, y)
     with dask_backend(workers.scheduler_address, lambda: [X]):
@@ -71,7 +71,7 @@ def test_the_svm_that_is_found_is_the_same(
 def test_logistic_regression_is_the_same_but_for_rounding(
     data: tuple[np.ndarray, np.ndarray], workers: LocalCluster
 ) -> None:
-    """Its folds are one product of matrices here, and one each there."""
+    """In this process, all folds are one product of matrices; on a cluster, one product each."""
     X, y = data
     here = LogReg().fit(X, y)
     with dask_backend(workers.scheduler_address, lambda: [X]):
@@ -84,7 +84,7 @@ def test_logistic_regression_is_the_same_but_for_rounding(
 def test_curves_and_held_out_answers_are_the_same(
     data: tuple[np.ndarray, np.ndarray], workers: LocalCluster
 ) -> None:
-    """All draws and folds, in their order."""
+    """All draws and folds come back in order."""
     X, y = data
     model = Centroid().fit(X, y)
 
@@ -102,7 +102,7 @@ def test_curves_and_held_out_answers_are_the_same(
 def test_scikit_learns_own_trainings_go_there_too(
     data: tuple[np.ndarray, np.ndarray], workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trees of a forest, say, which scikit-learn gives to joblib."""
+    """Such as the trees of a forest, which scikit-learn trains through joblib."""
     X, y = data
     forest = WrappedClassifier(RandomForestClassifier(20, random_state=0))
     here = forest.fit(X, y).predict_proba(X)
@@ -113,7 +113,7 @@ def test_scikit_learns_own_trainings_go_there_too(
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, method: str) -> list[Any]:
-    """Note the first argument of every call of a client's method."""
+    """Record the first argument of every call of a client's method."""
     calls: list[Any] = []
     real = getattr(distributed.Client, method)
 
@@ -128,7 +128,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, method: str) -> list[Any]:
 def test_data_are_sent_once(
     data: tuple[np.ndarray, np.ndarray], workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The features to all of them at the beginning, the Gram matrix once for both kernels."""
+    """All workers get the features at the start, and the Gram matrix once for both kernels."""
     X, y = data
     sent = counted(monkeypatch, "scatter")
     with dask_backend(workers.scheduler_address, lambda: [X]):
@@ -143,15 +143,15 @@ def test_data_are_sent_once(
 
 
 def test_a_worker_that_is_killed_loses_nothing(workers: LocalCluster) -> None:
-    """What it trained is trained again by another, that has the data too."""
+    """Another worker, which has the data, too, repeats its tasks."""
     array, more = np.ones(100_000), np.full(100_000, 2.0)
     killed = threading.Timer(1.0, kill_one, [workers])
     with dask_backend(workers.scheduler_address, lambda: [array]):
         killed.start()
-        assert list(each(total, [(array, i) for i in range(16)])) == [
+        assert list(parallel_starmap(total, [(array, i) for i in range(16)])) == [
             100_000.0 + i for i in range(16)
         ]
-        found = list(each(total, [(more, i) for i in range(4)], shared=[more]))
+        found = list(parallel_starmap(total, [(more, i) for i in range(4)], shared=[more]))
     assert found == [200_000.0 + i for i in range(4)]
     killed.join()
 
@@ -162,14 +162,14 @@ def kill_one(workers: LocalCluster) -> None:
 
 
 def test_a_scheduler_that_is_killed_is_a_clear_error(tmp_path: Path) -> None:
-    """At once; nobody waits for answers that cannot come, or takes half of them for all."""
+    """It comes at once: no waiting for results that cannot come, and no partial results."""
     slept = 0
     with cluster_of_processes(tmp_path) as (address, scheduler):
 
         def train() -> None:
             nonlocal slept
             with dask_backend(address, lambda: [np.ones(1000)]):
-                for _ in each(time.sleep, [(0.2,)] * 100):
+                for _ in parallel_starmap(time.sleep, [(0.2,)] * 100):
                     slept += 1
                     scheduler.kill()
 
@@ -191,13 +191,13 @@ def test_what_a_worker_does_not_know_is_a_clear_error(
         pytest.raises(ClusterError, match=r"lacks .*install frozen-features"),
         dask_backend(address, list),
     ):
-        list(each(function, [(i,) for i in range(10)]))
+        list(parallel_starmap(function, [(i,) for i in range(10)]))
 
 
 def test_a_worker_with_other_code_is_refused(
     workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its name, before anything is trained."""
+    """The error names the worker and comes before anything is trained."""
     monkeypatch.setattr("extract.cluster.connection.code_digest", lambda _: str(os.getpid()))
     with (
         pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"),
@@ -209,7 +209,7 @@ def test_a_worker_with_other_code_is_refused(
 def test_a_run_on_a_cluster_reports_what_a_run_here_does(
     workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """Extraction, cross-validation and repeats: the same figures."""
+    """Extraction, cross-validation and repeats give the same figures."""
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
     arguments = (
         "classify", "--data", "shapes", "--size", "48", "--weights", "vgg16.npz",

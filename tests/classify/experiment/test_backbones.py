@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes, one five times as large, and random weights of two networks."""
+    """Return a folder with two classes, one five times as large, and weights of two networks."""
     home = tmp_path_factory.mktemp("home")
     rng = np.random.default_rng(0)
     for label, n_images, brightness in (("bright", 60, 150), ("dark", 12, 0)):
@@ -43,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
-    """Two classifiers on each of two bases, and the network that needs none."""
+    """Run two classifiers on each of two bases, and the network that needs none."""
     wanted = ("--clf", "logreg,centroid,cnn", "--out", "run")
     done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 0, done.stderr
@@ -53,8 +53,8 @@ def run(home: Path) -> Path:
     return home / "run"
 
 
-def test_every_classifier_is_judged_on_every_base(run: Path) -> None:
-    """And the CNN, which looks at pixels, once."""
+def test_every_classifier_is_evaluated_on_every_base(run: Path) -> None:
+    """The CNN, which is trained on images, is evaluated once."""
     record = json.loads((run / "run.json").read_text())
     names = [f"{name}@{base}" for base in BACKBONES for name in ("logreg", "centroid")]
     assert [result["classifier"] for result in record["results"]] == [
@@ -67,7 +67,7 @@ def test_every_classifier_is_judged_on_every_base(run: Path) -> None:
 
 
 def test_the_page_tells_the_bases_apart(run: Path) -> None:
-    """By the titles of the classifiers, and with the recipe of each."""
+    """The classifiers' titles name the base, and each recipe is shown."""
     html = (run / "report.html").read_text()
     assert "Logistic regression on frozen features (mobilenet:alpha=0.25)" in html
     assert html.count("Recipe of the embeddings") == 2
@@ -77,7 +77,7 @@ def test_the_page_tells_the_bases_apart(run: Path) -> None:
 def test_predict_takes_the_base_that_a_model_was_trained_on(
     run: Path, home: Path, base: str
 ) -> None:
-    """Each model's answers are those of the run."""
+    """Each model predicts what it predicted in the run."""
     name = f"logreg@{base}"
     with (run / "predictions.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["classifier"] == name]
@@ -93,7 +93,7 @@ def test_predict_takes_the_base_that_a_model_was_trained_on(
 
 
 def test_extract_does_them_one_after_the_other(run: Path, home: Path) -> None:
-    """A line for each, and a list as JSON; all is in the cache by now."""
+    """There is a line for each, and a list as JSON; everything is in the cache by now."""
     done = run_command("extract", *ARGUMENTS, "--json", cwd=home)
     assert done.returncode == 0, done.stderr
     summaries = json.loads(done.stdout)

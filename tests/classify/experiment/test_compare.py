@@ -172,14 +172,14 @@ def test_progress_is_reported(tmp_path: Path) -> None:
     assert any("SVM" in stage for stage in stages)
 
 
-class Interrupted(LogisticRegression):  # type: ignore[misc]  # scikit-learn is untyped
+class Interrupted(LogisticRegression):
     """A classifier during whose training somebody presses Ctrl-C."""
 
     def fit(self, *_: Any) -> Any:
         raise KeyboardInterrupt
 
 
-class Faulty(LogisticRegression):  # type: ignore[misc]  # scikit-learn is untyped
+class Faulty(LogisticRegression):
     """A classifier with a bug."""
 
     def fit(self, *_: Any) -> Any:
@@ -267,7 +267,7 @@ def test_a_classifier_without_probabilities_is_refused(tmp_path: Path) -> None:
     """Decision values do as well."""
     assert len(compare((X, Y), None, Perceptron(), out=tmp_path / "out").results) == 1
 
-    class Silent(LogisticRegression):  # type: ignore[misc]  # scikit-learn is untyped
+    class Silent(LogisticRegression):
         predict_proba = decision_function = property()
 
     with pytest.raises(ClassifierError, match="neither predict_proba nor decision_function"):

@@ -1,4 +1,4 @@
-"""Runs whose embeddings are more than the memory limit."""
+"""Runs whose embeddings exceed the memory limit."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from tests.commands import run_command
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Two classes of noise, bright and dark, and random weights."""
+    """Return a folder with two classes of noise, bright and dark, and random weights."""
     home = tmp_path_factory.mktemp("home")
     rng = np.random.default_rng(0)
     for label, brightness in (("bright", 90), ("dark", 0)):
@@ -32,7 +32,7 @@ def classify(home, *arguments):
 
 @pytest.fixture(scope="module")
 def run(home):
-    """Run both classifiers with everything that may be asked of them."""
+    """Run both classifiers with every option that concerns them."""
     done = classify(
         home, "--clf", "logreg,svm", "--repeats", "2", "--learning-curve",
         "--calibrate", "--target-precision", "0.9", "--out", "run",
@@ -44,7 +44,7 @@ def run(home):
 
 @pytest.mark.slow
 def test_a_run_says_that_it_was_one_pass(run):
-    """In the titles and the notes, of the record and of the page."""
+    """The titles and notes say so, in the record and on the page."""
     page = (run / "report.html").read_text(encoding="utf-8")
     logreg, svm = read_record(run).results
     assert logreg.title == "Logistic regression on frozen features, in one pass"
@@ -60,8 +60,8 @@ def test_a_run_says_that_it_was_one_pass(run):
 
 
 @pytest.mark.slow
-def test_what_can_be_had_in_one_pass_is_there(run):
-    """Accuracy, repeats, sigmoids of the calibration, a threshold; but no learning curve."""
+def test_one_pass_allows_everything_but_a_learning_curve(run):
+    """There are accuracy, repeats, calibration and a threshold."""
     found = read_record(run)
     assert found.learning_curves == []
     for result in found.results:
@@ -73,8 +73,8 @@ def test_what_can_be_had_in_one_pass_is_there(run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("classifier", ["logreg", "svm"])
-def test_its_model_answers(run, home, classifier):
-    """A saved model tells new pictures apart."""
+def test_its_model_predicts(run, home, classifier):
+    """A saved model classifies new images correctly."""
     done = run_command(
         "classify.predict", "run", "pictures/bright/0.png", "pictures/dark/0.png",
         "--clf", classifier, "--cache", "cache", cwd=home,
@@ -97,7 +97,7 @@ def test_its_model_answers(run, home, classifier):
 def test_what_needs_all_in_memory_is_refused_before_anything_is_trained(
     run, home, arguments, words
 ):
-    """Status 2, one line that says how much it is and what to do, and no folder of a run."""
+    """Exit status 2, a line that says how much it is and what to do, and no folder of a run."""
     done = classify(home, *arguments, "--out", "refused")
     assert done.returncode == 2
     assert words in done.stderr
@@ -107,7 +107,7 @@ def test_what_needs_all_in_memory_is_refused_before_anything_is_trained(
 
 @pytest.mark.slow
 def test_a_limit_that_is_not_exceeded_changes_nothing(run, home):
-    """The classifiers are the ones that have all in memory."""
+    """The classifiers are those that need all embeddings in memory."""
     done = classify(home, "--clf", "svm", "--memory-limit", "1MB", "--out", "fits")
     assert done.returncode == 0, done.stderr
     (result,) = read_record(home / "fits").results
@@ -115,7 +115,7 @@ def test_a_limit_that_is_not_exceeded_changes_nothing(run, home):
 
 
 def test_a_limit_that_is_no_size_is_refused(tmp_path):
-    """Status 2, and what was expected."""
+    """Exit status 2, and a message that says what was expected."""
     done = run_command("classify", "--memory-limit", "much", cwd=tmp_path)
     assert done.returncode == 2
     assert "--memory-limit: expected a size like 500MB" in done.stderr
