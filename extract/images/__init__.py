@@ -1,1 +1,1 @@
-"""Bytes -> pixels: reading, decoding safely in worker processes, resizing."""
+"""From bytes to pixels: reading files, decoding them safely in worker processes, resizing."""

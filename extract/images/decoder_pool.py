@@ -1,8 +1,9 @@
-"""Decoding in processes of their own: a decoder that dies or hangs loses one image, not the run.
+"""Decode images in separate processes: a decoder that dies or hangs loses one image, not the run.
 
-The processes are plain Python interpreters that import what decoding needs and nothing else: no
-TensorFlow, and not the user's program. A path or bytes go in, a digest and then pixels or a reason
-come out; nothing is pickled either way, so a decoder taken over by an image gains nothing here.
+The processes are plain Python interpreters that import only what decoding needs: neither TensorFlow
+nor the user's program. They receive a path or bytes, and return a digest and then pixels or a
+reason. Nothing is pickled in either direction, so a malicious image that takes over its decoder
+gains nothing in this process.
 """
 
 from __future__ import annotations
@@ -30,21 +31,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 SECONDS_TO_DECODE = 10.0
-"""A decoder that takes longer over one image is ended, and the image is lost."""
+"""A decoder that takes longer for one image is killed, and the image is not used."""
 
 _PATH, _BYTES = b"p", b"b"
 _REQUEST = struct.Struct(">cI")
-"""A request begins with one of these two, and the size of a thumbnail or 0; a path or bytes follow.
-"""
+"""Start of a request: one of these two and the size of a thumbnail or 0; a path or bytes follow."""
 _SIDES = struct.Struct(">cII")
-"""A decoded image begins with a plus sign, its height and its width."""
+"""Start of a decoded image: a plus sign, its height and its width; the pixels follow."""
 
 _SECONDS_TO_READ = 60.0
 _SECONDS_TO_START = 120.0
 _SECONDS_PER_SLICE = 0.5
 
 _BASE_BYTES, _BYTES_PER_PIXEL = 2 * 2**30, 40
-"""Memory of a decoder beyond what it starts with; some 4 GB by default."""
+"""Memory that a decoder may take beyond what it starts with; about 4 GB by default."""
 
 _COMMAND = (
     "import sys; sys.path[:] = sys.argv[4:]; "
@@ -58,16 +58,17 @@ class DecoderError(ToolkitError, OSError):
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of one file.
+    """The result for one file.
 
     Parameters
     ----------
-    digest : str or None
-        SHA-256 of the bytes that were read; None if they could not be read.
-    image : numpy.ndarray of uint8, shape (size, size, 3), or None
-        RGB; None if the file cannot be used. Where another machine has computed, the embedding.
-    reason : str
-        Why it cannot be used.
+    digest : str, default=None
+        SHA-256 of the bytes that were read. ``None`` if they could not be read.
+    image : numpy.ndarray of uint8, shape (height, width, 3), default=None
+        RGB. ``None`` if the file cannot be used. If another machine has computed the embedding, it
+        is here instead.
+    reason : str, default=""
+        Why the file cannot be used.
     """
 
     digest: str | None = None
@@ -76,20 +77,27 @@ class Decoded:
 
 
 class DecoderPool:
-    """Processes that read and decode image files, each one at a time.
+    """Processes that read and decode image files, each of them one file at a time.
 
-    A decoder is started when an image comes and all others are busy, so there are as many as
-    threads that call. Used as a context manager; at its end every decoder is gone. Should this
-    process be killed, the decoders notice that nobody listens, and end.
+    A decoder is started when all others are busy, so there are at most as many as calling threads.
+    Use the pool as a context manager; no decoder outlives the context. If this process is killed,
+    the decoders notice the closed connection and end.
 
     Parameters
     ----------
     size : int
         Side of the decoded images in pixels.
-    max_pixels : int
+    max_pixels : int, default=50 million
         Width times height up to which an image is accepted.
-    at_most : int, optional
-        DecoderPool at a time, where more threads call because they mostly wait for what they fetch.
+    at_most : int, default=None
+        Number of decoders that work at the same time, for callers whose threads mostly wait for a
+        server. ``None`` is no limit.
+
+    Examples
+    --------
+    >>> with DecoderPool(224) as decode:
+    ...     decode(Path("missing.jpg")).reason
+    'cannot be read: No such file or directory'
     """
 
     def __init__(self, size: int, max_pixels: int = MAX_PIXELS, at_most: int | None = None) -> None:
@@ -104,7 +112,7 @@ class DecoderPool:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End all decoders at once, also those at work: their callers get a reason."""
+        """Kill all decoders at once, also busy ones: their callers get a reason."""
         with self._lock:
             self._closed = True
             for decoder in self._all:
@@ -157,8 +165,8 @@ class DecoderPool:
                 decoder = self._take()
                 decoded = decoder(image_file, thumbnail_size)
                 self._give_back(decoder)
-                # One that died before it had even read the file (killed to free memory, say) did
-                # not die of the image.
+                # A decoder that died before it had read the file (killed to free memory, say) was
+                # not killed by the image.
                 if decoder.alive or decoded.digest or decoder.hung or attempt == 2:
                     break
         return decoded
@@ -183,11 +191,11 @@ class DecoderPool:
                     self._all.add(decoder)
                     return decoder
             decoder.end()
-        raise DecoderError("decoding has been stopped")
+        raise DecoderError("the pool of decoders is closed: no more images can be decoded")
 
 
 class _Decoder:
-    """One process, and the line to it."""
+    """One process and the connection to it."""
 
     def __init__(self, size: int, max_pixels: int) -> None:
         from multiprocessing import Pipe
@@ -195,9 +203,9 @@ class _Decoder:
         self._size = size
         self.alive, self.hung = True, False
         try:
-            self._line, theirs = Pipe()
-            with theirs:
-                self.process = _start(theirs.fileno(), size, max_pixels)
+            self._connection, other_end = Pipe()
+            with other_end:
+                self.process = _start(other_end.fileno(), size, max_pixels)
         except OSError as error:
             raise DecoderError(f"cannot start a process that decodes images: {error}") from error
         problem: bytes | None = None
@@ -205,8 +213,8 @@ class _Decoder:
             problem = self._receive(_SECONDS_TO_START)
         if problem != b"":
             self.end()
-            found = (problem or b"").decode(errors="replace") or self._death()
-            raise DecoderError(f"cannot start a process that decodes images: {found}")
+            reason = (problem or b"").decode(errors="replace") or self._death()
+            raise DecoderError(f"cannot start a process that decodes images: {reason}")
 
     def __call__(self, image_file: Path | bytes, thumbnail_size: int) -> Decoded:
         digest = None
@@ -215,7 +223,7 @@ class _Decoder:
                 kind, content = _BYTES, image_file
             else:
                 kind, content = _PATH, os.fsencode(image_file.absolute())
-            self._line.send_bytes(_REQUEST.pack(kind, thumbnail_size) + content)
+            self._connection.send_bytes(_REQUEST.pack(kind, thumbnail_size) + content)
             answer = self._receive(_SECONDS_TO_READ)
             if answer[:1] == b"+":
                 digest = answer[1:].decode("ascii")
@@ -238,19 +246,19 @@ class _Decoder:
             return Decoded(digest, reason=f"the decoder {self._death()}")
 
     def end(self) -> None:
-        """Make sure that the process is gone, and that nothing of it is left."""
+        """Kill the process, and wait until nothing of it is left."""
         self.alive = False
         self.process.kill()
-        # What waits for a dead network folder does not even heed that.
+        # A process that waits for a dead network folder cannot even be killed.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
-        self._line.close()
+        self._connection.close()
 
     def _receive(self, seconds: float, n_bytes: int = 0) -> bytes:
-        # Slice by slice: of the time that this process was stopped (Ctrl-Z), one counts.
+        # In slices: if this process was stopped (Ctrl-Z), at most one slice of that time counts.
         for _ in range(max(1, round(seconds / _SECONDS_PER_SLICE))):
-            if self._line.poll(_SECONDS_PER_SLICE):
-                return self._line.recv_bytes(n_bytes + 2**16)
+            if self._connection.poll(_SECONDS_PER_SLICE):
+                return self._connection.recv_bytes(n_bytes + 2**16)
         raise TimeoutError
 
     def _death(self) -> str:
@@ -269,11 +277,11 @@ def _start(line: int, size: int, max_pixels: int) -> subprocess.Popen[bytes]:
         stdout=quiet,
         stderr=quiet,
         pass_fds=[line],
-        # Ctrl-C on a terminal is for this process alone, which then ends the decoders.
+        # Ctrl-C in a terminal goes to this process alone, which then ends the decoders.
         process_group=0,
         env=os.environ
         | {
-            # OpenCV's own guard, in case that its parser sees another size than the header check.
+            # OpenCV's own limit, in case its parser reads another size than the header check.
             "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
             "OPENCV_LOG_LEVEL": "SILENT",
             "OPENBLAS_NUM_THREADS": "1",
@@ -293,7 +301,7 @@ def _pixels(answer: bytes, size: int, thumbnail_size: int) -> np.ndarray:
 
 
 def work(line: int, size: int, max_pixels: int) -> None:
-    """Be a decoder: answer every path that comes until nobody is there any more.
+    """Decode every file that is requested, until the other end of the connection is closed.
 
     Parameters
     ----------
@@ -307,20 +315,20 @@ def work(line: int, size: int, max_pixels: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Connection(line) as connection, contextlib.suppress(EOFError, OSError):
         try:
-            complaints = _prepare(max_pixels)
+            warnings = _prepare(max_pixels)
         except ImportError as error:
             connection.send_bytes(str(error).encode() or b"?")
             return
         connection.send_bytes(b"")
         while True:
-            _answer(connection, complaints, size, max_pixels)
+            _answer(connection, warnings, size, max_pixels)
 
 
 def _prepare(max_pixels: int) -> int:
-    """Import the libraries, limit this process, and return what its standard error is read from."""
+    """Import the libraries, limit this process, and return a pipe that reads its standard error."""
     import resource
 
-    import cv2  # noqa: F401 - here, so that the first image is not charged with it
+    import cv2  # noqa: F401 - here, so that its import does not count as time of the first image
     from PIL import Image
 
     Image.preinit()
@@ -336,25 +344,25 @@ def _prepare(max_pixels: int) -> int:
     return reading
 
 
-def _answer(connection: Connection, complaints: int, size: int, max_pixels: int) -> None:
+def _answer(connection: Connection, warnings: int, size: int, max_pixels: int) -> None:
     request = connection.recv_bytes()
     kind, thumbnail_size = _REQUEST.unpack_from(request)
-    # Should nobody be left to end a decoder that hangs, the system does.
+    # If no process is left to end a decoder that hangs, the system does.
     signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS_TO_DECODE)
     try:
         data = request[_REQUEST.size :]
         if kind == _PATH:
             data = read_bytes(Path(os.fsdecode(data)))
         connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
-        _read(complaints)
+        _read(warnings)
         if thumbnail_size:
             image = decode_thumbnail(data, thumbnail_size, max_pixels)
         else:
             image = decode(data, size, max_pixels)
         answer = _SIDES.pack(b"+", *image.shape[:2]) + image.tobytes()
-        # A JPEG may have its end and yet lack data: libjpeg fills in grey and only mutters.
-        if b"premature end" in _read(complaints):
-            raise ImageError("damaged JPEG: a part of the picture is missing")
+        # A JPEG may have its end marker and yet lack data: libjpeg fills in grey and only warns.
+        if b"premature end" in _read(warnings):
+            raise ImageError("damaged JPEG: a part of the image is missing")
     except ImageError as error:
         answer = b"-" + str(error).encode("utf-8", "replace")
     except MemoryError:
@@ -363,8 +371,8 @@ def _answer(connection: Connection, complaints: int, size: int, max_pixels: int)
     connection.send_bytes(answer)
 
 
-def _read(complaints: int) -> bytes:
-    """Return what has been written to standard error since the last time."""
+def _read(warnings: int) -> bytes:
+    """Return what was written to standard error since the last call."""
     with contextlib.suppress(BlockingIOError):
-        return os.read(complaints, 2**16)
+        return os.read(warnings, 2**16)
     return b""

@@ -1,6 +1,6 @@
-"""Bytes -> RGB `uint8` array of one size, or the reason why not.
+"""From the bytes of an image file to an RGB `uint8` array, or the reason why not.
 
-What is decoded here was made by anybody. It belongs into a process that may die: see
+The files may come from anybody. Decode them in a process that may die: see
 `extract.images.decoder_pool`.
 """
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"}
 )
-"""Suffixes, in lower case, of the files that a data set's folders are searched for."""
+"""Lower-case suffixes of the files that are taken for images in the folders of a data set."""
 
 MAX_BYTES = 256 * 2**20
-"""A larger file is no photograph; it is refused before it is read."""
+"""A larger file is refused before it is read; no photograph has this size."""
 
 MAX_PIXELS = 50_000_000
 """A larger image is refused; decoding it would take more memory than the network itself."""
 
-# By their first bytes, whatever a file is called. OpenCV reads a few more, which nobody trains on:
-# each would be one more parser for hostile files to try.
+# Formats by their first bytes, whatever a file is called. OpenCV reads a few more, which are rarely
+# used for training: each would be another parser that malicious files can attack.
 _FORMATS = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
     "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -48,28 +48,33 @@ _FORMATS = {
     "PPM": re.compile(rb"P[1-6][\s#]"),
 }
 
-# In the coded data of a scan, 0xff is followed by a zero or by a restart marker's number.
+# Within the coded data of a scan, 0xff is followed by a zero or by the number of a restart marker.
 _JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _JPEG_SCAN, _JPEG_END, _JPEG_WITHOUT_LENGTH = 0xDA, 0xD9, {0x01, 0xD8}
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read an image file whole.
+    """Read a whole image file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file, or the address of one.
 
     Raises
     ------
     ImageError
-        If it is not a regular file (a FIFO would wait for ever), is empty, is larger than
-        `MAX_BYTES`, changes meanwhile, or cannot be read.
+        If it is not a regular file (reading a FIFO would block), is empty, is larger than
+        `MAX_BYTES`, changes while it is read, or cannot be read.
     AddressError
-        If it is an address that does not answer.
+        If it is an address and the server does not respond.
     """
     if is_remote(path):
         return _read_remote(path)
     try:
-        # Before it is opened: opening alone makes some devices do something.
+        # Before it is opened, because opening some devices has side effects.
         _check_status(path.stat())
-        # O_NONBLOCK: opening a FIFO that has just taken the file's place must not hang.
+        # O_NONBLOCK: opening a FIFO that has just replaced the file must not block.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
         with os.fdopen(os.open(path, flags), "rb") as file:
             size = _check_status(os.fstat(file.fileno()))
@@ -95,29 +100,29 @@ def _read_remote(path: Path) -> bytes:
 
 
 def check(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
-    """Refuse what no decoder should see, by its header and by where its parts end.
+    """Check the header and the structure of an image file before any decoder sees it.
 
-    Nothing is decoded. An image that is cut short is refused here because some decoders fill the
-    missing part with grey, or with the picture before, and say nothing. Only for JPEG and PNG must
-    this be looked for: OpenCV's other decoders refuse such files themselves.
+    Nothing is decoded. Truncated images are refused here because some decoders silently fill the
+    missing part with grey or with the previous image. This must only be checked for JPEG and PNG:
+    OpenCV's other decoders refuse such files themselves.
 
     Parameters
     ----------
     data : bytes
-        An image file.
-    max_pixels : int
+        Content of an image file.
+    max_pixels : int, default=50 million
         Width times height up to which an image is accepted.
 
     Raises
     ------
     ImageError
-        If the data are in no format that is read, hold too many pixels, or are a JPEG or PNG that
-        is cut short or (PNG) whose checksums are wrong.
+        If the format is not supported, the image has too many pixels, or it is a JPEG or PNG that
+        is truncated, or a PNG with a wrong checksum.
     """
     name = _format(data)
     if name is None:
         formats = ", ".join(_FORMATS)
-        raise ImageError(f"not an image, or in another format than {formats}")
+        raise ImageError(f"not an image, or not in one of the formats {formats}")
     _sides(data, name, max_pixels)
     if name == "JPEG":
         _check_jpeg(data)
@@ -128,17 +133,17 @@ def check(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
 def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image and resize it to a square.
 
-    The image is turned by its EXIF orientation and resized with `INTER_LANCZOS4` straight to
-    `(size, size)`, as the lesson does: the sides are stretched, nothing is cropped.
+    The EXIF orientation is applied, and the image is resized with `INTER_LANCZOS4` directly to
+    `(size, size)`, as in the lesson: it is stretched, and nothing is cropped.
 
     Parameters
     ----------
     data : bytes
-        A JPEG, PNG, BMP, WebP, GIF, TIFF or PPM file. Grey becomes RGB, alpha is dropped, 16 bits
-        become 8; of an animation the first frame is taken.
+        A JPEG, PNG, BMP, WebP, GIF, TIFF or PPM file. Grey images become RGB, alpha is dropped,
+        16 bits become 8, and the first frame of an animation is used.
     size : int
         Side of the result in pixels.
-    max_pixels : int
+    max_pixels : int, default=50 million
         Width times height up to which an image is accepted.
 
     Returns
@@ -149,7 +154,7 @@ def decode(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Raises
     ------
     ImageError
-        If `check` refuses the data, or they are damaged or take too much memory.
+        If `check` refuses the file, or it is damaged or needs too much memory.
     """
     return _decode(data, _opencv().IMREAD_COLOR, max_pixels, functools.partial(resize, size=size))
 
@@ -206,7 +211,7 @@ def _decode(
     try:
         bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
         if bgr is None:
-            raise ImageError("damaged, cut short, or of a kind that OpenCV does not read")
+            raise ImageError("damaged, truncated, or of a kind that OpenCV does not read")
         if bgr.shape[0] * bgr.shape[1] > max_pixels:
             raise _too_large(max_pixels, bgr.shape[1], bgr.shape[0])
         rgb: np.ndarray = cv2.cvtColor(to_size(bgr), cv2.COLOR_BGR2RGB)
@@ -250,11 +255,12 @@ def _check_status(status: os.stat_result) -> int:
 
 
 def check_size(size: int) -> None:
-    """Refuse a file of no bytes, or of more than `MAX_BYTES`.
+    """Check the number of bytes of a file.
 
     Raises
     ------
     ImageError
+        If it is empty or larger than `MAX_BYTES`.
     """
     if size > MAX_BYTES:
         raise ImageError(f"larger than {MAX_BYTES // 2**20} MiB")
@@ -268,7 +274,7 @@ def sides(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
     Raises
     ------
     ImageError
-        If there are more than `max_pixels`.
+        If width times height is more than `max_pixels`.
     """
     name = _format(data)
     return _sides(data, name, max_pixels) if name else None
@@ -279,10 +285,10 @@ def _format(data: bytes) -> str | None:
 
 
 def _sides(data: bytes, name: str, max_pixels: int) -> tuple[int, int] | None:
-    """Read the header with Pillow; what it cannot read is left to OpenCV."""
+    """Read the header with Pillow; a header that it cannot read is left to OpenCV."""
     from PIL import Image
 
-    theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+    previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
     try:
         with (
             warnings.catch_warnings(action="ignore"),
@@ -291,10 +297,10 @@ def _sides(data: bytes, name: str, max_pixels: int) -> tuple[int, int] | None:
             width, height = header.size
     except Image.DecompressionBombError:
         raise _too_large(max_pixels) from None
-    except Exception:  # noqa: BLE001 - Pillow's parsers stumble over hostile headers in every way
+    except Exception:  # noqa: BLE001 - malicious headers make Pillow's parsers raise anything
         return None
     finally:
-        Image.MAX_IMAGE_PIXELS = theirs
+        Image.MAX_IMAGE_PIXELS = previous
     if width * height > max_pixels:
         raise _too_large(max_pixels, width, height)
     return width, height
@@ -302,11 +308,14 @@ def _sides(data: bytes, name: str, max_pixels: int) -> tuple[int, int] | None:
 
 def _too_large(max_pixels: int, *sides: int) -> ImageError:
     found = "{:,} x {:,} is ".format(*sides) if sides else ""
-    return ImageError(f"{found}more than {max_pixels:,} pixels; --max-pixels sets the limit")
+    return ImageError(
+        f"{found}more than {max_pixels:,} pixels; raise that limit to use the image",
+        setting="max_pixels",
+    )
 
 
 def _check_jpeg(data: bytes) -> None:
-    """Walk over the markers to the end: that of an embedded thumbnail is inside a segment."""
+    """Follow the markers to the end of the image; that of an embedded thumbnail is in a segment."""
     position, in_scan = 2, False
     while marker := _JPEG_MARKER.search(data, position):
         code, position = marker[1][0], marker.end()
@@ -319,7 +328,7 @@ def _check_jpeg(data: bytes) -> None:
 
 
 def _check_png(data: bytes) -> None:
-    """Walk over the chunks to the last, and hold each against its checksum."""
+    """Follow the chunks to the last one, and compare each with its checksum."""
     view, position = memoryview(data), 8
     while position + 12 <= len(data):
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
@@ -336,7 +345,7 @@ def _check_png(data: bytes) -> None:
 
 @functools.cache
 def _opencv() -> Any:
-    """Return the module `cv2`, set up for several processes that decode one image each."""
+    """Return the module `cv2`, with one thread: each process decodes one image at a time."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -1,4 +1,4 @@
-"""Decoding many images, in order, some way ahead of whoever wants them."""
+"""Decode many images in order, ahead of their use."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from extract.images.decoder_pool import DecoderPool
 from extract.images.decoding import MAX_PIXELS
 from toolkit.addresses import is_remote
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 32
 FETCHED_AT_ONCE = 8
-"""Pictures at addresses, for each process that decodes."""
+"""Images that are fetched from addresses at the same time, for each process that decodes."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,18 @@ def load_images(
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Decode images into one array, for classifiers that look at pixels.
+    """Decode images into one array, for classifiers that are trained on pixels.
 
     Parameters
     ----------
     paths : sequence of Path, length n
-        Image files, all of them usable.
+        Image files, all of which can be used.
     size : int
         Side in pixels.
     reading : ReadSettings, optional
         How many processes decode, and up to which size of image.
     progress : Progress
-        Told of the stage "decoding images".
+        Is told about the stage "decoding images".
 
     Returns
     -------
@@ -89,7 +90,7 @@ def load_images(
     Raises
     ------
     ImageError
-        If a file cannot be used after all; the message names it.
+        If a file cannot be used; the message names it.
     DecoderError
         If the processes that decode cannot be started.
     """
@@ -111,24 +112,24 @@ def usable_images(
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Decode the first usable images into one array, passing over those that cannot be used.
+    """Decode the first images that can be used into one array, and skip the others.
 
     Parameters
     ----------
     paths, size, reading, progress
         As for `load_images`.
     most : int
-        How many images are wanted.
+        Largest number of images.
 
     Returns
     -------
     numpy.ndarray of uint8, shape (n, size, size, 3)
-        RGB; n is `most` or less.
+        RGB; n is at most `most`.
 
     Raises
     ------
     ImageError
-        If there is none.
+        If no image can be used.
     DecoderError
         If the processes that decode cannot be started.
     """
@@ -142,7 +143,7 @@ def usable_images(
             if len(images) == most:
                 break
     if not images:
-        raise ImageError(f"none of {len(paths):,} images can be used")
+        raise ImageError(f"none of {plural(len(paths), 'image')} can be used")
     return np.stack(images)
 
 
@@ -159,7 +160,7 @@ def _decode(
 def ahead(
     pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], n_ahead: int
 ) -> Generator[R, None, None]:
-    """Map in the pool, in order, with at most `n_ahead` results waiting."""
+    """Apply a function in a pool; yield the results in order, with at most `n_ahead` waiting."""
     rest = iter(items)
     waiting = deque(pool.submit(function, item) for item in itertools.islice(rest, n_ahead))
     try:

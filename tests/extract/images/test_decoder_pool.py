@@ -213,7 +213,7 @@ def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(
     cut = write(tmp_path / "cut.jpg", jpeg[: len(jpeg) // 2] + b"\xff\xd9")
     whole = write(tmp_path / "whole.jpg", jpeg)
     with DecoderPool(24) as pool:
-        assert pool(cut).reason == "damaged JPEG: a part of the picture is missing"
+        assert pool(cut).reason == "damaged JPEG: a part of the image is missing"
         assert pool(whole).image is not None
         assert len(running()) == 1
 
@@ -279,7 +279,7 @@ def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
     with DecoderPool(24) as pool:
         pool(write(tmp_path / "a.png", picture()))
     before = children(os.getpid())
-    with pytest.raises(DecoderError, match="stopped"):
+    with pytest.raises(DecoderError, match="closed"):
         pool(tmp_path / "a.png")
     assert children(os.getpid()) == before
 
