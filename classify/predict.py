@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from classify.errors import ModelError
 from extract.images.loading import ReadSettings
-from reports.wording.text import shown
+from reports.wording.text import printable
 from toolkit.addresses import as_path
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
@@ -99,11 +99,11 @@ def _predict(args: argparse.Namespace) -> None:
 
 
 def _line(prediction: Prediction) -> str:
-    name = shown(str(prediction.path))
+    name = printable(str(prediction.path))
     if prediction.reason is not None:
-        return f"{name}  cannot be used as an image: {shown(prediction.reason)}"
+        return f"{name}  cannot be used as an image: {printable(prediction.reason)}"
     note = "  undecided: below the run's threshold" if prediction.undecided else ""
-    return f"{name}  {shown(str(prediction.label))}  {prediction.probability:.3f}{note}"
+    return f"{name}  {printable(str(prediction.label))}  {prediction.probability:.3f}{note}"
 
 
 def _row(prediction: Prediction) -> list[str]:

@@ -1,4 +1,4 @@
-"""`python -m reports`: render the reports of old runs again, and compare several."""
+"""`python -m reports`: render the reports of earlier runs again, and compare several runs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status (see `toolkit.console.run`)."""
     parser = argument_parser(
         "python -m reports",
-        "Render the report of each run again from its run.json and predictions.csv. With several "
-        "runs, also write a page that compares them and print their accuracies.",
+        "Render the report of each run again from its run.json and predictions.csv. For several "
+        "runs, also write a page that compares them, and print their accuracies.",
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="*", type=Path, help="folder that python -m classify wrote"
@@ -38,14 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="?",
         type=Path,
         const=RUNS,
-        help=f"print the runs in FOLDER ({RUNS}) instead, and write an {INDEX_NAME} there that "
-        "links their reports",
+        help=f"print a table of the runs in FOLDER (default: {RUNS}) instead, and write "
+        f"{INDEX_NAME} there, which links their reports",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
         type=Path,
-        help=f"where the comparison of several runs goes (default: {COMPARISON_NAME})",
+        help=f"file for the comparison of several runs (default: {COMPARISON_NAME})",
     )
     parser.add_argument(
         "--quiet", action="store_true", help="print the paths of the pages and nothing else"
@@ -54,44 +54,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     if bool(args.runs) == (args.list is not None):
         parser.error("expected either runs to render, or --list")
     if args.out and len(args.runs) == 1:
-        parser.error(
-            "--out is for the comparison of several runs; name another run, or leave it out"
-        )
+        parser.error("--out is for the comparison of several runs; name another run, or omit --out")
     if args.list and args.out:
-        parser.error(f"--out is for comparisons; --list writes {INDEX_NAME} into its folder")
+        parser.error(f"--out is for comparisons; --list writes {INDEX_NAME} into the folder")
     return run_command(_list if args.list else _render, args)
 
 
 def _list(args: argparse.Namespace) -> None:
-    from reports.listing import entries, format_entries
+    from reports.listing import format_runs, list_runs
     from reports.pages import page
 
-    found = entries(args.list)
+    runs = list_runs(args.list)
     path = args.list / INDEX_NAME
-    page.save(page.render_index(found, path.parent), path)
+    page.save(page.render_index(runs, path.parent), path)
     _print_path(path)
     if not args.quiet:
-        print(f"\n{format_entries(found)}")
+        print(f"\n{format_runs(runs)}")
 
 
 def _render(args: argparse.Namespace) -> None:
     from reports.pages import page
-    from reports.pages.changed_pictures import changed_sides
+    from reports.pages.changed_images import changed_predictions
     from reports.pages.comparison import format_comparison
     from reports.reading import read_record
-    from reports.wording.text import shown
+    from reports.wording.text import printable
 
     folders = [path.parent if path.is_file() else path for path in args.runs]
-    # All the records before the first page: a mistyped name changes nothing on disk.
+    # All records are read before the first page is written: a typing error changes nothing on disk.
     runs = [(folder, read_record(folder)) for folder in folders]
     predictions = [_predictions(folder) for folder, _ in runs]
     for (folder, run), rows in zip(runs, predictions, strict=True):
         path = folder / page.REPORT_NAME
         if path.exists() and not Path(run.data.root).is_dir():
             logger.warning(
-                "the pictures are %s %s: %s stays as it is, with their thumbnails; rename it to "
-                "have one without them",
-                "fetched by classify only, from" if is_address(run.data.root) else "no longer at",
+                "the images are %s %s: %s is kept as it is, with their thumbnails; rename it to "
+                "get one without them",
+                "fetched only by classify, from" if is_address(run.data.root) else "no longer at",
                 run.data.root,
                 path,
             )
@@ -99,14 +97,15 @@ def _render(args: argparse.Namespace) -> None:
             page.write(run, rows, path)
         _print_path(path)
     if len(runs) > 1:
-        sides = changed_sides(runs, predictions)
+        changes = changed_predictions(runs, predictions)
         out = args.out or Path(COMPARISON_NAME)
-        page.save(page.render_comparison(runs, sides, base=out.parent), out)
+        page.save(page.render_comparison(runs, changes, base=out.parent), out)
         _print_path(out)
         if not args.quiet:
             print(f"\n{format_comparison(runs)}")
-            for one in sides:
-                print(shown(f"{one.title}, {one.second} against {one.first}: {one.sentence}"))
+            for change in changes:
+                line = f"{change.title}, {change.second} against {change.first}: {change.sentence}"
+                print(printable(line))
 
 
 def _predictions(folder: Path) -> list[PredictionRow]:
@@ -114,12 +113,12 @@ def _predictions(folder: Path) -> list[PredictionRow]:
 
     path = folder / PREDICTIONS_NAME
     if not path.exists():
-        logger.info("%s is not there: the report will have no gallery of mistakes", path)
+        logger.info("%s does not exist: the report will have no gallery of mistakes", path)
         return []
     return read_predictions(path)
 
 
 def _print_path(path: Path) -> None:
-    from reports.wording.text import shown
+    from reports.wording.text import printable
 
-    print(shown(str(path)))
+    print(printable(str(path)))

@@ -1,4 +1,4 @@
-"""Whether the lists of a record that was read fit one another."""
+"""Check that the lists of a record match each other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ METHODS = ("cross-validation", "leave-one-out", "hold-out")
 
 
 def check_lengths(run: Run) -> None:
-    """Raise unless every class has its counts, every curve its class, and every y its x.
+    """Check that every class has its counts, every curve its class, and every y its x.
 
     Raises
     ------
     RecordError
-        Naming the lists that do not fit.
+        If some lists do not match; the message names them.
     """
     if not run.bases:
         raise RecordError("not a run record: run.bases is empty, expected at least one base")
@@ -30,10 +30,12 @@ def check_lengths(run: Run) -> None:
     for i, result in enumerate(run.results):
         sides = [len(result.confusion), *(len(row) for row in result.confusion)]
         pairs[f"run.results[{i}].confusion"] = sides
-        for found in (result.reliability, result.uncalibrated):
-            if found and not len(found.probabilities) == len(found.accuracies) == len(found.counts):
+        for diagram in (result.reliability, result.uncalibrated):
+            if diagram and not (
+                len(diagram.probabilities) == len(diagram.accuracies) == len(diagram.counts)
+            ):
                 raise RecordError(
-                    f"not a run record: the bins of run.results[{i}].reliability do not fit"
+                    f"not a run record: the bins of run.results[{i}].reliability differ in number"
                 )
         if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
             raise RecordError(
@@ -49,13 +51,13 @@ def check_lengths(run: Run) -> None:
             if not 0 < supports.get(curve.label, 0) < result.n_test:
                 raise RecordError(
                     f"not a run record: run.results[{i}].roc has a curve of {curve.label!r}; "
-                    "expected a class that some test pictures belong to and others do not"
+                    "expected a class that some test images belong to and others do not"
                 )
             shares = [*curve.fpr, *curve.tpr]
             if not all(0 <= share <= 1 for share in shares) or 1.0 not in curve.tpr:
                 raise RecordError(
-                    f"not a run record: run.results[{i}].roc has a curve that does not run within "
-                    "the unit square to the true positive rate 1"
+                    f"not a run record: run.results[{i}].roc has a curve that leaves the unit "
+                    "square or does not reach the true positive rate 1"
                 )
             if len(curve.fpr) != len(curve.tpr):
                 raise RecordError(
@@ -67,15 +69,15 @@ def check_lengths(run: Run) -> None:
             raise RecordError(
                 f"not a run record: the learning curve of {learning.classifier} has "
                 f"{len(learning.sizes)} sizes and {len(learning.accuracies)} lists of accuracies; "
-                "expected one of at least one accuracy for each"
+                "expected a list of at least one accuracy for each size"
             )
     for point in run.embedding_map.points if run.embedding_map else []:
         if point.label not in run.data.classes or not (0 <= point.x <= 1 and 0 <= point.y <= 1):
             raise RecordError(
-                f"not a run record: {point.path!r} is of no class, or lies off the map"
+                f"not a run record: {point.path!r} belongs to no class, or lies outside the map"
             )
     for where, lengths in pairs.items():
         if any(length != n_classes for length in lengths):
             raise RecordError(
-                f"not a run record: {where} does not fit {n_classes} classes (found {lengths[0]})"
+                f"not a run record: {where} does not match {n_classes} classes (found {lengths[0]})"
             )

@@ -1,4 +1,4 @@
-"""What can go wrong when a run is read or rendered; the tree is in `toolkit.errors`."""
+"""The error of reading or rendering a run; `toolkit.errors` shows all errors."""
 
 from toolkit.errors import ToolkitError
 

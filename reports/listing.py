@@ -1,4 +1,4 @@
-"""The runs in a folder, the latest first: as a table for the terminal and as entries of a page."""
+"""The runs in a folder, the latest first, and their table for the terminal."""
 
 from __future__ import annotations
 
@@ -11,76 +11,79 @@ from reports.errors import RecordError
 from reports.ranking import ranked
 from reports.reading import exists, read_record
 from reports.record import RECORD_NAME
-from reports.tables import align, interval, shortened
-from reports.wording.text import NOTHING, count, figure, moment
+from reports.tables import format_interval, format_table, truncate
+from reports.wording.text import NOTHING, count, figure, timestamp
 
 if TYPE_CHECKING:
     from reports.record import Result, Run
 
 NAME_WIDTH = 16
-"""Of a data set's name on the terminal."""
+"""Characters of the name of a data set in the table."""
 RUNS = Path("runs")
-"""Where `python -m classify` makes the folders of runs."""
+"""Where the folders of runs are created by default."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A run, its folder, and its best result; None if no classifier was tried."""
+class RunEntry:
+    """A run, its folder, and its best result; None if no classifier was trained."""
 
     folder: Path
     run: Run
     best: Result | None
 
 
-def entries(folder: Path) -> list[Entry]:
+def list_runs(folder: Path) -> list[RunEntry]:
     """Return the runs in a folder, the latest first.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Its own folders are looked into, not theirs. A record that cannot be read is told of and
-        passed over.
+        Its direct subfolders are searched. A record that cannot be read is skipped with a warning.
 
     Raises
     ------
     RecordError
-        If there is no such folder, or no run in it.
+        If the folder does not exist, or has no run in it.
     """
     try:
-        inner = sorted(path for path in folder.iterdir() if exists(path / RECORD_NAME))
+        subfolders = sorted(path for path in folder.iterdir() if exists(path / RECORD_NAME))
     except OSError as error:
         raise RecordError(
-            f"cannot list {folder}: {error.strerror or error}; name the folder that your runs are "
-            "in, as python -m reports --list FOLDER"
+            f"cannot list {folder}: {error.strerror or error}; expected the folder that contains "
+            "your runs",
+            setting="list",
         ) from error
-    found = []
-    for path in inner:
+    runs = []
+    for path in subfolders:
         try:
             run = read_record(path)
         except RecordError as error:
             logger.warning("%s", error)
         else:
-            found.append(Entry(path, run, next(iter(ranked(run.results)), None)))
-    if not found:
-        raise RecordError(f"no run in {folder}; python -m classify makes one in runs")
-    return sorted(found, key=lambda entry: entry.run.created, reverse=True)
+            runs.append(RunEntry(path, run, next(iter(ranked(run.results)), None)))
+    if not runs:
+        raise RecordError(
+            f"there is no run in {folder}; python -m classify writes one into {RUNS} by default",
+            setting="list",
+        )
+    return sorted(runs, key=lambda entry: entry.run.created, reverse=True)
 
 
-def format_entries(found: list[Entry]) -> str:
-    """Return the runs as an aligned table, at most 100 columns wide."""
+def format_runs(runs: list[RunEntry]) -> str:
+    """Return the runs as an aligned table, at most 100 characters wide."""
     rows = [
         [
             entry.folder.name,
-            moment(entry.run.created),
-            shortened(entry.run.data.name, NAME_WIDTH),
+            timestamp(entry.run.created),
+            truncate(entry.run.data.name, NAME_WIDTH),
             entry.best.classifier if entry.best else NOTHING,
             count(sum(entry.run.data.test_counts)),
             figure(entry.best.accuracy) if entry.best else NOTHING,
-            interval(entry.best) if entry.best else NOTHING,
+            format_interval(entry.best) if entry.best else NOTHING,
         ]
-        for entry in found
+        for entry in runs
     ]
-    header = ["run", "when", "pictures", "best", "tested on", "accuracy", "95% interval"]
-    return align(header, rows, n_text=4)
+    header = ["run", "when", "data", "best", "tested on", "accuracy", "95% interval"]
+    return format_table(header, rows, n_text=4)

@@ -1,4 +1,4 @@
-"""What the record of a run says of single pictures, besides the classifiers' answers.
+"""What the record of a run holds about single images, besides their predictions.
 
 Paths are relative to `reports.record.Data.root`, or absolute.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PictureRecord:
-    """A picture of a run, by whose bytes its embedding is found: a row of `pictures.csv`."""
+    """An image of a run and the digest of its bytes: a row of `pictures.csv`."""
 
     path: str
     label: str
@@ -20,18 +20,18 @@ class PictureRecord:
 
 @dataclass(frozen=True)
 class Leak:
-    """A test image that is, byte for byte or nearly, in training too."""
+    """A test image that is also in the training split, exactly or almost."""
 
     test: str
     train: str
     cosine: float
-    """Between the two embeddings, whitened; 1 if they are the same file."""
+    """Cosine similarity of the two whitened embeddings; 1 for the same file."""
     exact: bool
 
 
 @dataclass(frozen=True)
 class Copy:
-    """An image that is, byte for byte, one before it in the data set."""
+    """An image with the same bytes as an earlier one in the data set."""
 
     path: str
     split: str
@@ -42,19 +42,19 @@ class Copy:
 
 @dataclass(frozen=True)
 class Suspect:
-    """An image whose label a classifier that has not seen it would not give."""
+    """An image whose label differs from the prediction of a classifier that has not seen it."""
 
     path: str
     split: str
     label: str
     likely: str
     probability: float
-    """Of the label that it has."""
+    """Predicted probability of its label."""
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """An image that is unlike all others, nearly uniform, or tiny."""
+    """An image that is unlike all others, almost uniform, or tiny."""
 
     path: str
     split: str
@@ -64,22 +64,22 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Audit:
-    """What looking for wrong data has found."""
+    """The findings of an audit of the data."""
 
     leaks: list[Leak]
     suspects: list[Suspect]
-    """The most suspect first."""
+    """The least probable label first."""
     outliers: list[Outlier]
     accuracies_without_leaks: dict[str, float]
-    """Of every classifier on the other test images; none if there are no leaks."""
+    """Accuracy of each classifier on the other test images; empty if there are no leaks."""
     seconds: float
     copies: list[Copy] = field(default_factory=list)
-    """Those under two labels first: no classifier can be right about both."""
+    """Copies with different labels first: no classifier can predict both correctly."""
 
 
 @dataclass(frozen=True)
 class MapPoint:
-    """Where a picture lies on the map."""
+    """The position of an image on the map."""
 
     path: str
     split: str
@@ -90,10 +90,10 @@ class MapPoint:
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """Pictures in two dimensions, those that the frozen base finds alike near each other."""
+    """Images in two dimensions; those with similar embeddings are near each other."""
 
     method: str
     points: list[MapPoint]
-    """Within the unit square, both axes on one scale."""
+    """Within the unit square, with the same scale on both axes."""
     n_pictures: int
-    """Pictures of the data set, of which some may have been drawn."""
+    """Number of images of the data set; the map may show a sample of them."""

@@ -1,7 +1,7 @@
-"""The plain record of one run: what `classify` fills in and `run.json` stores.
+"""The record of one run: what `classify` fills in and `run.json` stores.
 
-Nothing here computes. A record holds only what JSON holds, so that a run can be rendered again
-years later from `run.json` and `predictions.csv` alone.
+Nothing is computed here. A record holds only what JSON can hold, so that a run can be rendered
+again years later from `run.json` and `predictions.csv` alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class RocCurve:
-    """One ROC curve: `label` against the rest, false positive rate (x), true positive rate (y)."""
+    """The ROC curve of the class `label` against the rest: false and true positive rates."""
 
     label: str
     fpr: list[float]
@@ -41,13 +41,13 @@ class RocCurve:
 
 @dataclass(frozen=True)
 class SearchPoint:
-    """Mean and standard deviation over the folds of one point of a parameter grid."""
+    """Mean and standard deviation over the folds for one point of a parameter grid."""
 
     params: dict[str, Any]
     mean: float
     std: float
     log_loss: float | None = None
-    """Over all folds, of the probabilities that the scores become."""
+    """Log loss of the held-out probabilities, over all folds."""
 
 
 @dataclass(frozen=True)
@@ -68,53 +68,53 @@ class Search:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What comes of answering only where the most probable class is probable enough."""
+    """The effect of predicting only if the most probable class is probable enough."""
 
     target: float
-    """Share of right answers that was wished for on the training images."""
+    """Precision that the threshold was chosen for, on the training images."""
     threshold: float
     precision: float | None
-    """Share of the answers on the test images that are right; None if there is no answer."""
+    """Share of correct predictions on the test images; None if there are no predictions."""
     recall: float
-    """Share of the test images that are answered, and right."""
+    """Share of the test images that are predicted, and correctly."""
     undecided: float
-    """Share of the test images that are not answered."""
+    """Share of the test images that are not predicted."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """How sure a classifier is, and how often it is right, over bins of its answers."""
+    """A reliability diagram: confidence and accuracy over bins of the predictions."""
 
     probabilities: list[float]
-    """Mean probability of the answers in each bin that has some."""
+    """Mean probability of the predicted class in each bin that is not empty."""
     accuracies: list[float]
-    """Share of them that are right."""
+    """Share of correct predictions in each of these bins."""
     counts: list[int]
     error: float
-    """Expected calibration error: the mean over the answers of how far the two are apart."""
+    """Expected calibration error: the mean difference of the two, over all predictions."""
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy on the test images against the number of training images of every class."""
+    """Accuracy on the test images for several numbers of training images per class."""
 
     classifier: str
     sizes: list[int]
     accuracies: list[list[float]]
-    """For every size one accuracy of each draw."""
+    """For every size, the accuracy of each draw of training images."""
     gain: float | None = None
-    """Accuracy that twice as many images as the most would bring, if it goes on as before."""
+    """Extrapolated gain in accuracy from twice as many images as the largest size."""
     gain_range: list[float] | None = None
-    """The least and the largest gain that single draws tell of; `gain` lies between them."""
+    """Smallest and largest gain over the single draws; `gain` lies between them."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A network trained with one of several learning rates, on a part of the training split."""
+    """A network trained with one of several learning rates, without the validation split."""
 
     learning_rate: float
     history: dict[str, list[float]]
-    """As in `Result`, with `val_loss` and `val_accuracy` on the other part."""
+    """As in `Result`, with `val_loss` and `val_accuracy` on the validation split."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Result:
     """One classifier on the test split."""
 
     classifier: str
-    """Its name; where several backbones are compared, ``NAME@BACKBONE``."""
+    """Its name, or ``NAME@BACKBONE`` if several backbones are compared."""
     title: str
     params: dict[str, Any]
     n_parameters: int | None
@@ -138,10 +138,10 @@ class Result:
     predict_seconds: float
     classes: list[ClassScore]
     confusion: list[list[int]]
-    """Rows are the true classes, columns the predicted ones, in the order of `Data.classes`."""
+    """Rows are true classes, columns predicted ones, in the order of `Data.classes`."""
     roc: list[RocCurve] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
-    """One value per epoch under `loss` and `accuracy`, for networks only."""
+    """One value per epoch for `loss` and `accuracy`, for networks only."""
     search: Search | None = None
     sweep: list[Sweep] = field(default_factory=list)
     """Every learning rate that was tried, for networks only."""
@@ -151,35 +151,35 @@ class Result:
     """SHA-256 of that file's bytes, 64 hexadecimal digits."""
     notes: list[str] = field(default_factory=list)
     repeats: list[float] = field(default_factory=list)
-    """Accuracies with one seed after the other, before any calibration; none if not repeated."""
+    """Accuracies with consecutive seeds, before any calibration; empty without repeats."""
     threshold: Threshold | None = None
     reliability: Reliability | None = None
     uncalibrated: Reliability | None = None
-    """Where the probabilities were calibrated: what they were before."""
+    """Before calibration, if the probabilities were calibrated."""
     sigmoids: list[list[float]] = field(default_factory=list)
-    """What calibrates the model's probabilities; see `classify.evaluation.calibration`."""
+    """Parameters of the calibration; see `classify.evaluation.calibration`."""
     backbone: str | None = None
-    """Whose embeddings it was trained on, where several are compared: one of `Run.bases`."""
+    """Base of its embeddings, one of `Run.bases`; None if there is only one."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two classifiers on the same test images: whether they differ by more than chance."""
+    """Two classifiers on the same test images, and whether they differ significantly."""
 
     first: str
     second: str
     only_first: int
-    """Images that only the first one gets right."""
+    """Number of images that only the first one predicts correctly."""
     only_second: int
     p_value: float
     """Of McNemar's exact test."""
     p_adjusted: float
-    """The same, adjusted for the number of pairs in the run (Holm)."""
+    """The p-value adjusted for the number of pairs in the run (Holm)."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The pictures of a run: which classes, how many in each split, where they lie."""
+    """The images of a run: their classes, their number in each split, and their folder."""
 
     name: str
     root: str
@@ -187,13 +187,13 @@ class Data:
     train_counts: list[int]
     test_counts: list[int]
     split: str
-    """How the test split came about, in words."""
+    """How the test split was made, in words."""
     fingerprint: str
 
 
 @dataclass(frozen=True)
 class ExtractionSummary:
-    """What the extraction before the training did."""
+    """How many embeddings were computed or read from the cache, and how long it took."""
 
     images: int
     cached: int
@@ -214,7 +214,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A file that was set aside, and why."""
+    """A file that was not used, and why."""
 
     path: str
     reason: str
@@ -222,7 +222,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class PredictionRow:
-    """What one classifier says of one picture of the test split: a row of `predictions.csv`."""
+    """The prediction of one classifier for one test image: a row of `predictions.csv`."""
 
     classifier: str
     path: str
@@ -250,7 +250,7 @@ class Run:
     seconds: float
     quarantine: list[Quarantined] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
-    """Every pair of the classifiers."""
+    """Of every pair of classifiers."""
     learning_curves: list[LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
@@ -267,7 +267,7 @@ class Run:
         return self.bases[0].extraction
 
     def recipe_of(self, result: Result) -> dict[str, Any]:
-        """Return the recipe of the embeddings that a result was trained on."""
+        """Return the recipe of the embeddings that a classifier was trained on."""
         recipes = {base.backbone: base.recipe for base in self.bases}
         return recipes.get(result.backbone or "", self.recipe)
 

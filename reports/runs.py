@@ -131,13 +131,13 @@ class RunResults:
     def __repr__(self) -> str:
         from reports.tables import format_results
         from reports.wording.headline import headline
-        from reports.wording.text import shown
+        from reports.wording.text import printable
 
         answer = headline(self.record, ranked(self.record.results))
         lines = [f"Run of {self.record.data.name} in {self.folder}"]
         if answer:
             lines += [answer.sentence]
-        return "\n".join([*map(shown, lines), "", format_results(self.record)])
+        return "\n".join([*map(printable, lines), "", format_results(self.record)])
 
     def _repr_html_(self) -> str:
         from reports.pages.summary import render_summary

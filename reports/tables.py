@@ -1,6 +1,6 @@
 """The tables of a run: CSV files for other programs, aligned text for a terminal.
 
-How text stands in the CSV files is told in `toolkit.csv_cells`.
+`toolkit.csv_cells` describes how text is escaped in the CSV files.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from reports.errors import RecordError
 from reports.frames import PREDICTION_COLUMNS, result_columns, result_row
 from reports.picture_records import PictureRecord
 from reports.record import PredictionRow
-from reports.wording.differences import of_the_best, sentence
-from reports.wording.findings import audited, findings
-from reports.wording.text import duration, figure, shown
+from reports.wording.differences import comparison_sentence, comparisons_with
+from reports.wording.findings import audit_sentence, findings
+from reports.wording.text import duration, figure, printable
 from toolkit.csv_cells import decode_text, encode_text
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_metrics(run: Run, path: Path) -> None:
 
 
 def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
-    """Write `predictions.csv`: one row per picture and classifier.
+    """Write `predictions.csv`: one row per classifier and test image.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
 
 
 def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
-    """Write `pictures.csv`: which picture was in which split, and the SHA-256 of its bytes.
+    """Write `pictures.csv`: the label, the split and the SHA-256 of every image.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
 def write_audit(audit: Audit, folder: Path) -> None:
     """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `outliers.csv` into a folder.
 
-    `suspects.csv` can be corrected and given to ``--labels``: its column `label` is the one to
-    change; where it is made empty, the image is left out.
+    A corrected `suspects.csv` can be used as the table of labels of the next run: change its column
+    `label`, or make it empty to leave the image out.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def format_results(run: Run) -> str:
         [
             result.classifier,
             figure(result.accuracy),
-            interval(result),
+            format_interval(result),
             figure(result.balanced_accuracy),
             figure(result.roc_auc),
             figure(result.log_loss),
@@ -172,38 +172,38 @@ def format_results(run: Run) -> str:
         ]
         for result in run.results
     ]
-    return align(header, rows)
+    return format_table(header, rows)
 
 
 def remarks(run: Run) -> list[str]:
-    """Return what must be said below the table: the best against the others, and the notes."""
+    """Return the lines below the table: the best against the others, findings and notes."""
     if not run.results:
         return []
     best = max(run.results, key=lambda result: (result.accuracy, -result.log_loss))
-    lines = [sentence(pair, best.n_test) for pair in of_the_best(run, best)]
+    lines = [comparison_sentence(pair, best.n_test) for pair in comparisons_with(run, best)]
     lines += [f"{name}: {text}" for name, text in findings(run)]
-    about: dict[str, list[str]] = {}
+    classifiers: dict[str, list[str]] = {}
     for result in run.results:
         for note in result.notes:
-            about.setdefault(note, []).append(result.classifier)
-    lines += [f"{', '.join(names)}: {note}" for note, names in about.items()]
+            classifiers.setdefault(note, []).append(result.classifier)
+    lines += [f"{', '.join(names)}: {note}" for note, names in classifiers.items()]
     if run.audit is not None:
-        lines.append(audited(run.audit))
-    return [shown(line) for line in lines]
+        lines.append(audit_sentence(run.audit))
+    return [printable(line) for line in lines]
 
 
-def interval(result: Result) -> str:
-    """Return the 95% interval of a result's accuracy in words."""
+def format_interval(result: Result) -> str:
+    """Return the 95% interval of the accuracy of a result."""
     return f"{figure(result.accuracy_low)} to {figure(result.accuracy_high)}"
 
 
-def align(header: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> str:
-    """Return a plain-text table of at most `TERMINAL_WIDTH` columns.
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> str:
+    """Return a plain-text table that is at most `TERMINAL_WIDTH` characters wide.
 
-    The first `n_text` columns are aligned to the left and the others to the right; the first is
-    shortened if need be.
+    The first `n_text` columns are aligned to the left and the others to the right. Cells of the
+    first column are truncated if necessary.
     """
-    table = [[shown(cell) for cell in row] for row in (header, *rows)]
+    table = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     widths[0] = max(min(widths[0], TERMINAL_WIDTH - sum(w + 2 for w in widths[1:])), 1)
     lines = [
@@ -211,14 +211,14 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1)
             cell.ljust(width) if i < n_text else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        for row in ([shortened(row[0], widths[0]), *row[1:]] for row in table)
+        for row in ([truncate(row[0], widths[0]), *row[1:]] for row in table)
     ]
     lines.insert(1, "-" * len(lines[0]))
     return "\n".join(lines)
 
 
-def shortened(text: str, width: int) -> str:
-    """Return `text` in `width` columns; the end is kept, where paths and names differ."""
+def truncate(text: str, width: int) -> str:
+    """Truncate `text` to `width` characters; the end is kept, where paths and names differ."""
     return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
 
 

@@ -1,4 +1,4 @@
-"""Dataclasses from JSON, every value checked against its type."""
+"""Build dataclasses from JSON, with every value checked against its type."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ T = TypeVar("T")
 
 
 def build(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
-    """Build a dataclass from a JSON object, and the dataclasses in it.
+    """Build a dataclass, and the dataclasses in it, from a JSON object.
 
     Parameters
     ----------
     cls : type
-        The dataclass. Fields that it does not have are passed over.
+        The dataclass. Keys that are none of its fields are ignored.
     raw : mapping
-        What `json.loads` returned.
+        As `json.loads` returns it.
     where : str
-        What messages call it.
+        Name of the object in messages.
 
     Raises
     ------
     RecordError
-        If a field is missing or has a value of another type.
+        If a field is missing, or its value has the wrong type.
     """
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
@@ -45,7 +45,7 @@ def build(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
 
 
 def _check_depth(value: Any, where: str, left: int = MAX_DEPTH) -> None:
-    """Raise if lists and objects lie in one another deeper than anything that renders them goes."""
+    """Refuse lists and objects that are nested deeper than the code that renders them can go."""
     if left == 0:
         raise RecordError(f"not a run record: {where} is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict | list):
@@ -54,7 +54,7 @@ def _check_depth(value: Any, where: str, left: int = MAX_DEPTH) -> None:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Check `value` against the type `hint`, building nested dataclasses on the way."""
+    """Check `value` against the type `hint`, and build nested dataclasses."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         _check_depth(value, where)
@@ -78,7 +78,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         and isinstance(value, hint)
         and isinstance(value, bool) == (hint is bool)
     ):
-        if isinstance(value, int) and value < 0:  # all are counts, but for the seed and the schema
+        if isinstance(value, int) and value < 0:  # all are counts, except the seed and the schema
             raise RecordError(f"not a run record: {where} is {value}, expected 0 or more")
         return value
     raise RecordError(f"not a run record: {where} is {type(value).__name__}, not {hint}")

@@ -12,7 +12,7 @@ from classify.errors import ClassifierError
 from classify.image_data import as_dataset, as_options
 from extract.prepare import prepare
 from reports.picture_records import Copy, Leak, Outlier, Suspect
-from reports.wording.text import shown
+from reports.wording.text import printable
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
 
@@ -99,11 +99,12 @@ class AuditResult:
 
     def __repr__(self) -> str:
         counts = ", ".join(count for count, _ in self._counts())
-        return f"<AuditResult of {shown(self._name)}: {counts} in {plural(self.n_images, 'image')}>"
+        images = plural(self.n_images, "image")
+        return f"<AuditResult of {printable(self._name)}: {counts} in {images}>"
 
     def _repr_html_(self) -> str:
         parts = [
-            f"<p><b>{html.escape(shown(self._name))}</b>: {plural(self.n_images, 'image')}</p>"
+            f"<p><b>{html.escape(printable(self._name))}</b>: {plural(self.n_images, 'image')}</p>"
         ]
         for count, frame in self._counts():
             parts.append(f"<p><b>{count}</b></p>")
@@ -196,4 +197,4 @@ def _frame(kind: type, rows: Sequence[Any]) -> pd.DataFrame:
 
 
 def _shown(value: object) -> object:
-    return shown(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from classify import registry
 from classify.errors import ClassifierError
-from reports.wording.text import listed
+from reports.wording.text import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ def require_memory(
         verb = "needs" if len(in_memory) == 1 else "need"
         raise ClassifierError(
             f"the embeddings of the {sum(features.counts('train')):,} training images do not fit "
-            f"in memory: {excess(features, train)}, and {listed(in_memory)} {verb} all of them at "
-            f"once; choose {' or '.join(registry.STREAMED)}, which read them from disk, or "
+            f"in memory: {excess(features, train)}, and {join_names(in_memory)} {verb} all of "
+            f"them at once; choose {' or '.join(registry.STREAMED)}, which read them from disk, or "
             f"{_advice(features)}",
             setting="memory_limit",
         )

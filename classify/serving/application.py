@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from extract.errors import ImageError
 from extract.images.loading import default_workers
 from reports.pages.served import render_api, render_try
-from reports.wording.text import shown
+from reports.wording.text import printable
 from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
 
@@ -99,7 +99,7 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
     """
     app = FastAPI(
         title="frozen-features",
-        description=shown(f"{model.result.title}, trained on {model.run.data.name}."),
+        description=printable(f"{model.result.title}, trained on {model.run.data.name}."),
         docs_url=None,
         redoc_url=None,
     )
@@ -188,17 +188,17 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
 
 def _response(prediction: LivePrediction) -> PredictionResponse:
     return PredictionResponse(
-        label=shown(prediction.label),
+        label=printable(prediction.label),
         probability=prediction.probability,
         undecided=prediction.undecided,
         probabilities=[
-            ClassProbability(shown(label), probability)
+            ClassProbability(printable(label), probability)
             for label, probability in prediction.probabilities.items()
         ],
         neighbours=[
             SimilarImage(
-                name=shown(neighbour.picture.path),
-                label=shown(neighbour.picture.label),
+                name=printable(neighbour.picture.path),
+                label=printable(neighbour.picture.label),
                 similarity=neighbour.similarity,
                 thumbnail=f"/api/training/{neighbour.picture.sha256}/thumbnail",
             )

@@ -1,8 +1,8 @@
 """Charts as inline SVG, drawn by matplotlib's object interface.
 
-Names never enter matplotlib: the page writes the legends in HTML, where they wrap and are escaped.
-Colours are stand-ins that become the page's CSS variables, so that one drawing serves light and
-dark, and fonts are the page's. The same record gives the same text, byte for byte.
+Names are not passed to matplotlib: the page writes the legends in HTML, where they wrap and are
+escaped. Colours are placeholders that become CSS variables of the page, so that one drawing works
+in light and dark mode; fonts are those of the page. The same record always gives the same text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.wording.text import shown
+from reports.wording.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ _SETTINGS: Any = {
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendEntry:
     """One line of a legend: its colour is `--series-COLOUR`, its dashes `DASHES[dash]`."""
 
     label: str
@@ -74,17 +74,17 @@ class Chart:
 
     caption: str
     svg: str
-    legend: list[Key]
+    legend: list[LegendEntry]
 
 
 def style(index: int) -> tuple[int, int]:
-    """Return colour and dash of the series `index`: pairs repeat after 32 series."""
+    """Return colour and dash of the series `index`; the pairs repeat after 32 series."""
     return index % N_COLOURS, (index + index // N_COLOURS) % len(DASHES)
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw with our settings, whatever the user's own matplotlib settings are."""
+def report_style() -> Iterator[None]:
+    """Draw with the settings of the report, whatever the user's matplotlib settings are."""
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -93,19 +93,19 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def blank(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    """Return an empty figure with one pair of axes."""
+def new_figure(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    """Return an empty figure and its axes."""
     from matplotlib.figure import Figure
 
     canvas = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72, layout="constrained")
     axes = canvas.add_subplot()
-    axes.set_xlabel(shown(xlabel))
-    axes.set_ylabel(shown(ylabel))
+    axes.set_xlabel(printable(xlabel))
+    axes.set_ylabel(printable(ylabel))
     return canvas, axes
 
 
-def ink(index: int) -> str:
-    """Return the stand-in for the page's colour `--series-INDEX`."""
+def series_colour(index: int) -> str:
+    """Return the placeholder of the page's colour `--series-INDEX`."""
     return f"#0400{index:02x}"
 
 
@@ -123,7 +123,7 @@ def plot(
     (line,) = axes.plot(
         xs,
         ys,
-        color=ink(colour),
+        color=series_colour(colour),
         linewidth=1 if faint else 2,
         alpha=0.4 if faint else 1,
         marker="o" if marker else None,
@@ -136,13 +136,13 @@ def plot(
 
 
 def svg(canvas: Figure, name: str, title: str, description: str) -> str:
-    """Return the drawing as an `<svg>` element to put into a page under the unique `name`."""
+    """Return the drawing as an `<svg>` element for a page, where `name` must be unique."""
     import xml.etree.ElementTree as ET
 
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     canvas.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    root = ET.fromstring(buffer.getvalue())  # noqa: S314 - what matplotlib has just written
+    root = ET.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just now
     for element in root.iter():
         _adapt(element, f"{name}-")
     for child in root.findall("metadata"):
@@ -154,13 +154,13 @@ def svg(canvas: Figure, name: str, title: str, description: str) -> str:
     }
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, {"id": f"{name}-{tag}"})
-        element.text = shown(text)
+        element.text = printable(text)
         root.insert(position, element)
     return ET.tostring(root, encoding="unicode")
 
 
 def _adapt(element: Element, prefix: str) -> None:
-    """Take namespaces off, put `prefix` before ids, and the page's colours and fonts in place."""
+    """Remove namespaces, prefix ids, and replace colours and fonts by those of the page."""
     element.tag = _local(element.tag)
     attributes = list(element.attrib.items())
     element.attrib.clear()
@@ -171,11 +171,11 @@ def _adapt(element: Element, prefix: str) -> None:
             value = value.replace("#", f"#{prefix}", 1)
         else:
             value = value.replace("url(#", f"url(#{prefix}")
-            # matplotlib writes the shorthand or the single properties, as its version has it.
+            # Depending on its version, matplotlib writes the shorthand or the single properties.
             value = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value)
             value = re.sub(r"font-family: [^;]*(; |$)", "", value)
-            for stand_in, variable in _VARIABLES.items():
-                value = value.replace(stand_in, variable)
+            for placeholder, variable in _VARIABLES.items():
+                value = value.replace(placeholder, variable)
         element.set(_local(name), value)
 
 

@@ -1,4 +1,4 @@
-"""Charts of how a run's classifiers were trained, chosen and may be trusted."""
+"""Charts of training, parameter searches, learning curves and reliability."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from reports.charts.svg import (
     MUTED,
     N_COLOURS,
     Chart,
-    Key,
-    blank,
-    house_style,
-    ink,
+    LegendEntry,
+    new_figure,
     plot,
+    report_style,
+    series_colour,
     style,
     svg,
 )
@@ -28,24 +28,26 @@ if TYPE_CHECKING:
     from reports.record import Result, Run, Search, SearchPoint
 
 SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate", "alpha": "alpha"}
-"""Parameters that a search may be drawn over, and what the axis calls them."""
+"""Parameters that a search can be drawn over, and their names on the axis."""
 
 
-@house_style()
+@report_style()
 def training(results: Sequence[Result]) -> list[Chart]:
     """Draw loss and accuracy over the epochs, each with one line per network.
 
-    Validation values, where a history has them, are dashed.
+    Validation values are dashed, if a history has them.
     """
     charts = []
     for metric in ("loss", "accuracy"):
-        lines: list[tuple[Key, list[float]]] = []
+        lines: list[tuple[LegendEntry, list[float]]] = []
         for i, result in enumerate(results):
             colour, _ = style(i)
             for name, dash, suffix in ((metric, 0, ""), (f"val_{metric}", 1, ", validation")):
                 values = result.history.get(name, [])
                 if values:
-                    key = Key(result.title + suffix, f"last {figure(values[-1])}", colour, dash)
+                    key = LegendEntry(
+                        result.title + suffix, f"last {figure(values[-1])}", colour, dash
+                    )
                     lines.append((key, values))
         if lines:
             caption = f"{metric.capitalize()} on the training split"
@@ -53,31 +55,34 @@ def training(results: Sequence[Result]) -> list[Chart]:
     return charts
 
 
-@house_style()
+@report_style()
 def sweeps(results: Sequence[Result]) -> list[Chart]:
-    """Draw the log loss over the epochs for every learning rate that was tried, for each network.
-
-    It is that of the part which was not trained on.
-    """
+    """Draw the validation loss over the epochs for every learning rate, one chart per network."""
     charts = []
     for i, result in enumerate(results):
         lines = [
-            (Key(f"learning rate {sweep.learning_rate:g}", f"last {figure(values[-1])}", *style(j)),
-             values)
+            (
+                LegendEntry(
+                    f"learning rate {sweep.learning_rate:g}",
+                    f"last {figure(values[-1])}",
+                    *style(j),
+                ),
+                values,
+            )
             for j, sweep in enumerate(result.sweep)
             if (values := sweep.history.get("val_loss", []))
-        ]  # fmt: skip
+        ]
         if lines:
-            caption = f"{result.title}: log loss on a validation part"
+            caption = f"{result.title}: log loss on the validation split"
             charts.append(_epochs_chart(f"sweep-{i}", caption, "Log loss", lines))
     return charts
 
 
-@house_style()
+@report_style()
 def search(result: Result, index: int) -> Chart | None:
-    """Draw a search: mean and standard deviation over the folds, a line per kernel.
+    """Draw a parameter search: mean and standard deviation over the folds, one line per kernel.
 
-    Returns None if the result has no search, or it was not over one of `SEARCHED`.
+    Returns None if the result has no search over one of the parameters in `SEARCHED`.
     """
     if result.search is None:
         return None
@@ -90,7 +95,9 @@ def search(result: Result, index: int) -> Chart | None:
     if not groups:
         return None
     chosen_c, chosen_rest = _split(result.search.chosen, searched)
-    canvas, axes = blank(f"{SEARCHED[searched]} (log scale)", result.search.scoring.capitalize())
+    canvas, axes = new_figure(
+        f"{SEARCHED[searched]} (log scale)", result.search.scoring.capitalize()
+    )
     axes.set_xscale("log")
     legend = []
     for i, (rest, points) in enumerate(sorted(groups.items())):
@@ -103,73 +110,75 @@ def search(result: Result, index: int) -> Chart | None:
             xs,
             [m - s for m, s in zip(means, stds, strict=True)],
             [min(m + s, 1.0) for m, s in zip(means, stds, strict=True)],
-            color=ink(colour),
+            color=series_colour(colour),
             alpha=0.14,
             linewidth=0,
         )
         plot(axes, xs, means, colour, dash, marker=True)
         for c, point in points:
             if (c, rest) == (chosen_c, chosen_rest):
-                axes.plot([c], [point.mean], "o", ms=12, mfc="none", mec=ink(colour), mew=1.6)
-        legend.append(Key(rest or result.title, f"best {figure(max(means))}", colour, dash))
+                axes.plot(
+                    [c], [point.mean], "o", ms=12, mfc="none", mec=series_colour(colour), mew=1.6
+                )
+        legend.append(LegendEntry(rest or result.title, f"best {figure(max(means))}", colour, dash))
     _ticks_at(axes, sorted({c for points in groups.values() for c, _ in points}))
     description = (
-        f"Mean {result.search.scoring} {_judged(result.search)} against {SEARCHED[searched]}: "
+        f"Mean {result.search.scoring} {_validated(result.search)} against {SEARCHED[searched]}: "
         + "; ".join(f"{key.label}: {key.value}" for key in legend)
-        + f". The circle is the point chosen, by {result.search.chosen_by}."
+        + f". The circle marks the point chosen by {result.search.chosen_by}."
     )
     caption = (
-        f"{result.title}: {result.search.scoring} {_judged(result.search)}; "
+        f"{result.title}: {result.search.scoring} {_validated(result.search)}; "
         f"chosen by {result.search.chosen_by}"
     )
     return Chart(caption, svg(canvas, f"search-{index}", caption, description), legend)
 
 
-@house_style()
+@report_style()
 def reliability(results: Sequence[Result]) -> Chart | None:
-    """Draw how often answers are right against how sure they are; the diagonal is as it should be.
+    """Draw accuracy against confidence; calibrated probabilities are on the diagonal.
 
-    Returns None if no result knows it.
+    Returns None if no result has a reliability diagram.
     """
     shown = [(i, r.title, r.reliability) for i, r in enumerate(results) if r.reliability]
     if not shown:
         return None
-    canvas, axes = blank("Mean probability of the answers", "Share of them that are right")
+    canvas, axes = new_figure("Mean predicted probability", "Share of correct predictions")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 3))
     legend = []
-    for i, title, found in shown:
+    for i, title, diagram in shown:
         colour, dash = style(i)
-        plot(axes, found.probabilities, found.accuracies, colour, dash, marker=True)
-        legend.append(Key(title, f"error {figure(found.error)}", colour, dash))
-    least = min((p for *_, found in shown for p in found.probabilities), default=0.5)
+        plot(axes, diagram.probabilities, diagram.accuracies, colour, dash, marker=True)
+        legend.append(LegendEntry(title, f"error {figure(diagram.error)}", colour, dash))
+    least = min((p for *_, diagram in shown for p in diagram.probabilities), default=0.5)
     axes.set_xlim(min(0.5, least - 0.02), 1)
     axes.set_ylim(0, 1.02)
-    caption = "How sure the answers are, and how often they are right"
+    caption = "Confidence and accuracy of the predictions"
     description = "; ".join(f"{key.label}: expected calibration {key.value}" for key in legend)
     return Chart(caption, svg(canvas, "reliability-all", caption, f"{description}."), legend)
 
 
-@house_style()
+@report_style()
 def learning(run: Run, results: Sequence[Result]) -> Chart | None:
-    """Draw accuracy against training images per class: the mean, and from least to best draw.
+    """Draw accuracy against training images per class: mean, minimum and maximum over the draws.
 
-    Returns None if there is no curve.
+    Returns None if the run has no learning curves.
     """
     ranks = {result.classifier: i for i, result in enumerate(results)}
     titles = {result.classifier: result.title for result in results}
     if not run.learning_curves:
         return None
-    canvas, axes = blank("Training images per class (log scale)", "Accuracy on the test split")
+    canvas, axes = new_figure("Training images per class (log scale)", "Accuracy on the test split")
     axes.set_xscale("log")
     legend = []
     for curve in run.learning_curves:
         colour, dash = style(ranks.get(curve.classifier, 0))
-        xs, means = [float(n) for n in curve.sizes], [fmean(found) for found in curve.accuracies]
-        lows, highs = ([edge(found) for found in curve.accuracies] for edge in (min, max))
-        axes.fill_between(xs, lows, highs, color=ink(colour), alpha=0.14, linewidth=0)
+        xs, means = [float(n) for n in curve.sizes], [fmean(draws) for draws in curve.accuracies]
+        lows, highs = ([edge(draws) for draws in curve.accuracies] for edge in (min, max))
+        axes.fill_between(xs, lows, highs, color=series_colour(colour), alpha=0.14, linewidth=0)
         plot(axes, xs, means, colour, dash, marker=True)
         title = titles.get(curve.classifier, curve.classifier)
-        legend.append(Key(title, f"{percent(means[-1])} with all", colour, dash))
+        legend.append(LegendEntry(title, f"{percent(means[-1])} with all", colour, dash))
     _ticks_at(axes, sorted({float(n) for curve in run.learning_curves for n in curve.sizes}))
     caption = "Accuracy with fewer training images"
     description = "; ".join(
@@ -181,11 +190,11 @@ def learning(run: Run, results: Sequence[Result]) -> Chart | None:
 
 
 def _epochs_chart(
-    name: str, caption: str, axis: str, lines: Sequence[tuple[Key, list[float]]]
+    name: str, caption: str, axis: str, lines: Sequence[tuple[LegendEntry, list[float]]]
 ) -> Chart:
     from matplotlib.ticker import MaxNLocator
 
-    canvas, axes = blank("Epoch", axis)
+    canvas, axes = new_figure("Epoch", axis)
     for key, values in lines:
         epochs = [float(epoch) for epoch in range(1, len(values) + 1)]
         plot(axes, epochs, values, key.colour, key.dash, marker=True)
@@ -201,7 +210,7 @@ def _epochs_chart(
     return Chart(caption, svg(canvas, name, caption, f"{description}."), legend)
 
 
-def _judged(search: Search) -> str:
+def _validated(search: Search) -> str:
     """Say how a search validated its points."""
     if search.method == "hold-out":
         return "on a held-out part of the training split"
@@ -211,24 +220,24 @@ def _judged(search: Search) -> str:
 
 
 def _split(params: dict[str, Any], searched: str) -> tuple[float | None, str]:
-    """Return a parameter and, in words, the others of one point of a grid.
+    """Return the searched parameter of a grid point and, in words, its other parameters.
 
-    A pipeline's names (`svc__C`) count by their last part.
+    Only the last part of the names in a pipeline (`svc__C`) counts.
     """
-    found, kernel, rest = None, None, []
+    value_searched, kernel, rest = None, None, []
     for name, value in sorted(params.items()):
         short = name.rpartition("__")[2]
         if short == searched and isinstance(value, int | float) and value > 0:
-            found = float(value)
+            value_searched = float(value)
         elif short == "kernel":
             kernel = str(value)
         else:
             rest.append(f"{short} {value}")
-    return found, ", ".join([f"{kernel} kernel", *rest] if kernel else rest)
+    return value_searched, ", ".join([f"{kernel} kernel", *rest] if kernel else rest)
 
 
 def _ticks_at(axes: Axes, values: Sequence[float]) -> None:
-    """Put a tick at each of the values that were tried, or at a few of very many."""
+    """Put a tick at each of the values, or at some of them if there are many."""
     values = values[:: math.ceil(len(values) / 9)]
     axes.set_xticks(values, [f"{value:g}" for value in values])
     axes.set_xticks([], minor=True)

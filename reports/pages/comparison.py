@@ -1,4 +1,4 @@
-"""Several runs side by side: what differs between them, and what each classifier made of it."""
+"""Several runs side by side: how they differ, and the results of each classifier in them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.pages.views import fact
+from reports.pages.views import format_value
 from reports.ranking import ranked
-from reports.tables import align, interval
+from reports.tables import format_interval, format_table
 from reports.wording.text import figure
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """One of the runs: the label it goes by, its folder, and the address of its report."""
+    """One of the runs: its label, its folder, and the address of its report."""
 
     label: str
     folder: str
@@ -38,8 +38,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Group:
-    """One classifier, with its result in each run that has one."""
+class ClassifierGroup:
+    """One classifier, with its result in each run that has it."""
 
     classifier: str
     title: str
@@ -47,7 +47,7 @@ class Group:
 
 
 def labels(folders: Sequence[Path]) -> list[str]:
-    """Return a label for each run: the name of its folder, with more of the path where needed.
+    """Return a label for each run: the name of its folder, or its path if names are ambiguous.
 
     >>> from pathlib import Path
     >>> labels([Path("runs/a"), Path("runs/b")])
@@ -70,73 +70,75 @@ def columns(runs: Sequence[tuple[Path, Run]], link: Callable[[Path], str | None]
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
-    """Return, part by part, every field of what made the figures in which runs differ."""
+    """Return every field that affects results and differs between the runs, by part."""
     parts: dict[str, list[dict[str, Any]]] = {
         "Recipe": [run.recipe for run in runs],
         "Settings": [_settings(run, runs) for run in runs],
-        "Pictures and seed": [{**asdict(run.data), "seed": run.seed} for run in runs],
+        "Images and seed": [{**asdict(run.data), "seed": run.seed} for run in runs],
         "Versions": [dict(run.versions) for run in runs],
     }
-    found: dict[str, list[Difference]] = {}
+    different: dict[str, list[Difference]] = {}
     for part, records in parts.items():
         for field in dict.fromkeys(name for record in records for name in record):
             keys = {json.dumps(r.get(field), sort_keys=True, default=str) for r in records}
             if len(keys) > 1:
-                texts = [_short(fact(r[field])) if field in r else "not there" for r in records]
-                found.setdefault(part, []).append(Difference(field.replace("_", " "), texts))
-    return found
+                texts = [
+                    _short(format_value(r[field])) if field in r else "missing" for r in records
+                ]
+                different.setdefault(part, []).append(Difference(field.replace("_", " "), texts))
+    return different
 
 
 def _settings(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the parameters of a run's classifiers, of those that all the runs have."""
-    everywhere = set.intersection(*({r.classifier for r in each.results} for each in runs))
+    """Return the parameters of those classifiers of a run that all runs have."""
+    common = set.intersection(*({r.classifier for r in each.results} for each in runs))
     return {
         f"{result.classifier}: {name}": value
         for result in run.results
-        if result.classifier in everywhere
+        if result.classifier in common
         for name, value in result.params.items()
     }
 
 
-def groups(runs: Sequence[tuple[Path, Run]]) -> list[Group]:
+def group_by_classifier(runs: Sequence[tuple[Path, Run]]) -> list[ClassifierGroup]:
     """Return the classifiers, the best of the first run first, then those of the others."""
-    found: dict[str, list[tuple[str, Result]]] = {}
+    results: dict[str, list[tuple[str, Result]]] = {}
     names = labels([folder for folder, _ in runs])
     for name, (_, run) in zip(names, runs, strict=True):
         for result in ranked(run.results):
-            found.setdefault(result.classifier, []).append((name, result))
-    return [Group(classifier, _title(classifier, own), own) for classifier, own in found.items()]
+            results.setdefault(result.classifier, []).append((name, result))
+    return [ClassifierGroup(name, _title(name, own), own) for name, own in results.items()]
 
 
 def remarks(runs: Sequence[Run]) -> list[str]:
-    """Return what a reader must know before holding the figures against each other."""
-    found = []
+    """Return what readers must know before they compare the results."""
+    notes = []
     if len({tuple(run.data.classes) for run in runs}) > 1:
-        found.append("The runs have different classes: their figures answer different questions.")
+        notes.append("The runs have different classes, so their results cannot be compared.")
     elif len({run.data.fingerprint for run in runs}) > 1:
-        found.append(
-            "The runs have different pictures, or split them otherwise: a part of any difference "
-            "comes from that."
+        notes.append(
+            "The runs have different images or a different split, which explains part of any "
+            "difference."
         )
-    return found
+    return notes
 
 
 def format_comparison(runs: Sequence[tuple[Path, Run]]) -> str:
-    """Return the accuracies of several runs as an aligned table, at most 100 columns wide."""
+    """Return the accuracies of several runs as an aligned table, at most 100 characters wide."""
     rows = [
-        [label, group.classifier, figure(result.accuracy), interval(result)]
-        for group in groups(runs)
+        [label, group.classifier, figure(result.accuracy), format_interval(result)]
+        for group in group_by_classifier(runs)
         for label, result in group.results
     ]
-    return align(["run", "classifier", "accuracy", "95% interval"], rows, n_text=2)
+    return format_table(["run", "classifier", "accuracy", "95% interval"], rows, n_text=2)
 
 
 def _short(text: str) -> str:
-    """Return a digest's first digits, as `python -m cache ls` shows them; other text as it is."""
+    """Return the first digits of a digest, as `python -m cache ls` does; else the text."""
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _title(classifier: str, results: Sequence[tuple[str, Result]]) -> str:
-    """Return the title that all the results share; titles that name settings may differ."""
+    """Return the title that all results share, or else the name of the classifier."""
     titles = {result.title for _, result in results}
     return titles.pop() if len(titles) == 1 else classifier

@@ -1,4 +1,4 @@
-"""The map of a run's embeddings as the page draws it: a dot for each picture, by class."""
+"""The map of a run's embeddings as the page draws it: a dot for each image, by class."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.charts.svg import N_COLOURS
-from reports.wording.text import count, shown
+from reports.wording.text import count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.pages.gallery import GalleryPicture
+    from reports.pages.gallery import GalleryImage
     from reports.record import PredictionRow, Result, Run
 
 WIDTH, MARGIN = 1000, 14
@@ -21,116 +21,115 @@ SHAPES = (
     "M0-8L7.5 6h-15z",  # triangle
     "M0-8.5L8.5 0 0 8.5-8.5 0z",  # diamond
 )
-"""SVG paths about the origin; with `N_COLOURS` colours, 32 classes have marks of their own."""
+"""SVG paths around the origin; with `N_COLOURS` colours they make 32 different markers."""
 
 
 @dataclass(frozen=True)
-class Mark:
+class Marker:
     """How a class is drawn: its colour is `--series-COLOUR`, its shape `SHAPES[shape]`."""
 
     label: str
     colour: int
     shape: int
-    n_pictures: int
+    n_images: int
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A picture's place on the drawing, and what is told of it.
-
-    `picture` is its place among the gallery's pictures, mistaken ones first; -1 where it is none.
-    """
+    """The position of an image on the drawing, and its tooltip."""
 
     x: int
     y: int
-    mark: Mark
+    marker: Marker
     wrong: bool
-    told: tuple[int, str, int, str]
-    """Picture, file name, class and split, as the page's script reads them."""
+    tooltip: tuple[int, str, int, str]
+    """Position in the gallery (-1 if it is not there), file name, class and split."""
 
 
 @dataclass(frozen=True)
 class MapView:
-    """The map, ready to be drawn; the dots of pictures that the best classifier mistakes last."""
+    """The map, ready to be drawn; the images that the best classifier misclassifies come last."""
 
     dots: list[Dot]
-    legend: list[Mark]
+    legend: list[Marker]
     top: float
-    """Of the places on the map, which lie within the unit square, the least y."""
+    """Smallest y of the points, which lie within the unit square."""
     height: int
     description: str
     width: int = WIDTH
     margin: int = MARGIN
 
     def to_json(self) -> list[tuple[int, str, int, str]]:
-        """Return what the page's script needs of every dot, in their order."""
-        return [dot.told for dot in self.dots]
+        """Return the tooltips of all dots, in their order."""
+        return [dot.tooltip for dot in self.dots]
 
 
 def embedding_map(
     run: Run,
     results: Sequence[Result] = (),
     predictions: Sequence[PredictionRow] = (),
-    pictures: Sequence[GalleryPicture] = (),
+    images: Sequence[GalleryImage] = (),
 ) -> MapView | None:
-    """Return the map of a run; None if it has none.
+    """Return the map of a run, or None if it has no map.
 
     Parameters
     ----------
     run : Run
     results : sequence of Result
-        The best first: its mistakes are marked.
+        Ranked; the mistakes of the first are marked.
     predictions : sequence of PredictionRow
-    pictures : sequence of GalleryPicture
-        Those of the page, in its order.
+    images : sequence of GalleryImage
+        In the order of the page.
     """
-    found = run.embedding_map
-    if found is None or not found.points:
+    stored = run.embedding_map
+    if stored is None or not stored.points:
         return None
     best = results[0].classifier if results else None
-    mistaken = {
+    misclassified = {
         row.path for row in predictions if row.classifier == best and row.true != row.predicted
     }
-    places = {picture.path: i for i, picture in enumerate(pictures)}
+    positions = {image.path: i for i, image in enumerate(images)}
     codes = {name: code for code, name in enumerate(run.data.classes)}
-    marks = {
-        name: Mark(
+    markers = {
+        name: Marker(
             name,
             code % N_COLOURS,
             (code + code // N_COLOURS) % len(SHAPES),
-            sum(point.label == name for point in found.points),
+            sum(point.label == name for point in stored.points),
         )
         for name, code in codes.items()
     }
-    top = min(point.y for point in found.points)
-    span = max(point.y for point in found.points) - top
+    top = min(point.y for point in stored.points)
+    span = max(point.y for point in stored.points) - top
     scale = WIDTH - 2 * MARGIN
     dots = [
         Dot(
             x=round(MARGIN + scale * point.x),
             y=round(MARGIN + scale * (point.y - top)),
-            mark=marks[point.label],
-            wrong=point.path in mistaken,
-            told=(
-                places.get(point.path, -1),
-                shown(point.path.replace("\\", "/").rpartition("/")[2]),
+            marker=markers[point.label],
+            wrong=point.path in misclassified,
+            tooltip=(
+                positions.get(point.path, -1),
+                printable(point.path.replace("\\", "/").rpartition("/")[2]),
                 codes[point.label],
                 point.split,
             ),
         )
-        for point in found.points
+        for point in stored.points
     ]
     dots.sort(key=lambda dot: dot.wrong)
     return MapView(
         dots,
-        list(marks.values()),
+        list(markers.values()),
         top,
         round(2 * MARGIN + scale * span),
-        _described(found.method, len(dots), found.n_pictures, sum(dot.wrong for dot in dots)),
+        _described(stored.method, len(dots), stored.n_pictures, sum(dot.wrong for dot in dots)),
     )
 
 
-def _described(method: str, n_dots: int, n_pictures: int, n_wrong: int) -> str:
-    of_all = "" if n_dots == n_pictures else f" of {count(n_pictures)}"
-    wrong = f"; {count(n_wrong)} that the best classifier mistakes are ringed" if n_wrong else ""
-    return f"{count(n_dots)}{of_all} pictures by {method}{wrong}"
+def _described(method: str, n_dots: int, n_images: int, n_wrong: int) -> str:
+    of_all = "" if n_dots == n_images else f" of {count(n_images)}"
+    wrong = (
+        f"; {count(n_wrong)} misclassified by the best classifier (with a ring)" if n_wrong else ""
+    )
+    return f"{count(n_dots)}{of_all} images, {method}{wrong}"

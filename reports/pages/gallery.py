@@ -1,4 +1,4 @@
-"""The pictures of a test split as the page shows them: small, each once, with every answer."""
+"""The test images of a run as the report shows them: small, once each, with all predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.pages.thumbnails import NO_IMAGES
-from reports.wording.text import percent, shown
+from reports.wording.text import percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from reports.record import PredictionRow, Result, Run
 
 _AT_ONCE = 8
-PICTURES_SHOWN = 1_000
-"""At most so many, mistaken ones first, so that the page stays small."""
+IMAGES_SHOWN = 1_000
+"""Number of images on the page, misclassified ones first, so that the page stays small."""
 LARGE, LARGE_SIZE, SMALL_SIZE = 400, 128, 96
-"""So many are of the larger size; both in pixels."""
+"""How many thumbnails have the larger size, and both sizes in pixels."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What one classifier, of a place among the results and a name, says of a picture."""
+class ImagePrediction:
+    """The prediction of one classifier, given by its rank among the results and its name."""
 
     classifier: int
     name: str
@@ -35,63 +35,63 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class GalleryPicture:
-    """A test picture with what every classifier says of it; `image` is its thumbnail in Base64."""
+class GalleryImage:
+    """A test image with its predictions; `image` is its thumbnail in Base64."""
 
     path: str
     true: str
-    verdicts: list[Verdict]
+    predictions: list[ImagePrediction]
     image: str | None
 
     @property
     def name(self) -> str:
-        """The file's own name."""
+        """The name of the file."""
         return self.path.replace("\\", "/").rpartition("/")[2]
 
     @property
-    def mistakes(self) -> list[Verdict]:
-        """The verdicts that are wrong, the most confident first."""
-        return sorted((v for v in self.verdicts if v.wrong), key=lambda v: -v.probability)
+    def mistakes(self) -> list[ImagePrediction]:
+        """The wrong predictions, the most confident first."""
+        return sorted((p for p in self.predictions if p.wrong), key=lambda p: -p.probability)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The first `PICTURES_SHOWN` pictures that have predictions, mistaken ones before the others.
+    """The first `IMAGES_SHOWN` images with predictions, misclassified ones before the others.
 
-    Of the others, those on the run's map come first. The numbers are of all pictures, shown or not.
+    The others begin with those on the run's map. The numbers count all images, shown or not.
     """
 
-    mistaken: list[GalleryPicture]
-    others: list[GalleryPicture]
-    n_pictures: int
-    n_mistaken: int
+    misclassified: list[GalleryImage]
+    others: list[GalleryImage]
+    n_images: int
+    n_misclassified: int
     n_by_all: int
-    """Pictures that every classifier is wrong about."""
+    """Number of images that every classifier misclassifies."""
 
     @property
-    def pictures(self) -> list[GalleryPicture]:
-        """All that are shown, mistaken ones first."""
-        return [*self.mistaken, *self.others]
+    def images(self) -> list[GalleryImage]:
+        """All images that are shown, misclassified ones first."""
+        return [*self.misclassified, *self.others]
 
     def to_json(self, classes: Sequence[str], classifiers: Sequence[str]) -> dict[str, Any]:
-        """Return what the page's script needs; classes and classifiers by their positions."""
+        """Return what the page's script needs; classes and classifiers are given by position."""
         codes = {name: code for code, name in enumerate(classes)}
 
-        def told(picture: GalleryPicture) -> dict[str, Any]:
+        def described(image: GalleryImage) -> dict[str, Any]:
             return {
-                "name": shown(picture.name),
-                "true": codes.get(picture.true, -1),
-                "verdicts": [
-                    [v.classifier, codes.get(v.predicted, -1), percent(v.probability)]
-                    for v in picture.verdicts
+                "name": printable(image.name),
+                "true": codes.get(image.true, -1),
+                "predictions": [
+                    [p.classifier, codes.get(p.predicted, -1), percent(p.probability)]
+                    for p in image.predictions
                 ],
             }
 
         return {
-            "classes": [shown(name) for name in classes],
-            "classifiers": [shown(name) for name in classifiers],
-            "mistaken": [told(picture) for picture in self.mistaken],
-            "others": [{**told(picture), "image": picture.image} for picture in self.others],
+            "classes": [printable(name) for name in classes],
+            "classifiers": [printable(name) for name in classifiers],
+            "misclassified": [described(image) for image in self.misclassified],
+            "others": [{**described(image), "image": image.image} for image in self.others],
         }
 
 
@@ -101,7 +101,7 @@ def gallery(
     predictions: Sequence[PredictionRow],
     images: EmbeddedImages = NO_IMAGES,
 ) -> Gallery:
-    """Return the pictures of a run, mistaken ones sorted by the confidence of the worst mistake.
+    """Return the test images of a run, sorted by the confidence of the worst mistake.
 
     Parameters
     ----------
@@ -109,43 +109,44 @@ def gallery(
     results : sequence of Result
         In the order in which the page shows them.
     predictions : sequence of PredictionRow
-        Those of other classifiers are left out.
+        Predictions of classifiers that are not among `results` are ignored.
     images : EmbeddedImages, optional
-        Of the run. By default no image is shown.
+        Images of the run. By default none are shown.
     """
-    places = {result.classifier: i for i, result in enumerate(results)}
-    verdicts: dict[str, list[Verdict]] = {}
+    ranks = {result.classifier: i for i, result in enumerate(results)}
+    by_path: dict[str, list[ImagePrediction]] = {}
     truths: dict[str, str] = {}
     for row in predictions:
-        if row.classifier in places:
-            place = places[row.classifier]
-            wrong = row.true != row.predicted
-            verdict = Verdict(place, row.classifier, row.predicted, row.probability, wrong)
-            verdicts.setdefault(row.path, []).append(verdict)
+        if row.classifier in ranks:
+            rank, wrong = ranks[row.classifier], row.true != row.predicted
+            prediction = ImagePrediction(
+                rank, row.classifier, row.predicted, row.probability, wrong
+            )
+            by_path.setdefault(row.path, []).append(prediction)
             truths[row.path] = row.true
     worst = {
-        path: max(v.probability for v in found if v.wrong)
-        for path, found in verdicts.items()
-        if any(v.wrong for v in found)
+        path: max(p.probability for p in own if p.wrong)
+        for path, own in by_path.items()
+        if any(p.wrong for p in own)
     }
-    mistaken = sorted(worst, key=lambda path: (-worst[path], path))
+    misclassified = sorted(worst, key=lambda path: (-worst[path], path))
     on_map = {point.path for point in run.embedding_map.points} if run.embedding_map else set()
-    others = sorted(verdicts.keys() - worst.keys(), key=lambda path: (path not in on_map, path))
+    others = sorted(by_path.keys() - worst.keys(), key=lambda path: (path not in on_map, path))
 
-    def picture(path: str, size: int) -> GalleryPicture:
-        found = sorted(verdicts[path], key=lambda v: v.classifier)
-        return GalleryPicture(path, truths[path], found, images(path, size))
+    def image(path: str, size: int) -> GalleryImage:
+        own = sorted(by_path[path], key=lambda p: p.classifier)
+        return GalleryImage(path, truths[path], own, images(path, size))
 
     sizes = itertools.chain(itertools.repeat(LARGE_SIZE, LARGE), itertools.repeat(SMALL_SIZE))
-    left = max(0, PICTURES_SHOWN - len(mistaken))
-    # Several at once, for those that are fetched.
+    n_others = max(0, IMAGES_SHOWN - len(misclassified))
+    # Several at once, because images may be fetched from a server.
     with ThreadPoolExecutor(_AT_ONCE, "thumbnail") as pool:
-        shown = list(pool.map(picture, mistaken[:PICTURES_SHOWN], sizes))
-        right = list(pool.map(picture, others[:left], itertools.repeat(SMALL_SIZE)))
+        first = list(pool.map(image, misclassified[:IMAGES_SHOWN], sizes))
+        rest = list(pool.map(image, others[:n_others], itertools.repeat(SMALL_SIZE)))
     return Gallery(
-        shown,
-        right,
-        n_pictures=len(verdicts),
-        n_mistaken=len(mistaken),
-        n_by_all=sum(all(v.wrong for v in verdicts[path]) for path in mistaken),
+        first,
+        rest,
+        n_images=len(by_path),
+        n_misclassified=len(misclassified),
+        n_by_all=sum(all(p.wrong for p in by_path[path]) for path in misclassified),
     )

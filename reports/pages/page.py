@@ -1,8 +1,8 @@
-"""A run, or several, as one HTML file that needs no network.
+"""One run, or several, as one HTML file that needs no network.
 
-The template escapes every value on its own (Jinja's autoescape), after `shown` has made invisible
-characters visible; only drawings and the script, which are this package's own, go in as they are.
-The page's policy lets no other script run: it names the hash of this one.
+The template escapes every value (Jinja's autoescape), after `printable` has escaped invisible
+characters. Only this package's own drawings and script are inserted unescaped. The content security
+policy of the page names the hash of this script, so that no other script can run.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from urllib.parse import quote
 from reports.charts import curves, training
 from reports.errors import RecordError
 from reports.pages import comparison, views
+from reports.pages.audit import audit_view
 from reports.pages.embedding_map import SHAPES, embedding_map
 from reports.pages.gallery import gallery
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
-from reports.pages.wrong_data import wrong_data
 from reports.ranking import ranked
 from reports.wording import differences, text
 from reports.wording.headline import headline
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from reports.listing import Entry
-    from reports.pages.changed_pictures import Sides
+    from reports.listing import RunEntry
+    from reports.pages.changed_images import ClassifierChange
     from reports.pages.thumbnails import OpenThumbnails
     from reports.record import PredictionRow, Run
 
@@ -53,14 +53,14 @@ def render(
     Parameters
     ----------
     run : Run
-        The pictures of the gallery are read from `run.data.root`; one that is no longer there has
-        an empty frame.
+        The images of the gallery are read from `run.data.root`; one that no longer exists has an
+        empty frame.
     predictions : sequence of PredictionRow
         For the gallery of mistakes; may be empty.
     folder : pathlib.Path or None
-        The run's folder, in which the page will lie: it links the files found there.
+        The run's folder, where the page will be: it links the files that exist there.
     fetch : bool
-        Whether pictures at an address are shown too; see `reports.pages.thumbnails`.
+        Whether images at an address are fetched; see `reports.pages.thumbnails`.
     thumbnails : callable, optional
         Opens a maker of thumbnails; by default the installed one.
     """
@@ -70,28 +70,28 @@ def render(
     classes = run.data.classes
     with thumbnails() as thumbnail:
         images = EmbeddedImages(run.data.root, thumbnail, fetch)
-        pictures = gallery(run, results, predictions, images)
-        audited = wrong_data(run, images)
-    return fill(
+        shown = gallery(run, results, predictions, images)
+        audit = audit_view(run, images)
+    return render_template(
         "report.html.j2",
         run=run,
         results=results,
         axis=views.axis(results),
         headline=headline(run, results),
-        confusions=[views.confusion(result, classes) for result in results],
+        confusions=[views.confusion_matrix(result, classes) for result in results],
         roc=curves.roc(results, len(classes)),
         precision_recall=curves.precision_recall(results, len(classes)),
         training=[*training.training(results), *training.sweeps(results)],
         searches=views.searches(results),
-        pairs=differences.sentences(run),
+        pairs=differences.comparison_sentences(run),
         findings=views.findings_by_title(run, results),
         learning=training.learning(run, results),
         reliability=training.reliability(results),
-        wrong_data=audited,
+        audit=audit,
         recipes=views.recipes(run),
         extractions=views.extractions(run),
-        gallery=pictures,
-        map=embedding_map(run, results, predictions, pictures.pictures),
+        gallery=shown,
+        map=embedding_map(run, results, predictions, shown.images),
         shapes=SHAPES,
         quarantine_shown=views.QUARANTINE_SHOWN,
         files=views.files(run, folder),
@@ -107,7 +107,7 @@ def write(
     fetch: bool = False,
     thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> None:
-    """Write the report of a run to `path`, linking the files of the run that lie beside it.
+    """Write the report of a run to `path`, with links to the files of the run beside it.
 
     See `render` for the parameters.
 
@@ -121,7 +121,7 @@ def write(
 
 def render_comparison(
     runs: Sequence[tuple[Path, Run]],
-    sides: Sequence[Sides] = (),
+    changes: Sequence[ClassifierChange] = (),
     base: Path | None = None,
 ) -> str:
     """Return a page with several runs side by side.
@@ -129,36 +129,35 @@ def render_comparison(
     Parameters
     ----------
     runs : sequence of (pathlib.Path, Run)
-        Folder and record of each run, in the order to show them. Any runs can be compared; where
-        data or classes differ, the page says so.
-    sides : sequence of Sides
-        The pictures that changed sides, see `reports.pages.changed_pictures`.
+        Folder and record of each run, in the order to show them. Any runs can be compared; the
+        page says if their data or classes differ.
+    changes : sequence of ClassifierChange, optional
+        Images whose predictions changed; see `reports.pages.changed_images`.
     base : pathlib.Path, optional
-        The folder in which the page will lie: it links the reports from there. Without it, it has
-        no links.
+        The folder where the page will be. Without it, the page does not link the reports.
     """
-    return fill(
+    return render_template(
         "comparison.html.j2",
         runs=comparison.columns(runs, lambda folder: _link(folder / REPORT_NAME, base)),
         differences=comparison.differences([run for _, run in runs]),
-        groups=comparison.groups(runs),
+        groups=comparison.group_by_classifier(runs),
         axis=views.axis(result for _, run in runs for result in run.results),
         remarks=comparison.remarks([run for _, run in runs]),
-        sides=sides,
+        changes=changes,
     )
 
 
-def render_index(entries: Sequence[Entry], base: Path) -> str:
-    """Return a page with a line for every run of a folder, which links their reports.
+def render_index(entries: Sequence[RunEntry], base: Path) -> str:
+    """Return a page with one line for every run of a folder, and links to their reports.
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of RunEntry
         See `reports.listing`.
     base : pathlib.Path
-        The folder in which the page will lie.
+        The folder where the page will be.
     """
-    return fill(
+    return render_template(
         "index.html.j2",
         entries=entries,
         links=[_link(entry.folder / REPORT_NAME, base) for entry in entries],
@@ -178,18 +177,18 @@ def save(page: str, path: Path) -> None:
         path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise RecordError(
-            f"cannot write {path}: {error.strerror or error}; give a place that can be written to"
+            f"cannot write {path}: {error.strerror or error}; choose a file that you can write to"
         ) from error
 
 
-def fill(template: str, **context: Any) -> str:
-    """Return one of the package's templates, filled in; every value is escaped."""
+def render_template(template: str, **context: Any) -> str:
+    """Render one of the package's templates; every value is escaped."""
     return _environment().get_template(template).render(**context)
 
 
 def script(name: str) -> dict[str, str]:
-    """Return a script of the package for a template, and what lets it and no other run."""
-    text = "\n".join((TEMPLATES / one).read_text(encoding="utf-8") for one in ("common.js", name))
+    """Return a script of the package for a template, and the policy that allows only it."""
+    text = "\n".join((TEMPLATES / file).read_text(encoding="utf-8") for file in ("common.js", name))
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
     return {"script": text, "script_policy": f"script-src 'sha256-{digest}'"}
 
@@ -203,7 +202,7 @@ def _environment() -> Environment:
         loader=PackageLoader("reports"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_visible,
+        finalize=_escape_invisible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -212,22 +211,26 @@ def _environment() -> Environment:
         "count": text.count,
         "figure": text.figure,
         "duration": text.duration,
-        "moment": text.moment,
-        "listed": text.listed,
-        "facts": views.facts,
-        "ours": lambda made: Markup(made),  # noqa: S704 - drawings of reports.charts.svg, and the script
+        "timestamp": text.timestamp,
+        "join_names": text.join_names,
+        "fields": views.format_fields,
+        "trusted": lambda text: Markup(text),  # noqa: S704 - drawings of reports.charts.svg, the script
         "command": _command,
     }
     return environment
 
 
-def _visible(value: Any) -> Any:
-    """Make invisible characters visible in what a template prints; markup stays as it is."""
-    return text.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+def _escape_invisible(value: Any) -> Any:
+    """Escape invisible characters in what a template prints, except in markup."""
+    return (
+        text.printable(value)
+        if isinstance(value, str) and not hasattr(value, "__html__")
+        else value
+    )
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """Return a command as a shell reads it; a call of Python, which is one argument, as it is."""
+    """Return a command, quoted for a shell; a single argument is a Python call, kept as it is."""
     import shlex
 
     return shlex.join(arguments) if len(arguments) > 1 else "".join(arguments)

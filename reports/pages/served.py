@@ -1,11 +1,11 @@
-"""The pages of the server that a model is tried on: one for people, one for programmers."""
+"""The pages of the server for trying a model: one for people, one for programmers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from reports.pages.embedding_map import SHAPES, embedding_map
-from reports.pages.page import fill, script
+from reports.pages.page import render_template, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,19 +16,19 @@ MIB = 2**20
 
 
 def render_try(run: Run, result: Result, max_bytes: int, *, has_places: bool) -> str:
-    """Return the page that photographs are dropped on.
+    """Return the page that classifies photographs.
 
     Parameters
     ----------
     run : Run
     result : Result
-        The classifier of the run that answers.
+        The classifier of the run that predicts.
     max_bytes : int
-        Size up to which the server takes a photograph.
+        Size in bytes up to which the server accepts a photograph.
     has_places : bool
-        Whether answers have a place on the run's map; the page has no map otherwise.
+        Whether images get a position on the run's map; the page has no map otherwise.
     """
-    return fill(
+    return render_template(
         "serve.html.j2",
         run=run,
         result=result,
@@ -40,30 +40,32 @@ def render_try(run: Run, result: Result, max_bytes: int, *, has_places: bool) ->
 
 
 def render_api(schema: Mapping[str, Any], address: str) -> str:
-    """Return the page that tells programmers what an OpenAPI schema says.
+    """Return an OpenAPI schema as a page for programmers.
 
     Parameters
     ----------
     schema : mapping
         OpenAPI 3.1.
     address : str
-        Of the server, without a slash at its end.
+        Address of the server, without a trailing slash.
     """
     schemas = schema["components"]["schemas"]
-    told = {name: about for name, about in schemas.items() if "Validation" not in name}
-    return fill("api.html.j2", schema=schema, told=told, address=address, kind=_kind)
+    models = {name: model for name, model in schemas.items() if "Validation" not in name}
+    return render_template(
+        "api.html.j2", schema=schema, models=models, address=address, type_name=_type_name
+    )
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
-    """Return the type that a part of a schema describes, in words.
+def _type_name(schema: Mapping[str, Any]) -> str:
+    """Return the type of a part of a schema, in words.
 
-    >>> _kind({"type": "array", "items": {"$ref": "#/components/schemas/Place"}})
+    >>> _type_name({"type": "array", "items": {"$ref": "#/components/schemas/Place"}})
     'list of Place'
     """
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
-        return " or ".join(map(_kind, schema["anyOf"]))
+        return " or ".join(map(_type_name, schema["anyOf"]))
     if schema.get("type") == "array":
-        return f"list of {_kind(schema['items'])}"
+        return f"list of {_type_name(schema['items'])}"
     return str(schema.get("type", "anything"))

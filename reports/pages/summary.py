@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.pages.page import fill
+from reports.pages.page import render_template
 from reports.ranking import ranked
 from reports.wording.headline import headline
 
@@ -26,7 +26,7 @@ def render_summary(run: Run, folder: Path) -> str:
         The run's folder, which the fragment names.
     """
     results = ranked(run.results)
-    return fill(
+    return render_template(
         "summary.html.j2",
         run=run,
         folder=str(folder),

@@ -1,4 +1,4 @@
-"""What the report page shows of a run, made ready: every figure of the template comes from here."""
+"""Parts of the report in the form that its template needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 QUARANTINE_SHOWN = 200
 AXIS_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
-"""From tick to tick, of three."""
+"""Candidates for the distance between two of the three ticks."""
 
 FEW_CLASSES, MANY_CLASSES = 8, 20
 
@@ -52,7 +52,7 @@ class Axis:
         return [self.low, (self.low + self.high) / 2, self.high]
 
     def place(self, value: float) -> str:
-        """Return where `value` lies on the axis, as a CSS percentage."""
+        """Return the position of `value` on the axis, as a CSS percentage."""
         share = (value - self.low) / (self.high - self.low) if math.isfinite(value) else 0.0
         return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
 
@@ -64,23 +64,23 @@ class Cell:
     count: int
     share: float
     tint: str
-    right: bool
+    correct: bool
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ConfusionMatrix:
     """A confusion matrix, row by row, and the scores of each class."""
 
     result: Result
     size: str
     rows: list[tuple[str, list[Cell]]]
     mixed_up: list[tuple[str, str, int]]
-    """The most frequent mistakes: true class, predicted class, how often."""
+    """The most frequent mistakes: true class, predicted class, number."""
     scores: list[ClassScore]
 
 
 def axis(results: Iterable[Result]) -> Axis:
-    """Return the shortest axis with round ticks on which every interval of the results fits."""
+    """Return the shortest axis with round ticks that has room for the intervals of all results."""
     results = list(results)
     lows = [r.accuracy_low for r in results if math.isfinite(r.accuracy_low)]
     highs = [r.accuracy_high for r in results if math.isfinite(r.accuracy_high)]
@@ -92,8 +92,8 @@ def axis(results: Iterable[Result]) -> Axis:
     return Axis(0.0, 1.0)
 
 
-def confusion(result: Result, classes: Sequence[str]) -> Confusion:
-    """Return a confusion matrix with each row's shares of its true class."""
+def confusion_matrix(result: Result, classes: Sequence[str]) -> ConfusionMatrix:
+    """Return a confusion matrix with the share of each cell in its row."""
     rows = []
     for i, counts in enumerate(result.confusion):
         total = sum(counts) or 1
@@ -109,11 +109,11 @@ def confusion(result: Result, classes: Sequence[str]) -> Confusion:
     few, many = len(classes) <= FEW_CLASSES, len(classes) > MANY_CLASSES
     size = "few" if few else "many" if many else "some"
     mixed_up = pairs[:3] if len(classes) > 2 else []
-    return Confusion(result, size, rows, mixed_up, result.classes)
+    return ConfusionMatrix(result, size, rows, mixed_up, result.classes)
 
 
 def findings_by_title(run: Run, results: Sequence[Result]) -> list[tuple[str, list[str]]]:
-    """Return what was found out about each classifier besides its accuracy, by its title."""
+    """Return the findings about each classifier, by its title."""
     found = findings(run)
     by_title = [
         (result.title, [text for name, text in found if name == result.classifier])
@@ -130,7 +130,7 @@ def recipes(run: Run) -> list[tuple[str, dict[str, Any]]]:
 
 
 def extractions(run: Run) -> list[tuple[str, ExtractionSummary]]:
-    """Return what was extracted, in words, and how, for every frozen base of a run."""
+    """Return a description of the embeddings and their extraction, for every base of a run."""
     if len(run.bases) == 1:
         return [("The embeddings", run.extraction)]
     return [(f"The embeddings by {base.backbone}", base.extraction) for base in run.bases]
@@ -142,15 +142,16 @@ def searches(results: Sequence[Result]) -> list[Chart]:
     return [chart for chart in charts if chart is not None]
 
 
-def facts(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a record's free fields as names and texts."""
+def format_fields(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields of a record that may have any name, as names and texts."""
     return [
-        (name.replace("_", " ").replace(" gib", ", GiB"), fact(v)) for name, v in values.items()
+        (name.replace("_", " ").replace(" gib", ", GiB"), format_value(v))
+        for name, v in values.items()
     ]
 
 
-def fact(value: Any) -> str:
-    """Return one free field as text: as it stands, as a number that can be read, or as JSON."""
+def format_value(value: Any) -> str:
+    """Return a value as text: a string as it is, a readable number, or JSON."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -165,7 +166,7 @@ def fact(value: Any) -> str:
 
 
 def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
-    """Return name and relative address of the run's files that lie in `folder`."""
+    """Return name and relative address of the files of the run that exist in `folder`."""
     if folder is None:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
@@ -175,6 +176,6 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]
 
 
-def _cell(number: int, share: float, right: bool) -> Cell:
-    # The square root lets a handful of mistakes among hundreds be seen at all.
-    return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", right)
+def _cell(number: int, share: float, correct: bool) -> Cell:
+    # The square root makes a handful of mistakes among hundreds visible.
+    return Cell(number, share, f"{55 * math.sqrt(share):.0f}%", correct)

@@ -1,4 +1,4 @@
-/* What a report can do besides being read. Without this script it says the same. */
+/* Interactive parts of a report. Without this script it holds the same information. */
 
 /* Tables: a click on a heading sorts by that column. */
 
@@ -21,7 +21,7 @@ function sort(table, column, direction) {
     const cell = row.cells[column];
     if (cell.tagName === "TH" || cell.dataset.text !== undefined) return cell.dataset.text ?? cell.textContent.trim();
     const number = Number.parseFloat(cell.dataset.value ?? cell.textContent.replaceAll(",", ""));
-    return Number.isNaN(number) ? -Infinity : number; // what is not known is less than all that is
+    return Number.isNaN(number) ? -Infinity : number; // unknown values come first
   };
   const order = (a, b) =>
     typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a === b ? 0 : a - b;
@@ -29,42 +29,42 @@ function sort(table, column, direction) {
   body.append(...[...body.rows].sort((a, b) => direction * order(value(a), value(b))));
 }
 
-/* Confusion matrices: a cell opens the pictures that it counts. */
+/* Confusion matrices: a cell opens the images that it counts. */
 
-/* The page's list of mistakes holds the thumbnails of its pictures; it is read before it is sorted. */
-function withSources({ mistaken, others }) {
+/* Thumbnails of misclassified images are in the page's list, which is read before it is sorted. */
+function withSources({ misclassified, others }) {
   const items = all(".mistakes > li");
   return [
-    ...mistaken.map((picture, i) => ({ ...picture, source: items[i].querySelector("img")?.src })),
-    ...others.map((picture) => ({ ...picture, source: picture.image && `data:image/jpeg;base64,${picture.image}` })),
+    ...misclassified.map((image, i) => ({ ...image, source: items[i].querySelector("img")?.src })),
+    ...others.map((image) => ({ ...image, source: image.image && `data:image/jpeg;base64,${image.image}` })),
   ];
 }
 
-function shown(picture, verdict, classes) {
-  const image = picture.source
-    ? element("img", { src: picture.source, alt: `Picture of class ${classes[picture.true]}` })
-    : element("div", { className: "missing" }, "picture not shown");
-  const said = element("span", { className: "said" });
-  said.append(element("b", {}, classes[verdict[1]] ?? ""), element("span", { className: "number" }, verdict[2]));
-  const file = element("span", { className: "file", title: picture.name }, picture.name);
-  return element("li", {}, element("figure", {}, image, element("figcaption", {}, said, file)));
+function item(image, prediction, classes) {
+  const thumbnail = image.source
+    ? element("img", { src: image.source, alt: `Image of class ${classes[image.true]}` })
+    : element("div", { className: "missing" }, "image not shown");
+  const predicted = element("span", { className: "said" });
+  predicted.append(element("b", {}, classes[prediction[1]] ?? ""), element("span", { className: "number" }, prediction[2]));
+  const file = element("span", { className: "file", title: image.name }, image.name);
+  return element("li", {}, element("figure", {}, thumbnail, element("figcaption", {}, predicted, file)));
 }
 
-function confusion(table, pictures, classes, dialog) {
+function confusion(table, images, classes, dialog) {
   const classifier = Number(table.dataset.classifier);
   const title = table.closest(".card").querySelector("h3").textContent;
   [...table.tBodies[0].rows].forEach((row, truth) => {
-    all("td", row).forEach((cell, said) => {
+    all("td", row).forEach((cell, predicted) => {
       if (cell.dataset.count === "0") return;
-      const words = truth === said ? `${classes[truth]} recognised` : `${classes[truth]} taken for ${classes[said]}`;
+      const words = truth === predicted ? `${classes[truth]} recognised` : `${classes[truth]} predicted as ${classes[predicted]}`;
       const button = element("button", { type: "button" }, ...cell.childNodes);
-      button.setAttribute("aria-label", `${words}: ${cell.dataset.count}, show these pictures`);
+      button.setAttribute("aria-label", `${words}: ${cell.dataset.count}, show these images`);
       button.addEventListener("click", () => {
         const items = [];
-        for (const picture of pictures) {
-          if (picture.true !== truth) continue;
-          const verdict = picture.verdicts.find((one) => one[0] === classifier && one[1] === said);
-          if (verdict) items.push(shown(picture, verdict, classes));
+        for (const image of images) {
+          if (image.true !== truth) continue;
+          const prediction = image.predictions.find((pair) => pair[0] === classifier && pair[1] === predicted);
+          if (prediction) items.push(item(image, prediction, classes));
         }
         const count = Number(cell.dataset.count);
         const number = items.length < count ? `${items.length} of ${count} shown` : `${count}`;
@@ -82,30 +82,30 @@ function confusion(table, pictures, classes, dialog) {
 
 const SCREENFUL = 48;
 
-function mistakes(form, mistaken) {
+function mistakes(form, misclassified) {
   const list = document.querySelector(".mistakes");
-  const items = [...list.children].map((item, i) => ({ item, ...mistaken[i] }));
+  const items = [...list.children].map((item, i) => ({ item, ...misclassified[i] }));
   const more = document.querySelector(".more");
   const button = more.querySelector("button");
   let limit = SCREENFUL;
 
-  function wrongVerdicts({ true: truth, verdicts }, by) {
-    const wrong = verdicts.filter((verdict) => verdict[1] !== truth);
-    if (by === "all") return wrong.length === verdicts.length ? wrong : [];
-    return by === "any" ? wrong : wrong.filter((verdict) => verdict[0] === Number(by));
+  function wrongPredictions({ true: truth, predictions }, by) {
+    const wrong = predictions.filter((prediction) => prediction[1] !== truth);
+    if (by === "all") return wrong.length === predictions.length ? wrong : [];
+    return by === "any" ? wrong : wrong.filter((prediction) => prediction[0] === Number(by));
   }
 
   function update() {
     const by = form.elements.by?.value ?? "any";
-    const wanted = form.elements.class.value;
+    const trueClass = form.elements.class.value;
     const least = Number(form.elements.sure.value);
     form.querySelector("output").textContent = `${least}%`;
     const matching = [];
-    for (const one of items) {
-      const sure = wrongVerdicts(one, by).map((verdict) => Number.parseFloat(verdict[2]));
-      const most = Math.max(-1, ...sure);
-      if (most >= least && (wanted === "" || one.true === Number(wanted))) matching.push([most, one.item]);
-      one.item.hidden = true;
+    for (const image of items) {
+      const confidences = wrongPredictions(image, by).map((prediction) => Number.parseFloat(prediction[2]));
+      const most = Math.max(-1, ...confidences);
+      if (most >= least && (trueClass === "" || image.true === Number(trueClass))) matching.push([most, image.item]);
+      image.item.hidden = true;
     }
     matching.sort((a, b) => b[0] - a[0]);
     list.append(...matching.map((pair) => pair[1]));
@@ -113,7 +113,7 @@ function mistakes(form, mistaken) {
     const rest = Math.max(0, matching.length - limit);
     more.hidden = rest === 0;
     button.textContent = `Show ${Math.min(rest, SCREENFUL)} more of ${rest}`;
-    form.querySelector(".found").textContent = `${matching.length} picture${matching.length === 1 ? "" : "s"}`;
+    form.querySelector(".found").textContent = `${matching.length} image${matching.length === 1 ? "" : "s"}`;
   }
 
   form.addEventListener("input", () => {
@@ -129,20 +129,20 @@ function mistakes(form, mistaken) {
   update();
 }
 
-/* The map: the picture of the dot that is pointed at, or gone to by the arrow keys. */
+/* The map: the image of the dot at the pointer, or of the one that the arrow keys reach. */
 
 const REACH = 24; // from the pointer to a dot, in units of the drawing
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function told([picture, name, label, split], { pictures, classes, classifiers }) {
-  const one = pictures[picture];
+function tooltip([position, name, label, split], { images, classes, classifiers }) {
+  const image = images[position];
   const parts = [element("b", {}, classes[label]), element("span", { className: "file" }, name)];
-  if (one?.source) parts.unshift(element("img", { src: one.source, alt: "" }));
+  if (image?.source) parts.unshift(element("img", { src: image.source, alt: "" }));
   if (split !== "test") parts.push(element("span", {}, `in ${split}`));
-  for (const [classifier, said, probability] of one?.verdicts ?? []) {
-    const right = said === label ? "right" : "wrong";
-    const text = `${classifiers[classifier]}: ${classes[said] ?? ""} ${probability}`;
-    parts.push(element("span", { className: right }, element("span", { className: "hidden" }, `${right}, `), text));
+  for (const [classifier, predicted, probability] of image?.predictions ?? []) {
+    const right = predicted === label ? "right" : "wrong";
+    const text = `${classifiers[classifier]}: ${classes[predicted] ?? ""} ${probability}`;
+    parts.push(element("span", { className: right }, element("span", { className: "hidden" }, `${right === "right" ? "correct" : "wrong"}, `), text));
   }
   return parts;
 }
@@ -165,7 +165,7 @@ function map(field, dots, stored) {
     ring.setAttribute("cx", x);
     ring.setAttribute("cy", y);
     drawing.append(ring);
-    card.replaceChildren(...told(dots[index], stored));
+    card.replaceChildren(...tooltip(dots[index], stored));
     card.hidden = false;
     const [right, below] = [x > width / 2, y > height / 2];
     card.style.left = right ? "auto" : `calc(${(100 * x) / width}% + 1rem)`;
@@ -182,8 +182,8 @@ function map(field, dots, stored) {
   function nearest(x, y, cost) {
     let [best, least] = [-1, Infinity];
     places.forEach(([px, py], index) => {
-      const found = cost(px - x, py - y);
-      if (found < least) [best, least] = [index, found];
+      const distance = cost(px - x, py - y);
+      if (distance < least) [best, least] = [index, distance];
     });
     return best;
   }
@@ -213,31 +213,31 @@ function map(field, dots, stored) {
   field.addEventListener("blur", hide);
   field.tabIndex = 0;
   field.setAttribute("role", "application");
-  field.setAttribute("aria-label", "Map of the pictures: the arrow keys go from one to the next");
+  field.setAttribute("aria-label", "Map of the images: the arrow keys go from one to the next");
 }
 
-/* Paper has nothing to click on: it shows what is folded away. */
+/* For printing, everything that is folded is shown. */
 
 let unfolded = [];
 window.addEventListener("beforeprint", () => {
   unfolded = all("details:not([open])");
-  for (const one of unfolded) one.open = true;
+  for (const details of unfolded) details.open = true;
 });
 window.addEventListener("afterprint", () => {
-  for (const one of unfolded) one.open = false;
+  for (const details of unfolded) details.open = false;
 });
 
 all("table.sortable").forEach(sortable);
-const stored = held("pictures");
+const stored = readJson("images");
 if (stored) {
-  const { classes, mistaken } = stored;
-  const pictures = withSources(stored);
+  const { classes, misclassified } = stored;
+  const images = withSources(stored);
   const viewer = document.querySelector("dialog.viewer");
   const form = document.querySelector("form.filters");
-  for (const table of all("table.confusion")) confusion(table, pictures, classes, viewer);
+  for (const table of all("table.confusion")) confusion(table, images, classes, viewer);
   viewer.querySelector(".close").addEventListener("click", () => viewer.close());
   viewer.addEventListener("click", (event) => event.target === viewer && viewer.close());
   const field = document.querySelector(".map .field");
-  if (field) map(field, held("dots"), { ...stored, pictures });
-  if (form) mistakes(form, mistaken);
+  if (field) map(field, readJson("dots"), { ...stored, images });
+  if (form) mistakes(form, misclassified);
 }

@@ -1,15 +1,15 @@
-/* The page to try a model on: photographs go to the server one by one, answers come back. */
+/* The page for trying a model: photographs are sent to the server one by one. */
 
 const AT_ONCE = 4;
 const CLASSES_SHOWN = 5;
-const limits = held("limits");
+const limits = readJson("limits");
 const section = document.getElementById("answers");
 const list = section.querySelector(".answers");
 const status = section.querySelector(".found");
 const drawing = document.querySelector(".map svg");
 const waiting = [];
-let [answered, refused] = [[], []];
-let [asking, number, generation] = [0, 0, 0];
+let [classified, refused] = [[], []];
+let [active, number, generation] = [0, 0, 0];
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 
@@ -18,8 +18,8 @@ function add(files) {
   for (const file of files) {
     number += 1;
     const preview = element("img", { src: URL.createObjectURL(file), alt: "" });
-    const name = element("span", { className: "file", title: file.name }, file.name || "pasted picture");
-    const body = element("div", { className: "said" }, "Looking at it");
+    const name = element("span", { className: "file", title: file.name }, file.name || "pasted image");
+    const body = element("div", { className: "said" }, "Waiting for the prediction");
     const card = element("li", {}, element("div", { className: "picture" }, preview), element("div", {}, name, body));
     preview.addEventListener("error", () => preview.replaceWith(element("div", { className: "missing" }, "no preview")));
     if (drawing) name.prepend(element("b", {}, `${number} `));
@@ -32,14 +32,14 @@ function add(files) {
 }
 
 function next() {
-  while (asking < AT_ONCE && waiting.length) {
-    asking += 1;
-    const one = waiting.shift();
-    ask(one.file)
-      .then((answer) => answer && tell(one, answer))
-      .catch((error) => complain(one, error.message))
+  while (active < AT_ONCE && waiting.length) {
+    active += 1;
+    const upload = waiting.shift();
+    classify(upload.file)
+      .then((prediction) => prediction && showPrediction(upload, prediction))
+      .catch((error) => showProblem(upload, error.message))
       .finally(() => {
-        asking -= 1;
+        active -= 1;
         count();
         next();
       });
@@ -47,17 +47,17 @@ function next() {
   count();
 }
 
-async function ask(file) {
+async function classify(file) {
   if (file.size > limits.bytes) throw new Error(`It is larger than ${limits.megabytes} MB; choose a smaller one.`);
   let response;
   try {
     response = await fetch("/api/classify", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
   } catch {
-    throw new Error("It could not be sent: it cannot be read, or the server is gone; see whether it still runs in its terminal.");
+    throw new Error("It could not be sent: it cannot be read, or the server has stopped. Check whether the server still runs in its terminal.");
   }
-  const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
-  if (!response.ok) throw new Error(answer.detail);
-  return answer;
+  const prediction = await response.json().catch(() => ({ detail: `The server responded with status ${response.status}.` }));
+  if (!response.ok) throw new Error(prediction.detail);
+  return prediction;
 }
 
 function bar({ label, probability }) {
@@ -67,38 +67,38 @@ function bar({ label, probability }) {
 }
 
 function neighbour({ label, name, similarity, thumbnail }) {
-  const image = element("img", { src: thumbnail, alt: `Training picture of class ${label}`, loading: "lazy" });
+  const image = element("img", { src: thumbnail, alt: `Training image of class ${label}`, loading: "lazy" });
   image.addEventListener("error", () => image.replaceWith(element("div", { className: "missing" }, "not found")));
   return element("li", { title: name }, image, element("span", {}, label), element("span", { className: "number" }, similarity.toFixed(2)));
 }
 
-function tell(one, answer) {
-  if (one.generation !== generation) return;
-  answered.push([one.number, one.file.name, answer]);
-  const parts = [element("p", { className: "label" }, element("b", {}, answer.label), ` ${percent(answer.probability)}`)];
-  if (answer.undecided) {
-    parts.unshift(element("p", { className: "problem" }, "Undecided: not sure enough for the precision that the run was asked for. Perhaps"));
+function showPrediction(upload, prediction) {
+  if (upload.generation !== generation) return;
+  classified.push([upload.number, upload.file.name, prediction]);
+  const parts = [element("p", { className: "label" }, element("b", {}, prediction.label), ` ${percent(prediction.probability)}`)];
+  if (prediction.undecided) {
+    parts.unshift(element("p", { className: "problem" }, "Undecided: the probability is below the threshold of the run. Most probable:"));
   }
-  parts.push(element("ul", { className: "classes" }, ...answer.probabilities.slice(0, CLASSES_SHOWN).map(bar)));
-  if (answer.neighbours.length) {
-    parts.push(element("p", { className: "note" }, "Most like it in training, with the cosine of the embeddings:"));
-    parts.push(element("ul", { className: "neighbours" }, ...answer.neighbours.map(neighbour)));
+  parts.push(element("ul", { className: "classes" }, ...prediction.probabilities.slice(0, CLASSES_SHOWN).map(bar)));
+  if (prediction.neighbours.length) {
+    parts.push(element("p", { className: "note" }, "Most similar training images, with the cosine similarity of the embeddings:"));
+    parts.push(element("ul", { className: "neighbours" }, ...prediction.neighbours.map(neighbour)));
   }
-  one.body.replaceChildren(...parts);
-  if (drawing && answer.place) mark(one.number, answer.place);
+  upload.body.replaceChildren(...parts);
+  if (drawing && prediction.place) mark(upload.number, prediction.place);
 }
 
-function complain(one, message) {
-  if (one.generation !== generation) return;
-  refused.push([one.number, one.file.name, message]);
-  one.body.replaceChildren(element("p", { className: "problem" }, message));
+function showProblem(upload, message) {
+  if (upload.generation !== generation) return;
+  refused.push([upload.number, upload.file.name, message]);
+  upload.body.replaceChildren(element("p", { className: "problem" }, message));
 }
 
 function mark(label, { x, y }) {
   const svg = (tag, attributes) => {
-    const made = document.createElementNS(drawing.namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
+    const created = document.createElementNS(drawing.namespaceURI, tag);
+    for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+    return created;
   };
   const margin = Number(drawing.dataset.margin);
   const scale = drawing.viewBox.baseVal.width - 2 * margin;
@@ -109,25 +109,25 @@ function mark(label, { x, y }) {
 }
 
 function count() {
-  const left = waiting.length + asking;
+  const left = waiting.length + active;
   const others = refused.length ? `, ${refused.length} refused` : "";
-  status.textContent = left ? `${left} still to look at` : `${answered.length} answered${others}`;
+  status.textContent = left ? `${left} left` : `${classified.length} classified${others}`;
 }
 
-/* As the toolkit's own tables: quoted, and nothing that a spreadsheet takes for a formula. */
+/* As in the toolkit's tables: quoted, and escaped where a spreadsheet would see a formula. */
 function cell(value) {
   const text = String(value);
   return `"${(/^[=+\-@\t\r'\uff1d\uff0b\uff0d\uff20]/.test(text) && typeof value === "string" ? "'" : "") + text.replaceAll('"', '""')}"`;
 }
 
 function table() {
-  const classes = answered[0]?.[2].probabilities.map(({ label }) => label).sort() ?? [];
-  const rows = answered.map(([place, name, answer]) => {
-    const shares = Object.fromEntries(answer.probabilities.map(({ label, probability }) => [label, probability]));
-    const doubt = answer.undecided ? "yes" : "";
-    return [place, name, answer.label, answer.probability, doubt, "", ...classes.map((label) => shares[label])];
+  const classes = classified[0]?.[2].probabilities.map(({ label }) => label).sort() ?? [];
+  const rows = classified.map(([number, name, prediction]) => {
+    const shares = Object.fromEntries(prediction.probabilities.map(({ label, probability }) => [label, probability]));
+    const undecided = prediction.undecided ? "yes" : "";
+    return [number, name, prediction.label, prediction.probability, undecided, "", ...classes.map((label) => shares[label])];
   });
-  const problems = refused.map(([place, name, problem]) => [place, name, "", "", "", problem, ...classes.map(() => "")]);
+  const problems = refused.map(([number, name, problem]) => [number, name, "", "", "", problem, ...classes.map(() => "")]);
   const ordered = [...rows, ...problems].sort((a, b) => a[0] - b[0]).map((row) => row.slice(1));
   const header = ["path", "class", "probability", "undecided", "problem", ...classes.map((label) => `probability[${label}]`)];
   return [header, ...ordered]
@@ -154,15 +154,15 @@ document.addEventListener("drop", (event) => {
 });
 section.querySelector(".csv").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
-  element("a", { href: address, download: "answers.csv" }).click();
+  element("a", { href: address, download: "predictions.csv" }).click();
   URL.revokeObjectURL(address);
 });
 section.querySelector(".clear").addEventListener("click", () => {
   generation += 1;
-  [answered, refused, number] = [[], [], 0];
+  [classified, refused, number] = [[], [], 0];
   waiting.length = 0;
   for (const image of all(".picture img", list)) URL.revokeObjectURL(image.src);
   list.replaceChildren();
-  for (const one of all(".new", drawing ?? list)) one.remove();
+  for (const mark of all(".new", drawing ?? list)) mark.remove();
   section.hidden = true;
 });

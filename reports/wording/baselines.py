@@ -1,4 +1,4 @@
-"""What a best accuracy is held against: guessing, a network from scratch, the lesson."""
+"""What the best accuracy is compared with: guessing, a network from scratch, the lesson."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 SCRATCH = "cnn"
 LESSON_DATA = (["cats", "dogs"], [1000, 1000], [500, 500])
-"""Classes of the lesson that this toolkit grew out of, training and test pictures of each."""
+"""Data of the lesson that this toolkit grew out of: classes, training and test images of each."""
 LESSON_ACCURACIES = {"dense": 0.895, "cnn": 0.685}
-"""Published for its dense head on frozen features, and for its scratch CNN."""
+"""Published for its dense head on frozen features, and for its CNN trained from scratch."""
 LESSON_EPOCHS, LESSON_MINUTES = "five", "eleven"
 
 
-def yardsticks(run: Run, results: Sequence[Result]) -> list[str]:
-    """Return a sentence for everything that the best of the results can be held against.
+def baseline_sentences(run: Run, results: Sequence[Result]) -> list[str]:
+    """Return a sentence for each baseline that the best result can be compared with.
 
     Parameters
     ----------
     run : Run
     results : sequence of Result
-        The best first; at least one.
+        Ranked, the best first; at least one.
     """
-    found = [
-        _guessing(run.data),
+    sentences = [
+        _majority_class(run.data),
         _from_scratch(results),
         _lesson(run.data),
     ]
-    return [sentence for sentence in found if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _guessing(data: Data) -> str | None:
+def _majority_class(data: Data) -> str | None:
     if not sum(data.test_counts):
         return None
     share = max(data.test_counts) / sum(data.test_counts)
-    return f"Always answering the commonest class would get {percent(share)} right."
+    return f"Always predicting the most frequent class would reach {percent(share)}."
 
 
 def _from_scratch(results: Sequence[Result]) -> str | None:
@@ -50,8 +50,8 @@ def _from_scratch(results: Sequence[Result]) -> str | None:
         return None
     points = 100 * (best.accuracy - scratch.accuracy)
     return (
-        f"A network trained from scratch on these pictures alone gets {percent(scratch.accuracy)} "
-        f"right, {points:.1f} points less."
+        f"A network trained from scratch on these images alone reaches "
+        f"{percent(scratch.accuracy)}, {points:.1f} points less."
     )
 
 
@@ -60,7 +60,7 @@ def _lesson(data: Data) -> str | None:
         return None
     dense, scratch = (percent(LESSON_ACCURACIES[name]) for name in ("dense", SCRATCH))
     return (
-        f"A lesson with as many cats and dogs published {dense} by its dense head on frozen "
-        f"features and {scratch} by its scratch CNN, after {LESSON_EPOCHS} epochs; the first took "
-        f"about {LESSON_MINUTES} minutes."
+        f"A lesson with the same number of cats and dogs published {dense} for its dense head on "
+        f"frozen features and {scratch} for its CNN trained from scratch, after {LESSON_EPOCHS} "
+        f"epochs; the first took about {LESSON_MINUTES} minutes."
     )

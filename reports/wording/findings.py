@@ -1,4 +1,4 @@
-"""In words: what was found out about a classifier besides its accuracy."""
+"""What a run shows about its classifiers besides their accuracy, in words."""
 
 from __future__ import annotations
 
@@ -7,79 +7,77 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from reports.wording.text import count, duration, figure, percent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from reports.picture_records import Audit
     from reports.record import LearningCurve, Reliability, Result, Run, Threshold
 
 NOTEWORTHY = 0.001
-"""Accuracy that more images would have to bring to be worth a mention."""
+"""A smaller gain in accuracy from more images is not worth collecting them."""
 
 
 def findings(run: Run) -> list[tuple[str, str]]:
-    """Return what there is to say, each with the name of the classifier that it is about."""
+    """Return all findings, each as the name of its classifier and a sentence."""
     found: list[tuple[str, str]] = []
     for result in run.results:
-        found += [(result.classifier, text) for text in (repeated(result),) if text]
+        name = result.classifier
+        if len(result.repeats) > 1:
+            found.append((name, repeats_sentence(result)))
         if result.sweep:
-            found.append((result.classifier, swept(result)))
+            found.append((name, sweep_sentence(result)))
         if result.reliability is not None and result.uncalibrated is not None:
-            found.append((result.classifier, calibration(result.uncalibrated, result.reliability)))
+            found.append((name, calibration_sentence(result.uncalibrated, result.reliability)))
         if result.threshold is not None:
-            found.append((result.classifier, thresholded(result.threshold, result.n_test)))
-    found += [(curve.classifier, prognosis(curve)) for curve in run.learning_curves]
+            found.append((name, threshold_sentence(result.threshold, result.n_test)))
+    found += [(curve.classifier, learning_curve_sentence(curve)) for curve in run.learning_curves]
     if run.audit is not None:
         found += [
-            (name, f"{percent(accuracy)} of the test images without those that are in training too")
+            (
+                name,
+                f"accuracy {percent(accuracy)} without the test images that are in training, too",
+            )
             for name, accuracy in run.audit.accuracies_without_leaks.items()
         ]
     return found
 
 
-def audited(audit: Audit) -> str:
-    """Say how much looking for wrong data has found.
+def audit_sentence(audit: Audit) -> str:
+    """Say how many problems an audit found.
 
     Examples
     --------
     >>> from reports.picture_records import Audit
-    >>> print(audited(Audit([], [], [], {}, 8.0)))  # doctest: +NORMALIZE_WHITESPACE
-    audit (8.00 s): no test image is in training too; no copy of another image; no suspect label;
-    no outlier
+    >>> print(audit_sentence(Audit([], [], [], {}, 8.0)))  # doctest: +NORMALIZE_WHITESPACE
+    audit (8.00 s): no test image is also in training; no copies of other images; no suspect labels;
+    no outliers
     """
     exact = sum(leak.exact for leak in audit.leaks)
-    leaks = (
-        f"{count(len(audit.leaks))} test image{' is' if len(audit.leaks) == 1 else 's are'} in "
-        f"training too ({count(exact)} byte for byte)"
-        if audit.leaks
-        else "no test image is in training too"
-    )
-    labelled = sum(copy.label != copy.of_label for copy in audit.copies)
-    kinds = [
-        (len(audit.copies), "copy of another image", "copies of other images"),
-        (len(audit.suspects), "suspect label", "suspect labels"),
-        (len(audit.outliers), "outlier", "outliers"),
-    ]
-    copies, suspects, odd = (
-        f"{count(number)} {one if number == 1 else several}" if number else f"no {one}"
-        for number, one, several in kinds
-    )
-    if labelled:
-        copies += f" ({count(labelled)} under another label)"
-    return f"audit ({duration(audit.seconds)}): {leaks}; {copies}; {suspects}; {odd}"
+    leaks = "no test image is also in training"
+    if audit.leaks:
+        verb = "is" if len(audit.leaks) == 1 else "are"
+        images = plural(len(audit.leaks), "test image")
+        leaks = f"{images} {verb} also in training ({count(exact)} byte for byte)"
+    copies = _number_of(len(audit.copies), "copy of another image", "copies of other images")
+    relabelled = sum(copy.label != copy.of_label for copy in audit.copies)
+    if relabelled:
+        copies += f" ({count(relabelled)} with another label)"
+    suspects = _number_of(len(audit.suspects), "suspect label", "suspect labels")
+    outliers = _number_of(len(audit.outliers), "outlier", "outliers")
+    return f"audit ({duration(audit.seconds)}): {leaks}; {copies}; {suspects}; {outliers}"
 
 
-def repeated(result: Result) -> str | None:
-    """Say how much the accuracy depends on the seed.
+def _number_of(number: int, noun: str, nouns: str) -> str:
+    return plural(number, noun, nouns) if number else f"no {nouns}"
 
-    Returns None if it was not tried.
-    """
-    if len(result.repeats) < 2:
-        return None
+
+def repeats_sentence(result: Result) -> str:
+    """Say how much the accuracy of a repeated training depends on the seed."""
     seeds = count(len(result.repeats))
     if len(set(result.repeats)) == 1:
         return (
-            f"accuracy {figure(result.repeats[0])} with each of {seeds} seeds: on the same split, "
-            "its training leaves little to chance"
+            f"accuracy {figure(result.repeats[0])} with each of {seeds} seeds on the same split: "
+            "its training hardly depends on the seed"
         )
     return (
         f"accuracy {figure(fmean(result.repeats))} over {seeds} seeds on the same split, "
@@ -88,95 +86,94 @@ def repeated(result: Result) -> str | None:
     )
 
 
-def swept(result: Result) -> str:
-    """Say which learning rate was chosen, and whether a better one may lie beyond those tried.
+def sweep_sentence(result: Result) -> str:
+    """Say which of several learning rates was chosen, and whether to try others.
 
-    Only of a result that has a sweep.
+    The result must have a sweep.
     """
-    tried = sorted(sweep.learning_rate for sweep in result.sweep)
-    chosen = result.search.chosen["learning_rate"] if result.search else tried[0]
-    number = count(len(tried))
-    text = f"learning rate {chosen:g}, the best of {number} on a part of the training images"
-    if chosen == tried[-1]:
+    rates = sorted(sweep.learning_rate for sweep in result.sweep)
+    chosen = result.search.chosen["learning_rate"] if result.search else rates[0]
+    text = f"learning rate {chosen:g}, the best of {count(len(rates))} on a validation split"
+    if chosen == rates[-1]:
         return f"{text}; it is the largest of them, and a larger one may be better still"
-    if chosen == tried[0]:
+    if chosen == rates[0]:
         return f"{text}; it is the smallest of them, and a smaller one may be better still"
     return text
 
 
-def calibration(before: Reliability, after: Reliability) -> str:
-    """Say what the calibration has brought.
+def calibration_sentence(before: Reliability, after: Reliability) -> str:
+    """Say how calibration changed the probabilities.
 
     Examples
     --------
     >>> from reports.record import Reliability
-    >>> print(calibration(Reliability([], [], [], 0.021), Reliability([], [], [], 0.008)))
-    expected calibration error 0.008 on the test images, 0.021 before the calibration
+    >>> print(calibration_sentence(Reliability([], [], [], 0.021), Reliability([], [], [], 0.008)))
+    expected calibration error 0.008 on the test images, 0.021 before calibration
     """
     text = (
         f"expected calibration error {figure(after.error)} on the test images, "
-        f"{figure(before.error)} before the calibration"
+        f"{figure(before.error)} before calibration"
     )
-    return text if after.error <= before.error else f"{text}: on these it did not help"
+    return text if after.error <= before.error else f"{text}: calibration did not help here"
 
 
-def thresholded(threshold: Threshold, n_test: int) -> str:
-    """Say what comes of answering only where the classifier is sure enough.
+def threshold_sentence(threshold: Threshold, n_test: int) -> str:
+    """Say what predicting only above a probability threshold brings.
 
-    So many answers as `3 / (1 - target)`, all of them right, are needed to show a precision
-    (the rule of three: Hanley and Lippman-Hand, 1983).
+    Showing a precision takes about `3 / (1 - target)` predictions that are all correct (the rule
+    of three: Hanley and Lippman-Hand, 1983).
 
     Examples
     --------
     >>> from reports.record import Threshold
-    >>> found = Threshold(0.99, 0.8312, 0.9912, 0.955, 0.037)
-    >>> print(thresholded(found, 1000))  # doctest: +NORMALIZE_WHITESPACE
-    answers only from a probability of 0.831 on, which 99.0% right answers took on the training
-    images: of 1,000 test images it answers 963, 99.1% of them right, and leaves 3.7% undecided
+    >>> threshold = Threshold(0.99, 0.8312, 0.9912, 0.955, 0.037)
+    >>> print(threshold_sentence(threshold, 1000))  # doctest: +NORMALIZE_WHITESPACE
+    predicts only from probability 0.831 on, chosen for a precision of 99.0% on the training images:
+    of 1,000 test images it predicts 963, 99.1% of them correctly, and leaves 3.7% undecided
     """
-    answers = round((1 - threshold.undecided) * n_test)
+    n_predicted = round((1 - threshold.undecided) * n_test)
     text = (
-        f"answers only from a probability of {figure(threshold.threshold)} on, which "
-        f"{percent(threshold.target)} right answers took on the training images: of "
-        f"{count(n_test)} test images it answers {count(answers)}, {percent(threshold.precision)} "
-        f"of them right, and leaves {percent(threshold.undecided)} undecided"
+        f"predicts only from probability {figure(threshold.threshold)} on, chosen for a precision "
+        f"of {percent(threshold.target)} on the training images: of {plural(n_test, 'test image')} "
+        f"it predicts {count(n_predicted)}, {percent(threshold.precision)} of them correctly, and "
+        f"leaves {percent(threshold.undecided)} undecided"
     )
     if threshold.precision is not None and threshold.precision < threshold.target:
-        text += "; that is fewer right answers than were wished for"
+        text += "; the precision is below the target"
     needed = math.ceil(3 / (1 - threshold.target)) if threshold.target < 1 else math.inf
-    if answers < needed:
-        text += f"; so few answers cannot show {percent(threshold.target)}"
+    if n_predicted < needed:
+        text += f"; so few predictions cannot show {percent(threshold.target)}"
     return text
 
 
-def prognosis(curve: LearningCurve) -> str:
+def learning_curve_sentence(curve: LearningCurve) -> str:
     """Say whether more training images would help.
 
     Examples
     --------
     >>> from reports.record import LearningCurve
     >>> curve = LearningCurve("svm", [500, 1000], [[0.96], [0.97]], 0.0075, [0.004, 0.012])
-    >>> print(prognosis(curve))  # doctest: +NORMALIZE_WHITESPACE
-    96.0% with 500 images per class, 97.0% with 1,000; twice as many would bring about 0.8 points
-    more, if it goes on like this (0.4 to 1.2 points from draw to draw)
+    >>> print(learning_curve_sentence(curve))  # doctest: +NORMALIZE_WHITESPACE
+    96.0% with 500 images per class, 97.0% with 1,000; if the trend continues, twice as many would
+    add about 0.8 points (0.4 to 1.2, depending on the draw)
     """
     means = [fmean(accuracies) for accuracies in curve.accuracies]
     ends = list(zip(curve.sizes, means, strict=True))[-2:]
     text = ", ".join(
-        f"{percent(mean)} with {count(size)}{' images per class' if i == 0 else ''}"
+        f"{percent(mean)} with {plural(size, 'image') + ' per class' if i == 0 else count(size)}"
         for i, (size, mean) in enumerate(ends)
     )
     if curve.gain is None:
-        return f"{text}; too few images to say what more would bring"
+        return f"{text}; too few images to say what more would add"
     low, high = curve.gain_range or [curve.gain, curve.gain]
-    draws = ""
+    span = ""
     if curve.gain_range:
-        draws = f" ({figure(100 * low, 1)} to {figure(100 * high, 1)} points from draw to draw)"
+        span = f" ({figure(100 * low, 1)} to {figure(100 * high, 1)}, depending on the draw)"
     if high < NOTEWORTHY:
         return f"{text}; more images like these would hardly help"
     if low < NOTEWORTHY:
-        return f"{text}; whether twice as many would help, they do not tell{draws}"
+        return f"{text}; it is unclear whether twice as many would help{span}"
     return (
-        f"{text}; twice as many would bring about {figure(100 * curve.gain, 1)} points more, if it "
-        f"goes on like this{draws}"
+        f"{text}; if the trend continues, twice as many would add about "
+        f"{figure(100 * curve.gain, 1)} points{span}"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.wording.baselines import yardsticks
-from reports.wording.differences import equals
-from reports.wording.text import count, listed, percent
+from reports.wording.baselines import baseline_sentences
+from reports.wording.differences import ties_sentence
+from reports.wording.text import count, join_names, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,17 +49,17 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
         return None
     best = results[0]
     remarks = []
-    comparison = equals(run, best, results)
+    comparison = ties_sentence(run, best, results)
     rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
     if comparison:
         remarks.append(comparison)
     elif rivals:
         theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
         remarks.append(
-            f"Its interval overlaps with {theirs} of {listed(rivals)}: "
+            f"Its interval overlaps with {theirs} of {join_names(rivals)}: "
             f"the order of {these} may be chance."
         )
-    remarks += yardsticks(run, results)
+    remarks += baseline_sentences(run, results)
     return Headline(
         title=best.title,
         share=percent(best.accuracy),

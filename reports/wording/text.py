@@ -1,4 +1,4 @@
-"""How names and figures are written for a person, on a page as on a terminal."""
+"""Names and numbers as people read them, on a page or in a terminal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime
 NOTHING = "-"
 
 
-def shown(text: str) -> str:
-    r"""Return `text` with everything that cannot be seen written as a backslash escape.
+def printable(text: str) -> str:
+    r"""Return `text` with every character that is not printable as a backslash escape.
 
     Control characters, line breaks, bidirectional marks and the lone surrogates that stand for
     bytes outside UTF-8 (`os.fsdecode`) become visible, so that a name stays on one line, can be
-    encoded, and cannot dress up as another one.
+    encoded, and cannot be mistaken for another one.
 
-    >>> print(shown("cat\n\udcff"))
+    >>> print(printable("cat\n\udcff"))
     cat\n\xff
     """
     if text.isprintable():
@@ -26,7 +26,7 @@ def shown(text: str) -> str:
 
 
 def count(number: int) -> str:
-    """Return a whole number with its thousands marked.
+    """Return a whole number with commas between thousands.
 
     >>> count(2097922)
     '2,097,922'
@@ -35,7 +35,7 @@ def count(number: int) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share in [0, 1] as a percentage, or a dash for one that is not known.
+    """Return a share in [0, 1] as a percentage, or a dash if it is unknown.
 
     >>> percent(0.975), percent(None)
     ('97.5%', '-')
@@ -46,7 +46,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def figure(number: float | None, digits: int = 3) -> str:
-    """Return a number with a fixed count of decimals, or a dash for one that is not known.
+    """Return a number with a fixed number of decimals, or a dash if it is unknown.
 
     >>> figure(0.98765), figure(float("nan"))
     ('0.988', '-')
@@ -57,7 +57,7 @@ def figure(number: float | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span at the precision a reader can use.
+    """Return a duration with the precision that a reader needs.
 
     >>> duration(0.0042), duration(12.34), duration(200), duration(7260)
     ('4 ms', '12.3 s', '3 min 20 s', '2 h 1 min')
@@ -76,10 +76,10 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def moment(created: str) -> str:
-    """Return an ISO 8601 time as a date and time of day, or as it stands if it is none.
+def timestamp(created: str) -> str:
+    """Return an ISO 8601 time as date and time of day; any other text is returned unchanged.
 
-    >>> moment("2025-03-01T09:05:00+00:00")
+    >>> timestamp("2025-03-01T09:05:00+00:00")
     '1 March 2025, 09:05 UTC'
     """
     try:
@@ -90,10 +90,10 @@ def moment(created: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M}{zone}"
 
 
-def listed(names: list[str]) -> str:
-    """Return names as a list in a sentence.
+def join_names(names: list[str]) -> str:
+    """Join names to a list within a sentence.
 
-    >>> listed(["a", "b", "c"]), listed(["a"])
+    >>> join_names(["a", "b", "c"]), join_names(["a"])
     ('a, b and c', 'a')
     """
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

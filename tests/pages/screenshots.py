@@ -43,7 +43,7 @@ def served(browser: Browser, run: Path, cache: Path) -> None:
             for i, path in enumerate(paths):
                 cv2.imwrite(str(path), draw_image("test", 1000 + i)[:, :, ::-1])
             page.locator("input[type=file]").set_input_files(paths)
-            expect(page.locator(".found")).to_have_text("2 answered")
+            expect(page.locator(".found")).to_have_text("2 classified")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=IMAGES / "serve.png")
     finally:

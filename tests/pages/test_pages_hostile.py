@@ -56,7 +56,7 @@ def test_the_server_shows_them_as_they_are_written(
     for page in opened(browser, f"{hostile_server}/", DESK, "light", offline=False):
         dialogs = watched(page)
         page.locator("input[type=file]").set_input_files(path)
-        expect(page.locator(".found")).to_have_text("1 answered")
+        expect(page.locator(".found")).to_have_text("1 classified")
         assert set(page.locator(".classes .name").all_inner_texts()) == set(NAMES)
         assert page.locator("img[src=x], [onclick], [onerror], .file i").count() == 0
         assert dialogs == []

@@ -73,7 +73,7 @@ def test_filtering_does_not_mix_up_the_pictures(page: Any) -> None:
         item => [item.querySelector(".file").textContent, item.querySelector("img").src]
     )"""
     sources = dict(page.locator(".mistakes > li").evaluate_all(listed))
-    page.get_by_label("Mistaken by").select_option("2")
+    page.get_by_label("Misclassified by").select_option("2")
     page.locator("table.confusion").first.locator("td.wrong button").first.click()
     opened = page.locator("dialog.viewer li").evaluate_all(listed)
     assert opened
@@ -88,30 +88,34 @@ def test_mistakes_are_filtered(page: Any) -> None:
     page.locator(".more button").click()
     assert visible.count() == page.locator(".mistakes > li").count()
     assert not page.locator(".more").is_visible()
-    form.get_by_label("Mistaken by").select_option(label="every classifier")
+    form.get_by_label("Misclassified by").select_option(label="every classifier")
     by_all = form.locator(".found").inner_text().split()[0]
     assert f"{by_all} by every one" in page.locator("#mistakes > p").first.inner_text()
-    form.get_by_label("Mistaken by").select_option("0")
+    form.get_by_label("Misclassified by").select_option("0")
     wrong = int(page.locator('#results td[data-label="Wrong"]').first.inner_text())
-    assert f"{wrong} pictures" == form.locator(".found").inner_text()
-    stored = json.loads(page.locator("#pictures").inner_text())
-    form.get_by_label("Really").select_option("1")
+    assert f"{wrong} images" == form.locator(".found").inner_text()
+    stored = json.loads(page.locator("#images").inner_text())
+    form.get_by_label("True class").select_option("1")
     of_class = [
-        picture["name"]
-        for picture in stored["mistaken"]
-        if picture["true"] == 1 and any(v[:2] != [0, 1] for v in picture["verdicts"] if v[0] == 0)
+        image["name"]
+        for image in stored["misclassified"]
+        if image["true"] == 1 and any(p[:2] != [0, 1] for p in image["predictions"] if p[0] == 0)
     ]
     assert sorted(visible.locator(".file").all_inner_texts()) == sorted(of_class)
     assert 0 < len(of_class) < wrong
-    form.get_by_label("Really").select_option("")
-    form.get_by_label("Mistaken by").select_option("any")
-    sure = [
-        max(float(share.rstrip("%")) for _, said, share in one["verdicts"] if said != one["true"])
-        for one in stored["mistaken"]
+    form.get_by_label("True class").select_option("")
+    form.get_by_label("Misclassified by").select_option("any")
+    confidences = [
+        max(
+            float(share.rstrip("%"))
+            for _, predicted, share in image["predictions"]
+            if predicted != image["true"]
+        )
+        for image in stored["misclassified"]
     ]
-    least = int(max(sure))
-    form.get_by_label("At least as sure as").fill(str(least))
-    assert 0 < visible.count() == sum(share >= least for share in sure) < 48
+    least = int(max(confidences))
+    form.get_by_label("Minimum confidence").fill(str(least))
+    assert 0 < visible.count() == sum(share >= least for share in confidences) < 48
     found = form.locator(".found").inner_text()
     assert found.split()[0] == str(visible.count())
 
@@ -121,8 +125,8 @@ def test_the_map_shows_the_picture_that_is_pointed_at(page: Any) -> None:
     field, card = page.locator(".map .field"), page.locator(".told")
     field.scroll_into_view_if_needed()
     dots = json.loads(page.locator("#dots").inner_text())
-    stored = json.loads(page.locator("#pictures").inner_text())
-    listed = [*stored["mistaken"], *stored["others"]]
+    stored = json.loads(page.locator("#images").inner_text())
+    listed = [*stored["misclassified"], *stored["others"]]
     last = len(dots) - 1  # drawn on top
     page.locator(".map use").nth(last).hover()
     assert card.is_visible()
@@ -131,7 +135,7 @@ def test_the_map_shows_the_picture_that_is_pointed_at(page: Any) -> None:
     assert card.locator("b").inner_text() == stored["classes"][label]
     assert card.locator("img").get_attribute("src").startswith("data:image/jpeg;base64,")
     assert card.locator(".right, .wrong").count() == 3
-    wrong = sum(said != label for _, said, _ in listed[picture]["verdicts"])
+    wrong = sum(predicted != label for _, predicted, _ in listed[picture]["predictions"])
     assert card.locator(".wrong").count() == wrong > 0
     page.locator("#map h2").hover()
     assert not card.is_visible()
@@ -259,7 +263,7 @@ def test_the_index_sorts_and_leads_to_the_reports(
         assert page.locator("h1").inner_text() == "pictures"
 
 
-def test_runs_side_by_side_show_the_pictures_that_changed_sides(
+def test_runs_side_by_side_show_the_images_whose_predictions_changed(
     browser: Any, side_by_side: dict[str, Path]
 ) -> None:
     """As many as the sentence says."""

@@ -44,7 +44,7 @@ def choose(page: Any, paths: list[Path]) -> Any:
     from playwright.sync_api import expect
 
     page.locator("input[type=file]").set_input_files(paths)
-    expect(page.locator(".found")).to_contain_text(f"{len(paths)} answered")
+    expect(page.locator(".found")).to_contain_text(f"{len(paths)} classified")
     return page.locator(".answers > li")
 
 
@@ -78,7 +78,7 @@ def test_several_are_answered_and_taken_away_as_csv(page: Any, photographs: list
     assert page.locator(".map circle.new").count() == 6
     assert page.locator('.answers img[src="x"]').count() == 0
     with page.expect_download() as download:
-        page.get_by_role("button", name="Take away as CSV").click()
+        page.get_by_role("button", name="Save as CSV").click()
     with download.value.path().open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header[:5] == ["path", "class", "probability", "undecided", "problem"]
@@ -106,7 +106,7 @@ def test_a_picture_is_dropped_and_pasted(page: Any, photographs: list[Path]) -> 
             }""",
             [kind, list(photographs[i].read_bytes())],
         )
-        expect(page.locator(".found")).to_contain_text(f"{i + 1} answered")
+        expect(page.locator(".found")).to_contain_text(f"{i + 1} classified")
     assert page.locator(".answers .file").all_inner_texts() == ["2 paste.png", "1 drop.png"]
 
 
@@ -123,10 +123,10 @@ def test_broken_and_huge_files_are_friendly_messages(
     page = context.new_page()
     page.goto(f"{server}/")
     page.locator("input[type=file]").set_input_files([broken, huge, photographs[0]])
-    expect(page.locator(".found")).to_have_text("1 answered, 2 refused")
+    expect(page.locator(".found")).to_have_text("1 classified, 2 refused")
     said = page.locator(".answers .problem").all_inner_texts()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Take away as CSV").click()
+        page.get_by_role("button", name="Save as CSV").click()
     with download.value.path().open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == ["broken.jpg", "huge.png", "0.png"]
@@ -153,7 +153,7 @@ def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -
             [tmp_path / f"{i}-{j}.png" for j in range(2)]
         )
     for page in pages:
-        expect(page.locator(".found")).to_have_text("2 answered", timeout=20_000)
+        expect(page.locator(".found")).to_have_text("2 classified", timeout=20_000)
     for context in contexts:
         context.close()
 
@@ -186,5 +186,5 @@ def test_a_stopped_server_is_reported(browser: Any, server: str, photographs: li
     page.goto(f"{server}/")
     context.set_offline(True)
     page.locator("input[type=file]").set_input_files(photographs[:1])
-    expect(page.locator(".answers .problem")).to_contain_text("whether it still runs")
+    expect(page.locator(".answers .problem")).to_contain_text("still runs")
     context.close()

@@ -44,7 +44,7 @@ def test_a_report_keeps_its_thumbnails_when_the_pictures_are_gone(folder, capsys
     (tmp_path / "pictures").rename(tmp_path / "elsewhere")
     assert main([str(folder)]) == 0
     assert (folder / "report.html").read_bytes() == before
-    assert "stays as it is" in capsys.readouterr().err
+    assert "is kept as it is" in capsys.readouterr().err
     (folder / "report.html").unlink()
     assert main([str(folder)]) == 0
     assert b'src="data:image/jpeg' not in (folder / "report.html").read_bytes()

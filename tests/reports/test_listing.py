@@ -65,7 +65,7 @@ def test_without_a_folder_it_is_runs(runs, capsys, monkeypatch):
 def test_no_run_is_a_clear_message(tmp_path, capsys):
     """And no page is written."""
     assert main(["--list", str(tmp_path)]) == 2
-    assert "no run in" in capsys.readouterr().err
+    assert "there is no run in" in capsys.readouterr().err
     assert main(["--list", str(tmp_path / "gone")]) == 2
     assert "cannot list" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

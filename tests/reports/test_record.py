@@ -55,7 +55,7 @@ def test_a_negative_count_is_refused(raw):
 def test_a_matrix_that_does_not_fit_the_classes_is_refused(raw):
     """A confusion matrix without a row for every class is a RecordError, not a crash later."""
     raw["results"][0]["confusion"].pop()
-    with pytest.raises(RecordError, match=r"confusion does not fit 2 classes"):
+    with pytest.raises(RecordError, match=r"confusion does not match 2 classes"):
         parse_record(json.dumps(raw))
 
 
@@ -72,9 +72,9 @@ def test_a_curve_with_a_point_missing_is_refused(raw):
      ([0.0, 2.0], [0.0, 1.0])],
 )  # fmt: skip
 def test_a_curve_that_leads_nowhere_is_refused(raw, fpr, tpr):
-    """It must run within the unit square, to where all are found."""
+    """It must run leaves the unit square, to where all are found."""
     raw["results"][0]["roc"][0].update(fpr=fpr, tpr=tpr)
-    with pytest.raises(RecordError, match="within the unit square"):
+    with pytest.raises(RecordError, match="leaves the unit square"):
         parse_record(json.dumps(raw))
 
 
@@ -91,7 +91,7 @@ def test_a_curve_of_a_class_that_all_pictures_have_is_refused(raw):
 def test_a_curve_of_no_class_is_refused(raw, label):
     """A curve needs pictures of its class, and others: precision comes from their numbers."""
     raw["results"][0]["roc"][0]["label"] = label
-    with pytest.raises(RecordError, match="expected a class that some test pictures belong to"):
+    with pytest.raises(RecordError, match="expected a class that some test images belong to"):
         parse_record(json.dumps(raw))
 
 

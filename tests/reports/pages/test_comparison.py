@@ -3,7 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from reports.pages.comparison import differences, format_comparison, groups, labels, remarks
+from reports.pages.comparison import (
+    differences,
+    format_comparison,
+    group_by_classifier,
+    labels,
+    remarks,
+)
 from reports.pages.page import render_comparison
 from tests.reports.samples import sample, with_recipe
 
@@ -20,7 +26,7 @@ def test_only_fields_that_differ_are_listed():
     found = differences([FIRST, SECOND])
     assert {part: [d.field for d in fields] for part, fields in found.items()} == {
         "Recipe": ["preprocessing", "layer"],
-        "Pictures and seed": ["seed"],
+        "Images and seed": ["seed"],
     }
     assert found["Recipe"][0].values == ["torchvision", "notebook"]
 
@@ -29,11 +35,11 @@ def test_a_field_that_one_run_lacks_is_a_difference():
     """A record of another version may have other fields."""
     recipe = {name: value for name, value in FIRST.recipe.items() if name != "flip"}
     (found,) = differences([FIRST, with_recipe(FIRST, recipe)])["Recipe"]
-    assert found.values == ["no", "not there"]
+    assert found.values == ["no", "missing"]
 
 
-def test_settings_of_a_classifier_of_all_runs_are_held_against_each_other():
-    """Also those that a search has chosen; one that a run does not have is no difference."""
+def test_parameters_of_a_classifier_in_all_runs_are_compared():
+    """Also those chosen by a search; a classifier that a run lacks is no difference."""
     results = [
         replace(r, params={**r.params, "kernel": "linear"}) if r.classifier == "svm" else r
         for r in FIRST.results
@@ -51,7 +57,10 @@ def test_runs_that_are_the_same_have_no_difference():
 
 def test_each_classifier_is_shown_in_the_runs_that_have_it():
     """The classifiers need not be the same in all the runs."""
-    found = {group.classifier: [label for label, _ in group.results] for group in groups(RUNS)}
+    found = {
+        group.classifier: [label for label, _ in group.results]
+        for group in group_by_classifier(RUNS)
+    }
     assert found["svm"] == ["a", "b"]
     assert found["dense"] == ["a"]
 
@@ -61,17 +70,17 @@ def test_folders_of_the_same_name_keep_their_path():
     assert labels([Path("x/run"), Path("y/run"), Path("z")]) == ["x/run", "y/run", "z"]
 
 
-def test_other_pictures_and_classes_are_remarked_on():
-    """Nothing is refused, but the page says what the figures cannot tell."""
+def test_other_images_and_classes_are_noted():
+    """The runs are compared, and the page says what explains part of a difference."""
     data = replace(FIRST.data, fingerprint="another")
     assert remarks([FIRST, SECOND]) == []
-    assert "different pictures" in remarks([FIRST, replace(FIRST, data=data)])[0]
+    assert "different images" in remarks([FIRST, replace(FIRST, data=data)])[0]
     shapes = sample(list("abc"), n_per_class=5)[0]
     assert "different classes" in remarks([FIRST, shapes])[0]
 
 
 def test_the_page_shows_the_runs_side_by_side():
-    """Runs of other classes stand beside each other too, and names stay text."""
+    """Also runs with different classes, and names stay text."""
     shapes = sample(list("abc"), n_per_class=5)[0]
     page = render_comparison([*RUNS, (Path("runs/<i>c</i>"), shapes)])
     assert "3 runs side by side" in page
@@ -81,7 +90,7 @@ def test_the_page_shows_the_runs_side_by_side():
 
 
 def test_the_page_links_the_reports(tmp_path):
-    """Links are relative to where the page will lie."""
+    """Links are relative to the folder of the page."""
     folder = tmp_path / "runs" / "a b"
     folder.mkdir(parents=True)
     (folder / "report.html").touch()

@@ -31,37 +31,37 @@ def mapped(run: Run, predictions: list, extra: int = 0) -> Run:
 
 @pytest.fixture
 def shown(tmp_path):
-    """Return a run of real pictures with a map, its predictions, and what the page makes of it."""
+    """Return a run with image files and a map, its predictions, its gallery and the map's view."""
     run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=60)
     draw(predictions, tmp_path)
     run = mapped(run, predictions, extra=3)
     results = ranked(run.results)
-    pictures = gallery(run, results, predictions)
-    return run, predictions, pictures, embedding_map(run, results, predictions, pictures.pictures)
+    shown = gallery(run, results, predictions)
+    return run, predictions, shown, embedding_map(run, results, predictions, shown.images)
 
 
-def test_every_dot_has_its_own_picture(shown):
-    """By path, whatever the order of gallery and map; one of training has none."""
-    run, _, pictures, view = shown
-    listed = pictures.pictures
+def test_every_dot_has_its_own_image(shown):
+    """By path, whatever the order of gallery and map; training images are not in the gallery."""
+    run, _, images, view = shown
+    listed = images.images
     assert len(view.dots) == 123
-    for (picture, name, label, split), dot in zip(view.to_json(), view.dots, strict=True):
-        assert run.data.classes[label] == dot.mark.label
+    for (position, name, label, split), dot in zip(view.to_json(), view.dots, strict=True):
+        assert run.data.classes[label] == dot.marker.label
         if split == "train":
-            assert picture == -1
+            assert position == -1
         else:
-            assert listed[picture].path.endswith(name)
-            assert listed[picture].true == dot.mark.label
+            assert listed[position].path.endswith(name)
+            assert listed[position].true == dot.marker.label
 
 
 def test_the_mistakes_of_the_best_classifier_are_marked(shown):
-    """As many as it has, drawn last, so that no other dot hides them."""
+    """All of them, drawn last, so that no other dot hides them."""
     run, _, _, view = shown
     best = ranked(run.results)[0]
     wrong = [dot.wrong for dot in view.dots]
     assert sum(wrong) == best.n_test - best.n_correct > 0
     assert wrong == sorted(wrong)
-    assert f"{sum(wrong)} that the best classifier mistakes" in view.description
+    assert f"{sum(wrong)} misclassified by the best classifier" in view.description
 
 
 def test_all_dots_lie_within_the_drawing(shown):
@@ -77,7 +77,7 @@ def test_classes_differ_in_colour_and_shape():
     run, predictions = sample(classes, n_per_class=2, classifiers=("svm",))
     run = mapped(run, predictions)
     results = ranked(run.results)
-    view = embedding_map(run, results, predictions, gallery(run, results, predictions).pictures)
+    view = embedding_map(run, results, predictions, gallery(run, results, predictions).images)
     assert view is not None
     assert len({(mark.colour, mark.shape) for mark in view.legend}) == 32
     for one, next_one in pairwise(view.legend):
@@ -85,19 +85,19 @@ def test_classes_differ_in_colour_and_shape():
         assert one.shape != next_one.shape
 
 
-def test_pictures_on_the_map_are_the_first_to_have_thumbnails(monkeypatch):
-    """Where not all can have one: mistakes come before them, all others after."""
-    monkeypatch.setattr("reports.pages.gallery.PICTURES_SHOWN", 20)
+def test_images_on_the_map_get_thumbnails_first(monkeypatch):
+    """If not all get one: after the misclassified images and before all others."""
+    monkeypatch.setattr("reports.pages.gallery.IMAGES_SHOWN", 20)
     run, predictions = sample(["cats", "dogs"], n_per_class=50, classifiers=("svm",))
     perfect = [replace(row, predicted=row.true) for row in predictions]
     last = sorted(row.path for row in perfect)[-20:]
     points = [MapPoint(path, "test", "dogs", 0.5, 0.5) for path in last]
     run = replace(run, embedding_map=EmbeddingMap("t-SNE", points, 100))
-    assert [picture.path for picture in gallery(run, run.results, perfect).pictures] == last
+    assert [image.path for image in gallery(run, run.results, perfect).images] == last
 
 
 def test_the_page_draws_every_dot_and_a_run_without_a_map_has_no_section(shown):
-    """The drawing has a name, and the script as many dots to tell of."""
+    """The script has a tooltip for each dot."""
     run, predictions, _, view = shown
     html = render(run, predictions, None)
     assert html.count('<use href="#mark-') == len(view.dots)
@@ -119,9 +119,9 @@ def test_a_hostile_name_on_the_map_stays_text(shown):
 
 @pytest.mark.parametrize(("label", "x"), [("mice", 0.5), ("cats", 1.5), ("cats", float("nan"))])
 def test_a_point_off_the_map_is_refused(shown, label, x):
-    """Of no class, or outside the square: such a record did not come from a run."""
+    """It belongs to no class, or is outside the unit square: no run writes such a record."""
     run, *_ = shown
     odd = replace(run, embedding_map=EmbeddingMap("t", [MapPoint("a", "test", label, x, 0.5)], 1))
-    with pytest.raises(RecordError, match="off the map"):
+    with pytest.raises(RecordError, match="outside the map"):
         parse_record(odd.to_json())
     assert parse_record(run.to_json()) == run

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reports import PredictionRow, Quarantined, RecordError, Result, Run, SearchPoint
-from reports.pages.gallery import PICTURES_SHOWN
+from reports.pages.gallery import IMAGES_SHOWN
 from reports.pages.page import render, write
 from tests.reports.samples import draw, sample
 
@@ -74,7 +74,7 @@ def html(photographs) -> str:
 
 def stored_pictures(html: str) -> dict:
     """Return what the page holds for its script."""
-    opening = '<script type="application/json" id="pictures">'
+    opening = '<script type="application/json" id="images">'
     start = html.index(opening) + len(opening)
     return json.loads(html[start : html.index("</script>", start)])
 
@@ -126,14 +126,14 @@ def test_the_page_has_every_section(html):
     assert len(page.all("h1")) == 1
 
 
-def test_the_answer_is_one_sentence_before_everything_else(html, photographs):
-    """It names the best classifier, its accuracy, the number of pictures and the interval."""
+def test_the_headline_is_one_sentence_before_everything_else(html, photographs):
+    """It names the best classifier, its accuracy, the number of images and the interval."""
     best = max(photographs[0].results, key=lambda result: result.accuracy)
     top = html[: html.index('<section id="results"')] + "</main></div></body></html>"
     text = " ".join(Page(top).text.split())
     assert (
-        f"{best.title}: {best.accuracy:.1%} of 1,000 unseen pictures right, "
-        f"between {best.accuracy_low:.1%} and {best.accuracy_high:.1%}."
+        f"{best.title}: {best.accuracy:.1%} of 1,000 test images correct "
+        f"(95% interval {best.accuracy_low:.1%} to {best.accuracy_high:.1%})."
     ) in text
 
 
@@ -155,14 +155,14 @@ def test_the_page_is_one_file_without_network(html):
 def test_the_page_stays_small(html):
     """Under 5 MB for 1,000 test pictures and four classifiers, thumbnails included."""
     stored = stored_pictures(html)
-    assert len(stored["mistaken"]) + len(stored["others"]) == 1000
-    assert all(picture["image"] for picture in stored["others"])
-    assert html.count('src="data:image/jpeg;base64,') == len(stored["mistaken"])
+    assert len(stored["misclassified"]) + len(stored["others"]) == 1000
+    assert all(image["image"] for image in stored["others"])
+    assert html.count('src="data:image/jpeg;base64,') == len(stored["misclassified"])
     assert len(html.encode("utf-8")) < 5_000_000
 
 
 def test_the_gallery_shows_every_mistake(html, photographs):
-    """Each picture once, by its most confident wrong answer, with all wrong answers."""
+    """Each image once, by its most confident mistake, with all its mistakes."""
     worst: dict[str, float] = {}
     for p in photographs[1]:
         if p.true != p.predicted:
@@ -175,28 +175,28 @@ def test_the_gallery_shows_every_mistake(html, photographs):
     assert mistakes.count('class="meter"') == n_wrong
 
 
-def test_of_many_pictures_the_page_shows_a_part():
-    """Mistaken ones first; the numbers are of all."""
-    run, predictions = sample(["cats", "dogs"], n_per_class=2 * PICTURES_SHOWN)
+def test_the_page_shows_a_part_of_many_images():
+    """Misclassified ones first; the numbers count all of them."""
+    run, predictions = sample(["cats", "dogs"], n_per_class=2 * IMAGES_SHOWN)
     html = render(run, predictions, None)
-    n_mistaken = len({p.path for p in predictions if p.true != p.predicted})
-    assert PICTURES_SHOWN < n_mistaken < 4 * PICTURES_SHOWN
+    n_misclassified = len({p.path for p in predictions if p.true != p.predicted})
+    assert IMAGES_SHOWN < n_misclassified < 4 * IMAGES_SHOWN
     stored = stored_pictures(html)
-    assert (len(stored["mistaken"]), stored["others"]) == (PICTURES_SHOWN, [])
+    assert (len(stored["misclassified"]), stored["others"]) == (IMAGES_SHOWN, [])
     text = " ".join(Page(html).text.split())
-    assert f"{n_mistaken:,} of 4,000 pictures were mistaken" in text
+    assert f"{n_misclassified:,} of 4,000 images were misclassified" in text
     assert "; 1,000 are shown." in text
 
 
-def test_the_script_knows_every_answer(html, photographs):
-    """Of every picture what each classifier says of it, in the order of the page."""
+def test_the_script_knows_every_prediction(html, photographs):
+    """For every image the prediction of each classifier, in the order of the page."""
     stored = stored_pictures(html)
-    told = sorted(
-        (picture["name"], stored["classes"][said], share)
-        for picture in [*stored["mistaken"], *stored["others"]]
-        for _, said, share in picture["verdicts"]
+    listed = sorted(
+        (image["name"], stored["classes"][predicted], share)
+        for image in [*stored["misclassified"], *stored["others"]]
+        for _, predicted, share in image["predictions"]
     )
-    assert told == sorted(
+    assert listed == sorted(
         (p.path.rpartition("/")[2], p.predicted, f"{p.probability:.1%}") for p in photographs[1]
     )
 
@@ -221,7 +221,7 @@ def test_hostile_names_stay_text():
     page_text = render(*hostile_run(), None)
     page_text.encode("utf-8")
     page = Page(page_text)
-    assert page.all("script") == [{"type": "application/json", "id": "pictures"}, {}]
+    assert page.all("script") == [{"type": "application/json", "id": "images"}, {}]
     assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
     assert not [a for a in page.all("img") if a.get("src") == "x"]
     assert "\\n\\xff\\u202e" in page.text
@@ -251,15 +251,15 @@ def test_sections_with_nothing_to_show_are_left_out():
         "quarantine",
         "reproduce",
     ]
-    assert "predictions of this run are not there" in page.text
-    assert "every picture could be read" in page.text
+    assert "predictions of this run are missing" in page.text
+    assert "every image could be read" in page.text
 
 
 def test_a_run_without_classifiers_has_a_page():
-    """It says so instead of an answer."""
+    """It says so instead of a headline."""
     run, _ = sample(["cats", "dogs"], n_per_class=20)
     page = Page(render(replace(run, results=[]), [], None))
-    assert "No classifier was tried" in page.text
+    assert "No classifier was trained" in page.text
 
 
 def test_figures_that_are_not_numbers_have_a_page():
@@ -303,10 +303,10 @@ def test_a_page_that_cannot_be_written_is_a_clear_error(tmp_path: Path):
         write(run, [], tmp_path / "missing" / "report.html")
 
 
-def test_files_that_were_set_aside_are_not_counted_as_embedded():
+def test_unused_files_are_not_counted_as_embedded():
     """Embeddings are those that were computed and those that came from the cache."""
     run, predictions = sample(["cat", "dog"])
     extraction = replace(run.extraction, images=82, cached=50, computed=30, quarantined=2)
     run = replace(run, bases=[replace(run.bases[0], extraction=extraction)])
     html = render(run, predictions, None)
-    assert "of 80 pictures took" in html
+    assert "of 80 images took" in html

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.pages.changed_pictures import changed_sides
+from reports.pages.changed_images import changed_predictions
 from reports.pages.page import render
 from reports.pages.thumbnails import NO_IMAGES, EmbeddedImages, installed_thumbnails
 from tests.reports.samples import draw, sample
@@ -77,5 +77,6 @@ def test_a_page_opens_one_maker_of_thumbnails() -> None:
 
     run, predictions = sample(["cats", "dogs"], n_per_class=20, classifiers=("svm", "dense"))
     render(run, predictions, None, thumbnails=opened)
-    changed_sides([(Path("a"), run), (Path("b"), run)], [predictions] * 2, thumbnails=opened)
+    runs = [(Path("a"), run), (Path("b"), run)]
+    changed_predictions(runs, [predictions] * 2, thumbnails=opened)
     assert events == ["open", "closed"] * 2

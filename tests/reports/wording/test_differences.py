@@ -1,4 +1,4 @@
-"""In words: which classifiers of a run differ by more than chance."""
+"""Which classifiers of a run differ significantly, in words."""
 
 import dataclasses
 
@@ -23,45 +23,45 @@ def run_with(p_values):
     return dataclasses.replace(run, comparisons=comparisons), predictions
 
 
-def test_classifiers_that_may_be_as_good_stand_beside_the_answer():
+def test_classifiers_that_may_be_as_good_are_named_in_the_headline():
     """The headline names the ties, and only the ties."""
     run, _ = run_with([0.6, 0.7, 0.0001])
     results = ranked(run.results)
     found = headline(run, results)
     assert found.remarks[0] == (
-        f"{results[1].title} and {results[2].title} may be as good: 100 pictures cannot show a "
-        "difference."
+        f"{results[1].title} and {results[2].title} may be as good: 100 test images cannot show "
+        "a difference."
     )
 
 
-def test_one_that_is_better_than_all_is_called_so():
-    """Without a tie the headline says that it is no matter of chance."""
+def test_a_classifier_that_is_better_than_all_is_called_so():
+    """Without a tie the headline says that the difference is significant."""
     run, _ = run_with([0.01, 0.02, 0.0001])
     found = headline(run, ranked(run.results))
-    assert found.remarks[0].startswith("It is better than every other classifier")
+    assert found.remarks[0].startswith("It is significantly better than every other")
 
 
-def test_records_without_comparisons_speak_of_intervals():
-    """Runs from before there were any still say that the order may be chance."""
+def test_records_without_comparisons_compare_intervals():
+    """Early runs have no comparisons, but still say that the order may be chance."""
     run, _ = sample(["cat", "dog"])
     found = headline(run, ranked(run.results))
     assert "interval overlaps" in found.remarks[0]
 
 
-def test_the_page_and_the_terminal_say_every_difference_of_the_best():
+def test_page_and_terminal_show_the_comparisons_of_the_best():
     """By title on the page, by name on the terminal."""
     run, predictions = run_with([0.6, 0.7, 0.0001])
     html = page.render(run, predictions, None)
     best, second, *_ = ranked(run.results)
-    assert f"{best.title} and {second.title}: no difference that 100 images can show" in html
+    assert f"{best.title} and {second.title}: no significant difference on 100 images" in html
     assert any(
-        line.startswith(f"{best.classifier} and {second.classifier}: no difference")
+        line.startswith(f"{best.classifier} and {second.classifier}: no significant difference")
         for line in remarks(run)
     )
 
 
-def test_a_note_of_several_classifiers_is_told_once():
-    """With the names of all that it is about."""
+def test_a_note_of_several_classifiers_appears_once():
+    """With the names of all these classifiers."""
     run, _ = sample(["cat", "dog"])
     results = [
         dataclasses.replace(result, notes=["classes weigh equally"]) for result in run.results
@@ -70,13 +70,13 @@ def test_a_note_of_several_classifiers_is_told_once():
     assert lines == ["dense, logreg, svm, cnn: classes weigh equally"]
 
 
-def test_comparisons_survive_the_record():
+def test_comparisons_are_read_back():
     """What run.json stores is read back."""
     run, _ = run_with([0.6, 0.7, 0.0001])
     assert parse_record(run.to_json()) == run
 
 
-def test_strange_p_values_are_no_reason_to_fail():
+def test_p_values_that_are_not_numbers_are_accepted():
     """A record may hold anything that JSON holds."""
     odd = Comparison("a", "b", 1, 2, float("nan"), float("nan"))
-    assert "nan" in differences.sentence(odd, 10)
+    assert "nan" in differences.comparison_sentence(odd, 10)

@@ -33,7 +33,7 @@ def test_the_headline_says_which_order_may_be_chance():
     assert (found.title, found.share, found.low, found.high) == ("A", "95.0%", "93.0%", "97.0%")
     assert found.remarks == [
         "Its interval overlaps with that of B: the order of the two may be chance.",
-        "Always answering the commonest class would get 50.0% right.",
+        "Always predicting the most frequent class would reach 50.0%.",
     ]
 
 

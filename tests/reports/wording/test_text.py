@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.wording.text import count, duration, figure, listed, moment, percent, shown
+from reports.wording.text import count, duration, figure, join_names, percent, printable, timestamp
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from reports.wording.text import count, duration, figure, listed, moment, percen
 )
 def test_what_cannot_be_seen_is_escaped(text, expected):
     """Printable text of any script stays; everything else becomes visible ASCII."""
-    assert shown(text) == expected
-    shown(text).encode("utf-8")
+    assert printable(text) == expected
+    printable(text).encode("utf-8")
 
 
 def test_figures_that_are_not_known_are_a_dash():
@@ -28,8 +28,8 @@ def test_figures_that_are_not_known_are_a_dash():
 
 
 def test_a_time_that_is_none_stays_as_it_is():
-    """An unreadable date is shown, not an error."""
-    assert moment("yesterday") == "yesterday"
+    """An unreadable date is kept as it is."""
+    assert timestamp("yesterday") == "yesterday"
 
 
 def test_numbers_are_written_for_people():
@@ -37,4 +37,4 @@ def test_numbers_are_written_for_people():
     assert count(3453634) == "3,453,634"
     assert duration(59.99) == "60.0 s"
     assert duration(3599.9) == "1 h 0 min"
-    assert listed([]) == ""
+    assert join_names([]) == ""

@@ -1,4 +1,4 @@
-"""Which pictures changed sides between two runs."""
+"""Which images two runs predict differently."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.pages.changed_pictures import SHOWN, changed_sides
+from reports.pages.changed_images import SHOWN, changed_predictions
 from reports.pages.page import render_comparison
 from tests.reports.samples import draw, sample
 
@@ -15,7 +15,7 @@ RUN, PREDICTIONS = sample(["cats", "dogs"], n_per_class=80, classifiers=("svm", 
 
 
 def flipped(rows: list, n: int, classifier: str) -> list:
-    """Return the predictions with the first `n` of one classifier turned round."""
+    """Return the predictions with the first `n` of one classifier changed to the other class."""
     left, found = n, []
     for row in rows:
         if row.classifier == classifier and left:
@@ -27,43 +27,47 @@ def flipped(rows: list, n: int, classifier: str) -> list:
 
 def compared(*predictions: list, root: str = "photographs") -> list:
     run = replace(RUN, data=replace(RUN.data, root=root))
-    return changed_sides([(Path(f"runs/{i}"), run) for i in range(len(predictions))], predictions)
+    return changed_predictions(
+        [(Path(f"runs/{i}"), run) for i in range(len(predictions))], predictions
+    )
 
 
-def test_pictures_that_changed_sides_are_found():
-    """With what they were taken for, in both directions; others are not."""
+def test_changed_predictions_are_found():
+    """With the wrong class, in both directions."""
     svm = [row for row in PREDICTIONS if row.classifier == "svm"]
     right = [row.true == row.predicted for row in svm[:30]]
-    svm_sides, dense_sides = compared(PREDICTIONS, flipped(PREDICTIONS, 30, "svm"))
-    assert (svm_sides.n_lost, svm_sides.n_gained) == (sum(right), 30 - sum(right))
-    assert {moved.path for moved in svm_sides.lost} == {
+    svm_change, dense_change = compared(PREDICTIONS, flipped(PREDICTIONS, 30, "svm"))
+    assert (svm_change.n_lost, svm_change.n_gained) == (sum(right), 30 - sum(right))
+    assert {image.path for image in svm_change.lost} == {
         row.path for row, was_right in zip(svm, right, strict=False) if was_right
     }
-    assert all(moved.said == "dogs" and moved.true == "cats" for moved in svm_sides.lost)
-    assert svm_sides.n_right[0] - svm_sides.n_right[1] == svm_sides.n_lost - svm_sides.n_gained
-    assert (dense_sides.n_lost, dense_sides.n_gained) == (0, 0)
+    assert all(image.wrong == "dogs" and image.true == "cats" for image in svm_change.lost)
+    assert (
+        svm_change.n_correct[0] - svm_change.n_correct[1] == svm_change.n_lost - svm_change.n_gained
+    )
+    assert (dense_change.n_lost, dense_change.n_gained) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("n", "words"), [(0, "the same pictures right"), (2, "may be chance"), (30, "more than chance")]
+    ("n", "words"), [(0, "the same predictions"), (2, "; not significant"), (30, "; significant")]
 )
-def test_it_says_whether_that_is_more_than_chance(n: int, words: str):
-    """By McNemar's test on the pictures of both."""
+def test_it_says_whether_the_change_is_significant(n: int, words: str):
+    """By McNemar's test on the images of both runs."""
     perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
     assert words in compared(perfect, flipped(perfect, n, "svm"))[0].sentence
 
 
-def test_only_pictures_of_both_runs_count():
-    """A picture of one run alone, or under another label, says nothing of the change."""
+def test_only_images_of_both_runs_count():
+    """An image of one run alone, or with another label, is ignored."""
     fewer = [row for row in PREDICTIONS if row.path < "dogs/0120"]
-    assert compared(PREDICTIONS, fewer)[0].n_pictures == 120
+    assert compared(PREDICTIONS, fewer)[0].n_images == 120
     other = [replace(row, true="mice") for row in PREDICTIONS]
     assert compared(PREDICTIONS, other) == []
     assert compared(PREDICTIONS, []) == []
 
 
-def test_a_later_run_is_held_against_the_first_that_has_the_classifier():
-    """Even where that is not the first of all."""
+def test_a_later_run_is_compared_with_the_first_that_has_the_classifier():
+    """Even if that is not the first run."""
     only_dense = [row for row in PREDICTIONS if row.classifier == "dense"]
     found = compared(only_dense, PREDICTIONS, PREDICTIONS)
     assert [(s.first, s.second) for s in found if s.title.startswith("SVM")] == [("1", "2")]
@@ -74,18 +78,18 @@ def test_a_later_run_is_held_against_the_first_that_has_the_classifier():
 
 
 def test_the_page_shows_their_thumbnails_and_how_many_there_are(tmp_path):
-    """Up to a screenful of each kind."""
+    """A limited number of each kind."""
     draw(PREDICTIONS, tmp_path)
     perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
-    sides = compared(perfect, flipped(perfect, SHOWN + 5, "svm"), root=str(tmp_path))
-    html = render_comparison([(Path("runs/0"), RUN), (Path("runs/1"), RUN)], sides)
+    changes = compared(perfect, flipped(perfect, SHOWN + 5, "svm"), root=str(tmp_path))
+    html = render_comparison([(Path("runs/0"), RUN), (Path("runs/1"), RUN)], changes)
     assert html.count("data:image/jpeg;base64,") == SHOWN
-    assert f"Wrong now, right in 0: {SHOWN + 5}, {SHOWN} shown" in html
-    assert "Right now" not in html
+    assert f"Wrong now, correct in 0: {SHOWN + 5}, {SHOWN} shown" in html
+    assert "Correct now" not in html
 
 
 def test_hostile_names_stay_text():
-    """Of pictures, classes and folders."""
+    """Of images, classes and folders."""
     hostile = "</h3><script>alert(1)</script>\udcff"
     rows = [replace(row, path=hostile + row.path, true=hostile) for row in PREDICTIONS]
     html = render_comparison(

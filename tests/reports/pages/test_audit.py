@@ -1,4 +1,4 @@
-"""What the page and the tables tell of an audit."""
+"""The findings of an audit on the page and in the tables."""
 
 import csv
 import dataclasses
@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from reports.pages import page
+from reports.pages.audit import SHOWN, audit_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
-from reports.pages.wrong_data import SHOWN, wrong_data
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from reports.reading import parse_record
 from reports.tables import remarks, write_audit
@@ -18,7 +18,7 @@ HOSTILE = "cat/<script>=cmd()\n.jpg"
 
 
 def audited(n_suspects=3):
-    """Return a run with one leak, some suspects and one odd picture, with hostile names."""
+    """Return a run with one leak, some suspects and one outlier, with hostile names."""
     run, predictions = sample(["cat", "dog"])
     audit = Audit(
         leaks=[Leak("cat/0001.jpg", HOSTILE, 0.91, exact=False)],
@@ -32,7 +32,7 @@ def audited(n_suspects=3):
 
 
 def test_the_page_escapes_what_names_hold():
-    """A file called <script> stays text, a line break becomes visible."""
+    """A file called <script> stays text, and a line break is escaped."""
     run, predictions = audited()
     html = page.render(run, predictions, None)
     assert "cat? Rather dog" in html
@@ -41,27 +41,27 @@ def test_the_page_escapes_what_names_hold():
     assert "&lt;script&gt;=cmd()\\n.jpg" in html
 
 
-def test_many_pictures_do_not_swell_the_page():
-    """The first ones are shown, and it is said how many there are."""
+def test_the_page_shows_a_part_of_many_findings():
+    """With their number."""
     run, predictions = audited(n_suspects=SHOWN + 7)
-    (_, _, suspects, _) = wrong_data(run).kinds
-    assert (suspects.number, len(suspects.found)) == (SHOWN + 7, SHOWN)
+    (_, _, suspects, _) = audit_view(run).groups
+    assert (suspects.number, len(suspects.findings)) == (SHOWN + 7, SHOWN)
     assert f"{SHOWN + 7}, {SHOWN} shown" in page.render(run, predictions, None)
 
 
-def test_pictures_that_are_there_are_shown(tmp_path):
-    """As thumbnails; the others have an empty frame."""
+def test_images_that_exist_are_shown(tmp_path):
+    """As thumbnails; missing ones have an empty frame."""
     run, _ = audited()
     (tmp_path / "cat").mkdir()
     cv2.imwrite(str(tmp_path / "cat" / "0001.jpg"), np.zeros((90, 90, 3), np.uint8))
     run = dataclasses.replace(run, data=dataclasses.replace(run.data, root=str(tmp_path)))
     with installed_thumbnails() as thumbnail:
-        (leaks, *_) = wrong_data(run, EmbeddedImages(str(tmp_path), thumbnail)).kinds
-    assert [image is not None for image in leaks.found[0].images] == [True, False]
+        (leaks, *_) = audit_view(run, EmbeddedImages(str(tmp_path), thumbnail)).groups
+    assert [image is not None for image in leaks.findings[0].images] == [True, False]
 
 
 def test_the_tables_survive_hostile_names(tmp_path):
-    """No formula, no line break, and what --labels needs in front."""
+    """No formulas, no line breaks; path and label come first, as in a table of labels."""
     run, _ = audited()
     write_audit(run.audit, tmp_path)
     with (tmp_path / "suspects.csv").open(newline="") as file:
@@ -73,19 +73,19 @@ def test_the_tables_survive_hostile_names(tmp_path):
     assert "tiny: 8 x 8 pixels" in (tmp_path / "outliers.csv").read_text()
 
 
-def test_an_audit_survives_the_record_and_is_told_on_the_terminal():
-    """What run.json stores is read back; the counts are below the table."""
+def test_an_audit_is_read_back_and_summarised_in_the_terminal():
+    """Its numbers are below the table of results."""
     run, _ = audited()
     assert parse_record(run.to_json()) == run
     assert remarks(run)[-1] == (
-        "audit (9.00 s): 1 test image is in training too (0 byte for byte); 1 copy of another "
-        "image (1 under another label); 3 suspect labels; 1 outlier"
+        "audit (9.00 s): 1 test image is also in training (0 byte for byte); 1 copy of another "
+        "image (1 with another label); 3 suspect labels; 1 outlier"
     )
-    assert "svm: 90.0% of the test images without those that are in training too" in remarks(run)
+    assert "svm: accuracy 90.0% without the test images that are in training, too" in remarks(run)
 
 
 def test_no_audit_is_no_section():
-    """A run without one says nothing of it."""
+    """The report of a run without an audit does not mention it."""
     run, predictions = sample(["cat", "dog"])
-    assert wrong_data(run) is None
+    assert audit_view(run) is None
     assert "wrong-data" not in page.render(run, predictions, None)

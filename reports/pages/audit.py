@@ -1,0 +1,127 @@
+"""The findings of an audit as the report shows them, with thumbnails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.pages.thumbnails import NO_IMAGES
+from reports.wording.findings import audit_sentence
+from reports.wording.text import percent
+
+if TYPE_CHECKING:
+    from reports.pages.thumbnails import EmbeddedImages
+    from reports.record import Run
+
+SHOWN = 40
+"""Number of findings of each kind that are shown, so that the page stays small."""
+THUMBNAIL_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An image, or a pair of images, with what was found."""
+
+    paths: list[str]
+    images: list[str | None]
+    """Thumbnails in Base64, as many as `paths`."""
+    problem: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class FindingGroup:
+    """The findings of one kind, of which the first `SHOWN` are shown."""
+
+    title: str
+    note: str
+    number: int
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class AuditView:
+    """All findings of an audit."""
+
+    summary: str
+    groups: list[FindingGroup]
+
+
+def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None:
+    """Return the findings of a run's audit, or None if it was not audited.
+
+    Parameters
+    ----------
+    run : Run
+    images : EmbeddedImages, optional
+        Images of the run. By default none are shown.
+    """
+    audit = run.audit
+    if audit is None:
+        return None
+
+    def finding(paths: list[str], problem: str, detail: str) -> Finding:
+        return Finding(paths, [images(path, THUMBNAIL_SIZE) for path in paths], problem, detail)
+
+    leaks = [
+        finding(
+            [leak.test, leak.train],
+            "the same file" if leak.exact else f"cosine similarity {leak.cosine:.2f}",
+            "test and training",
+        )
+        for leak in audit.leaks[:SHOWN]
+    ]
+    copies = [
+        finding(
+            [copy.path, copy.of],
+            "the same file"
+            if copy.label == copy.of_label
+            else f"the same file, labelled {copy.label} and {copy.of_label}",
+            f"in {copy.split}",
+        )
+        for copy in audit.copies[:SHOWN]
+    ]
+    suspects = [
+        finding(
+            [suspect.path],
+            f"{suspect.label}? Rather {suspect.likely}",
+            f"probability of its label {percent(suspect.probability)}, in {suspect.split}",
+        )
+        for suspect in audit.suspects[:SHOWN]
+    ]
+    outliers = [
+        finding([outlier.path], outlier.reason, f"labelled {outlier.label}, in {outlier.split}")
+        for outlier in audit.outliers[:SHOWN]
+    ]
+    return AuditView(
+        audit_sentence(audit).capitalize(),
+        [
+            FindingGroup(
+                "Test images that are also in training",
+                "They make every classifier look better than it is. leaks.csv lists all of them.",
+                len(audit.leaks),
+                leaks,
+            ),
+            FindingGroup(
+                "Copies",
+                "The same file twice, copies with different labels first: no classifier can "
+                "predict both correctly. copies.csv lists all of them.",
+                len(audit.copies),
+                copies,
+            ),
+            FindingGroup(
+                "Suspect labels",
+                "A classifier that had not seen the image predicted another class; the least "
+                "probable labels first. Correct the column label of suspects.csv and use the file "
+                "as the table of labels (--labels).",
+                len(audit.suspects),
+                suspects,
+            ),
+            FindingGroup(
+                "Outliers",
+                "Unlike all other images, almost uniform, or tiny. outliers.csv lists all of them.",
+                len(audit.outliers),
+                outliers,
+            ),
+        ],
+    )
