@@ -14,7 +14,7 @@ from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.experiment import recording
 from classify.experiment.notes import training_notes
 from classify.experiment.repeats import accuracies_of
-from reports.wording.text import listed
+from reports.wording.text import join_names
 
 if TYPE_CHECKING:
     from classify.estimators.base import Classifier
@@ -85,7 +85,7 @@ class Trial:
         repeats = self._repeat(estimator.classes_[fitted.probabilities.argmax(axis=1)])
         notes = training_notes(estimator, self._features, self._settings, streamed=self._streamed)
         if self._lost:
-            notes.append(f"{listed(self._lost)}: without effect in one pass")
+            notes.append(f"{join_names(self._lost)}: without effect in one pass")
         confidence = self._confidence(fitted, notes)
         model, sha256 = self._save(estimator, folder, notes)
         result = recording.result(
