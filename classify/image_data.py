@@ -84,6 +84,31 @@ def as_options(embedder: Embedder | None, *, seed: int = 0) -> Options:
     )
 
 
+def choose_progress(progress: bool | Progress | None, embedder: Any) -> bool | Progress:
+    """Return `progress`, or if it is None that of the embedder or of the first that shows any.
+
+    Parameters
+    ----------
+    progress : bool, Progress or None
+        What the caller of `classify.compare` or `classify.audit` has passed.
+    embedder : Embedder, str, sequence of these or None
+        As those functions take it.
+
+    Examples
+    --------
+    >>> from extract import Embedder
+    >>> choose_progress(None, ["vgg16", Embedder("xception", progress=True)])
+    True
+    >>> choose_progress(False, Embedder(progress=True))
+    False
+    """
+    if progress is not None:
+        return progress
+    embedders = embedder if isinstance(embedder, list | tuple) else [embedder]
+    wanted = [getattr(each, "progress", False) for each in embedders]
+    return next(filter(None, wanted), False)
+
+
 def check_labels(y: Any) -> list[str]:
     """Return labels as text.
 

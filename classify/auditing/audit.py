@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from classify.auditing.findings import find_wrong_data
 from classify.errors import ClassifierError
-from classify.image_data import as_dataset, as_options
+from classify.image_data import as_dataset, as_options, choose_progress
 from extract.prepare import prepare
 from reports.picture_records import Copy, Leak, Outlier, Suspect
 from reports.wording.text import printable
@@ -121,7 +121,7 @@ def audit(
     embedder: Embedder | None = None,
     *,
     seed: int = 0,
-    progress: bool | Progress = False,
+    progress: bool | Progress | None = None,
 ) -> AuditResult:
     """Search a data set for wrong labels, leaks, copies and outliers.
 
@@ -138,9 +138,9 @@ def audit(
     seed : int, default=0
         Seed of the folds in which the labels are predicted, and of the test split, if the data have
         none.
-    progress : bool or Progress, default=False
-        True shows a progress bar. A callback is called with the stage and the units done and in
-        total.
+    progress : bool or Progress, default=None
+        True shows a progress bar, False shows nothing. A callback is called with the stage and the
+        units done and in total. None does what the embedder's own parameter `progress` says.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def audit(
     >>> found.suspects.head()  # doctest: +SKIP
     """
     options = as_options(embedder, seed=seed)
-    with as_progress(progress) as report:
+    with as_progress(choose_progress(progress, embedder)) as report:
         dataset = as_dataset(data, options, report)
         if len(dataset.classes) < 2:
             raise ClassifierError(

@@ -13,7 +13,7 @@ from classify.experiment.candidates import candidates_of
 from classify.experiment.inputs import ArrayInputs, ImageInputs
 from classify.experiment.run import run
 from classify.experiment.settings import RunSettings, TrainingSettings
-from classify.image_data import as_dataset, as_options, check_labels
+from classify.image_data import as_dataset, as_options, check_labels, choose_progress
 from extract.datasets.dataset import Dataset
 from extract.embedder import Embedder
 from reports.runs import RunResults
@@ -46,7 +46,7 @@ def compare(
     memory_limit: float | None = None,
     dask: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    progress: bool | Progress = False,
+    progress: bool | Progress | None = None,
 ) -> RunResults:
     """Train classifiers on frozen embeddings, and compare them on the same test split.
 
@@ -92,9 +92,9 @@ def compare(
         Address of a Dask cluster that computes and trains; None is this process.
     out : str or path, default=None
         Folder of the run, new or empty; None is a new folder in ``runs``.
-    progress : bool or Progress, default=False
-        True shows a progress bar. A callback is called with the stage and the units done and in
-        total.
+    progress : bool or Progress, default=None
+        True shows a progress bar, False shows nothing. A callback is called with the stage and the
+        units done and in total. None does what the embedder's own parameter `progress` says.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def compare(
         memory_limit=memory_limit,
     )
     share = TEST_SIZE if test_size is None else test_size
-    with as_progress(progress) as report:
+    with as_progress(choose_progress(progress, embedder)) as report:
         inputs: ArrayInputs | ImageInputs
         if _has_embeddings(data):
             if embedder is not None:
