@@ -79,7 +79,7 @@ def test_a_run_shows_its_answer_and_its_table(executed: dict[str, dict[str, Any]
 def test_progress_bars_are_shown(
     executed: dict[str, dict[str, Any]],
 ) -> None:
-    """The bars of `compare` and of `audit` end full; an embedder with `progress=True` shows them."""
+    """`compare` and `audit` show the full bars of an embedder with `progress=True`."""
     for line in ("run", "audit(data, embed).suspects"):
         assert re.search(r'<progress value="(\d+)" max="\1">', shown(executed[line])), line
 
