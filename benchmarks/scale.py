@@ -190,7 +190,7 @@ def files(folder: Path, n: int) -> list[Path]:
 
 @contextlib.contextmanager
 def loading(client: Client, n_workers: int) -> Iterator[Loader]:
-    """Yield a loader on workers that sleep, in place of `extract.cluster.extraction.loading`."""
+    """Yield a loader on workers that sleep; compare `extract.cluster.extraction`."""
 
     def load(groups: Iterable[list[Path]]) -> Iterator[Any]:
         paths = [group[0] for group in groups]

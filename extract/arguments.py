@@ -13,7 +13,7 @@ from extract.recipe import PRECISIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a parser, with `Options`' defaults."""
+    """Add the options of an extraction to a parser, with the defaults of `Options`."""
     default = Options()
     data = parser.add_argument_group("data")
     data.add_argument(
@@ -22,14 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=default.data,
         help="auto, dogs-vs-cats, shapes, a folder, a .csv file with path,label[,split], a .zip "
         "file or the URL of one, or the address of a folder or .csv file (s3://bucket/pictures, "
-        "https://host/pictures/); auto takes data/ if it holds images, else dogs-vs-cats, else "
-        "(if that cannot be reached) shapes",
+        "https://host/pictures/); auto is data/ if it contains images, else dogs-vs-cats, else "
+        "(if that cannot be downloaded) shapes",
     )
     data.add_argument(
         "--labels",
         metavar="FILE",
-        help="a .csv file with path,label whose labels are put over those of the data: a corrected "
-        "suspects.csv; where the label is empty, the image is left out",
+        help="a .csv file with path,label whose labels replace those of the data, as a corrected "
+        "suspects.csv; an image with an empty label is left out",
     )
     data.add_argument(
         "--mirror",
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=share,
         metavar="SHARE",
         default=default.test_size,
-        help="share of every class that becomes the test split, where the data have none",
+        help="share of each class for the test split, if the data have none",
     )
     _add_base_arguments(parser, default.base)
     work = parser.add_argument_group("work")
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=ENGINES,
         default=default.base.engine,
-        help="what computes; auto is OpenVINO if the extra fast is installed and there is no GPU, "
-        "else TensorFlow",
+        help="runs the network; auto is OpenVINO if the extra fast is installed and there is no "
+        "GPU, else TensorFlow",
     )
     work.add_argument(
         "--batch-size",
@@ -69,15 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="let the workers of a Dask cluster compute (and train, in classify): tcp://HOST:PORT "
-        "of its scheduler, or local:N for N processes on this machine",
+        help="compute (and, in classify, train) on a Dask cluster: tcp://HOST:PORT of its "
+        "scheduler, or local:N for N processes on this machine",
     )
     work.add_argument(
         "--max-pixels",
         type=positive,
         metavar="N",
         default=default.reading.max_pixels,
-        help="width times height up to which an image is decoded; a larger one is set aside",
+        help="width times height up to which an image is decoded; a larger one is not used",
     )
     work.add_argument(
         "--cache",
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"cache folder (default: ${ENVIRONMENT_VARIABLE}, else the user's cache folder)",
     )
     work.add_argument(
-        "--seed", type=_seed, metavar="N", default=default.seed, help="of everything random"
+        "--seed", type=_seed, metavar="N", default=default.seed, help="seed of everything random"
     )
     work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
     work.add_argument(
@@ -100,14 +100,14 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         choices=tuple(PRESETS),
         default=Options.preset,
         help="lesson: 150 pixels, float32, notebook preprocessing; default: 150, float32; "
-        "fast: 150, int8; best: 224, int8, flip (sizes for VGG16). The options below change it",
+        "fast: 150, int8; best: 224, int8, flip (sizes for VGG16). The options below override it",
     )
     base.add_argument(
         "--backbone",
         metavar="NAMES",
         default=default.backbone,
         help="a keras.applications network (python -m extract --list-backbones), or several "
-        "separated by commas; mobilenet:alpha=0.25 for another width",
+        "separated by commas; mobilenet:alpha=0.25 sets the width multiplier",
     )
     base.add_argument(
         "--weights",
@@ -121,14 +121,14 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         type=_size,
         metavar="PIXELS",
         help="side of the images, or native: what the backbone was trained on (default: native, "
-        "but for VGG16 the lesson's 150)",
+        "but 150 for VGG16)",
     )
     base.add_argument(
         "--pool",
         dest="pooling",
         choices=("auto", "none", "avg", "max"),
         default=default.pooling,
-        help="over height and width; auto is what the backbone's own classifier does",
+        help="pooling over height and width; auto is that of the backbone's own classifier",
     )
     base.add_argument(
         "--layer",
@@ -138,18 +138,18 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
     base.add_argument(
         "--preprocess",
         choices=("auto", "notebook"),
-        help="what the weights were trained with (default), or the lesson's BGR / 255",
+        help="what the weights were trained with (default), or BGR / 255",
     )
     base.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="of the forward pass (default: float32); int8 needs the extra fast and is calibrated "
-        "once, on training images; float16 and bfloat16 need a GPU",
+        help="number format of the forward pass (default: float32); int8 needs the extra fast and "
+        "is calibrated once, on training images; float16 and bfloat16 need a GPU",
     )
     base.add_argument(
         "--flip",
         action=argparse.BooleanOptionalAction,
-        help="mean of the embeddings of the image and of its mirror image, at twice the cost",
+        help="mean of the embeddings of the image and of its horizontal flip, at twice the cost",
     )
 
 
@@ -174,10 +174,10 @@ def options_from(args: argparse.Namespace) -> Options:
 
 
 def positive(text: str) -> int:
-    """Read a whole number from 1, for argparse."""
+    """Parse a positive integer, for argparse."""
     number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text}")
     return number
 
 
@@ -187,18 +187,16 @@ def _size(text: str) -> int | str:
 
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 0 to 2^32 - 1, found {text}"
-        )
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2^32 - 1, found {text}")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Read a share between 0 and 1, for argparse."""
+    """Parse a share between 0 and 1, for argparse."""
     try:
-        found = float(text)
+        value = float(text)
     except ValueError:
-        found = 0.0
-    if not 0 < found < 1:
+        value = 0.0
+    if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text}")
-    return found
+    return value

@@ -1,4 +1,4 @@
-"""`python -m extract`: arguments in, a line or two out."""
+"""`python -m extract`: reads the arguments, extracts, and prints a summary."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from extract.arguments import add_arguments, options_from
 from toolkit.console import argument_parser, run
 from toolkit.progress import ConsoleProgress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from extract.prepare import Prepared
 
 DESCRIPTION = (
-    "Run a frozen convolutional base once over a folder of labelled images and keep the "
-    "embeddings. With no arguments: the images in data/, else the dogs-vs-cats photographs."
+    "Run a frozen convolutional base once over a folder of labelled images and cache the "
+    "embeddings. Without arguments: the images in data/, else the dogs-vs-cats photographs."
 )
 _REASONS_SHOWN = 5
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--list-backbones",
         action="store_true",
-        help="print every backbone with its size, embedding and weights, and end",
+        help="list every backbone with its size, embedding and weights, and exit",
     )
     args = parser.parse_args(argv)
     return run(_list_backbones if args.list_backbones else _extract, args)
@@ -41,22 +42,22 @@ def _extract(args: argparse.Namespace) -> None:
     options = options_from(args)
     with ConsoleProgress(args.quiet) as progress:
         dataset = find_dataset(options, progress)
-        done = [prepare(dataset, one, progress) for one in options.for_each_backbone()]
+        results = [prepare(dataset, single, progress) for single in options.for_each_backbone()]
     if args.json:
-        summaries = [prepared.summary() for prepared in done]
-        print(json.dumps(summaries if len(done) > 1 else summaries[0]))
+        summaries = [prepared.summary() for prepared in results]
+        print(json.dumps(summaries if len(results) > 1 else summaries[0]))
     elif not args.quiet:
-        for prepared in done:
-            _say_what_was_done(prepared)
-        _say_what_is_next(done[-1])
+        for prepared in results:
+            _print_summary(prepared)
+        _print_next_step(results[-1])
 
 
-def _say_what_was_done(prepared: Prepared) -> None:
+def _print_summary(prepared: Prepared) -> None:
     summary, items = prepared.summary(), prepared.dataset.items
     recipe, classes = prepared.base.recipe, prepared.dataset.classes
     train = sum(item.split == "train" for item in items)
     print(
-        f"{summary['data']}: {summary['images']:,} files, {len(items):,} of them images of "
+        f"{summary['data']}: {plural(summary['images'], 'file')}, {len(items):,} of them images of "
         f"{', '.join(classes[:6])}{', ...' if len(classes) > 6 else ''}; {train:,} to train and "
         f"{len(items) - train:,} to test ({prepared.dataset.split_origin})"
     )
@@ -64,19 +65,20 @@ def _say_what_was_done(prepared: Prepared) -> None:
         f"embeddings: {summary['computed']:,} computed, {summary['cached']:,} from the cache, "
         f"{summary['seconds']:.1f} s; recipe {recipe.fingerprint[:12]} "
         f"({recipe.backbone}, {recipe.size} pixels, {recipe.precision}"
-        f"{', mean with the mirror image' if recipe.flip else ''}, "
+        f"{', mean with the flipped image' if recipe.flip else ''}, "
         f"weights {prepared.base.weights.source}, preprocessing {recipe.preprocessing})"
     )
 
 
-def _say_what_is_next(prepared: Prepared) -> None:
+def _print_next_step(prepared: Prepared) -> None:
     quarantine = prepared.extraction.quarantine
     if quarantine:
-        print(f"set aside: {len(quarantine):,} files, listed in {prepared.quarantine_csv}")
+        files = plural(len(quarantine), "file")
+        print(f"not used: {files}, listed in {prepared.quarantine_csv}")
         for path, reason in list(quarantine.items())[:_REASONS_SHOWN]:
             print(f"  {str(path)!r}: {reason}")
     if len(prepared.dataset.classes) < 2:
-        print("there is one class only: to train a classifier, add a folder with another")
+        print("there is only one class; to train a classifier, add a folder with another one")
     else:
         print("next: python -m classify --clf all, with the same options")
 

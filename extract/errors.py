@@ -1,22 +1,22 @@
-"""Errors between a data set's name and its embeddings; the tree is in `toolkit.errors`."""
+"""Errors of the extraction; `toolkit.errors` shows the whole tree."""
 
 from toolkit.errors import ToolkitError
 
 
 class DataError(ToolkitError, ValueError):
-    """The data set is not one that can be worked on."""
+    """The data set cannot be used."""
 
 
 class ImageError(DataError):
-    """A file cannot be used as an image; the message is the reason alone."""
+    """An image cannot be used; for a file, the message is only the reason."""
 
 
 class ArchiveError(DataError):
-    """An archive was refused; nothing of it was unpacked."""
+    """An archive was rejected, and nothing of it was unpacked."""
 
 
 class DownloadError(ToolkitError, OSError):
-    """A file could not be fetched, or is not the file that was expected."""
+    """A file could not be downloaded, or is not the expected file."""
 
 
 class WeightsError(ToolkitError, ValueError):
@@ -24,12 +24,12 @@ class WeightsError(ToolkitError, ValueError):
 
 
 class RecipeError(ToolkitError, ValueError):
-    """A recipe asks for something that no backbone can give."""
+    """A setting of the frozen base is not known or does not fit the backbone."""
 
 
 class EngineError(ToolkitError, ImportError):
-    """The engine that a computation needs is not installed, or cannot do it on this machine."""
+    """The engine for a computation is not installed, or cannot do it on this machine."""
 
 
 class ClusterError(ToolkitError, OSError):
-    """The machines that were to compute cannot, or are gone."""
+    """The machines of a cluster cannot compute, or were lost."""

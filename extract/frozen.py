@@ -1,4 +1,4 @@
-"""A frozen base at work: a recipe, the weights that it names, and the store of what it gave."""
+"""A frozen base: a recipe, the weights that it names, and the store of its embeddings."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FrozenBase:
-    """Turns image files into embeddings, each computed once.
+    """Turns images into embeddings, and computes each of them once.
 
     Parameters
     ----------
     recipe : Recipe
-        What an embedding is.
+        How an image becomes an embedding.
     weights : Weights
-        Where the weights that the recipe names are.
+        The weights that the recipe names, and where they are.
     store : Store
         Where embeddings are kept.
-    engine : {"auto", "tensorflow", "openvino"}
-        What computes them; see `extract.engines.choose`.
+    engine : {"auto", "tensorflow", "openvino"}, default="auto"
+        What runs the network; see `extract.engines.choose`.
     """
 
     recipe: Recipe
@@ -65,7 +65,7 @@ class FrozenBase:
         settings : BaseSettings, optional
             Of one backbone.
         progress : Progress
-            Told of downloading.
+            Called while weights are downloaded.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class FrozenBase:
         engine : str, default="auto"
             See `extract.engines.choose`.
         progress : Progress
-            Told of downloading.
+            Called while weights are downloaded.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class FrozenBase:
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether int8 is asked for and no model has been quantised yet."""
+        """Whether the precision is int8 and there is no quantised model yet."""
         return self.recipe.precision == "int8" and self.recipe.quantised is None
 
     def calibrated(
@@ -160,7 +160,7 @@ class FrozenBase:
         reading : ReadSettings, optional
             How the images are read.
         progress : Progress
-            Told of decoding and calibrating.
+            Called with the stages "decoding images" and "calibrating int8".
 
         Raises
         ------
@@ -268,15 +268,15 @@ class FrozenBase:
         Raises
         ------
         CacheError
-            If one is not there, or not as it was committed.
+            If an embedding is missing or damaged.
         """
         rows = self.store.read(self.recipe.fingerprint, digests)
         return rows.reshape(len(rows), -1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe's fields, its fingerprint, and where the weights came from."""
+        """Return the recipe's fields, its fingerprint and the source of the weights."""
         return {**self.recipe.to_dict(), "weights_source": self.weights.source}
 
     def make_engine(self) -> Engine:
-        """Return an engine that computes the recipe; this takes seconds."""
+        """Create an engine that computes the recipe; this takes seconds."""
         return engines.make(self.recipe, self.weights, self.models, self.engine)

@@ -1,8 +1,7 @@
-"""Import the big libraries without what they write, draw and send unasked.
+"""Import TensorFlow, Keras, OpenVINO and NNCF without their messages, progress bars and telemetry.
 
-Every part of the toolkit that computes with TensorFlow, Keras, OpenVINO or NNCF imports them
-through here, and only inside the function that needs them: TensorFlow's import costs about five
-seconds.
+Every part of the toolkit that needs one of them imports it through this module, and only inside the
+function that needs it: importing TensorFlow takes about five seconds.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def import_tensorflow() -> Any:
-    """Return the module `tensorflow`, imported silently and with its devices already looked up.
+    """Return the module `tensorflow`, imported silently and with its devices already listed.
 
-    Looking up the devices here keeps CUDA's complaints on machines without a GPU out of sight too.
-    What was written is shown after all if the import fails.
+    Listing the devices here also hides CUDA's warnings on machines without a GPU. If the import
+    fails, the hidden messages are shown.
     """
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
@@ -31,7 +30,7 @@ def import_tensorflow() -> Any:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
-        tf.get_logger().setLevel("ERROR")  # it counts retracings that several networks must have
+        tf.get_logger().setLevel("ERROR")  # several networks cause retracings that it warns of
     return tf
 
 
@@ -44,15 +43,15 @@ def import_keras() -> Any:
 
 
 def import_openvino() -> Any:
-    """Return the module `openvino`, which then sends nobody word of how it is used."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # not importable
+    """Return the module `openvino`, imported without its telemetry."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # makes it unimportable
     import openvino
 
     return openvino
 
 
 def import_nncf() -> Any:
-    """Return the module `nncf`, which then sends nothing and logs nothing but errors."""
+    """Return the module `nncf`, imported without its telemetry; it logs only errors."""
     import_openvino()
     import nncf
 
@@ -62,10 +61,10 @@ def import_nncf() -> Any:
 
 @contextlib.contextmanager
 def _stderr_held_back() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and let it out only if the block fails.
+    """Hold back what is written to file descriptor 2, and show it only if the block fails.
 
-    The lines come from C++ before any logging is set up, so `contextlib.redirect_stderr`, which
-    replaces a Python object, would not catch them.
+    C++ code writes there before any logging is set up. `contextlib.redirect_stderr` replaces a
+    Python object, so it would not catch these lines.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -164,7 +164,7 @@ class Options:
     batch_size : int, default=32
         Images per forward pass.
     dask : str, default=None
-        The Dask cluster that computes and trains, see `extract.cluster.connection.cluster`.
+        The Dask cluster that computes and trains, see `extract.cluster.connection.connect`.
         ``None`` is this process.
     mirror_url : str, default=None
         URL below which the files of a named data set are fetched instead.

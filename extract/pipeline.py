@@ -1,8 +1,8 @@
 """Images -> embeddings: reading, decoding, the forward pass and the commit, overlapped.
 
-Decoding runs ahead in processes (see `extract.images.decoder_pool`), the forward pass in the
-calling thread, the commit behind it in a thread of its own. What runs ahead is bounded, so memory
-does not grow with the number of images.
+Decoding runs ahead in processes (see `extract.images.decoder_pool`), the forward pass runs in the
+calling thread, and the commit in a thread behind it. The queues are bounded, so memory does not
+grow with the number of images.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
 from toolkit.addresses import file_state, is_remote
 from toolkit.errors import AddressError
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,25 +37,25 @@ if TYPE_CHECKING:
     from toolkit.addresses import FileState
 
     Loader = Callable[[Iterable[list[Path]]], Iterator[tuple[FileState | None, Decoded]]]
-    """Of groups of files of the same bytes: the first one's status, and what became of it."""
+    """Turns groups of files with the same bytes into the first file's status and what it became."""
 
 _REMEMBERED_TOGETHER = 1000
 
 
 @dataclass(frozen=True)
 class ExtractionResult:
-    """What became of a list of image files.
+    """The result of an extraction.
 
     Parameters
     ----------
     digests : dict from Path to str
-        SHA-256 of every usable file's bytes: the name of its embedding under the recipe.
+        SHA-256 of the bytes of each usable file: the name of its embedding under the recipe.
     quarantine : dict from Path to str
-        The files that cannot be used, each with its reason.
+        The files that cannot be used, each with the reason.
     cached : int
-        Usable files whose embedding was there already.
+        Number of usable files whose embedding was in the store already.
     computed : int
-        Usable files whose embedding was computed now.
+        Number of usable files whose embedding was computed now.
     seconds : float
         Wall-clock time.
     """
@@ -77,7 +78,7 @@ def extract(
     open_loader: Callable[[], AbstractContextManager[Loader]] | None = None,
     progress: Progress = silent,
 ) -> ExtractionResult:
-    """Put the embedding of every image into the store, computing those that are not there.
+    """Put the embedding of every image file into the store, computing those that are missing.
 
     Parameters
     ----------
@@ -89,17 +90,17 @@ def extract(
         Where embeddings are looked up and committed.
     make_engine : callable
         Called once, and only if something must be computed.
-    batch_size : int
-        Images per forward pass; it changes the speed, not the numbers.
+    batch_size : int, default=32
+        Images per forward pass. It changes the speed, not the numbers.
     reading : ReadSettings, optional
         How files are read. The limit of pixels decides which images are computed, not what is
         computed: an embedding that is in the store is used, whatever the size of the image.
     open_loader : callable, optional
         Called in place of `make_engine`, if something must be computed. The context manager that it
         returns gives a loader of embeddings instead of decoded images; see
-        `extract.cluster.extraction.loading`.
+        `extract.cluster.extraction.cluster_loader`.
     progress : Progress
-        Told of the stages "hashing images" and "computing embeddings".
+        Called with the stages "hashing images" and "computing embeddings".
 
     Returns
     -------
@@ -110,9 +111,9 @@ def extract(
     DecoderError
         If the processes that decode cannot be started.
     AddressError
-        If the server of an address does not answer; what was committed until then stays.
+        If the server of an address does not respond. What was computed until then is committed.
     KeyboardInterrupt
-        After Ctrl-C, with a message; everything computed until then has been committed.
+        After Ctrl-C, with a message. What was computed until then is committed.
     """
     started = time.monotonic()
     digests, quarantine = hash_images(paths, store, fetch=False, reading=reading, progress=progress)
@@ -120,20 +121,20 @@ def extract(
     computed: set[str] = set()
     if todo:
         if open_loader is not None:
-            run = _Run(recipe, store, lambda: _as_they_are, batch_size, progress)
+            computation = _Computation(recipe, store, lambda: _identity, batch_size, progress)
             with open_loader() as loader:
-                run.compute(todo, loader)
+                computation.compute(todo, loader)
         else:
-            run = _Run(recipe, store, make_engine, batch_size, progress)
+            computation = _Computation(recipe, store, make_engine, batch_size, progress)
             with (
                 ThreadPoolExecutor(reading.threads(paths), "decode") as pool,
                 DecoderPool(recipe.size, reading.max_pixels, reading.processes) as decoders,
             ):
-                run.compute(todo, _decoding(pool, decoders, 2 * batch_size))
-        computed = run.computed
-        quarantine |= run.quarantine
-        digests |= run.changed
-        digests = {path: found for path, found in digests.items() if path not in quarantine}
+                computation.compute(todo, _decoding_loader(pool, decoders, 2 * batch_size))
+        computed = computation.computed
+        quarantine |= computation.quarantine
+        digests |= computation.changed
+        digests = {path: digest for path, digest in digests.items() if path not in quarantine}
     n_computed = sum(digest in computed for digest in digests.values())
     return ExtractionResult(
         digests,
@@ -170,7 +171,7 @@ def extract_images(
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C, with a message; everything computed until then has been committed.
+        After Ctrl-C, with a message. What was computed until then is committed.
     """
     digests = [image_digest(image) for image in images]
     by_digest = dict(zip(digests, images, strict=True))
@@ -181,7 +182,7 @@ def extract_images(
             yield None, Decoded(name.name, resize(by_digest[name.name], recipe.size))
 
     if todo:
-        _Run(recipe, store, make_engine, batch_size, progress).compute(todo, load)
+        _Computation(recipe, store, make_engine, batch_size, progress).compute(todo, load)
     return digests
 
 
@@ -191,10 +192,10 @@ def _todo(
     quarantine: Mapping[Path, str],
     missing: Iterable[str],
 ) -> dict[str, list[Path]]:
-    """Return the files to compute from, by digest.
+    """Return the files to compute, grouped by digest.
 
-    What has to be fetched is hashed when it is decoded, so that it is fetched once. Until then its
-    address stands for its digest, as if the file had changed.
+    A file at an address that must be fetched is hashed when it is decoded, so that it is fetched
+    only once. Until then its address stands for its digest, as if the file had changed.
     """
     todo: dict[str, list[Path]] = {digest: [] for digest in missing}
     for path in dict.fromkeys(paths):
@@ -206,19 +207,20 @@ def _todo(
     return todo
 
 
-def _decoding(pool: ThreadPoolExecutor, decoders: DecoderPool, n_ahead: int) -> Loader:
+def _decoding_loader(pool: ThreadPoolExecutor, decoders: DecoderPool, n_ahead: int) -> Loader:
     def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
         return file_state(paths[0]), decoders(paths[0])
 
     return lambda todo: ahead(pool, load, todo, n_ahead)
 
 
-def _as_they_are(images: np.ndarray) -> np.ndarray:
+def _identity(images: np.ndarray) -> np.ndarray:
+    """Return embeddings that a loader has computed elsewhere."""
     return images
 
 
-class _Run:
-    """The state of one computation: the batch being filled and the shard being filled.
+class _Computation:
+    """The state of one computation: the batch and the shard that are being filled.
 
     Attributes
     ----------
@@ -227,8 +229,8 @@ class _Run:
     quarantine : dict from Path to str
         The files that could not be decoded, each with its reason.
     changed : dict from Path to str
-        The files that were found to hold other bytes than they had been hashed from (or than were
-        remembered, or that had not been hashed yet), each with its digest now.
+        The files whose bytes are not those that were hashed or remembered, or that had not been
+        hashed yet, each with its digest now.
     """
 
     def __init__(
@@ -261,18 +263,18 @@ class _Run:
                 while todo:
                     todo = self._compute_first(todo, loader, committer, total)
                 self._forward()
-                self._hand_over(committer)
-                self._settle()
+                self._start_commit(committer)
+                self._finish_commit()
                 self._remember()
-            except (KeyboardInterrupt, AddressError) as ended:
-                self._hand_over(committer)
-                self._settle()
+            except (KeyboardInterrupt, AddressError) as stop:
+                self._start_commit(committer)
+                self._finish_commit()
                 self._remember()
-                if isinstance(ended, AddressError):
+                if isinstance(stop, AddressError):
                     raise
                 raise KeyboardInterrupt(
-                    f"stopped: {self._n_committed} embeddings computed and kept, "
-                    f"{total - self._n_committed} left; the same command goes on from there"
+                    f"stopped: {plural(self._n_committed, 'embedding')} computed and kept, "
+                    f"{total - self._n_committed:,} left; the same command continues from there"
                 ) from None
         self._progress("computing embeddings", total, total)
 
@@ -283,7 +285,7 @@ class _Run:
         committer: ThreadPoolExecutor,
         total: int,
     ) -> dict[str, list[Path]]:
-        """Compute from the first file of each digest; return what other files must be tried for."""
+        """Compute from the first file of each digest; return the groups that need another file."""
         left: dict[str, list[Path]] = {}
         done = total - len(todo)
         loaded = loader(todo.values())
@@ -294,7 +296,7 @@ class _Run:
             else:
                 concerned = paths[:1]
                 if decoded.digest is not None:
-                    self._note_change(paths[0], state, decoded.digest)
+                    self._record_change(paths[0], state, decoded.digest)
                 if paths[1:]:
                     left[digest] = paths[1:]
                     done -= 1
@@ -305,10 +307,10 @@ class _Run:
                 if not self._images:
                     self._progress("computing embeddings", done, total)
                 if sum(len(rows) for _, rows in self._rows) >= SHARD_ROWS:
-                    self._hand_over(committer)
+                    self._start_commit(committer)
         return left
 
-    def _note_change(self, path: Path, state: FileState | None, digest: str) -> None:
+    def _record_change(self, path: Path, state: FileState | None, digest: str) -> None:
         self.changed[path] = digest
         if state is not None:
             self._seen[path] = (state, digest)
@@ -321,14 +323,14 @@ class _Run:
             self._seen = {}
 
     def _is_new(self, digest: str, expected: str) -> bool:
-        """Return whether an image has no embedding yet; a changed file may be one that has."""
+        """Return whether an image has no embedding yet; a changed file may be a known image."""
         if digest in self.computed:
             return False
         return digest == expected or bool(self._store.missing(self._recipe.fingerprint, [digest]))
 
     def _add(self, digest: str, image: np.ndarray) -> None:
         if self._engine is None:
-            # While it is made, which takes seconds, decoding runs ahead.
+            # This takes seconds, in which decoding runs ahead.
             self._engine = self._make_engine()
         self.computed.add(digest)
         self._images.append(image)
@@ -343,21 +345,21 @@ class _Run:
         self._images, self._image_digests = [], []
         self._rows.append((digests, self._engine(images)))
 
-    def _hand_over(self, committer: ThreadPoolExecutor) -> None:
-        """Commit the computed rows behind the next forward pass; at most one shard waits."""
+    def _start_commit(self, committer: ThreadPoolExecutor) -> None:
+        """Commit the computed rows during the next forward pass; at most one shard waits."""
         if not self._rows:
             return
-        digests = [digest for some, _ in self._rows for digest in some]
+        digests = [digest for batch, _ in self._rows for digest in batch]
         rows = np.concatenate([rows for _, rows in self._rows])
         self._rows = []
-        self._settle()
+        self._finish_commit()
         recipe = self._recipe
         self._commit = committer.submit(
             self._store.append, recipe.fingerprint, recipe.canonical, digests, rows
         )
         self._n_committed += len(digests)
 
-    def _settle(self) -> None:
+    def _finish_commit(self) -> None:
         if self._commit is not None:
             self._commit.result()
             self._commit = None
@@ -371,32 +373,32 @@ def hash_images(
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> tuple[dict[Path, str], dict[Path, str]]:
-    """Take the SHA-256 of every image file, or recall it where the file has not changed.
+    """Compute the SHA-256 of every image file, or recall it if the file has not changed.
 
     Parameters
     ----------
     paths : sequence of Path
         Image files.
     store : Store
-        What it remembers is used, and added to.
-    fetch : bool
-        Whether addresses are read too; without, only what is remembered of them is returned.
+        Recalls the SHA-256 of known files, and remembers those of new ones.
+    fetch : bool, default=True
+        Whether files at addresses are read too. If not, only remembered ones are returned.
     reading : ReadSettings, optional
         How many threads read.
     progress : Progress
-        Told of the stage "hashing images".
+        Called with the stage "hashing images".
 
     Returns
     -------
     digests : dict from Path to str
-        Of every readable file, in the order of `paths`.
+        SHA-256 of every readable file, in the order of `paths`.
     quarantine : dict from Path to str
-        The other files, each with its reason.
+        The other files, each with the reason.
 
     Raises
     ------
     AddressError
-        If the server of an address does not answer.
+        If the server of an address does not respond.
     """
     remembered = store.digests(paths)
     unknown = [path for path in paths if path not in remembered and (fetch or not is_remote(path))]
@@ -404,20 +406,20 @@ def hash_images(
     fresh: dict[Path, tuple[FileState, str]] = {}
 
     def digest(path: Path) -> tuple[Path, FileState | None, str | ImageError]:
-        state = file_state(path)  # before the bytes: a change while reading must show
+        state = file_state(path)  # before reading, so that a change while reading is noticed
         try:
             return path, state, hashlib.sha256(read_bytes(path)).hexdigest()
         except ImageError as error:
             return path, state, error
 
     with ThreadPoolExecutor(reading.threads(unknown), "hash") as pool:
-        for done, (path, state, found) in enumerate(ahead(pool, digest, unknown, 64), 1):
-            if isinstance(found, ImageError):
-                quarantine[path] = str(found)
+        for done, (path, state, result) in enumerate(ahead(pool, digest, unknown, 64), 1):
+            if isinstance(result, ImageError):
+                quarantine[path] = str(result)
             else:
-                remembered[path] = found
+                remembered[path] = result
                 if state is not None:
-                    fresh[path] = (state, found)
+                    fresh[path] = (state, result)
             progress("hashing images", done, len(unknown))
             if len(fresh) == _REMEMBERED_TOGETHER:
                 store.remember(fresh)

@@ -1,4 +1,4 @@
-"""From what a user asks for to a data set whose every image has its embedding in the cache."""
+"""From the options of a command to a data set whose embeddings are all in the cache."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Prepared:
     Parameters
     ----------
     dataset : Dataset
-        The usable images, each with a split.
+        The usable images, each assigned to a split.
     base : FrozenBase
-        What turned them into embeddings, and keeps these.
+        What computes and stores the embeddings.
     extraction : ExtractionResult
         Digests, quarantined files and counts.
     quarantine_csv : Path or None
@@ -86,27 +86,27 @@ class Prepared:
         return hashlib.sha256(text).hexdigest()
 
     def summary(self) -> dict[str, Any]:
-        """Return what ``--json`` prints of an extraction."""
-        done = self.extraction
+        """Return a summary of the extraction that can be written as JSON."""
+        extraction = self.extraction
         return {
             "data": self.dataset.name,
-            "images": len(done.digests) + len(done.quarantine),
-            "cached": done.cached,
-            "computed": done.computed,
-            "quarantined": len(done.quarantine),
+            "images": len(extraction.digests) + len(extraction.quarantine),
+            "cached": extraction.cached,
+            "computed": extraction.computed,
+            "quarantined": len(extraction.quarantine),
             "quarantine": str(self.quarantine_csv) if self.quarantine_csv else None,
-            "seconds": round(done.seconds, 3),
+            "seconds": round(extraction.seconds, 3),
             "recipe": self.base.to_dict(),
         }
 
 
 def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
-    """Find the data set that the options name, downloading, unpacking or drawing it if need be.
+    """Find the data set that the options name; download, unpack or draw it if necessary.
 
     Raises
     ------
     ToolkitError
-        If there is no such data set, or it cannot be had.
+        If there is no such data set, or it cannot be downloaded or read.
     """
     return load_unsplit(
         options.data,
@@ -127,7 +127,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     options : Options
         Which base to use, and how.
     progress : Progress
-        Told of downloading, hashing and computing.
+        Called while files are downloaded, hashed and computed.
 
     Returns
     -------
@@ -138,50 +138,55 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     ToolkitError
         If the weights or the cache cannot be used, or a class has no usable image.
     """
-    base, done = _embed(dataset, options, progress)
-    usable = _without_quarantined(dataset, done)
-    _note_contradictions(usable, done)
+    base, extraction = _embed(dataset, options, progress)
+    usable = _without_quarantined(dataset, extraction)
+    _note_contradictions(usable, extraction)
     if not usable.has_split:
-        digests = [done.digests[item.path] for item in usable.items]
+        digests = [extraction.digests[item.path] for item in usable.items]
         usable = usable.with_hashed_split(digests, options.test_size, options.seed)
-    listed = _list_quarantined(base.store.folder, dataset, done.quarantine)
-    return Prepared(usable, base, done, listed)
+    quarantine_csv = _write_quarantine_csv(base.store.folder, dataset, extraction.quarantine)
+    return Prepared(usable, base, extraction, quarantine_csv)
 
 
 def reembed(prepared: Prepared, options: Options, progress: Progress = silent) -> Prepared:
-    """Put other embeddings of the same images into the cache too.
+    """Put embeddings of the same images by another base into the cache.
 
     Parameters
     ----------
     prepared : Prepared
         Its usable images and their splits stay as they are.
     options : Options
-        Another base, or another layer of it.
+        The other base, or another layer of the same one.
     progress : Progress
-        Told of computing.
+        Called while embeddings are computed.
 
     Returns
     -------
     Prepared
-        The same data set with those embeddings.
+        The same data set with these embeddings.
 
     Raises
     ------
     ToolkitError
         If the weights or the cache cannot be used.
     """
-    base, done = _embed(prepared.dataset, options, progress)
-    return dataclasses.replace(prepared, base=base, extraction=done)
+    base, extraction = _embed(prepared.dataset, options, progress)
+    return dataclasses.replace(prepared, base=base, extraction=extraction)
 
 
 def copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, Item]]:
-    """Return every image that is the same file as one before it, with the first of them.
+    """Return every image that is a copy of an earlier one, together with the first of its copies.
 
     Parameters
     ----------
     dataset : Dataset
     digests : mapping of Path to str
         SHA-256 of the bytes of each image.
+
+    Returns
+    -------
+    list of (Item, Item)
+        In the order of the data set.
     """
     firsts: dict[str, Item] = {}
     pairs = [(item, firsts.setdefault(digests[item.path], item)) for item in dataset.items]
@@ -191,29 +196,29 @@ def copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, It
 def _embed(
     dataset: Dataset, options: Options, progress: Progress
 ) -> tuple[FrozenBase, ExtractionResult]:
-    """Choose the base, calibrate it if need be, and extract."""
+    """Choose the base, calibrate it if necessary, and extract."""
     base = FrozenBase.choose(options.base, progress=progress)
     if base.needs_calibration:
         base = _calibrate(base, dataset, options, progress)
     open_loader = None
     if options.dask is not None:
-        from extract.cluster.extraction import loading
+        from extract.cluster.extraction import cluster_loader
 
-        open_loader = functools.partial(loading, options.dask, base, options.reading)
-    done = base.extract(
+        open_loader = functools.partial(cluster_loader, options.dask, base, options.reading)
+    extraction = base.extract(
         [item.path for item in dataset.items],
         batch_size=options.batch_size,
         reading=options.reading,
         open_loader=open_loader,
         progress=progress,
     )
-    return base, done
+    return base, extraction
 
 
 def _calibrate(
     base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
 ) -> FrozenBase:
-    """Quantise the base on images of the training split, which may have to be drawn first."""
+    """Quantise the base on images of the training split, which may have to be assigned first."""
     paths = [item.path for item in dataset.items]
     digests, _ = hash_images(paths, base.store, reading=options.reading, progress=progress)
     readable = dataclasses.replace(
@@ -231,24 +236,24 @@ def _calibrate(
     )
 
 
-def _without_quarantined(dataset: Dataset, done: ExtractionResult) -> Dataset:
-    usable = tuple(item for item in dataset.items if item.path in done.digests)
-    left = dataclasses.replace(dataset, items=usable)
+def _without_quarantined(dataset: Dataset, extraction: ExtractionResult) -> Dataset:
+    usable = tuple(item for item in dataset.items if item.path in extraction.digests)
+    remaining = dataclasses.replace(dataset, items=usable)
     for label in dataset.classes:
-        if label not in left.classes:
+        if label not in remaining.classes:
             path = next(item.path for item in dataset.items if item.label == label)
             raise DataError(
-                f"no usable image in class {label!r}; {path} for one: {done.quarantine[path]}; "
-                "replace these files or leave the class out"
+                f"no usable image in class {label!r}; for example, {path}: "
+                f"{extraction.quarantine[path]}; replace these files or remove the class"
             )
-    return left
+    return remaining
 
 
-def _note_contradictions(dataset: Dataset, done: ExtractionResult) -> None:
+def _note_contradictions(dataset: Dataset, extraction: ExtractionResult) -> None:
     """Log that images are in two classes: no classifier can be right about both labels."""
     twice = {
         first.path: other.path
-        for other, first in copies(dataset, done.digests)
+        for other, first in copies(dataset, extraction.digests)
         if other.label != first.label
     }
     if twice:
@@ -262,16 +267,20 @@ def _note_contradictions(dataset: Dataset, done: ExtractionResult) -> None:
         )
 
 
-def _list_quarantined(folder: Path, dataset: Dataset, quarantine: dict[Path, str]) -> Path | None:
+def _write_quarantine_csv(
+    folder: Path, dataset: Dataset, quarantine: dict[Path, str]
+) -> Path | None:
     """Write the data set's quarantine.csv, or remove the one of an earlier run."""
     root = hashlib.sha256(str(dataset.root).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    listed = folder / "quarantine" / f"{dataset.name}-{root}" / "quarantine.csv"
+    quarantine_csv = folder / "quarantine" / f"{dataset.name}-{root}" / "quarantine.csv"
     if not quarantine:
-        listed.unlink(missing_ok=True)
+        quarantine_csv.unlink(missing_ok=True)
         return None
     try:
-        listed.parent.mkdir(parents=True, exist_ok=True)
-        write_quarantine(listed, ((str(path), reason) for path, reason in quarantine.items()))
+        quarantine_csv.parent.mkdir(parents=True, exist_ok=True)
+        write_quarantine(
+            quarantine_csv, ((str(path), reason) for path, reason in quarantine.items())
+        )
     except OSError as error:
-        raise CacheError(f"cannot write {listed}: {error.strerror or error}") from error
-    return listed
+        raise CacheError(f"cannot write {quarantine_csv}: {error.strerror or error}") from error
+    return quarantine_csv

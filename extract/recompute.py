@@ -1,4 +1,4 @@
-"""What `python -m cache verify --sample` computes with: stored recipes, today's libraries."""
+"""Recompute stored embeddings with the installed libraries, for `python -m cache verify`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def recompute(
     weights: str = "auto",
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Compute embeddings again, past the cache.
+    """Compute embeddings again, without using the stored ones.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def recompute(
     paths : sequence of Path, length n
         Image files.
     cache : Path
-        The cache folder, for the weights.
-    weights : str
-        Where the weights are, as for ``--weights``.
+        The cache folder, which may contain the weights.
+    weights : str, default="auto"
+        See `extract.backbones.weights.resolve`.
     progress : Progress
-        Told of the stage "computing again".
+        Called with the stage "computing again".
 
     Returns
     -------
@@ -45,7 +45,7 @@ def recompute(
     Raises
     ------
     ToolkitError
-        If the weights there are not those that the recipe names, or a file cannot be used.
+        If the weights are not those that the recipe names, or a file cannot be used.
     """
     base = FrozenBase.from_dict(
         json.loads(canonical), weights=weights, cache=cache, progress=progress

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from classify.parallel import scattered
-from extract.cluster.connection import cluster, explained, require_same_code
+from extract.cluster.connection import connect, explained_errors, require_same_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ def dask_backend(address: str | None, shared: Callable[[], Sequence[Any]]) -> It
     Parameters
     ----------
     address : str or None
-        See `extract.cluster.connection.cluster`; with None everything is trained in this process.
+        See `extract.cluster.connection.connect`; with None everything is trained in this process.
     shared : callable
         Returns the arrays that many trainings have in common. Every worker gets them once.
 
@@ -35,7 +35,7 @@ def dask_backend(address: str | None, shared: Callable[[], Sequence[Any]]) -> It
     if address is None:
         yield
         return
-    with cluster(address) as client, explained(client, "the same command trains them again"):
+    with connect(address) as client, explained_errors(client, "the same command trains them again"):
         require_same_code(client, _PACKAGES)
         with scattered(client, list(shared())):
             yield

@@ -1,1 +1,1 @@
-"""ExtractionResult on a Dask cluster."""
+"""Extraction on a Dask cluster."""

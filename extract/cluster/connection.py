@@ -1,6 +1,6 @@
-"""A connection to a Dask cluster, and in our words what may be wrong with it.
+"""The connection to a Dask cluster, and clear errors for what can go wrong with it.
 
-It trusts whoever can reach it: a cluster belongs on a network of one's own.
+A cluster trusts everyone who can reach it, so it belongs on a private network.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.errors import ClusterError, EngineError
 from extract.images.loading import default_workers
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,21 +26,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OTHER_CODE = (
-    "it has another version of frozen-features than the process that asks; install the same one on "
-    "all of them"
+    "it has another version of frozen-features than this process; install the same version on all "
+    "machines"
 )
 _LOCAL = "local:"
 _SECONDS_TO_CONNECT = 10
 
 
 @contextlib.contextmanager
-def cluster(address: str) -> Iterator[Any]:
-    """Connect to a cluster, or start one on this machine for as long as it is needed.
+def connect(address: str) -> Iterator[Any]:
+    """Connect to a cluster, or start one on this machine until the end of the context.
 
     Parameters
     ----------
     address : str
-        Of a Dask scheduler, as ``tcp://10.0.0.5:8786``; or ``local:N`` for N processes here.
+        Of a Dask scheduler, as in ``"tcp://10.0.0.5:8786"``; or ``"local:N"`` for N processes on
+        this machine.
 
     Yields
     ------
@@ -50,118 +52,127 @@ def cluster(address: str) -> Iterator[Any]:
     EngineError
         If Dask is not installed.
     ClusterError
-        If there is no scheduler, or it has no worker.
+        If there is no scheduler at the address, or it has no worker.
     """
-    distributed = _dask()
+    distributed = _import_distributed()
     with contextlib.ExitStack() as stack:
-        # What it complains of is raised, too, and then told in our words.
+        # Dask also raises what it logs; those errors are explained below.
         stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
-        where: Any = address
+        target: Any = address
         if address.startswith(_LOCAL):
-            where = stack.enter_context(_local(address.removeprefix(_LOCAL)))
+            target = stack.enter_context(_start_local(address.removeprefix(_LOCAL)))
         try:
-            if where is address:
+            if target is address:
                 logger.info("connecting to the Dask scheduler at %s", address)
-                # A client that finds nobody takes long to give up, and complains once more after.
+                # Without a scheduler, a client takes long to fail and logs more errors later.
                 import asyncio
 
-                asyncio.run(_knock(address))
+                asyncio.run(_try_connection(address))
             client = stack.enter_context(
-                distributed.Client(where, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+                distributed.Client(target, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
             )
             client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
                 f"no Dask scheduler with a worker at {address}: {error}; expected tcp://HOST:PORT "
-                "of one that was started with dask scheduler, and a dask worker, or local:N for N "
-                "processes on this machine"
+                "of a running dask scheduler with at least one dask worker, or local:N for N "
+                "processes on this machine",
+                setting="dask",
             ) from error
         threads = client.nthreads().values()
-        logger.info("Dask at %s: %d workers, %d threads", address, len(threads), sum(threads))
+        logger.info(
+            "Dask at %s: %s, %s",
+            address,
+            plural(len(threads), "worker"),
+            plural(sum(threads), "thread"),
+        )
         yield client
 
 
-def _dask() -> Any:
+def _import_distributed() -> Any:
     try:
         import distributed
     except ImportError as error:
         raise EngineError(
-            f"--dask needs Dask, which is not installed ({error.name}): pip install '.[dask]'"
+            f"computing on a cluster needs Dask, which is not installed ({error.name}): "
+            "pip install '.[dask]'",
+            setting="dask",
         ) from error
     return distributed
 
 
-async def _knock(address: str) -> None:
+async def _try_connection(address: str) -> None:
     """Connect to a scheduler once.
 
     Raises
     ------
     OSError, TimeoutError, ValueError
-        If there is none, or it is no address of one.
+        If there is no scheduler, or the address is not valid.
     """
     from distributed.comm import core
 
-    connect: Any = core.connect
-    comm = await connect(address, timeout=_SECONDS_TO_CONNECT)
+    connect_to: Any = core.connect
+    comm = await connect_to(address, timeout=_SECONDS_TO_CONNECT)
     await comm.close()
 
 
 @contextlib.contextmanager
-def _local(n_workers: str) -> Iterator[Any]:
+def _start_local(n_workers: str) -> Iterator[Any]:
     most = max(16, 4 * default_workers())
     if not n_workers.isdecimal() or not 1 <= int(n_workers) <= most:
         raise ClusterError(
-            f"expected local:N with a number of workers from 1 to {most}, found local:{n_workers}"
+            f"expected local:N with a number of workers from 1 to {most}, found local:{n_workers}",
+            setting="dask",
         )
     with contextlib.ExitStack() as stack:
-        with _without_ctrl_c():
-            started = _dask().LocalCluster(
+        with _ctrl_c_deferred():
+            cluster = _import_distributed().LocalCluster(
                 n_workers=int(n_workers),
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
-            stack.enter_context(started)
-        yield started
+            stack.enter_context(cluster)
+        yield cluster
 
 
 @contextlib.contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Put Ctrl-C off until the end, and keep it for good from all processes that are started.
+def _ctrl_c_deferred() -> Iterator[None]:
+    """Defer Ctrl-C until the end of the context, and block it in all processes started inside.
 
-    On a terminal it goes to every process. This one then ends the others, which would only
-    complain.
+    A terminal sends Ctrl-C to every process. This process ends the workers itself; they would only
+    print tracebacks.
     """
     pressed: list[int] = []
-    here = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(1)) if here else None
-    resource_tracker.ensure_running()  # which would let the signal in again when it is started
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(1)) if in_main_thread else None
+    resource_tracker.ensure_running()  # if started inside, it would unblock the signal again
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if here:
+        if in_main_thread:
             signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
     if pressed:
         raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def explained(client: Any, go_on: str) -> Iterator[None]:
-    """Turn what Dask raises when machines are gone into an error that says what to do.
+def explained_errors(client: Any, advice: str) -> Iterator[None]:
+    """Turn Dask's errors about lost machines into errors that say what to do.
 
     Parameters
     ----------
     client : distributed.Client
-    go_on : str
-        What became of the work, and what to do next.
+    advice : str
+        What happened to the work, and what to do next.
 
     Raises
     ------
     ClusterError
-        In place of theirs.
+        Instead of Dask's errors.
     """
     from distributed import KilledWorker
     from distributed.comm.core import CommClosedError
@@ -170,41 +181,43 @@ def explained(client: Any, go_on: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise ClusterError(
-            f"a task has ended several workers, perhaps for want of memory; {go_on} ({error})"
+            f"several workers died while computing the same task, perhaps for lack of memory; "
+            f"{advice} ({error})"
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise ClusterError(
-            f"the scheduler {client.scheduler.address} is gone, or all workers that had the data; "
-            f"{go_on}"
+            f"lost the scheduler {client.scheduler.address}, or all workers that had the data; "
+            f"{advice}"
         ) from error
     except ModuleNotFoundError as error:
-        raise ClusterError(_lacks(f"the module {error.name}")) from error
+        raise ClusterError(_missing_on_cluster(f"the module {error.name}")) from error
     except RuntimeError as error:
         if "deserialization" not in str(error):
             raise
-        raise ClusterError(_lacks(f"what the tasks need ({error.__cause__ or error})")) from error
+        what = f"what the tasks need ({error.__cause__ or error})"
+        raise ClusterError(_missing_on_cluster(what)) from error
 
 
-def _lacks(what: str) -> str:
+def _missing_on_cluster(what: str) -> str:
     return (
         f"the scheduler or a worker lacks {what}; install frozen-features with the same extras on "
-        "all of them, and modules of your own"
+        "all machines, and your own modules too"
     )
 
 
 def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
-    """Make sure that all workers have the same source files as this process.
+    """Check that all workers have the same source files as this process.
 
     Parameters
     ----------
     client : distributed.Client
     packages : tuple of str
-        Which of this project's packages matter.
+        The packages of this project that matter.
 
     Raises
     ------
     ClusterError
-        If one has other files; it names the worker.
+        If a worker has other files; the message names it.
     """
     for address, digest in client.run(code_digest, packages).items():
         if digest != code_digest(packages):
@@ -213,9 +226,9 @@ def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
 
 @functools.cache
 def code_digest(packages: tuple[str, ...] = ("toolkit", "cache", "extract")) -> str:
-    """Return the SHA-256 over source files, by default those that decide what an embedding is."""
+    """Return the SHA-256 of source files, by default of those that determine an embedding."""
     root = Path(__file__).parents[2]
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(file for name in packages for file in (root / name).rglob("*.py")):
-        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

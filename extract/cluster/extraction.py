@@ -1,9 +1,8 @@
-"""ExtractionResult on the workers of a Dask cluster: they decode and compute, this process commits.
+"""Extraction on the workers of a Dask cluster: they decode and compute, this process commits.
 
-A task is a short list of files. A worker loads the base once, and answers with digests, embeddings
-and reasons; what it answers goes through the same pipeline as what is computed here, so that the
-cache comes out the same, byte for byte. Dask does the task of a lost worker again, and forgets
-those of a lost client.
+A task is a short list of files. A worker loads the base once, and returns digests, embeddings and
+reasons. These go through the same pipeline as what is computed in this process, so the cache is the
+same, byte for byte. Dask repeats the tasks of a lost worker, and drops those of a lost client.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extract.cluster.connection import OTHER_CODE, cluster, code_digest, explained
+from extract.cluster.connection import OTHER_CODE, code_digest, connect, explained_errors
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.images.decoder_pool import Decoded, DecoderPool
@@ -35,20 +34,20 @@ if TYPE_CHECKING:
 
 FILES_PER_TASK = 32
 TASKS_PER_THREAD = 2
-"""So many tasks are known to the scheduler for each thread that computes, and no more."""
-_GO_ON = "what was committed stays, and the same command goes on from there"
+"""Number of tasks that the scheduler has at a time for each thread that computes."""
+_ADVICE = "what was committed is kept, and the same command continues from there"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know: the base, where it looks for weights, and whose code it is.
+    """What a worker needs to know to compute embeddings.
 
     Parameters
     ----------
     base : dict
         From `FrozenBase.to_dict`.
     cache : str
-        The cache folder, which counts where a worker has it too; else its own does.
+        The cache folder. A worker uses it if it exists there too, else its own default.
     engine : str
         See `extract.engines.choose`.
     max_pixels : int
@@ -65,27 +64,32 @@ class Job:
 
 
 @contextlib.contextmanager
-def loading(
+def cluster_loader(
     address: str, base: FrozenBase, reading: ReadSettings = ReadSettings()
 ) -> Iterator[Loader]:
-    """Connect to a cluster, and yield what loads embeddings from its workers, in order.
+    """Connect to a cluster, and yield a loader of the embeddings that its workers compute.
 
     Parameters
     ----------
     address : str
-        See `cluster`.
+        See `extract.cluster.connection.connect`.
     base : FrozenBase
         What the workers compute.
     reading : ReadSettings, optional
-        The limit of pixels counts; each worker decodes in as many processes as it has cores.
+        Only `max_pixels` is used; a worker decodes in as many processes as it has cores.
+
+    Yields
+    ------
+    callable
+        See `extract.pipeline.extract`. It raises ClusterError if the scheduler is lost, or a worker
+        has other code, lacks the weights, or cannot read a file that exists for this process.
 
     Raises
     ------
     ClusterError
-        If there is no such cluster. While loading, if the scheduler is gone, or a worker has other
-        code, lacks weights, or cannot read a file that is there.
+        If there is no such cluster.
     """
-    with cluster(address) as client:
+    with connect(address) as client:
         yield _loader(client, base, reading)
 
 
@@ -105,14 +109,14 @@ def _loader(client: Any, base: FrozenBase, reading: ReadSettings) -> Loader:
             _tasks((group[0] for group in groups), states),
             TASKS_PER_THREAD * threads,
         )
-        with contextlib.closing(tasks), explained(client, _GO_ON):
-            for answers in tasks:
-                for path, state, decoded in answers:
+        with contextlib.closing(tasks), explained_errors(client, _ADVICE):
+            for results in tasks:
+                for path, state, decoded in results:
                     if decoded.digest is None and path.exists():
                         raise ClusterError(
-                            f"a worker cannot read {path}, which is there for this process "
-                            f"({decoded.reason}); pictures must lie where all workers find "
-                            "them under the same path"
+                            f"a worker cannot read {path}, which exists for this process "
+                            f"({decoded.reason}); put the images where all workers find them under "
+                            "the same path"
                         )
                     yield states.pop(path, state), decoded
 
@@ -122,7 +126,7 @@ def _loader(client: Any, base: FrozenBase, reading: ReadSettings) -> Loader:
 def _tasks(
     paths: Iterable[Path], states: dict[Path, FileState | None]
 ) -> Generator[list[Path], None, None]:
-    """Divide pictures into tasks, noting the status that each file has before it is read."""
+    """Divide files into tasks, and record the status of each local file before it is read."""
     task: list[Path] = []
     for path in paths:
         if not is_remote(path):
@@ -141,26 +145,26 @@ def embed(job: Job, paths: list[Path]) -> list[tuple[Path, FileState | None, Dec
     Returns
     -------
     list of (Path, FileState or None, Decoded)
-        The status is that of an address: of a file, another machine may see another.
+        The status is that of an address; the status of a file may differ between machines.
 
     Raises
     ------
     ClusterError
-        If this worker has other code, or lacks the weights or the engine; it names the worker.
+        If this worker has other code, or lacks the weights or the engine; the message names it.
     """
     try:
-        bench = _bench(job)
+        worker = _worker(job)
         if any(map(is_remote, paths)):
             states = file_states(paths)
             with ThreadPoolExecutor(FETCHED_AT_ONCE, "fetch") as pool:
-                decoded = list(pool.map(bench.decoders, paths))
+                decoded = list(pool.map(worker.decoders, paths))
         else:
             states = [None] * len(paths)
-            decoded = [bench.decoders(path) for path in paths]
-        images = {i: one.image for i, one in enumerate(decoded) if one.image is not None}
+            decoded = [worker.decoders(path) for path in paths]
+        images = {i: item.image for i, item in enumerate(decoded) if item.image is not None}
         if images:
-            with bench.one_at_a_time:
-                rows = bench.engine(np.stack(list(images.values())))
+            with worker.engine_lock:
+                rows = worker.engine(np.stack(list(images.values())))
             for i, row in zip(images, rows, strict=True):
                 decoded[i] = Decoded(decoded[i].digest, row)
     except ToolkitError as error:
@@ -169,33 +173,33 @@ def embed(job: Job, paths: list[Path]) -> list[tuple[Path, FileState | None, Dec
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """What a worker process loads once."""
+class _Worker:
+    """What a worker process loads once for a job."""
 
     engine: Any
     decoders: DecoderPool
-    one_at_a_time: threading.Lock
+    engine_lock: threading.Lock
 
 
 _loading = threading.Lock()
 
 
-def _bench(job: Job) -> _Bench:
+def _worker(job: Job) -> _Worker:
     with _loading:
-        return _loaded(job)
+        return _load_worker(job)
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(job: Job) -> _Bench:
+def _load_worker(job: Job) -> _Worker:
     if job.code != code_digest():
         raise ClusterError(OTHER_CODE)
     cache = job.cache if Path(job.cache).is_dir() else None
     base = FrozenBase.from_dict(job.base, cache=cache, engine=job.engine)
     decoders = DecoderPool(base.recipe.size, job.max_pixels, default_workers())
-    bench = _Bench(base.make_engine(), decoders, threading.Lock())
-    # When another job has taken its place, and no thread works at it any more.
-    weakref.finalize(bench, decoders.__exit__)
-    return bench
+    worker = _Worker(base.make_engine(), decoders, threading.Lock())
+    # End the decoders once another job has replaced this one and no thread uses it any more.
+    weakref.finalize(worker, decoders.__exit__)
+    return worker
 
 
 def _own_address() -> str:
@@ -203,5 +207,5 @@ def _own_address() -> str:
 
     try:
         return str(get_worker().address)
-    except ValueError:
-        return "here"
+    except ValueError:  # not in a task
+        return "in this process"

@@ -65,7 +65,7 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
     more = run_command("extract", *ARGUMENTS, cwd=home)
     assert more.returncode == 0, more.stderr
     assert "embeddings: 10 computed, 12 from the cache" in more.stdout
-    assert "set aside: 1 files, listed in" in more.stdout
+    assert "not used: 1 file, listed in" in more.stdout
     assert "Traceback" not in more.stderr
     (listed,) = (home / "cache" / "quarantine").rglob("quarantine.csv")
     with listed.open(newline="") as file:
@@ -97,11 +97,11 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
     [
         (["--data", "absent"], "error:"),
         (["--backbone", "vgg17"], "there is no backbone called 'vgg17'"),
-        (["--size", "0"], "expected a whole number from 1"),
+        (["--size", "0"], "expected a positive integer"),
         (["--size", "31"], "accepts images of 32 to 4096"),
         (["--weights", "absent.h5"], "absent.h5"),
         (["--test-size", "1.5"], "expected a share between 0 and 1"),
-        (["--seed", "-1"], "expected a whole number from 0"),
+        (["--seed", "-1"], "expected an integer from 0"),
         (["--pool", "mean"], "invalid choice: 'mean'"),
         (["--back", "vgg16"], "unrecognized arguments"),
     ],

@@ -235,7 +235,7 @@ def test_ctrl_c_keeps_everything_computed(tmp_path: Path) -> None:
     batches = 4 + out.count("batch")
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "the same command goes on from there" in err
+    assert "the same command continues from there" in err
     done = extract(paths, RECIPE, Store(tmp_path / "cache"), StubEngine)
     assert done.cached == 10 * batches or done.cached == 10 * (batches - 1)
     assert done.cached > 0

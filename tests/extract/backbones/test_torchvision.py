@@ -22,7 +22,7 @@ def test_hostile_pickle_is_refused_before_it_runs(tmp_path: Path) -> None:
     """A pickle that would run a command is refused, and the command does not run."""
     canary = tmp_path / "canary"
     data = pickle.dumps({"VGG16_0": Hostile(canary)}, protocol=3)
-    with pytest.raises(WeightsError, match="only numpy arrays are admitted"):
+    with pytest.raises(WeightsError, match="only NumPy arrays are allowed"):
         torchvision.load_arrays(data)
     assert not canary.exists()
     pickle.loads(data)

@@ -19,9 +19,9 @@ from extract.cluster.extraction import (
     FILES_PER_TASK,
     TASKS_PER_THREAD,
     Job,
+    cluster_loader,
     code_digest,
     embed,
-    loading,
 )
 from extract.datasets.shapes import draw_image
 from extract.errors import ClusterError
@@ -67,7 +67,7 @@ def base(home: Path, cache: Path) -> FrozenBase:
 def extract_on(
     address: str, base: FrozenBase, paths: Sequence[Path], progress: Progress = silent
 ) -> ExtractionResult:
-    open_loader = functools.partial(loading, address, base)
+    open_loader = functools.partial(cluster_loader, address, base)
     return base.extract(paths, open_loader=open_loader, progress=progress)
 
 
@@ -272,7 +272,7 @@ def test_a_scheduler_that_is_restarted_loses_nothing(
         scheduler.kill()
         _, complaints = process.communicate(timeout=120)
     assert process.returncode == 2, complaints
-    assert "the same command goes on from there" in complaints
+    assert "the same command continues from there" in complaints
     assert "Traceback" not in complaints
     kept = shards(tmp_path / "cache")
     there = rows(home, tmp_path / "cache")
