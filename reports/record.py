@@ -105,7 +105,7 @@ class LearningCurve:
     gain: float | None = None
     """Extrapolated gain in accuracy from twice as many images as the largest size."""
     gain_range: list[float] | None = None
-    """Smallest and largest gain over the single draws; `gain` lies between them."""
+    """Smallest and largest gain over the single draws; `gain` is between them."""
 
 
 @dataclass(frozen=True)

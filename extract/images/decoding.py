@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"}
 )
-"""Lower-case suffixes of the files that are taken for images in the folders of a data set."""
+"""Lower-case suffixes of the files that count as images in the folders of a data set."""
 
 MAX_BYTES = 256 * 2**20
 """A larger file is refused before it is read; no photograph has this size."""

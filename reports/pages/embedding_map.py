@@ -53,7 +53,7 @@ class MapView:
     dots: list[Dot]
     legend: list[Marker]
     top: float
-    """Smallest y of the points, which lie within the unit square."""
+    """Smallest y of the points, which are within the unit square."""
     height: int
     description: str
     width: int = WIDTH

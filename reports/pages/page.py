@@ -64,7 +64,7 @@ def render(
     thumbnails : callable, optional
         Opens a maker of thumbnails; by default the installed one.
     """
-    if not run.data.root:  # the run was given embeddings: there are no pictures to show
+    if not run.data.root:  # the run was given embeddings: there are no images to show
         predictions = ()
     results = ranked(run.results)
     classes = run.data.classes

@@ -1,4 +1,4 @@
-"""A page in headless Chromium; whatever its console complains of fails the test."""
+"""A page in headless Chromium; any message in its console fails the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 def opened(
     browser: Any, address: str, size: dict[str, int], scheme: str, *, offline: bool = True
 ) -> Iterator[Any]:
-    """Open a page; at the end, nothing may have been complained of."""
+    """Open a page, and check at the end that its console is empty."""
     context = browser.new_context(viewport=size, color_scheme=scheme, offline=offline)
     page = context.new_page()
     said: list[str] = []
@@ -28,7 +28,7 @@ def opened(
 
 
 def broken_rules(page: Any) -> list[tuple[str, list[Any]]]:
-    """Return the rules of accessibility that axe-core finds seriously broken, and where."""
+    """Return the accessibility rules that axe-core finds seriously violated, and where."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]

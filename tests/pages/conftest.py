@@ -28,12 +28,12 @@ HOSTILE_CLASSES = (
     b'"><script>alert(2)<',
     b"caf\xe9 \xe2\x80\xae=x",
 )
-"""The last one is not UTF-8, and turns the direction of writing round."""
+"""The last one is not UTF-8, and reverses the writing direction."""
 
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classifiers on embeddings of drawn shapes by a network of random weights."""
+    """Return the report of three classifiers on drawn shapes, embedded with random weights."""
     home = tmp_path_factory.mktemp("home")
     for split, n_images in (("train", 60), ("test", 60)):
         for index in range(n_images):
@@ -65,7 +65,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Any]:
-    """Open the report at a desk."""
+    """Open the report in a window of desktop size."""
     yield from opened(browser, report.as_uri(), DESK, "light")
 
 
@@ -98,7 +98,7 @@ def server(report: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def hostile(report: Path) -> Path:
-    """Return the report of a run whose classes and files are called by hostile names."""
+    """Return the report of a run whose classes and files have hostile names."""
     home = report.parents[1]
     for split, n_images in (("train", 10), ("test", 4)):
         for label in HOSTILE_CLASSES:

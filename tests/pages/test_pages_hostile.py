@@ -1,4 +1,4 @@
-"""Hostile names of classes and files stay text, in the report as on the page of the server."""
+"""Hostile names of classes and files stay text, in the report and on the page of the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("<img src=x onerror=alert(1)>", '"><script>alert(2)<', "caf\\xe9 \\u202
 
 
 def watched(page: Any) -> list[str]:
-    """Return the list of dialogs that the page will have opened."""
+    """Return a list to which the dialogs of the page will be added."""
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     return dialogs
@@ -29,7 +29,7 @@ def watched(page: Any) -> list[str]:
 
 @in_chromium
 def test_the_report_shows_them_as_they_are_written(browser: Any, hostile: Path) -> None:
-    """In every table, legend, filter, dialog and on the map; nothing of them is carried out."""
+    """In every table, legend, filter, dialog and on the map; nothing in them is executed."""
     for page in opened(browser, hostile.as_uri(), DESK, "light"):
         dialogs = watched(page)
         for name in NAMES:
@@ -48,7 +48,7 @@ def test_the_report_shows_them_as_they_are_written(browser: Any, hostile: Path) 
 def test_the_server_shows_them_as_they_are_written(
     browser: Any, hostile_server: str, tmp_path: Path
 ) -> None:
-    """Classes, neighbours and places of an answer."""
+    """In the classes, the neighbours and the position of a prediction."""
     from playwright.sync_api import expect
 
     path = tmp_path / "<i>new.jpg"

@@ -1,4 +1,4 @@
-"""The report of a real run in headless Chromium: what a person does with it, without a network."""
+"""The report of a real run in headless Chromium, used as a person does, without a network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [
 
 
 def test_a_heading_sorts_its_table(page: Any) -> None:
-    """Upwards at the first click, downwards at the second, and it says so."""
+    """Ascending at the first click, descending at the second, also for screen readers."""
     heading = page.locator("#results th", has_text="Log loss")
     cells = page.locator('#results tbody td[data-label="Log loss"]')
     for direction, reverse in (("ascending", False), ("descending", True)):
@@ -40,8 +40,8 @@ def test_a_table_is_sorted_by_the_keyboard(page: Any) -> None:
         assert names == sorted(names, reverse=reverse)
 
 
-def test_a_cell_of_the_confusion_matrix_opens_its_pictures(page: Any) -> None:
-    """As many as it counts, by the keyboard too; Escape closes and gives the focus back."""
+def test_a_cell_of_the_confusion_matrix_opens_its_images(page: Any) -> None:
+    """As many as it counts, also by keyboard; Escape closes them and restores the focus."""
     viewer = page.locator("dialog.viewer")
     buttons = page.locator("table.confusion td button")
     assert buttons.count() > 6
@@ -58,7 +58,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_pictures(page: Any) -> None:
         assert button.evaluate("element => element === document.activeElement")
 
 
-def test_every_matrix_opens_the_pictures_that_it_counts(page: Any) -> None:
+def test_every_matrix_opens_the_images_that_it_counts(page: Any) -> None:
     """All cells of all classifiers."""
     for button in page.locator("table.confusion td button").all():
         count = int(button.locator("xpath=..").get_attribute("data-count"))
@@ -67,8 +67,8 @@ def test_every_matrix_opens_the_pictures_that_it_counts(page: Any) -> None:
         page.locator("dialog.viewer .close").click()
 
 
-def test_filtering_does_not_mix_up_the_pictures(page: Any) -> None:
-    """A cell shows each name with its own picture, whatever was done with the list before."""
+def test_filtering_does_not_mix_up_the_images(page: Any) -> None:
+    """A cell shows each name with its own image after the list was filtered."""
     listed = """items => items.map(
         item => [item.querySelector(".file").textContent, item.querySelector("img").src]
     )"""
@@ -120,8 +120,8 @@ def test_mistakes_are_filtered(page: Any) -> None:
     assert found.split()[0] == str(visible.count())
 
 
-def test_the_map_shows_the_picture_that_is_pointed_at(page: Any) -> None:
-    """With its class and what every classifier says of it; away from all dots it is gone."""
+def test_the_map_shows_the_image_at_the_pointer(page: Any) -> None:
+    """With its class and every prediction; it disappears away from the dots."""
     field, card = page.locator(".map .field"), page.locator(".told")
     field.scroll_into_view_if_needed()
     dots = json.loads(page.locator("#dots").inner_text())
@@ -142,7 +142,7 @@ def test_the_map_shows_the_picture_that_is_pointed_at(page: Any) -> None:
 
 
 def test_the_arrow_keys_go_over_the_map(page: Any) -> None:
-    """From dot to dot in the direction of the arrow, and Escape puts the picture away."""
+    """From dot to dot in the direction of the arrow; Escape hides the image."""
     field, card, ring = (page.locator(f".map {name}") for name in (".field", ".told", ".ring"))
     field.focus()
     assert card.is_visible()
@@ -162,7 +162,7 @@ def test_the_arrow_keys_go_over_the_map(page: Any) -> None:
 
 
 def test_the_map_is_touched_on_a_phone(browser: Any, report: Path) -> None:
-    """A tap shows the picture, and the card lies within the window."""
+    """A tap shows the image, and its card is within the window."""
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, offline=True)
     page = context.new_page()
     page.goto(report.as_uri())
@@ -178,8 +178,8 @@ def test_the_map_is_touched_on_a_phone(browser: Any, report: Path) -> None:
     context.close()
 
 
-def test_paper_shows_what_is_folded_away_and_is_light(page: Any) -> None:
-    """In a dark room too; afterwards the page is as it was."""
+def test_printing_unfolds_everything_and_is_light(page: Any) -> None:
+    """In dark mode, too; afterwards the page is as before."""
     folded = page.locator("details:not([open])")
     before = folded.count()
     assert before > 0
@@ -198,7 +198,7 @@ def test_paper_shows_what_is_folded_away_and_is_light(page: Any) -> None:
 
 @pytest.mark.parametrize("width", [320, 390, 600, 720, 768, 900, 1024, 1280])
 def test_no_window_is_too_narrow(page: Any, width: int) -> None:
-    """What is wider scrolls in its own frame."""
+    """Wider content scrolls in its own frame."""
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -207,7 +207,7 @@ def test_no_window_is_too_narrow(page: Any, width: int) -> None:
 def test_nothing_jumps_while_the_page_is_laid_out(
     browser: Any, report: Path, size: dict[str, int]
 ) -> None:
-    """The cumulative layout shift, from opening to scrolling to the end, is next to nothing."""
+    """The cumulative layout shift, from opening to scrolling to the end, is almost zero."""
     context = browser.new_context(viewport=size, offline=True)
     context.add_init_script(
         """window.shifted = 0;
@@ -228,7 +228,7 @@ def test_nothing_jumps_while_the_page_is_laid_out(
 
 @pytest.fixture(scope="module")
 def side_by_side(report: Path) -> dict[str, Path]:
-    """Return the pages of one run, of it beside another, and of all runs."""
+    """Return the pages of one run, of its comparison with another, and of all runs."""
     run = report.parent
     home = run.parent
     for command in (
@@ -266,13 +266,13 @@ def test_the_index_sorts_and_leads_to_the_reports(
 def test_runs_side_by_side_show_the_images_whose_predictions_changed(
     browser: Any, side_by_side: dict[str, Path]
 ) -> None:
-    """As many as the sentence says."""
+    """As many images as the sentence says."""
     for page in opened(browser, side_by_side["comparison"].as_uri(), DESK, "light"):
-        side = page.locator("#moved details").first
-        gained, lost = re.search(r"(\d+) gained, (\d+) lost", side.inner_text()).groups()
+        change = page.locator("#moved details").first
+        gained, lost = re.search(r"(\d+) gained, (\d+) lost", change.inner_text()).groups()
         assert int(gained) + int(lost) > 0
-        side.evaluate("one => { one.open = true }")
-        assert side.locator("img").count() == int(gained) + int(lost)
+        change.evaluate("details => { details.open = true }")
+        assert change.locator("img").count() == int(gained) + int(lost)
         assert "size 48 64" in " ".join(page.locator("#differences").inner_text().split())
 
 

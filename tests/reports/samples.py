@@ -128,7 +128,7 @@ def with_recipe(run: Run, recipe: dict[str, Any]) -> Run:
 
 
 def draw(predictions: list[PredictionRow], root: Path) -> None:
-    """Write a JPEG file for every picture of the predictions."""
+    """Write a JPEG file for every image of the predictions."""
     rng = np.random.default_rng(0)
     for path in {prediction.path for prediction in predictions}:
         file = root / path

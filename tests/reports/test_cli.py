@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_run_is_rendered_from_its_record_alone(folder, capsys):
-    """run.json and predictions.csv are enough; the path is printed; twice gives the same bytes."""
+    """run.json and predictions.csv suffice; the path is printed; twice gives the same bytes."""
     assert main([str(folder)]) == 0
     report = folder / "report.html"
     assert capsys.readouterr().out == f"{report}\n"
@@ -37,8 +37,8 @@ def test_a_run_is_rendered_from_its_record_alone(folder, capsys):
     assert report.read_bytes() == first
 
 
-def test_a_report_keeps_its_thumbnails_when_the_pictures_are_gone(folder, capsys, tmp_path):
-    """It stays as it is, and says why; without a report, one without thumbnails is made."""
+def test_a_report_keeps_its_thumbnails_when_the_images_are_gone(folder, capsys, tmp_path):
+    """It is kept, with a warning; if there is no report, one without thumbnails is written."""
     assert main([str(folder)]) == 0
     before = (folder / "report.html").read_bytes()
     (tmp_path / "pictures").rename(tmp_path / "elsewhere")
@@ -51,7 +51,7 @@ def test_a_report_keeps_its_thumbnails_when_the_pictures_are_gone(folder, capsys
 
 
 def test_several_runs_are_compared(folder, capsys, tmp_path):
-    """The comparison goes where --out says, links the reports, and a table is printed."""
+    """The comparison is written to --out and links the reports; a table is printed."""
     out = tmp_path / "side by side.html"
     assert main([str(folder), str(folder), "--out", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -78,14 +78,14 @@ def test_quiet_prints_paths_only(folder, capsys, tmp_path):
 
 
 def test_a_run_without_predictions_is_rendered_with_a_note(folder, capsys):
-    """The gallery is missing, nothing else."""
+    """Only the gallery is missing."""
     (folder / "predictions.csv").unlink()
     assert main([str(folder)]) == 0
     assert "no gallery of mistakes" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_one_line_and_status_2(folder, capsys, tmp_path):
-    """Nothing is written, not even for the runs before it."""
+    """Nothing is written, not even for the runs named before it."""
     assert main([str(folder), str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -101,7 +101,7 @@ def test_malformed_predictions_are_status_2(folder, capsys):
 
 
 def test_help_loads_nothing_heavy():
-    """The help is there before anything that draws or decodes is imported."""
+    """No library for drawing, tables or decoding is imported."""
     code = (
         "import sys; from reports.cli import main\n"
         "try: main(['--help'])\n"
@@ -115,7 +115,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_module_runs(folder):
-    """`python -m reports` leaves with the status of the command."""
+    """`python -m reports` exits with the status of the command."""
     command = [sys.executable, "-m", "reports", str(folder), "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""`python -m reports --list`: the runs of a folder, on the terminal and as a page."""
+"""`python -m reports --list`: the runs of a folder, in the terminal and as a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN, _ = sample(["cats", "dogs"], n_per_class=20, classifiers=("svm", "cnn"))
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Return a folder with an old and a new run, a broken one, and what is no run."""
+    """Return a folder with an old and a new run, a broken one, and a folder that is no run."""
     folder = tmp_path / "runs"
     for name, run in (
         ("a-new", replace(RUN, created="2026-05-01T10:00:00+00:00")),
@@ -30,8 +30,8 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_latest_run_is_the_first_and_a_broken_one_is_told_of(runs, capsys):
-    """The table says what did best; the page links the reports that are there."""
+def test_the_latest_run_is_the_first_and_a_broken_one_is_reported(runs, capsys):
+    """The table names the best classifier; the page links the reports that exist."""
     assert main(["--list", str(runs)]) == 0
     out, err = capsys.readouterr()
     path, _, _, _, *lines = out.splitlines()
@@ -46,7 +46,7 @@ def test_the_latest_run_is_the_first_and_a_broken_one_is_told_of(runs, capsys):
 
 
 def test_the_table_is_at_most_100_columns_wide(runs, capsys):
-    """However long a data set is called."""
+    """However long the name of the data set is."""
     run = replace(RUN, data=replace(RUN.data, name="a long name " * 20))
     (runs / "a-new" / "run.json").write_text(run.to_json(), encoding="utf-8")
     assert main(["--list", str(runs)]) == 0
@@ -56,14 +56,14 @@ def test_the_table_is_at_most_100_columns_wide(runs, capsys):
 
 
 def test_without_a_folder_it_is_runs(runs, capsys, monkeypatch):
-    """Which is where python -m classify writes."""
+    """The default is where python -m classify writes."""
     monkeypatch.chdir(runs.parent)
     assert main(["--list", "--quiet"]) == 0
     assert capsys.readouterr().out == f"{Path('runs', 'index.html')}\n"
 
 
 def test_no_run_is_a_clear_message(tmp_path, capsys):
-    """And no page is written."""
+    """No page is written."""
     assert main(["--list", str(tmp_path)]) == 2
     assert "there is no run in" in capsys.readouterr().err
     assert main(["--list", str(tmp_path / "gone")]) == 2
@@ -74,8 +74,8 @@ def test_no_run_is_a_clear_message(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments", [["run", "--out", "x.html"], ["--list", "runs", "--out", "x.html"]]
 )
-def test_an_out_that_has_no_use_is_refused(arguments, capsys):
-    """Only a comparison has a page of its own to put somewhere."""
+def test_out_without_a_comparison_is_refused(arguments, capsys):
+    """Only a comparison has a page whose place can be chosen."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -84,7 +84,7 @@ def test_an_out_that_has_no_use_is_refused(arguments, capsys):
 
 @pytest.mark.parametrize("arguments", [[], ["a-run", "--list", "runs"]])
 def test_it_either_lists_or_renders(arguments, capsys):
-    """Neither and both are mistakes."""
+    """Neither and both are errors."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -92,7 +92,7 @@ def test_it_either_lists_or_renders(arguments, capsys):
 
 
 def test_hostile_folder_and_data_names_stay_text(runs):
-    """They come from the disk."""
+    """Folders and data sets may have any name."""
     hostile = runs / "<img src=x onerror=alert(1)>\udcff"
     hostile.mkdir()
     run = replace(RUN, data=replace(RUN.data, name="<script>alert(1)</script>"))

@@ -28,7 +28,7 @@ def test_a_record_comes_back_from_json_as_it_went_in():
 
 
 def test_a_missing_field_is_named(raw):
-    """The message says which field of which result is not there."""
+    """The message names the field and the result that lacks it."""
     del raw["results"][1]["accuracy"]
     with pytest.raises(RecordError, match=r"run\.results\[1\]\.accuracy is missing"):
         parse_record(json.dumps(raw))
@@ -39,14 +39,14 @@ def test_a_missing_field_is_named(raw):
     [("seed", "0"), ("seed", True), ("seconds", None), ("command", "x"), ("seconds", 10**400)],
 )
 def test_a_field_of_another_type_is_refused(raw, field, value):
-    """A value that the dataclass does not admit is a RecordError that names the field."""
+    """A value of the wrong type is a RecordError that names the field."""
     raw[field] = value
     with pytest.raises(RecordError, match=field):
         parse_record(json.dumps(raw))
 
 
 def test_a_negative_count_is_refused(raw):
-    """Nothing that is counted can be less than none."""
+    """Counts are not negative."""
     raw["results"][0]["confusion"][0][1] = -1
     with pytest.raises(RecordError, match=r"confusion\[0\]\[1\] is -1, expected 0 or more"):
         parse_record(json.dumps(raw))
@@ -60,7 +60,7 @@ def test_a_matrix_that_does_not_fit_the_classes_is_refused(raw):
 
 
 def test_a_curve_with_a_point_missing_is_refused(raw):
-    """A ROC curve needs as many x as y."""
+    """A ROC curve needs as many x values as y values."""
     raw["results"][0]["roc"][0]["fpr"].pop()
     with pytest.raises(RecordError, match="as many of each"):
         parse_record(json.dumps(raw))
@@ -71,15 +71,15 @@ def test_a_curve_with_a_point_missing_is_refused(raw):
     [([], []), ([0.0], [0.0]), ([0.0, 0.0], [0.0, 0.0]), ([0.0, 1.0], [0.0, float("nan")]),
      ([0.0, 2.0], [0.0, 1.0])],
 )  # fmt: skip
-def test_a_curve_that_leads_nowhere_is_refused(raw, fpr, tpr):
-    """It must run leaves the unit square, to where all are found."""
+def test_a_curve_outside_the_unit_square_is_refused(raw, fpr, tpr):
+    """It must stay in the unit square and reach the true positive rate 1."""
     raw["results"][0]["roc"][0].update(fpr=fpr, tpr=tpr)
     with pytest.raises(RecordError, match="leaves the unit square"):
         parse_record(json.dumps(raw))
 
 
-def test_a_curve_of_a_class_that_all_pictures_have_is_refused(raw):
-    """There is nothing to tell it from."""
+def test_a_curve_of_a_class_that_all_images_have_is_refused(raw):
+    """There is no other class to distinguish it from."""
     first = raw["results"][0]
     for score in first["classes"]:
         score["support"] = first["n_test"]
@@ -89,7 +89,7 @@ def test_a_curve_of_a_class_that_all_pictures_have_is_refused(raw):
 
 @pytest.mark.parametrize("label", ["birds", ""])
 def test_a_curve_of_no_class_is_refused(raw, label):
-    """A curve needs pictures of its class, and others: precision comes from their numbers."""
+    """A curve needs images of its class and others: precision is computed from their numbers."""
     raw["results"][0]["roc"][0]["label"] = label
     with pytest.raises(RecordError, match="expected a class that some test images belong to"):
         parse_record(json.dumps(raw))
@@ -118,7 +118,7 @@ def as_schema_1(raw: dict) -> dict:
     [(5, "cross-validation"), (1, "hold-out"), (40, "leave-one-out"), (2000, "leave-one-out")],
 )
 def test_a_record_of_schema_1_is_read(raw, folds, method):
-    """Its base, outliers and searches are where those of later records are."""
+    """Its base, outliers and searches are converted to those of later records."""
     raw = as_schema_1(raw)
     raw["results"][1]["search"]["folds"] = folds
     run = parse_record(json.dumps(raw))
@@ -146,42 +146,42 @@ def test_a_record_without_a_base_is_refused(raw):
 
 
 def test_an_unknown_method_of_validation_is_refused(raw):
-    """A report would not know what to say of it."""
+    """A report has no words for it."""
     raw["results"][1]["search"]["method"] = "guessing"
     with pytest.raises(RecordError, match="guessing"):
         parse_record(json.dumps(raw))
 
 
 def test_a_newer_schema_says_to_upgrade(raw):
-    """A record of a later version is not guessed at."""
+    """The reader does not guess the fields of a later version."""
     raw["schema"] += 1
     with pytest.raises(RecordError, match="upgrade"):
         parse_record(json.dumps(raw))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": "1"}', "[" * 100_000])
-def test_what_is_no_record_is_refused(text):
+def test_other_text_is_refused(text):
     """Any other text is a RecordError."""
     with pytest.raises(RecordError, match="not a run record"):
         parse_record(text)
 
 
-def test_what_is_nested_too_deep_to_be_rendered_is_refused(raw):
-    """A record that would end in a RecursionError later is refused at once."""
+def test_deeply_nested_values_are_refused(raw):
+    """A record that would cause a RecursionError later is refused at once."""
     raw["results"][0]["params"] = {"C": "deep"}
     text = json.dumps(raw).replace('"deep"', "[" * 500 + "]" * 500)
     with pytest.raises(RecordError, match=r"params\['C'\] is nested more than 32 deep"):
         parse_record(text)
 
 
-def test_a_record_that_is_no_file_is_not_waited_for(tmp_path: Path):
-    """A FIFO that nobody writes to is one clear error."""
+def test_a_record_that_is_a_fifo_does_not_block(tmp_path: Path):
+    """A FIFO without a writer is one clear error."""
     os.mkfifo(tmp_path / "run.json")
     with pytest.raises(RecordError, match="not a regular file"):
         read_record(tmp_path)
 
 
 def test_a_folder_without_a_record_is_no_run(tmp_path: Path):
-    """The message names the folder and what it should have held."""
+    """The message names the folder and the missing file."""
     with pytest.raises(RecordError, match=r"is not a run: cannot read run\.json"):
         read_record(tmp_path)

@@ -73,7 +73,7 @@ def test_metrics_have_the_agreed_columns(tmp_path):
 
 
 def test_a_metric_that_is_not_known_is_an_empty_cell(tmp_path):
-    """Without a ROC AUC its cell is empty, not the word None."""
+    """Without a ROC AUC the cell is empty."""
     run, _ = sample(["cats", "dogs"], n_per_class=10, classifiers=("svm",))
     run = replace(run, results=[replace(run.results[0], roc_auc=None, classes=[])])
     write_metrics(run, tmp_path / "metrics.csv")
@@ -100,7 +100,7 @@ def test_the_files_are_written_byte_for_byte_as_agreed(tmp_path):
 
 
 def test_predictions_survive_a_round_trip(tmp_path):
-    """Formulas, quotes, line breaks and bytes outside UTF-8 come back as they were."""
+    """Formulas, quotes, line breaks and bytes outside UTF-8 are read back unchanged."""
     path = tmp_path / "predictions.csv"
     predictions = [PredictionRow(name, name, name, name, 1 / 3) for name in HOSTILE]
     write_predictions(predictions, path)
@@ -132,20 +132,20 @@ def test_a_malformed_table_is_refused(tmp_path, content):
 
 
 def test_a_table_saved_again_by_a_spreadsheet_is_read(tmp_path):
-    """A byte order mark and Windows line ends do no harm."""
+    """With a byte order mark and Windows line ends."""
     path = tmp_path / "predictions.csv"
     path.write_bytes(b"\xef\xbb\xbf" + HEADER.strip().encode() + b"\r\nsvm,a.jpg,cats,dogs,0.5\r\n")
     assert read_predictions(path) == [PredictionRow("svm", "a.jpg", "cats", "dogs", 0.5)]
 
 
 def test_a_place_that_cannot_be_written_to_is_a_clear_error(tmp_path):
-    """A folder that is not there is a RecordError with the path."""
+    """A missing folder is a RecordError with the path."""
     with pytest.raises(RecordError, match="cannot write"):
         write_predictions([], tmp_path / "missing" / "predictions.csv")
 
 
 def test_the_terminal_table_is_aligned_and_narrow():
-    """All its lines are equally long and at most 100 columns, whatever the classifier's name."""
+    """All lines have the same length of at most 100 characters, whatever the names."""
     run, _ = sample(["cats", "dogs"], n_per_class=10)
     odd = replace(run.results[0], classifier="x\n" * 80, roc_auc=None, log_loss=float("inf"))
     lines = format_results(replace(run, results=[*run.results, odd])).splitlines()
@@ -154,8 +154,8 @@ def test_the_terminal_table_is_aligned_and_narrow():
     assert "svm" in lines[4]
 
 
-def test_a_table_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
-    """A FIFO that nobody writes to is one clear error."""
+def test_a_table_that_is_a_fifo_does_not_block(tmp_path: Path) -> None:
+    """A FIFO without a writer is one clear error."""
     os.mkfifo(tmp_path / "predictions.csv")
     with pytest.raises(RecordError, match="not a regular file"):
         read_predictions(tmp_path / "predictions.csv")

@@ -1,4 +1,4 @@
-"""Decoding happens in processes that may die: nothing of an image reaches the main process."""
+"""Images are decoded in processes that may die; the main process sees only their pixels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 
-# The real process, but for a decoder that does what the file's last bytes say.
+# The real process, except that decoding does what the last bytes of the file say.
 SABOTAGED = """
 import sys; sys.path[:] = sys.argv[4:]
 import os, signal, time
@@ -81,7 +81,7 @@ def running() -> Callable[[], set[int]]:
 
 
 def test_the_pixels_are_those_of_decoding_here(tmp_path: Path) -> None:
-    """Another process changes no bit, and hands back the digest of what it read."""
+    """Another process changes no bit, and returns the digest of the bytes it read."""
     path = write(tmp_path / "a.png", picture())
     with DecoderPool(24) as pool:
         decoded = pool(path)
@@ -91,7 +91,7 @@ def test_the_pixels_are_those_of_decoding_here(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_used_has_a_reason(tmp_path: Path) -> None:
-    """Read but no image: with its digest; not even read: without."""
+    """With its digest, if it could be read."""
     with DecoderPool(24) as pool:
         text = pool(write(tmp_path / "a.jpg", b"text"))
         absent = pool(tmp_path / "b.jpg")
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_used_has_a_reason(tmp_path: Path) -> None:
 
 
 def test_names_are_bytes(tmp_path: Path) -> None:
-    """A name that is no UTF-8, or holds a line break, is a name."""
+    """A name may be no UTF-8, or contain a line break."""
     with DecoderPool(24) as pool:
         for name in (b"caf\xe9.png", b"a\nb.png", b"'\"$(x).png"):
             path = write(tmp_path / os.fsdecode(name), picture())
@@ -112,7 +112,7 @@ def test_names_are_bytes(tmp_path: Path) -> None:
 def test_a_relative_path_is_that_of_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Changing the working directory after the start does not matter."""
+    """Changing the working directory after the start has no effect."""
     with DecoderPool(24) as pool:
         pool(tmp_path / "start it")
         write(tmp_path / "a.png", picture())
@@ -133,7 +133,7 @@ def test_a_relative_path_is_that_of_this_process(
 def test_a_decoder_that_fails_loses_that_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, reason: str
 ) -> None:
-    """The one before and the one after are decoded, and the digest says which image it was."""
+    """The images before and after are decoded, and the digest tells which image was lost."""
     monkeypatch.setattr(decoder_pool, "SECONDS_TO_DECODE", 1.0)
     good, bad = write(tmp_path / "a.png", picture()), write(tmp_path / "b.png", picture(1) + end)
     with DecoderPool(24) as pool:
@@ -164,7 +164,7 @@ def test_a_decoder_that_sends_nonsense_is_replaced(
 def test_a_decoder_killed_while_it_decodes_loses_that_image(
     tmp_path: Path, running: Callable[[], set[int]]
 ) -> None:
-    """SIGSEGV from outside, in the middle of a large image: no stand-in for any part."""
+    """SIGSEGV from outside, in the middle of a large image: no part of it is used."""
     large = tmp_path / "large.png"
     Image.new("RGB", (7000, 7000), (1, 2, 3)).save(large, compress_level=1)
     good = write(tmp_path / "a.png", picture())
@@ -193,7 +193,7 @@ def test_a_decoder_killed_while_it_decodes_loses_that_image(
 def test_a_decoder_that_dies_between_images_loses_none(
     tmp_path: Path, running: Callable[[], set[int]]
 ) -> None:
-    """The system may kill any process to free memory; the next image is not to blame."""
+    """The system may kill any process to free memory; this is not blamed on the next image."""
     path = write(tmp_path / "a.png", picture())
     with DecoderPool(24) as pool:
         pool(path)
@@ -206,7 +206,7 @@ def test_a_decoder_that_dies_between_images_loses_none(
 def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(
     tmp_path: Path, running: Callable[[], set[int]]
 ) -> None:
-    """DecoderPool fill in grey; what libjpeg says about it never sticks to the next image."""
+    """Decoders fill in grey; the warning of libjpeg does not affect the next image."""
     file = io.BytesIO()
     Image.open(io.BytesIO(picture())).resize((500, 400)).save(file, "JPEG")
     jpeg = file.getvalue()
@@ -219,8 +219,8 @@ def test_a_jpeg_that_lacks_data_but_has_an_end_is_caught(
 
 
 @pytest.mark.usefixtures("sabotaged")
-def test_what_was_said_of_a_refused_image_is_not_held_against_the_next(tmp_path: Path) -> None:
-    """A decoder may complain and then fail; its complaint is thrown away with the image."""
+def test_the_warning_about_a_refused_image_does_not_affect_the_next(tmp_path: Path) -> None:
+    """A decoder may warn and then fail; its warning is discarded with the image."""
     with DecoderPool(24) as pool:
         assert pool(write(tmp_path / "a.png", picture() + b"mutter")).reason == "damaged"
         assert pool(write(tmp_path / "b.png", picture())).image is not None
@@ -229,7 +229,7 @@ def test_what_was_said_of_a_refused_image_is_not_held_against_the_next(tmp_path:
 def test_the_size_limit_holds_in_opencv_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Should the header check be passed, the decoder itself refuses before it takes memory."""
+    """If the header check is passed, the decoder itself refuses before it takes memory."""
     unchecked = SABOTAGED.replace(
         "real =", "import extract.images.decoding as i; i.check = print; real ="
     )
@@ -242,7 +242,7 @@ def test_the_size_limit_holds_in_opencv_too(
 
 
 def test_as_many_decoders_as_callers(tmp_path: Path, running: Callable[[], set[int]]) -> None:
-    """None is started before the first image, and one that is idle is used again."""
+    """None is started before the first image, and idle ones are used again."""
     path = write(tmp_path / "a.png", picture())
     with DecoderPool(24) as pool:
         assert not running()
@@ -260,7 +260,7 @@ def test_as_many_decoders_as_callers(tmp_path: Path, running: Callable[[], set[i
 
 @pytest.mark.usefixtures("sabotaged")
 def test_closing_leaves_no_process(tmp_path: Path) -> None:
-    """Neither an idle one nor one at work is left, not even as a zombie."""
+    """Neither idle nor busy decoders are left, not even as zombies."""
     before = children(os.getpid())
     busy = write(tmp_path / "b.png", picture() + b"sleep")
     with DecoderPool(24) as pool:
@@ -274,8 +274,8 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
     assert children(os.getpid()) <= before
 
 
-def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
-    """What was still waiting for its turn fails at once."""
+def test_a_closed_pool_starts_no_decoder(tmp_path: Path) -> None:
+    """Images that are still waiting fail at once."""
     with DecoderPool(24) as pool:
         pool(write(tmp_path / "a.png", picture()))
     before = children(os.getpid())
@@ -287,7 +287,7 @@ def test_a_closed_pool_starts_nothing_any_more(tmp_path: Path) -> None:
 def test_a_decoder_knows_nothing_of_tensorflow_and_ignores_ctrl_c(
     tmp_path: Path, running: Callable[[], set[int]]
 ) -> None:
-    """What it has loaded is OpenCV; an interrupt for the whole group does not end it."""
+    """It has loaded only OpenCV; an interrupt of the whole group does not end it."""
     with DecoderPool(24) as pool:
         pool(write(tmp_path / "a.png", picture()))
         (decoder,) = running()
@@ -300,10 +300,10 @@ def test_a_decoder_knows_nothing_of_tensorflow_and_ignores_ctrl_c(
     assert not any(name in loaded for name in ("tensorflow", "sklearn", "keras"))
 
 
-def test_what_cannot_be_started_is_one_error(
+def test_decoders_that_cannot_be_started_are_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No image is blamed for an OpenCV that cannot be imported, or for a missing interpreter."""
+    """A missing OpenCV or interpreter is not blamed on an image."""
     path = write(tmp_path / "a.png", picture())
     broken = "import sys; sys.modules['cv2'] = None; " + decoder_pool._COMMAND
     monkeypatch.setattr(decoder_pool, "_COMMAND", broken)
@@ -318,7 +318,7 @@ def test_what_cannot_be_started_is_one_error(
 
 
 def program(tmp_path: Path, body: str) -> subprocess.Popen[str]:
-    """Start a program without `if __name__ == "__main__"`, as people write them."""
+    """Start a program without `if __name__ == "__main__"`, as many people write them."""
     script = write(tmp_path / "program.py", textwrap.dedent(body).encode())
     return subprocess.Popen(
         [sys.executable, str(script)],
@@ -329,7 +329,7 @@ def program(tmp_path: Path, body: str) -> subprocess.Popen[str]:
 
 
 def test_the_users_program_is_not_run_again(tmp_path: Path) -> None:
-    """A script needs no `if __name__ == "__main__"` because of us."""
+    """A script needs no `if __name__ == "__main__"`."""
     path = write(tmp_path / "a.png", picture())
     code = f"""
         from pathlib import Path
@@ -342,7 +342,7 @@ def test_the_users_program_is_not_run_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [b"", b"loop"], ids=["idle", "hanging"])
 def test_no_decoder_outlives_a_killed_program(tmp_path: Path, end: bytes) -> None:
-    """SIGKILL leaves no time to clean up: an idle decoder notices, a hanging one has a limit."""
+    """SIGKILL leaves no time to clean up: idle decoders notice, hanging ones have a limit."""
     path = write(tmp_path / "a.png", picture() + end)
     process = program(
         tmp_path,

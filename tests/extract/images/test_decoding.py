@@ -1,4 +1,4 @@
-"""Bytes become RGB images of one size, or a reason."""
+"""From bytes to RGB images of one size, or to the reason why not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def encoded(suffix: str, image: np.ndarray | None = None) -> bytes:
-    """Return the file that OpenCV writes of an RGB picture."""
+    """Return an RGB image as a file written by OpenCV."""
     image = photograph() if image is None else image
     ok, data = cv2.imencode(suffix, image[:, :, ::-1] if image.shape[2] == 3 else image)
     assert ok
@@ -38,7 +38,7 @@ def encoded(suffix: str, image: np.ndarray | None = None) -> bytes:
 
 
 def test_decoding_gives_rgb_of_the_asked_size() -> None:
-    """Red is channel 0, and the picture is stretched to a square by Lanczos, as in the lesson."""
+    """Red is channel 0, and the image is stretched to a square by Lanczos, as in the lesson."""
     square = decode(encoded(".png"), 50)
     expected = cv2.resize(photograph(), (50, 50), interpolation=cv2.INTER_LANCZOS4)
     assert square.dtype == np.uint8
@@ -49,7 +49,7 @@ def test_decoding_gives_rgb_of_the_asked_size() -> None:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".ppm", ".gif"])
 def test_every_listed_format_is_decoded(suffix: str) -> None:
-    """What a folder is searched for can be read."""
+    """Every suffix that counts as an image belongs to a format that can be read."""
     assert decode(encoded(suffix), 32).shape == (32, 32, 3)
 
 
@@ -88,7 +88,7 @@ def test_other_pixel_formats_become_what_pillow_sees(data: bytes) -> None:
     [(".png", 1), (".png", 3), (".tiff", 1), (".tiff", 3), (".pgm", 1), (".ppm", 3)],
 )
 def test_sixteen_bits_become_eight(suffix: str, channels: int) -> None:
-    """The upper byte is what is kept."""
+    """The upper byte is kept."""
     deep = photograph()[:, :, :channels].astype(np.uint16) * 257
     shallow = photograph()[:, :, :channels]
     expected = decode(encoded(".png", shallow), 32).astype(int)
@@ -98,7 +98,7 @@ def test_sixteen_bits_become_eight(suffix: str, channels: int) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_applied(kind: str, orientation: int) -> None:
-    """A picture that is stored turned or mirrored is seen upright, as Pillow sees it."""
+    """An image that is stored rotated or mirrored becomes upright, as with Pillow."""
     data = oriented(kind, orientation)
     expected = cv2.resize(as_pillow_sees(data), (32, 32), interpolation=cv2.INTER_LANCZOS4)
     assert np.abs(decode(data, 32).astype(int) - expected).max() <= 3
@@ -124,13 +124,13 @@ def test_any_shape_becomes_a_square(shape: tuple[int, int]) -> None:
     ids=["text", "cut jpeg", "cut png", "jpeg header only", "zeros", "cut bmp", "jpeg 2000"],
 )
 def test_what_is_no_image_has_a_reason(data: bytes, reason: str) -> None:
-    """No traceback, no grey filling: a sentence."""
+    """A sentence; neither a traceback nor an image filled with grey."""
     with pytest.raises(ImageError, match=reason):
         decode(data, 32)
 
 
 def test_a_cut_file_after_a_good_one_is_caught() -> None:
-    """The missing part is never filled with the picture before."""
+    """The missing part is never filled with the previous image."""
     good = encoded(".jpg")
     decode(good, 32)
     with pytest.raises(ImageError):
@@ -160,7 +160,7 @@ CUT = {
 
 @pytest.mark.parametrize("data", CUT.values(), ids=CUT)
 def test_a_file_cut_anywhere_is_refused(data: bytes) -> None:
-    """At 200 places and at each of the last 30 bytes: never a picture with an invented part."""
+    """At 200 positions and at each of the last 30 bytes: never an image with an invented part."""
     decode(data, 8)
     for end in {*range(1, len(data), -(-len(data) // 200)), *range(len(data) - 30, len(data))}:
         with pytest.raises(ImageError):
@@ -169,13 +169,13 @@ def test_a_file_cut_anywhere_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WebP"])
 def test_what_follows_the_end_does_no_harm(kind: str) -> None:
-    """Cameras and tools append things behind a picture."""
+    """Cameras and tools append data after the image."""
     np.testing.assert_array_equal(decode(CUT[kind] + b"\0more", 8), decode(CUT[kind], 8))
 
 
 @pytest.mark.parametrize("position", [8, 20, 30, 200, -10, -3])
 def test_a_png_with_a_wrong_checksum_is_refused(position: int) -> None:
-    """Whatever was flipped, in the data or in the checksum itself."""
+    """Wherever a bit was flipped, in the data or in the checksum."""
     data = bytearray(encoded(".png"))
     data[position] ^= 1
     with pytest.raises(ImageError, match="PNG"):
@@ -184,14 +184,14 @@ def test_a_png_with_a_wrong_checksum_is_refused(position: int) -> None:
 
 @pytest.mark.parametrize("data", huge().values(), ids=huge())
 def test_a_huge_header_is_refused_without_decoding(data: bytes) -> None:
-    """A few bytes that promise 65,535 x 65,535 pixels do not take 12 GB of memory."""
+    """A few bytes that claim 65,535 x 65,535 pixels do not take 12 GB of memory."""
     with pytest.raises(ImageError, match=r"more than 50,000,000 pixels; raise") as refused:
         check(data)
     assert refused.value.setting == "max_pixels"
 
 
 def test_the_limit_of_pixels_is_exact() -> None:
-    """Width times height may be the limit, and no more; the message has the sides."""
+    """Width times height may equal the limit; the message has both sides."""
     data = encoded(".png", photograph(30, 20))
     check(data, 600)
     with pytest.raises(ImageError, match="20 x 30 is more than 599 pixels"):
@@ -199,7 +199,7 @@ def test_the_limit_of_pixels_is_exact() -> None:
 
 
 def test_pillows_own_limit_is_left_alone() -> None:
-    """Neither its warning nor its setting is touched for the rest of the program."""
+    """Pillow's warning and setting are unchanged for the rest of the program."""
     before = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings(action="error"):
         check(saved("PNG", Image.new("1", (10_000, 10_000))), 100_000_000)
@@ -209,14 +209,14 @@ def test_pillows_own_limit_is_left_alone() -> None:
 
 
 def test_a_header_that_pillow_cannot_read_is_left_to_opencv() -> None:
-    """Text that unpacks to 100 MB stops Pillow; the picture beside it is a picture."""
+    """Text that decompresses to 100 MB stops Pillow, but the image itself can be read."""
     data = with_comment_bomb(100_000_000)
     np.testing.assert_array_equal(decode(data, 32), decode(saved("PNG"), 32))
 
 
 @pytest.mark.parametrize("filler", [b"\xff", b"\xff\x00", b"\x00", b"\xff\xd0"])
 def test_the_walk_over_a_jpeg_is_linear(filler: bytes) -> None:
-    """Megabytes of what looks like markers take no time."""
+    """Megabytes of bytes that look like markers take no time."""
     started = time.monotonic()
     with pytest.raises(ImageError):
         check(encoded(".jpg")[:-2] + filler * 5_000_000)
@@ -224,7 +224,7 @@ def test_the_walk_over_a_jpeg_is_linear(filler: bytes) -> None:
 
 
 def test_reading_refuses_what_is_no_regular_file(tmp_path: Path) -> None:
-    """A FIFO would block for ever, a device never end; each has its reason."""
+    """A FIFO would block and a device never end; each has a reason."""
     os.mkfifo(tmp_path / "fifo.jpg")
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
@@ -245,7 +245,7 @@ def test_reading_refuses_what_is_no_regular_file(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_file_elsewhere_is_followed(tmp_path: Path) -> None:
-    """Data sets are often made of links; what is read is the file at their end."""
+    """Data sets often consist of links; the file they point to is read."""
     (tmp_path / "elsewhere").write_bytes(b"picture")
     (tmp_path / "link.jpg").symlink_to(tmp_path / "elsewhere")
     assert read_bytes(tmp_path / "link.jpg") == b"picture"

@@ -18,7 +18,7 @@ SIX = sample(list("abcdef"), n_per_class=20)[0].results
 
 
 def test_two_classes_share_one_chart_and_its_corner():
-    """Each classifier is one line of it, with its area."""
+    """Each classifier is one line of the legend, with its area."""
     whole, corner = roc(TWO, 2)
     assert [key.label for key in whole.legend] == [result.title for result in TWO]
     assert all(key.value.startswith("AUC ") for key in whole.legend)
@@ -33,7 +33,7 @@ def test_more_classes_have_a_chart_per_classifier():
 
 
 def test_many_classes_share_one_line_of_the_legend():
-    """Beside them the legend has only their mean."""
+    """The other line of the legend is their mean."""
     classes = [f"class {i}" for i in range(MANY_CLASSES + 4)]
     results = sample(classes, n_per_class=10, classifiers=("svm",))[0].results
     last = roc(results, len(classes))[-1]
@@ -41,14 +41,14 @@ def test_many_classes_share_one_line_of_the_legend():
 
 
 def ranked_by_chance() -> tuple[np.ndarray, np.ndarray]:
-    """Return who is of the class, and scores that tell a little about it, some of them equal."""
+    """Return which samples belong to the class, and weakly informative scores with ties."""
     rng = np.random.default_rng(0)
     truth = rng.random(300) < 0.3
     return truth, (truth + rng.normal(0, 1, 300)).round(1)
 
 
 def test_precision_and_recall_are_those_of_scikit_learn():
-    """Every point that scikit-learn computes from the scores lies on the curve made of the ROC."""
+    """Every point that scikit-learn computes from the scores is on the curve from the ROC curve."""
     truth, scores = ranked_by_chance()
     fpr, tpr, _ = roc_curve(truth, scores)
     line = recall_and_precision(RocCurve("x", fpr.tolist(), tpr.tolist(), 0.0), truth.sum(), 300)
@@ -60,7 +60,7 @@ def test_precision_and_recall_are_those_of_scikit_learn():
 
 
 def test_between_two_points_precision_does_not_run_straight():
-    """Half-way up a tie of all pictures, precision is the share of the class, not a half of it."""
+    """Halfway through a tie of all images, precision is the share of the class, not half of it."""
     tie = recall_and_precision(RocCurve("x", [0.0, 0.0, 1.0], [0.0, 0.5, 1.0], 0.75), 10, 110)
     at = np.interp(0.75, tie.xs, tie.ys)
     assert at == pytest.approx(7.5 / (7.5 + 50))

@@ -28,7 +28,7 @@ def all_charts(results: list[Result], n_classes: int) -> list:
 
 
 def test_results_without_curves_have_no_chart():
-    """Neither ROC, nor training, nor search is an empty frame."""
+    """There are no empty frames."""
     bare = [replace(result, roc=[], history={}, search=None) for result in TWO]
     assert all_charts(bare, 2) == []
 
@@ -44,7 +44,7 @@ def test_training_shows_networks_only():
 
 
 def test_search_has_a_line_per_kernel():
-    """The chart says the best mean of each, and marks every C on its axis."""
+    """The legend has the best mean of each, and the axis a tick for every C."""
     chart = search(named(TWO, "svm"), 0)
     assert chart is not None
     assert [(key.label, key.value) for key in chart.legend] == [
@@ -76,7 +76,7 @@ def test_a_search_without_c_has_no_chart():
 
 @pytest.mark.parametrize(("results", "n_classes"), [(TWO, 2), (SIX, 6)])
 def test_drawings_are_the_same_every_time(results, n_classes):
-    """Same record, same bytes, whatever the user's own matplotlib settings are."""
+    """Same record, same bytes, whatever the user's matplotlib settings are."""
     first = [chart.svg for chart in all_charts(results, n_classes)]
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.grid": False}):
         assert [chart.svg for chart in all_charts(results, n_classes)] == first

@@ -122,6 +122,6 @@ def test_a_point_off_the_map_is_refused(shown, label, x):
     """It belongs to no class, or is outside the unit square: no run writes such a record."""
     run, *_ = shown
     odd = replace(run, embedding_map=EmbeddingMap("t", [MapPoint("a", "test", label, x, 0.5)], 1))
-    with pytest.raises(RecordError, match="outside the map"):
+    with pytest.raises(RecordError, match="is outside the map"):
         parse_record(odd.to_json())
     assert parse_record(run.to_json()) == run

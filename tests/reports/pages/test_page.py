@@ -23,7 +23,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 
 
 
 class Page(HTMLParser):
-    """What a browser would find in a page; an element that is not closed is an error."""
+    """The elements of a page; an element that is not closed is an error."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory) -> tuple[Run, list[PredictionRow]]:
-    """Return a run on 1,000 test pictures that are really there."""
+    """Return a run on 1,000 test images that exist as files."""
     root = tmp_path_factory.mktemp("photographs")
     run, predictions = sample(["cats", "dogs"], str(root), n_per_class=500)
     draw(predictions, root)
@@ -138,7 +138,7 @@ def test_the_headline_is_one_sentence_before_everything_else(html, photographs):
 
 
 def test_the_page_is_one_file_without_network(html):
-    """Nothing is loaded from anywhere, and nothing may run but the page's own script."""
+    """Nothing is loaded, and only the page's own script may run."""
     page = Page(html)
     addresses = [a.get(name) for _, a in page.elements for name in ("src", "href", "action")]
     assert all(a.startswith(("data:", "#")) for a in addresses if a)
@@ -153,7 +153,7 @@ def test_the_page_is_one_file_without_network(html):
 
 
 def test_the_page_stays_small(html):
-    """Under 5 MB for 1,000 test pictures and four classifiers, thumbnails included."""
+    """Under 5 MB for 1,000 test images and four classifiers, thumbnails included."""
     stored = stored_pictures(html)
     assert len(stored["misclassified"]) + len(stored["others"]) == 1000
     assert all(image["image"] for image in stored["others"])
@@ -239,7 +239,7 @@ def test_hostile_names_break_no_element():
 
 
 def test_sections_with_nothing_to_show_are_left_out():
-    """Without curves, history, search, predictions and quarantine, the rest still stands."""
+    """Without curves, history, search, predictions and quarantine, the others remain."""
     run, _ = sample(["cats", "dogs"], n_per_class=20)
     bare = [replace(r, roc=[], history={}, search=None, classes=[]) for r in run.results]
     page = Page(render(replace(run, results=bare, quarantine=[]), [], None))
@@ -283,12 +283,12 @@ def test_many_classes_have_a_page(n_classes):
 
 
 def test_the_page_is_the_same_every_time(photographs, html):
-    """Same record, same pictures, same bytes."""
+    """Same record, same images, same bytes."""
     assert render(*photographs, None) == html
 
 
 def test_the_page_links_the_files_beside_it(tmp_path: Path):
-    """What lies in the run's folder is one click away."""
+    """Those that exist in the run's folder."""
     run, predictions = sample(["cats", "dogs"], n_per_class=10)
     (tmp_path / "metrics.csv").touch()
     write(run, predictions, tmp_path / "report.html")
@@ -297,7 +297,7 @@ def test_the_page_links_the_files_beside_it(tmp_path: Path):
 
 
 def test_a_page_that_cannot_be_written_is_a_clear_error(tmp_path: Path):
-    """A folder that is not there is a RecordError with the path."""
+    """A missing folder is a RecordError with the path."""
     run, _ = sample(["cats", "dogs"], n_per_class=10, classifiers=())
     with pytest.raises(RecordError, match="cannot write"):
         write(run, [], tmp_path / "missing" / "report.html")
