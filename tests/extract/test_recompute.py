@@ -69,10 +69,10 @@ def test_embeddings_of_other_numbers_are_found(home: Path, capsys: pytest.Captur
     ((path, digest),) = list(store.digests([home / "0.png"]).items())
     rows = store.read(recipe.fingerprint, [digest])
     assert path.name == "0.png"
-    store.index.forget_recipe(recipe.fingerprint)
+    store.index.drop_recipe(recipe.fingerprint)
     store.append(recipe.fingerprint, recipe.canonical, [digest], rows * np.float32(1.01))
     assert verify(home, "--sample", "9", "--weights", str(home / "vgg16.npz")) == 0
-    assert "1 embeddings computed again: largest relative difference 9.9e-03" in (
+    assert "1 embedding computed again: largest relative difference 9.9e-03" in (
         capsys.readouterr().out
     )
 
