@@ -1,11 +1,18 @@
+"""The dense head and the CNN."""
+
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from classify import persistence
 from classify.errors import ClassifierError
 from classify.networks.cnn import SMALLEST_SIZE, ScratchCNN
 from classify.networks.dense import DenseHead
+from extract.libraries import import_keras
 
 
 def embeddings(n_samples=60, n_features=20):
@@ -68,6 +75,33 @@ def test_the_dense_head_learns_and_keeps_its_history():
     probabilities = head.predict_proba(X)
     assert probabilities.shape == (60, 2)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_dense_head_predicts_what_keras_predicts():
+    """The forward pass in NumPy gives the probabilities of the Keras network, to 1e-6."""
+    X, y = embeddings()
+    head = DenseHead(epochs=3, learning_rate=0.01).fit(X, y)
+    network = import_keras().Sequential(head.layers((20,), 2))
+    network.set_weights(head.get_weights())
+    np.testing.assert_allclose(head.predict_proba(X), network.predict(X, verbose=0), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_saved_dense_head_predicts_without_tensorflow(tmp_path):
+    """Loading and predicting import neither TensorFlow nor Keras, and give the same."""
+    X, y = embeddings()
+    head = DenseHead(epochs=3).fit(X, y)
+    file = persistence.save(head, tmp_path, "dense")
+    np.save(tmp_path / "X.npy", X)
+    program = (
+        "import pathlib, sys; import numpy as np; from classify import persistence;"
+        f"head = persistence.load(pathlib.Path({file!r}));"
+        "np.save('predicted.npy', head.predict_proba(np.load('X.npy')));"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "predicted.npy"), head.predict_proba(X))
 
 
 @pytest.mark.slow
