@@ -13,19 +13,19 @@ def test_labels_of_any_kind_become_positions_in_the_sorted_classes():
     assert encode_labels(np.array([7, 3]))[0].tolist() == [3, 7]
 
 
-def test_one_class_is_refused_by_its_name():
-    """A single class is refused, and the message names it."""
+def test_a_single_class_is_an_error():
+    """The message names the class."""
     with pytest.raises(ClassifierError, match=r"at least two classes.*one class \(cats\)"):
         encode_labels(["cats", "cats"])
 
 
-def test_no_labels_are_refused():
-    """Nothing to learn from is an error of ours, not one of NumPy's."""
+def test_no_labels_are_an_error():
+    """An empty list of labels is a `ClassifierError`, not an error of NumPy."""
     with pytest.raises(ClassifierError, match="found none"):
         encode_labels([])
 
 
-def test_a_class_with_too_few_images_is_refused_by_its_name():
-    """Classes too small for cross-validation are listed, the others are not."""
+def test_a_class_with_too_few_images_is_an_error():
+    """The message lists the classes that are too small, and no others."""
     with pytest.raises(ClassifierError, match="in: cow, pig; "):
         encode_labels(["cow", "cat", "cat", "pig"], min_count=2)

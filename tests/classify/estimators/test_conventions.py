@@ -2,6 +2,7 @@
 
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from classify.estimators.centroid import Centroid
@@ -29,7 +30,6 @@ def _networks_are_run_eagerly(request):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Can't test estimator")  # of images or activations
 @parametrize_with_checks(
     [
         SVM(),
@@ -40,10 +40,29 @@ def _networks_are_run_eagerly(request):
         StreamedSVM(),
         WrappedClassifier(LogisticRegression()),
         DenseHead(epochs=1, learning_rate=0.03),
-        ScratchCNN(),
-        FineTune(),
     ]
 )
 def test_scikit_learns_conventions_are_kept(estimator, check):
     """Cloning, validation, error types, attributes, idempotence and the like, as everywhere."""
     assert check(estimator) is None
+
+
+@pytest.mark.parametrize("network", [ScratchCNN(), FineTune()], ids=["ScratchCNN", "FineTune"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_estimator_cloneable",
+        "check_estimator_tags_renamed",
+        "check_valid_tag_types",
+        "check_estimator_repr",
+        "check_no_attributes_set_in_init",
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_mixin_order",
+    ],
+)
+def test_networks_on_images_keep_the_conventions_that_need_no_data(network, check):
+    """The other checks train on a table of features, which these networks do not take."""
+    getattr(estimator_checks, check)(type(network).__name__, network)

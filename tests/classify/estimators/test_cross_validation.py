@@ -38,8 +38,8 @@ def votes(codes):
     return class_scores(np.asarray(codes) - 0.5)
 
 
-def test_the_point_of_least_log_loss_is_chosen():
-    """Of two that are always right, the surer one wins; accuracy alone could not tell."""
+def test_the_point_with_the_lowest_log_loss_is_chosen():
+    """Of two with equal accuracy, the one with more probable predictions wins."""
     truth = votes(CODES)
     outcome = search([{"C": 1.0}, {"C": 2.0}, {"C": 3.0}], [-truth, truth, 2 * truth])
     assert outcome.chosen == outcome.result.chosen == {"C": 3.0}
@@ -65,11 +65,11 @@ def test_of_equally_good_points_the_smallest_C_then_the_first_is_chosen():  # no
 
 
 def test_the_deviation_is_that_of_the_folds_accuracies():
-    """Mean and standard deviation are over the folds, each judged by the samples it leaves out."""
-    heard = []
+    """Mean and standard deviation are over the accuracies of the folds on held-out samples."""
+    calls = []
 
     def score(_, splits):
-        heard.extend(splits)
+        calls.extend(splits)
         scores = votes(CODES)
         scores[splits[0][1]] *= -1
         yield PathStep(scores)
@@ -87,13 +87,13 @@ def test_the_deviation_is_that_of_the_folds_accuracies():
     assert point.mean == pytest.approx(0.8)
     assert point.std == pytest.approx(0.4)
     np.testing.assert_array_equal(
-        np.sort(np.concatenate([held_out for _, held_out in heard])), np.arange(20)
+        np.sort(np.concatenate([held_out for _, held_out in calls])), np.arange(20)
     )
-    assert all(not set(train) & set(held_out) for train, held_out in heard)
+    assert all(not set(train) & set(held_out) for train, held_out in calls)
 
 
 def test_small_classes_get_fewer_folds_and_a_note(caplog):
-    """Three images of a class make three folds, and the user is told."""
+    """Three images of a class make three folds, and a note says so."""
     codes = np.array([0] * 9 + [1] * 3)
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = search([{"C": 1.0}], [votes(codes)], codes)
@@ -102,7 +102,7 @@ def test_small_classes_get_fewer_folds_and_a_note(caplog):
 
 
 def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):
-    """Where an accuracy is known from few folds there are no more, and the user is told."""
+    """Few folds measure the accuracy of many samples well enough; a note says so."""
     monkeypatch.setattr(cross_validation, "MANY", 19)
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = search([{"C": 1.0}], [votes(CODES)])
@@ -111,15 +111,15 @@ def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):
 
 
 def test_with_many_samples_a_path_ends_past_its_best(caplog, monkeypatch):
-    """No larger C is trained when several in a row brought nothing; the user is told."""
+    """Larger values of C are skipped after several in a row that were worse; a note says so."""
     monkeypatch.setattr(cross_validation, "MANY", 19)
     points = [{"C": float(C)} for C in range(1, 9)]
     trained = []
 
     def score(*_):
-        for sureness in (0.1, 0.3, 0.2, 1.0, 0.9, 0.9, 0.9, 2.0):
-            trained.append(sureness)
-            yield PathStep(sureness * votes(CODES))
+        for factor in (0.1, 0.3, 0.2, 1.0, 0.9, 0.9, 0.9, 2.0):
+            trained.append(factor)
+            yield PathStep(factor * votes(CODES))
 
     with caplog.at_level(logging.INFO, logger="classify"):
         outcome = cross_validate(
@@ -138,23 +138,23 @@ def test_with_many_samples_a_path_ends_past_its_best(caplog, monkeypatch):
 
 
 def test_with_few_samples_every_point_is_tried():
-    """Up to ten thousand images the whole grid is in the report."""
+    """Up to ten thousand images, the whole grid is tried."""
     points = [{"C": float(C)} for C in range(1, 9)]
     assert len(search(points, [votes(CODES)] * 8).result.points) == 8
 
 
-def test_one_fold_is_refused():
-    """Fewer than two folds leave nothing to train on."""
+def test_one_fold_is_an_error():
+    """With fewer than two folds there is nothing to train on."""
     with pytest.raises(ClassifierError, match="at least 2 folds, found 1"):
         search([{"C": 1.0}], [votes(CODES)], folds=1)
 
 
 def test_progress_counts_the_points():
-    """The callback hears of the start and of every finished point."""
-    heard = []
+    """The callback is called at the start and after every point."""
+    calls = []
     search(
         [{"C": 1.0}, {"C": 2.0}],
         [votes(CODES)] * 2,
-        progress=lambda *report: heard.append(report),
+        progress=lambda *report: calls.append(report),
     )
-    assert heard == [("choosing C", done, 2) for done in range(3)]
+    assert calls == [("choosing C", done, 2) for done in range(3)]

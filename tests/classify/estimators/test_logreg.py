@@ -21,7 +21,7 @@ def blobs(n_classes, n_samples=80, n_features=120, seed=0):
 
 
 def on_the_features(X, y, C, class_weight="balanced"):
-    """Return scikit-learn's model; its Newton solver arrives where lbfgs, unscaled, does not."""
+    """Return scikit-learn's model; lbfgs would not converge on unscaled features."""
     theirs = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-9, class_weight=class_weight)
     return theirs.fit(X.astype(np.float64), y)
 
@@ -30,7 +30,7 @@ def on_the_features(X, y, C, class_weight="balanced"):
 @pytest.mark.parametrize("n_features", [120, 40], ids=["more features", "more samples"])
 @pytest.mark.parametrize("C", [0.03, 1.0, 100.0])
 def test_it_is_logistic_regression_on_the_features(n_classes, n_features, C):
-    """Coefficients and predictions are scikit-learn's, with C brought to the unscaled features."""
+    """Coefficients and predictions are scikit-learn's, with C for unscaled features."""
     X, y = blobs(n_classes, n_features=n_features)
     ours = LogReg(C=C, folds=2).fit(X, y)
     theirs = on_the_features(X, y, C * ours.scale_**2)
@@ -43,7 +43,7 @@ def test_it_is_logistic_regression_on_the_features(n_classes, n_features, C):
 @pytest.mark.parametrize("class_weight", ["balanced", None])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes, class_weight):
-    """Of a few images of one class and many of the others, with the weights and without."""
+    """With few images of one class and many of the others, with and without weights."""
     X, y = blobs(n_classes, n_samples=160)
     kept = (y != "bee") | (np.arange(160) % 16 == 1)
     ours = LogReg(C=1.0, folds=2, class_weight=class_weight).fit(X[kept], y[kept])
@@ -53,8 +53,8 @@ def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes,
     np.testing.assert_allclose(ours.predict_proba(unseen), theirs.predict_proba(unseen), atol=2e-3)
 
 
-def test_the_search_goes_over_the_grid_and_trains_with_the_best():
-    """The record has every C, and the chosen one is that of least log loss."""
+def test_the_search_tries_the_grid_and_chooses_the_lowest_log_loss():
+    """Every C of the grid is in the result of the search."""
     X, y = blobs(2)
     model = LogReg().fit(X, y)
     assert [point.params["C"] for point in model.search_.points] == list(C_GRID)
@@ -64,7 +64,7 @@ def test_the_search_goes_over_the_grid_and_trains_with_the_best():
 
 
 def test_the_path_converges():
-    """No fit of the default search stops short of the optimum."""
+    """No fit of the default search ends before the optimum."""
     X, y = blobs(4)
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always", ConvergenceWarning)
@@ -72,8 +72,8 @@ def test_the_path_converges():
     assert [str(warning.message) for warning in raised] == []
 
 
-def test_images_that_occur_twice_do_no_harm():
-    """Duplicates make the Gram matrix singular, and the solution stays what it was."""
+def test_duplicate_images_do_not_change_the_solution():
+    """They make the Gram matrix singular."""
     X, y = blobs(2, n_samples=40)
     X, y = np.concatenate([X, X]), np.concatenate([y, y])
     ours = LogReg(C=1.0).fit(X, y)
@@ -81,22 +81,22 @@ def test_images_that_occur_twice_do_no_harm():
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-3 * np.abs(theirs.coef_).max())
 
 
-def test_images_that_are_all_the_same_are_refused():
-    """Identical features leave nothing to learn, and the message says what to check."""
+def test_identical_images_are_an_error():
+    """The message says what to check."""
     with pytest.raises(ClassifierError, match="all training images have the same features"):
         LogReg(folds=2).fit(np.full((8, 20), 0.3, dtype=np.float32), [0, 1] * 4)
 
 
 def test_the_same_seed_gives_the_same_coefficients():
-    """Folds that run side by side do not make the result a matter of chance."""
+    """The result does not depend on the order in which parallel folds finish."""
     X, y = blobs(3)
     first, second = LogReg(random_state=1).fit(X, y), LogReg(random_state=1).fit(X, y)
     assert first.search_ == second.search_
     np.testing.assert_array_equal(first.coef_, second.coef_)
 
 
-def test_a_clone_has_the_parameters_and_nothing_learnt():
-    """`clone` copies what the constructor takes, and the copy is untrained."""
+def test_a_clone_has_the_parameters_and_is_untrained():
+    """As scikit-learn's `clone` requires."""
     X, y = blobs(2, n_samples=20)
     copy = clone(LogReg(C=2.0).fit(X, y))
     assert copy.get_params() == {
@@ -106,7 +106,7 @@ def test_a_clone_has_the_parameters_and_nothing_learnt():
         copy.predict(X)
 
 
-def test_a_class_with_one_image_is_refused():
-    """Cross-validation inside the training data needs two images of every class."""
+def test_a_class_with_one_image_is_an_error():
+    """Cross-validation needs two images of every class."""
     with pytest.raises(ClassifierError, match="too few training images in: b"):
         LogReg().fit(np.eye(4, dtype=np.float32), ["a", "a", "a", "b"])

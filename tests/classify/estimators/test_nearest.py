@@ -1,4 +1,4 @@
-"""The k nearest neighbours and the class means, on features that have a direction."""
+"""The k nearest neighbours and the nearest class mean."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from classify.estimators.solvers.neighbours import nearest, unit_rows
 
 
 def cones(n_classes, n_per_class, seed=0, n_features=60, noise=1.0):
-    """Return classes that differ in direction; their norms say nothing."""
+    """Return classes that differ in direction, with random norms."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(n_classes, n_features))
     y = np.repeat(np.arange(n_classes), n_per_class)
@@ -24,7 +24,7 @@ def cones(n_classes, n_per_class, seed=0, n_features=60, noise=1.0):
 
 @pytest.mark.parametrize("k", [1, 5, 12])
 def test_the_neighbours_are_scikit_learns(k):
-    """With as many votes each, the predictions are those of the cosine metric, but for ties."""
+    """With equal votes, predictions are scikit-learn's with the cosine metric, except in ties."""
     X, y = cones(3, 40, noise=3.0)
     unseen, _ = cones(3, 50, seed=1, noise=3.0)
     ours = Nearest(k=k).fit(X, y)
@@ -38,7 +38,7 @@ def test_the_neighbours_are_scikit_learns(k):
 
 
 def test_blocks_change_nothing(monkeypatch):
-    """Rows are worked on some at a time; the answer is that of all at once."""
+    """Rows processed in blocks give the result of all rows at once."""
     X = unit_rows(cones(3, 30)[0])
     whole = nearest(X, X, 5, leave_out=np.arange(90))
     monkeypatch.setattr(neighbours, "BLOCK", 7)
@@ -49,8 +49,8 @@ def test_blocks_change_nothing(monkeypatch):
     assert (np.diff(whole[1], axis=1) <= 0).all()
 
 
-def test_k_is_chosen_on_images_that_do_not_vote_for_themselves():
-    """The record has every k; on noise one neighbour is not the best, though it fits perfectly."""
+def test_k_is_chosen_by_leave_one_out():
+    """On noise, one neighbour is not the best, although it fits the training images perfectly."""
     X, y = cones(2, 60, noise=6.0)
     model = Nearest().fit(X, y)
     assert [point.params["k"] for point in model.search_.points] == list(K_GRID)
@@ -59,15 +59,15 @@ def test_k_is_chosen_on_images_that_do_not_vote_for_themselves():
 
 
 @pytest.mark.parametrize("k", [0, -1, 20, 2.5])
-def test_a_senseless_k_is_refused(k):
-    """K is at least one and less than the number of images."""
+def test_k_out_of_range_is_an_error(k):
+    """It is at least one and less than the number of images."""
     with pytest.raises(ClassifierError, match="k must be from 1 to 19"):
         Nearest(k=k).fit(*cones(2, 10))
 
 
 @pytest.mark.parametrize("kind", [Nearest, Centroid])
 def test_five_images_of_each_of_ten_classes_are_enough(kind):
-    """Where classes have a direction each, unseen images are right, and the odds fair."""
+    """Unseen images are predicted correctly, with plausible probabilities."""
     model = kind().fit(*cones(10, 5))
     unseen, truth = cones(10, 40, seed=1)
     assert model.score(unseen, truth) > 0.95
@@ -75,8 +75,8 @@ def test_five_images_of_each_of_ten_classes_are_enough(kind):
 
 
 @pytest.mark.parametrize("kind", [Nearest, Centroid])
-def test_the_norm_of_an_image_does_not_matter(kind):
-    """Twice as bright is the same image; nothing but zeros is as good as any."""
+def test_the_norm_of_the_features_does_not_matter(kind):
+    """Scaled features give the same probabilities, and zeros give finite ones."""
     X, y = cones(3, 10)
     model = kind().fit(X, y)
     unseen, _ = cones(3, 5, seed=1)
@@ -87,15 +87,15 @@ def test_the_norm_of_an_image_does_not_matter(kind):
 
 
 @pytest.mark.parametrize("kind", [Nearest, Centroid])
-def test_a_class_of_one_image_is_refused(kind):
-    """There would be nothing to judge it by."""
+def test_a_class_with_one_image_is_an_error(kind):
+    """Leave-one-out needs two."""
     X, y = cones(2, 3)
     with pytest.raises(ClassifierError, match="too few training images in: class 1"):
         kind().fit(X[:4], y[:4])
 
 
-def test_a_mean_is_not_fitted_to_the_image_that_it_is_judged_by():
-    """Without that, two images of a class would make it look certain where there is only noise."""
+def test_the_temperature_is_fitted_on_means_without_the_image():
+    """Otherwise two images per class would give probabilities near one on noise."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 200)).astype(np.float32), np.repeat(np.arange(20), 2)
     probabilities = Centroid().fit(X, y).predict_proba(rng.normal(size=(50, 200)))

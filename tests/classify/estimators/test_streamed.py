@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize("kind", [StreamedLogReg, StreamedSVM])
 
 
 def blobs(n_classes, n_samples=2000, n_features=64, noise=0.8, seed=0):
-    """Return overlapping classes of positive features, class by class as a folder lies on disk."""
+    """Return overlapping classes of positive features, sorted by class as on disk."""
     y = np.sort(np.arange(n_samples) % n_classes)
     centres = np.random.default_rng(5).random((n_classes, n_features))
     noises = np.random.default_rng(seed).normal(size=(n_samples, n_features))
@@ -75,10 +75,10 @@ def small_batches(monkeypatch):
     ("kind", "in_memory"),
     [(StreamedLogReg, LogReg(C=[0.1, 1, 10])), (StreamedSVM, SVM(C=[0.1, 1], kernel="linear"))],
 )
-def test_it_is_about_as_accurate_as_what_has_all_in_memory(
+def test_it_is_about_as_accurate_as_training_in_memory(
     kind, in_memory, n_classes, tmp_path, small_batches
 ):
-    """From rows that lie on disk class by class, accuracy and log loss come near."""
+    """Accuracy and log loss are close, although the rows are sorted by class."""
     X, y = blobs(n_classes)
     unseen, truth = blobs(n_classes, seed=1)
     ours, theirs = kind().fit(stored(tmp_path, X), y), in_memory.fit(X, y)
@@ -93,8 +93,8 @@ def test_it_is_about_as_accurate_as_what_has_all_in_memory(
 
 
 @BOTH
-def test_on_disk_or_in_memory_in_any_order_is_the_same_task(kind, tmp_path, small_batches):
-    """The same rows give the same model from both, and sorted or shuffled an equally good one."""
+def test_rows_on_disk_and_in_memory_give_the_same_model(kind, tmp_path, small_batches):
+    """The same model from both; shuffled rows give an equally good one."""
     X, y = blobs(2)
     unseen, truth = blobs(2, seed=1)
     shuffled = np.random.default_rng(0).permutation(len(y))
@@ -105,8 +105,8 @@ def test_on_disk_or_in_memory_in_any_order_is_the_same_task(kind, tmp_path, smal
 
 
 @BOTH
-def test_rows_are_drawn_from_all_over_the_disk(kind, tmp_path, small_batches):
-    """Every batch of training has both classes, though they lie one behind the other."""
+def test_rows_are_read_in_random_order(kind, tmp_path, small_batches):
+    """Every training batch has both classes, although the rows are sorted by class."""
     X, y = blobs(2)
     watched = stored(tmp_path, X, Watched)
     model = kind().fit(watched, y)
@@ -118,7 +118,7 @@ def test_rows_are_drawn_from_all_over_the_disk(kind, tmp_path, small_batches):
 
 @BOTH
 def test_every_row_is_read_once(kind, tmp_path, small_batches):
-    """Whether it is trained on or held out, and whatever the number of alphas."""
+    """Training rows and held-out rows, whatever the number of alphas."""
     X, y = blobs(2, n_samples=400)
     watched = stored(tmp_path, X, Watched)
     kind().fit(watched, y)
@@ -127,7 +127,7 @@ def test_every_row_is_read_once(kind, tmp_path, small_batches):
 
 @BOTH
 def test_held_out_rows_are_not_trained_on(kind):
-    """Whatever they are, the coefficients stay what they were."""
+    """Other values in them do not change the coefficients."""
     X, y = blobs(2, n_samples=400)
     first = kind(alpha=1e-4).fit(X, y)
     assert sorted(y[first.held_out_].tolist()) == 20 * ["ant"] + 20 * ["bee"]
@@ -137,8 +137,8 @@ def test_held_out_rows_are_not_trained_on(kind):
     assert not np.allclose(first.held_out_proba_, second.held_out_proba_)
 
 
-def test_no_more_than_so_many_rows_are_held_out(monkeypatch):
-    """The share is of few rows; of many it is a number, and every class still has its own."""
+def test_the_number_of_held_out_rows_is_limited(monkeypatch):
+    """A share of few rows, a number of many; at least one of every class."""
     monkeypatch.setattr("classify.estimators.streamed.MAX_HELD_OUT", 50)
     X, y = blobs(2, n_samples=1010)
     kept = (y == "ant") | (np.arange(1010) >= 1000)
@@ -147,8 +147,8 @@ def test_no_more_than_so_many_rows_are_held_out(monkeypatch):
 
 
 @BOTH
-def test_alpha_is_the_one_of_least_log_loss_on_the_rows_held_out(kind):
-    """The record has every alpha that was tried, for the report's chart."""
+def test_alpha_has_the_lowest_log_loss_on_the_held_out_rows(kind):
+    """The result of the search has every alpha."""
     model = kind().fit(*blobs(2, n_samples=600))
     search = model.search_
     assert [point.params["alpha"] for point in search.points] == list(ALPHA_GRID)
@@ -159,8 +159,8 @@ def test_alpha_is_the_one_of_least_log_loss_on_the_rows_held_out(kind):
 
 
 @BOTH
-def test_a_rare_class_counts_as_much_as_the_others(kind):
-    """Balanced, of few images of a class more are found than if all images count the same."""
+def test_a_rare_class_is_predicted_more_often_with_balanced_weights(kind):
+    """Its recall is higher than without weights."""
     X, y = blobs(2, n_samples=4000, noise=2.5)
     unseen, truth = blobs(2, noise=2.5, seed=1)
     kept = (y == "ant") | (np.arange(4000) % 20 == 0)
@@ -176,8 +176,8 @@ def test_a_rare_class_counts_as_much_as_the_others(kind):
 
 
 @BOTH
-def test_a_very_rare_class_does_not_throw_the_training_off(kind):
-    """With 20 images of one class among 20,000, it is as good as what has all in memory."""
+def test_a_very_rare_class_does_not_disturb_the_training(kind):
+    """With 20 images of one class among 20,000, it is as accurate as training in memory."""
     X, y = blobs(2, n_samples=40_000, noise=1.2)
     unseen, truth = blobs(2, noise=1.2, seed=1)
     kept = (y == "ant") | (np.arange(40_000) % 1000 == 0)
@@ -188,7 +188,7 @@ def test_a_very_rare_class_does_not_throw_the_training_off(kind):
 
 @BOTH
 def test_the_seed_decides_everything(kind):
-    """The same one gives the same figures, another one others."""
+    """The same seed gives the same model, another seed another."""
     X, y = blobs(3, n_samples=300)
     first, same, other = (kind(random_state=seed).fit(X, y) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.coef_, same.coef_)
@@ -199,8 +199,8 @@ def test_the_seed_decides_everything(kind):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @BOTH
-def test_a_saved_one_answers_the_same(kind, n_classes, tmp_path):
-    """The file holds nothing but what is trusted."""
+def test_a_saved_model_predicts_the_same(kind, n_classes, tmp_path):
+    """Its file contains only trusted types."""
     X, y = blobs(n_classes, n_samples=300)
     model = kind().fit(X, y)
     loaded = persistence.load(tmp_path / persistence.save(model, tmp_path, "logreg"))
@@ -208,14 +208,14 @@ def test_a_saved_one_answers_the_same(kind, n_classes, tmp_path):
 
 
 @pytest.mark.parametrize("alpha", [0, -1.0, [], [1e-3, math.inf]])
-def test_an_alpha_that_makes_no_sense_is_refused(alpha):
-    """The message says what was expected."""
+def test_alpha_out_of_range_is_an_error(alpha):
+    """It must be positive and finite."""
     with pytest.raises(ClassifierError, match="alpha must be a positive number"):
         StreamedSVM(alpha=alpha).fit(*blobs(2, n_samples=40))
 
 
-def test_a_class_with_one_image_is_refused(tmp_path):
-    """One is held out, and one must be left to train on."""
+def test_a_class_with_one_image_is_an_error(tmp_path):
+    """One is held out, and one is trained on."""
     with pytest.raises(ClassifierError, match="too few training images in: b"):
         StreamedLogReg().fit(stored(tmp_path, np.eye(4, dtype=np.float32)), ["a", "a", "a", "b"])
 
@@ -233,8 +233,8 @@ def test_a_row_that_is_not_what_was_committed_is_not_trained_on(tmp_path):
         StreamedLogReg().fit(on_disk, y)
 
 
-def test_rows_on_disk_are_judged_in_batches(tmp_path, small_batches):
-    """The probabilities are those of all rows at once, of which no more are read together."""
+def test_rows_on_disk_are_predicted_in_batches(tmp_path, small_batches):
+    """The probabilities are those of all rows at once; a batch is read at a time."""
     X, y = blobs(3, n_samples=130)
     watched = stored(tmp_path, X, Watched)
     model = LogReg(C=1.0).fit(X, y)
@@ -244,7 +244,7 @@ def test_rows_on_disk_are_judged_in_batches(tmp_path, small_batches):
 
 
 def test_a_row_larger_than_a_batch_is_a_batch(monkeypatch):
-    """There is always one at a time."""
+    """A batch has at least one row."""
     monkeypatch.setattr(rows, "BATCH_BYTES", 1)
     found = batches(np.ones((3, 4), np.float32), np.array([2, 0]))
     assert [some.tolist() for some, _ in found] == [[2], [0]]

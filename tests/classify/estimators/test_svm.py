@@ -23,7 +23,7 @@ def blobs(n_classes, n_samples=150, n_features=300, seed=0):
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 @pytest.mark.parametrize("C", [0.03, 1.0, 100.0])
 def test_it_predicts_what_svc_predicts_on_the_features(n_classes, kernel, C):
-    """With C brought to the unscaled features, decisions and predictions are those of `SVC`."""
+    """Decision values and predictions are those of `SVC`, with C converted to unscaled features."""
     X, y = blobs(n_classes)
     unseen, _ = blobs(n_classes, seed=1)
     ours = SVM(C=C, kernel=kernel, folds=2).fit(X, y)
@@ -40,7 +40,7 @@ def test_it_predicts_what_svc_predicts_on_the_features(n_classes, kernel, C):
 @pytest.mark.parametrize("class_weight", ["balanced", None])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes, class_weight):
-    """Of a few images of one class and many of the others, with the weights and without."""
+    """With few images of one class and many of the others, with and without weights."""
     X, y = blobs(n_classes, n_samples=160)
     kept = (y != "bee") | (np.arange(160) % 16 == 1)
     ours = SVM(C=0.3, kernel="rbf", folds=2, class_weight=class_weight).fit(X[kept], y[kept])
@@ -51,23 +51,23 @@ def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes,
     )
 
 
-def test_a_rare_class_is_found_only_where_classes_count_the_same():
-    """Without weights, six images among sixty are hardly worth an answer."""
+def test_a_rare_class_is_predicted_more_often_with_balanced_weights():
+    """Without weights, a class with six of 66 images is hardly ever predicted."""
     rng = np.random.default_rng(0)
     y = np.array(["ant"] * 60 + ["bee"] * 6 + ["bee"] * 200)
     X = (rng.normal(size=(266, 5)) + (y == "bee")[:, None]).astype(np.float32)
-    found = {
+    rates = {
         weight: (
             SVM(C=1.0, kernel="linear", class_weight=weight).fit(X[:66], y[:66]).predict(X[66:])
             == "bee"
         ).mean()
         for weight in ("balanced", None)
     }
-    assert found["balanced"] > found[None] + 0.2
+    assert rates["balanced"] > rates[None] + 0.2
 
 
 def test_the_search_scores_are_those_of_svc_on_the_folds():
-    """A point that reuses the machine of a smaller C has the accuracy it would have had itself."""
+    """A point that reuses the SVM of a smaller C has the accuracy of its own training."""
     X, y = blobs(3, n_samples=60)
     together = SVM(kernel="rbf", folds=3).fit(X, y).search_
     assert len({point.mean for point in together.points}) > 1
@@ -100,19 +100,19 @@ def test_the_most_probable_class_is_the_prediction(n_classes):
         )
 
 
-def test_the_probabilities_say_how_sure_it_is():
-    """On data of the same kind the log loss is below that of an untempered sigmoid."""
+def test_temperature_scaling_lowers_the_log_loss():
+    """On unseen data it is below that of the sigmoid of the decision values."""
     X, y = blobs(2, n_samples=300, n_features=40)
     svm = SVM(C=10.0, kernel="linear").fit(X[:200], y[:200])
     unseen, truth = X[200:], y[200:]
-    tempered = log_loss(truth, svm.predict_proba(unseen))
+    scaled = log_loss(truth, svm.predict_proba(unseen))
     svm.temperature_ = 1.0
-    assert tempered < log_loss(truth, svm.predict_proba(unseen))
-    assert tempered < np.log(2)
+    assert scaled < log_loss(truth, svm.predict_proba(unseen))
+    assert scaled < np.log(2)
 
 
-def test_perfectly_separated_classes_keep_some_doubt():
-    """Few images that are told apart without an error do not make it certain."""
+def test_perfectly_separated_classes_are_not_certain():
+    """A few images that are all correct do not give probabilities near one."""
     X, y = blobs(2, n_samples=20)
     X[y == "ant", :150] += 100
     svm = SVM(C=1.0, kernel="linear").fit(X, y)
@@ -121,7 +121,7 @@ def test_perfectly_separated_classes_keep_some_doubt():
 
 
 def test_it_keeps_only_the_support_vectors():
-    """What prediction needs is the float32 rows of the support vectors, not the training data."""
+    """Prediction needs the float32 rows of the support vectors, not the training data."""
     X, y = blobs(2)
     X[y == "ant"] += 30
     svm = SVM(C=1.0, kernel="linear").fit(X, y)
@@ -130,16 +130,16 @@ def test_it_keeps_only_the_support_vectors():
     np.testing.assert_array_equal(svm.support_vectors_, X[svm.support_])
 
 
-def test_the_same_seed_gives_the_same_machine():
-    """Folds that run side by side do not make the result a matter of chance."""
+def test_the_same_seed_gives_the_same_svm():
+    """The result does not depend on the order in which parallel folds finish."""
     X, y = blobs(3)
     first, second = SVM(random_state=1).fit(X, y), SVM(random_state=1).fit(X, y)
     assert first.search_ == second.search_
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
-def test_a_clone_has_the_parameters_and_nothing_learnt():
-    """`clone` copies what the constructor takes, and the copy is untrained."""
+def test_a_clone_has_the_parameters_and_is_untrained():
+    """As scikit-learn's `clone` requires."""
     X, y = blobs(2, n_samples=20)
     copy = clone(SVM(C=[0.1, 1], kernel="rbf").fit(X, y))
     assert copy.get_params() == {
@@ -157,7 +157,7 @@ def test_a_clone_has_the_parameters_and_nothing_learnt():
         ("auto", ["a", "a", "a", "b"], "too few training images in: b"),
     ],
 )
-def test_what_cannot_be_trained_is_a_clear_error(kernel, labels, message):
-    """Bad parameters and hopeless labels are errors of the toolkit."""
+def test_wrong_parameters_and_labels_are_clear_errors(kernel, labels, message):
+    """They are errors of the toolkit."""
     with pytest.raises(ClassifierError, match=message):
         SVM(kernel=kernel).fit(np.eye(4, dtype=np.float32), labels)

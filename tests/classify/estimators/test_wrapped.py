@@ -24,7 +24,7 @@ def blobs(n_classes=3):
 
 
 @pytest.mark.parametrize("name", ["sklearn.naive_bayes:GaussianNB", "sklearn.svm:LinearSVC"])
-def test_it_learns_says_how_sure_it_is_and_survives_the_file(name, tmp_path):
+def test_it_gives_probabilities_and_can_be_saved(name, tmp_path):
     """With probabilities of its own or from its decisions; loaded, it answers the same."""
     X, y = blobs()
     model = registry.create(name, seed=3).fit(X, y)

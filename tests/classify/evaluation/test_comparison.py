@@ -1,4 +1,4 @@
-"""Whether classifiers that were judged on the same images differ by more than chance."""
+"""Significance of differences between classifiers."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from classify.evaluation.comparison import compare_predictions
 
 
 def test_every_pair_is_compared_once_on_the_same_images():
-    """Three classifiers are three pairs, each with the images that only one of it gets right."""
+    """Three classifiers are three pairs, each with the images that only one predicts correctly."""
     truth = np.array(["a"] * 60 + ["b"] * 40)
     good, bad = truth.copy(), truth.copy()
     good[:2] = "b"
@@ -22,8 +22,8 @@ def test_every_pair_is_compared_once_on_the_same_images():
     assert pairs[1].p_value < pairs[1].p_adjusted < 1e-6
 
 
-def test_equally_good_classifiers_seldom_seem_to_differ():
-    """Of 200 pairs that are equally good, at most one in twenty has a p-value below 0.05."""
+def test_equally_good_classifiers_rarely_differ_significantly():
+    """Of 200 equally good pairs, at most one in twenty has a p-value below 0.05."""
     rng = np.random.default_rng(0)
     truth = np.zeros(300, dtype=int)
     low = 0

@@ -11,7 +11,7 @@ from classify.evaluation.learning_curve import expected_gain, learning_curve, tr
 
 
 def directions(n_per_class, seed):
-    """Return two classes that are told apart the better the more images there are."""
+    """Return two classes that are learned better from more images."""
     rng = np.random.default_rng(seed)
     y = np.repeat(["a", "b"], n_per_class)
     X = rng.normal(size=(2 * n_per_class, 400)) + 0.12 * np.where(y == "a", 1, -1)[:, None]
@@ -19,8 +19,8 @@ def directions(n_per_class, seed):
 
 
 def test_more_images_per_class_are_more_accurate():
-    """Each size has its draws, and the last one is all images of the smallest class."""
-    told = []
+    """Each size has its draws, and the last size is that of the smallest class."""
+    calls = []
     X, y = directions(60, 0)
     curve = learning_curve(
         lambda _: Centroid(),
@@ -28,19 +28,19 @@ def test_more_images_per_class_are_more_accurate():
         directions(500, 1),
         draws=3,
         stage="centroid: learning curve",
-        progress=lambda stage, done, total: told.append((stage, done, total)),
+        progress=lambda stage, done, total: calls.append((stage, done, total)),
     )
     assert curve.sizes == [5, 10, 20, 50]
     assert [len(found) for found in curve.accuracies] == [3] * 4
     means = [np.mean(found) for found in curve.accuracies]
     assert means == sorted(means)
     assert means[-1] > means[0] + 0.1
-    assert told[-1] == ("centroid: learning curve", 12, 12)
+    assert calls[-1] == ("centroid: learning curve", 12, 12)
     assert 0 < curve.gain < 1 - means[-1]
 
 
 def test_the_same_seed_draws_the_same_images():
-    """And another seed others."""
+    """Another seed draws others."""
     first, again, other = (
         learning_curve(lambda _: Centroid(), directions(30, 0), directions(99, 1), draws=2, seed=s)
         for s in (0, 0, 1)
@@ -49,8 +49,8 @@ def test_the_same_seed_draws_the_same_images():
     assert first != other
 
 
-def test_the_draws_of_a_size_are_of_different_images_but_for_the_whole():
-    """All images are all images, however often they are drawn."""
+def test_draws_differ_except_of_all_images():
+    """The draws of the last size are all images, and have the same accuracy."""
     curve = learning_curve(lambda _: Centroid(), directions(30, 0), directions(99, 1))
     assert len(set(curve.accuracies[0])) > 1
     assert len(set(curve.accuracies[-1])) == 1
@@ -67,17 +67,15 @@ def test_the_draws_of_a_size_are_of_different_images_but_for_the_whole():
         ([10, 20], [[0.5], [0.9]], None),
     ],
 )
-def test_what_twice_as_many_would_bring_follows_the_fall_of_the_errors(
-    numbers, accuracies, expected
-):
-    """An error that halves with every doubling halves once more; one that stays, stays."""
+def test_the_expected_gain_extrapolates_the_errors(numbers, accuracies, expected):
+    """An error that halves with every doubling halves again; a constant error stays."""
     assert expected_gain(numbers, accuracies) == (
         None if expected is None else pytest.approx(expected)
     )
 
 
-def test_the_gain_is_told_of_every_draw():
-    """Its range lies around that of the means."""
+def test_the_range_of_the_gain_is_that_of_the_draws():
+    """It includes the gain of the means."""
     curve = learning_curve(lambda _: Centroid(), directions(40, 0), directions(100, 1), draws=3)
     low, high = curve.gain_range
     assert low <= curve.gain <= high
@@ -85,13 +83,13 @@ def test_the_gain_is_told_of_every_draw():
 
 
 def test_sizes_end_with_the_smallest_class():
-    """No class is asked for more images than it has."""
+    """No class has to have more images than it has."""
     assert training_sizes(20) == [5, 10, 20]
     assert training_sizes(2) == [2]
 
 
-def test_models_that_have_been_judged_are_not_kept():
-    """Forty of an SVM's would take as much memory as the embeddings, forty times."""
+def test_evaluated_models_are_freed():
+    """Forty SVMs would take as much memory as forty copies of the embeddings."""
     alive = weakref.WeakSet()
     most = []
 

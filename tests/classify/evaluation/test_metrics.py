@@ -43,7 +43,7 @@ def test_the_interval_is_wilsons():
 
 
 def test_rows_of_the_confusion_are_the_truth():
-    """One cat taken for a dog stands in the cats' row, and lowers the dogs' precision."""
+    """A cat predicted as a dog is in the row of the cats, and lowers the precision of the dogs."""
     y = ["cats", "cats", "dogs", "dogs"]
     probabilities = [[0.8, 0.2], [0.3, 0.7], [0.1, 0.9], [0.2, 0.8]]
     result = measure(["cats", "dogs"], y, probabilities)
@@ -55,7 +55,7 @@ def test_rows_of_the_confusion_are_the_truth():
 
 
 def test_the_area_of_many_classes_is_their_mean_against_the_rest():
-    """Macro one-vs-rest, as scikit-learn computes it, with a curve for every class."""
+    """Macro-averaged one-vs-rest as in scikit-learn, with a curve for every class."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 200)
     probabilities = rng.dirichlet(np.ones(3), 200)
@@ -65,7 +65,7 @@ def test_the_area_of_many_classes_is_their_mean_against_the_rest():
 
 
 def test_a_class_without_test_images_leaves_the_area_undefined():
-    """No area and no warning, and the balanced accuracy is over the classes that are there."""
+    """No warning, and the balanced accuracy is over the other classes."""
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -77,8 +77,8 @@ def test_a_class_without_test_images_leaves_the_area_undefined():
     assert (alone.roc_auc, alone.roc, alone.accuracy) == (None, [], 1.0)
 
 
-def test_curves_are_thinned_but_keep_their_ends_and_area():
-    """A curve of thousands of points fits a report, and its area is that of all points."""
+def test_long_curves_are_thinned():
+    """They keep their ends, and the area is that of all points."""
     y, probabilities = binary(8000)
     (curve,) = measure(["cats", "dogs"], y, probabilities).roc
     assert len(curve.fpr) == len(curve.tpr) <= ROC_POINTS
@@ -87,12 +87,12 @@ def test_curves_are_thinned_but_keep_their_ends_and_area():
 
 
 def test_no_test_images_are_an_error():
-    """Nothing can be said about nothing."""
+    """The message says what is missing."""
     with pytest.raises(ClassifierError, match="no test images"):
         measure(["a", "b"], [], np.empty((0, 2)))
 
 
-def test_a_class_that_was_not_trained_on_is_an_error():
-    """Test images of a class that the classifier cannot know are named."""
+def test_an_unknown_class_is_an_error():
+    """The message names the classes that the classifier was not trained on."""
     with pytest.raises(ClassifierError, match="does not have: cow;"):
         measure(["a", "b"], ["a", "cow"], [[0.5, 0.5], [0.5, 0.5]])

@@ -1,4 +1,4 @@
-"""A threshold for a wished precision."""
+"""Thresholds for a target precision."""
 
 import numpy as np
 import pytest
@@ -7,49 +7,49 @@ from classify.errors import ClassifierError
 from classify.evaluation.threshold import apply_threshold, choose_threshold
 
 
-def answers(sureness, right):
-    """Return probabilities of two classes and the truth, so that answers are right as told."""
-    sureness = np.asarray(sureness, dtype=float)
-    codes = np.where(right, 0, 1)
-    return np.stack([sureness, 1 - sureness], axis=1), codes
+def predictions(top, correct):
+    """Return probabilities of two classes and true codes, given what is predicted correctly."""
+    top = np.asarray(top, dtype=float)
+    codes = np.where(correct, 0, 1)
+    return np.stack([top, 1 - top], axis=1), codes
 
 
-def test_the_least_threshold_that_is_good_enough_is_taken():
-    """More answers are better, as long as enough of them are right."""
-    probabilities, codes = answers([0.99, 0.9, 0.8, 0.7, 0.6], [True, True, False, True, False])
+def test_the_lowest_threshold_that_reaches_the_target_is_chosen():
+    """It decides the most samples."""
+    probabilities, codes = predictions([0.99, 0.9, 0.8, 0.7, 0.6], [True, True, False, True, False])
     assert choose_threshold(probabilities, codes, 0.75) == 0.7
     assert choose_threshold(probabilities, codes, 0.9) == 0.9
     assert choose_threshold(probabilities, codes, 0.6) == 0.6
 
 
-def test_equally_sure_answers_are_not_told_apart():
-    """A wrong answer as sure as the right ones spoils them all."""
-    probabilities, codes = answers([0.9, 0.9, 0.9], [True, True, False])
+def test_samples_of_equal_probability_are_all_decided_or_none():
+    """A wrong prediction counts against those of the same probability."""
+    probabilities, codes = predictions([0.9, 0.9, 0.9], [True, True, False])
     assert choose_threshold(probabilities, codes, 0.9) is None
     assert choose_threshold(probabilities, codes, 0.6) == 0.9
 
 
-def test_what_it_does_on_the_test_images_is_counted():
-    """Precision of the answers, right answers of all, and what is left undecided."""
-    probabilities, codes = answers([0.99, 0.9, 0.8, 0.6], [True, False, True, True])
-    found = apply_threshold(probabilities, codes, 0.8, 0.99)
-    assert (found.precision, found.recall, found.undecided) == (2 / 3, 0.5, 0.25)
+def test_the_effect_on_the_test_images_is_measured():
+    """Precision of the decided samples, recall, and the share of the undecided."""
+    probabilities, codes = predictions([0.99, 0.9, 0.8, 0.6], [True, False, True, True])
+    result = apply_threshold(probabilities, codes, 0.8, 0.99)
+    assert (result.precision, result.recall, result.undecided) == (2 / 3, 0.5, 0.25)
     nothing = apply_threshold(probabilities, codes, 0.999, 0.99)
     assert (nothing.precision, nothing.recall, nothing.undecided) == (None, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("precision", [0, -1, 1.5, float("nan")])
-def test_a_senseless_precision_is_refused(precision):
-    """It is a share of the answers."""
+def test_a_precision_out_of_range_is_an_error(precision):
+    """It is a share, above 0."""
     with pytest.raises(ClassifierError, match="above 0 and at most 1"):
-        choose_threshold(*answers([0.9], [True]), precision)
+        choose_threshold(*predictions([0.9], [True]), precision)
 
 
-def test_on_new_images_the_wish_is_about_met():
-    """Chosen on one half of many images, the precision on the other half is what was wished."""
+def test_the_target_is_about_reached_on_other_images():
+    """Chosen on one half of many images, the threshold gives the target precision on the other."""
     rng = np.random.default_rng(0)
     sureness = rng.uniform(0.5, 1, 20_000)
-    probabilities, codes = answers(sureness, rng.random(20_000) < sureness)
+    probabilities, codes = predictions(sureness, rng.random(20_000) < sureness)
     threshold = choose_threshold(probabilities[::2], codes[::2], 0.95)
-    found = apply_threshold(probabilities[1::2], codes[1::2], threshold, 0.95)
-    assert found.precision == pytest.approx(0.95, abs=0.01)
+    result = apply_threshold(probabilities[1::2], codes[1::2], threshold, 0.95)
+    assert result.precision == pytest.approx(0.95, abs=0.01)

@@ -1,4 +1,4 @@
-"""The last layers trained further: on the cache it is what it is through the whole base."""
+"""Fine-tuning on cached activations."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def test_only_what_is_unfrozen_is_trained() -> None:
 
 
 @pytest.mark.parametrize("unfreeze", ["block9", "0", "99", "block5_pool", "block1_conv1"])
-def test_a_layer_that_cannot_be_unfrozen_is_refused(unfreeze: str) -> None:
+def test_a_layer_that_cannot_be_unfrozen_is_an_error(unfreeze: str) -> None:
     """With the layers that can be, or what to do."""
     with pytest.raises(RecipeError, match=r"to unfreeze|stay frozen"):
         find_freeze_point("vgg16", 48, unfreeze)
 
 
-def test_it_trains_as_through_the_whole_base(home: Path) -> None:
-    """The first epoch's loss on cached activations is that of training the uncut network."""
+def test_it_trains_as_the_whole_base_would(home: Path) -> None:
+    """The loss of the first epoch is that of training the whole network."""
     keras = import_keras()
     rng = np.random.default_rng(0)
     pixels = rng.normal(0, 50, (40, SIZE, SIZE, 3)).astype(np.float32)
@@ -113,8 +113,8 @@ def test_it_trains_as_through_the_whole_base(home: Path) -> None:
     assert tuned.history_["loss"][0] == pytest.approx(history["loss"][0], rel=1e-4)
 
 
-def test_the_best_epoch_is_kept_and_the_training_ends(home: Path) -> None:
-    """Where the labels are noise, the validation part ends it, at the weights of its best epoch."""
+def test_the_training_ends_early_and_keeps_the_best_epoch(home: Path) -> None:
+    """With random labels, the validation loss soon stops falling."""
     rng = np.random.default_rng(0)
     shape = find_freeze_point("vgg16", SIZE, "1").shape
     X = rng.random((60, int(np.prod(shape)))).astype(np.float32)
@@ -129,30 +129,30 @@ def test_the_best_epoch_is_kept_and_the_training_ends(home: Path) -> None:
     assert log_loss(truth, tuned.predict_proba(held_out)) == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_mirror_images_are_trained_on_and_never_judged_by(home: Path) -> None:
-    """Twice the steps, the same validation part, and predictions of images as they are."""
+def test_mirror_images_are_trained_on_and_not_validated_on(home: Path) -> None:
+    """Twice the steps, the same validation part, and predictions for images as they are."""
     rng = np.random.default_rng(0)
     n_features = int(np.prod(find_freeze_point("vgg16", SIZE, "1").shape))
     X = rng.random((40, 2 * n_features)).astype(np.float32)
     y = np.arange(40) % 2
-    heard = []
+    calls = []
     tuned = FineTune(
         size=SIZE, weights=str(home / "vgg16.npz"), epochs=1, batch_size=8, mirror=True
     )
-    tuned.fit(X, y, progress=lambda *report: heard.append(report))
-    assert heard[-1][1:] == (8, 8)
+    tuned.fit(X, y, progress=lambda *report: calls.append(report))
+    assert calls[-1][1:] == (8, 8)
     assert tuned.predict_proba(X[:, :n_features]).shape == (40, 2)
     assert tuned.n_features_in_ == n_features
 
 
-def test_activations_of_another_layer_are_refused(home: Path) -> None:
-    """With the shape that was expected."""
+def test_activations_of_another_layer_are_an_error(home: Path) -> None:
+    """The message names the expected shape."""
     with pytest.raises(ClassifierError, match="after block5_conv2, 3 x 3 x 512, found 7 numbers"):
         FineTune(size=SIZE, weights=str(home / "vgg16.npz")).fit(np.zeros((4, 7)), [0, 1, 0, 1])
 
 
 def test_the_command_trains_saves_and_predicts(home: Path) -> None:
-    """From pictures to a model that answers as it did in the run; the lower part is cached once."""
+    """From pictures to a saved model; the activations are cached once."""
     (home / "pictures" / "dark" / "broken.png").write_text("no image")
     common = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
     wanted = ("--clf", "finetune,centroid", "--unfreeze", "block5_conv3", "--learning-rate", "1e-3")

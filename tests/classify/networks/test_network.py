@@ -47,8 +47,8 @@ def test_the_networks_are_the_lessons(network, shape, n_parameters):
         (ScratchCNN, np.zeros((4, 150, 150, 3), np.uint8)),
     ],
 )
-def test_the_announced_weights_are_those_of_the_built_network(network, X):
-    """Shapes found without building are the shapes that Keras builds, and it counts the same."""
+def test_the_weights_have_the_stated_shapes(network, X):
+    """`weight_shapes` returns the shapes and the number of parameters of the Keras network."""
     fitted = network(epochs=1).fit(X, [0, 1, 0, 1])
     shapes = fitted.weight_shapes(X.shape[1:], 2)
     assert [weight.shape for weight in fitted.get_weights()] == shapes
@@ -56,14 +56,14 @@ def test_the_announced_weights_are_those_of_the_built_network(network, X):
 
 
 def test_the_epochs_are_the_lessons():
-    """5 epochs for the head and 10 for the CNN, unless told otherwise."""
+    """By default 5 epochs for the head and 10 for the CNN."""
     assert DenseHead().get_params()["epochs"] == 5
     assert ScratchCNN().get_params()["epochs"] == 10
 
 
 @pytest.mark.slow
 def test_the_dense_head_learns_and_keeps_its_history():
-    """Separable classes are told apart, and every epoch has a loss and an accuracy."""
+    """Separable classes are learned, and every epoch has a loss and an accuracy."""
     X, y = embeddings()
     head = DenseHead(epochs=8, learning_rate=0.01).fit(X, y)
     assert head.score(X, y) == 1.0
@@ -106,7 +106,7 @@ def test_a_saved_dense_head_predicts_without_tensorflow(tmp_path):
 
 @pytest.mark.slow
 def test_the_cnn_learns_from_uint8_images():
-    """Dark and light images are told apart."""
+    """Dark and light images are learned."""
     X, y = images()
     assert ScratchCNN(epochs=4, batch_size=8).fit(X, y).score(X, y) == 1.0
 
@@ -114,7 +114,7 @@ def test_the_cnn_learns_from_uint8_images():
 @pytest.mark.slow
 @pytest.mark.parametrize("network", [DenseHead(epochs=2), ScratchCNN(epochs=1)])
 def test_the_same_seed_gives_the_same_network(network):
-    """Same seed, same weights to the last bit; another seed, other weights."""
+    """The same weights to the last bit; another seed gives others."""
     X, y = embeddings() if network.consumes == "embeddings" else images()
 
     def weights(seed):
@@ -128,16 +128,16 @@ def test_the_same_seed_gives_the_same_network(network):
 
 @pytest.mark.slow
 def test_progress_counts_the_steps_of_all_epochs():
-    """60 samples in batches of 32 are two steps an epoch."""
+    """60 samples in batches of 32 are two steps per epoch."""
     X, y = embeddings()
-    heard = []
-    DenseHead(epochs=3).fit(X, y, progress=lambda *report: heard.append(report))
-    assert heard == [("Dense head on frozen features: training", n, 6) for n in range(1, 7)]
+    calls = []
+    DenseHead(epochs=3).fit(X, y, progress=lambda *report: calls.append(report))
+    assert calls == [("Dense head on frozen features: training", n, 6) for n in range(1, 7)]
 
 
 @pytest.mark.slow
 def test_a_training_that_diverges_is_an_error():
-    """A loss that is no number asks for a smaller learning rate instead of giving a model."""
+    """If the loss is not finite, the message suggests a smaller learning rate."""
     X, y = embeddings()
     with pytest.raises(ClassifierError, match=r"diverged.*learning rate below"):
         DenseHead(learning_rate=1e38).fit(X, y)
@@ -145,7 +145,7 @@ def test_a_training_that_diverges_is_an_error():
 
 @pytest.mark.parametrize("network", [DenseHead(), ScratchCNN()])
 def test_an_untrained_network_cannot_predict(network):
-    """scikit-learn's own error, before TensorFlow is even imported."""
+    """It is scikit-learn's error, raised before TensorFlow is imported."""
     with pytest.raises(NotFittedError):
         network.predict(images()[0])
 
@@ -158,14 +158,14 @@ def test_an_untrained_network_cannot_predict(network):
         (np.zeros((2, 45, 50, 3), np.uint8), "50x45 are too small.*size of 46"),
     ],
 )
-def test_the_cnn_refuses_what_are_not_its_images(X, message):
-    """Wrong type, shape or size is said before the training."""
+def test_wrong_images_are_an_error_of_the_cnn(X, message):
+    """A wrong type, shape or size is reported before the training."""
     with pytest.raises(ClassifierError, match=message):
         ScratchCNN().fit(X, [0, 1])
 
 
 @pytest.mark.slow
-def test_the_cnn_refuses_images_of_another_size_than_it_was_trained_on():
+def test_images_of_another_size_are_an_error_of_the_cnn():
     """The message names both sizes."""
     cnn = ScratchCNN(epochs=1).fit(*images())
     with pytest.raises(ClassifierError, match=r"trained on images of shape \(46, 46, 3\)"):
@@ -173,21 +173,21 @@ def test_the_cnn_refuses_images_of_another_size_than_it_was_trained_on():
 
 
 @pytest.mark.parametrize("parameters", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}])
-def test_senseless_parameters_are_refused(parameters):
-    """The parameter is named, before TensorFlow is imported."""
+def test_parameters_out_of_range_are_errors(parameters):
+    """The message names the parameter, before TensorFlow is imported."""
     with pytest.raises(ClassifierError, match=next(iter(parameters))):
         DenseHead(**parameters).fit(*embeddings())
 
 
-def test_one_class_is_refused():
-    """A network too needs two classes."""
+def test_one_class_is_an_error():
+    """A network needs two classes."""
     with pytest.raises(ClassifierError, match="at least two classes"):
         DenseHead().fit(embeddings()[0], ["cats"] * 60)
 
 
 @pytest.mark.slow
-def test_the_dense_head_does_not_mind_the_features_scale():
-    """Features a thousand times as large give the same head: its scale is its own affair."""
+def test_the_scale_of_the_features_does_not_change_the_dense_head():
+    """Features a thousand times as large give the same probabilities."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 20)).astype(np.float32)
     y = np.where(X[:, 0] > 0, "a", "b")
@@ -197,8 +197,8 @@ def test_the_dense_head_does_not_mind_the_features_scale():
 
 
 @pytest.mark.slow
-def test_of_several_learning_rates_the_best_on_a_validation_part_is_taken():
-    """One too small to learn loses; every one has its curves, and all samples are trained on."""
+def test_the_best_learning_rate_on_a_validation_part_is_chosen():
+    """Every learning rate has its history, and the final training is on all samples."""
     X, y = embeddings(200)
     head = DenseHead(epochs=3, learning_rate=[1e-7, 0.01, 1e-6]).fit(X, y)
     assert head.learning_rate_ == 0.01
@@ -213,8 +213,8 @@ def test_of_several_learning_rates_the_best_on_a_validation_part_is_taken():
 
 
 @pytest.mark.slow
-def test_learning_rates_that_diverge_are_passed_over():
-    """As long as one does not; if all do, that is an error."""
+def test_learning_rates_that_diverge_are_not_chosen():
+    """If all of them diverge, that is an error."""
     X, y = embeddings()
     assert DenseHead(epochs=1, learning_rate=[1e38, 0.01]).fit(X, y).learning_rate_ == 0.01
     with pytest.raises(ClassifierError, match="diverged with every learning rate"):
@@ -222,7 +222,7 @@ def test_learning_rates_that_diverge_are_passed_over():
 
 
 @pytest.mark.parametrize("learning_rate", [0, -1.0, [], [0.1, 0]])
-def test_a_senseless_learning_rate_is_refused(learning_rate):
-    """It is positive, or several positive ones."""
+def test_a_learning_rate_out_of_range_is_an_error(learning_rate):
+    """It must be positive, or several positive ones."""
     with pytest.raises(ClassifierError, match="learning_rate must be positive"):
         DenseHead(learning_rate=learning_rate).fit(*embeddings())

@@ -12,7 +12,7 @@ def features():
 
 
 def test_the_mean_squared_norm_is_scaled_to_one(X):
-    """One grid of C fits every backbone, because the diagonal's mean is one."""
+    """The mean of the diagonal is one, so one grid of C suits every backbone."""
     gram = Gram.of(X)
     assert gram.products.dtype == np.float32
     assert gram.products.diagonal().mean() == pytest.approx(1, rel=1e-6)
@@ -20,7 +20,7 @@ def test_the_mean_squared_norm_is_scaled_to_one(X):
 
 
 def test_gamma_is_that_of_scikit_learn_on_the_given_rows(X):
-    """The width is 1 / (n_features * variance) of the training rows alone, on the scaled data."""
+    """The width is 1 / (n_features * variance) of the given rows of the scaled features."""
     gram = Gram.of(X)
     rows = np.array([1, 4, 5, 9])
     scaled = X[rows].astype(np.float64) * gram.scale
@@ -28,7 +28,7 @@ def test_gamma_is_that_of_scikit_learn_on_the_given_rows(X):
 
 
 def test_the_rbf_kernel_is_that_of_the_features(X):
-    """Distances from inner products give the kernel that the features give."""
+    """Computed from inner products, it is scikit-learn's kernel on the features."""
     gram = Gram.of(X)
     rows, columns = np.array([0, 3, 7]), np.arange(12)
     found = gram.kernel("rbf", rows, columns, 0.7)
@@ -36,8 +36,8 @@ def test_the_rbf_kernel_is_that_of_the_features(X):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_kernel_leaves_the_gram_matrix_as_it_was(X):
-    """The matrix serves every kernel in turn, so none may write into it."""
+def test_a_kernel_does_not_change_the_gram_matrix(X):
+    """The matrix serves every kernel in turn."""
     gram = Gram.of(X)
     before = gram.products.copy()
     everything = np.arange(12)
@@ -45,7 +45,7 @@ def test_a_kernel_leaves_the_gram_matrix_as_it_was(X):
     np.testing.assert_array_equal(gram.products, before)
 
 
-def test_features_that_are_all_zero_are_refused():
-    """Dead features are an error that points at the weights, not a division by zero."""
+def test_features_that_are_all_zero_are_an_error():
+    """The message says to check the weights."""
     with pytest.raises(ClassifierError, match=r"mean squared norm is 0\.0"):
         Gram.of(np.zeros((3, 5), dtype=np.float32))

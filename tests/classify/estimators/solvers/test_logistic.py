@@ -19,7 +19,7 @@ def blobs(n_classes, n_samples=200, n_features=30):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 def test_each_problem_is_solved_as_scikit_learn_solves_it_alone(n_classes, dtype, C):
-    """Coefficients and intercepts are those of `LogisticRegression` on each part of the samples."""
+    """Coefficients and intercepts are those of `LogisticRegression` on each subset."""
     X, codes, members = blobs(n_classes)
     problems = LogisticProblems.of(X.astype(dtype), 0.2, codes, members)
     coef, decision = problems.minimise(problems.zeros(), C, 1e-5)
@@ -44,8 +44,8 @@ def test_the_decision_values_are_those_of_the_coefficients():
 
 
 @pytest.mark.parametrize("precision", [0.1, 1e-3])
-def test_the_coefficients_are_as_near_as_was_asked_for(precision):
-    """The distance from the best, as a part of the length, is below the precision."""
+def test_the_coefficients_are_as_precise_as_requested(precision):
+    """Their distance from the optimum, relative to their length, is below the precision."""
     X, codes, members = blobs(2)
     problems = LogisticProblems.of(X, 0.2, codes, members)
     exact, _ = problems.minimise(problems.zeros(), 10.0, 1e-9)
@@ -55,8 +55,8 @@ def test_the_coefficients_are_as_near_as_was_asked_for(precision):
     assert (apart > 0).all()
 
 
-def test_a_solved_problem_stays_where_it_is():
-    """From the solution no step is taken."""
+def test_a_solved_problem_takes_no_step():
+    """Starting at the solution takes no step."""
     X, codes, members = blobs(2)
     problems = LogisticProblems.of(X, 0.2, codes, members)
     coef, _ = problems.minimise(problems.zeros(), 1.0, 1e-3)
@@ -64,8 +64,8 @@ def test_a_solved_problem_stays_where_it_is():
     assert again is coef
 
 
-def test_features_that_tell_nothing_get_no_coefficients():
-    """Where the best coefficients are zero, that is found and not searched for without end."""
+def test_constant_features_get_coefficients_of_zero():
+    """The minimisation also ends where the optimal coefficients are zero."""
     X, codes = np.ones((10, 3), dtype=np.float32), np.array([0, 1, 1, 1, 1] * 2)
     problems = LogisticProblems.of(X, 1.0, codes, np.ones((1, 10), dtype=bool))
     coef, decision = problems.minimise(problems.zeros(), 1.0, 1e-4)

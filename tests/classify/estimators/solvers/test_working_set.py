@@ -14,33 +14,33 @@ VALUES = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
 def overlapping(n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return features of two classes that no plane tells apart, and their sides."""
+    """Return features of two classes that overlap, and their targets, 1 and -1."""
     rng = np.random.default_rng(seed)
-    sides = np.where(rng.random(n_samples) < 0.4, 1.0, -1.0)
+    targets = np.where(rng.random(n_samples) < 0.4, 1.0, -1.0)
     X = rng.normal(size=(n_samples, 20)).astype(np.float32)
-    X[:, 0] += 0.8 * sides
-    return X, sides
+    X[:, 0] += 0.8 * targets
+    return X, targets
 
 
 @pytest.mark.parametrize("costs", [(1.0, 1.0), (0.6, 2.5)], ids=["equal", "weighted"])
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_part_at_a_time_comes_to_what_svc_comes_to(
+def test_a_working_set_gives_the_solution_of_svc(
     kernel: Kernel, seed: int, costs: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Up a path of C, with many weights at their bound or few, the decision values agree."""
+    """Along a path of C, with many weights at their bound or few, the decision values agree."""
     monkeypatch.setattr(working_set, "LIMIT", 80)
-    X, sides = overlapping(600, seed)
+    X, targets = overlapping(600, seed)
     gram = Gram.of(X)
     everything = np.arange(len(X))
     gamma = gram.gamma(everything)
     within = gram.kernel(kernel, everything, everything, gamma).astype(np.float64)
     part = everything % 6 != 0
-    cost = np.where(sides < 0, *costs)
-    problem = PairwiseProblem(gram, kernel, gamma, np.where(part, sides, 0.0), cost)
+    cost = np.where(targets < 0, *costs)
+    problem = PairwiseProblem(gram, kernel, gamma, np.where(part, targets, 0.0), cost)
     for C, svm in zip(VALUES, problem.train_path(VALUES), strict=True):
         theirs = SVC(C=C, kernel="precomputed", tol=1e-5).fit(
-            within[np.ix_(part, part)], sides[part], sample_weight=cost[part]
+            within[np.ix_(part, part)], targets[part], sample_weight=cost[part]
         )
         expected = theirs.decision_function(within[:, part])
         assert (np.abs(svm.weights) <= C * cost * (1 + 1e-9)).all()
