@@ -25,7 +25,7 @@ CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test quick lint fast docs reliability bench clean
+.PHONY: help demo test quick lint fast docs coverage reliability bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ lint: .venv/dev-stamp
 
 fast: .venv/dev-stamp
 	$(PYTEST) -m 'not slow and not photographs'
+
+coverage: .venv/dev-stamp ## measure which lines and branches the tests run, subprocesses included
+	@mkdir -p build
+	$(PYTEST) -m 'not photographs' --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
 
 docs: .venv/dev-stamp ## build the pages of docs/ and the API reference, with no network and no warnings
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --fresh-env \

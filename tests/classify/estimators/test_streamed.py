@@ -112,6 +112,7 @@ def test_rows_are_read_in_random_order(kind, tmp_path, small_batches):
     model = kind().fit(watched, y)
     n_training = math.ceil((len(y) - len(model.held_out_)) / 50)
     training = watched.batches_read[:n_training]
+    assert len(training) == n_training > 1
     assert all(len(set(y[some])) == 2 for some in training)
     assert all(len(some) <= 50 for some in watched.batches_read)
 

@@ -81,6 +81,7 @@ def test_the_best_is_chosen_by_validation(run: RunResults) -> None:
 
 def test_everything_else_that_was_asked_for_is_recorded(run: RunResults) -> None:
     """Repeats, calibration and threshold."""
+    assert len(run.record.results) == len(NAMES)
     for result in run.record.results:
         assert len(result.repeats) == 2
         assert result.sigmoids

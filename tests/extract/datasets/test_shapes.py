@@ -39,7 +39,9 @@ def test_nothing_else_is_left(drawn: Path) -> None:
 
 def test_every_file_is_a_picture_of_about_one_size(drawn: Path) -> None:
     """All can be decoded, and all sides are within the range."""
-    for path in drawn.rglob("*.jpg"):
+    pictures = list(drawn.rglob("*.jpg"))
+    assert len(pictures) == 600
+    for path in pictures:
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None
         assert 150 <= min(image.shape[:2]) <= max(image.shape[:2]) <= 200

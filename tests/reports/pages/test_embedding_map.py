@@ -67,6 +67,7 @@ def test_the_mistakes_of_the_best_classifier_are_marked(shown):
 def test_all_dots_lie_within_the_drawing(shown):
     """It is no higher than the map is."""
     *_, view = shown
+    assert view.dots
     assert all(0 < dot.x < WIDTH and 0 < dot.y < view.height for dot in view.dots)
     assert view.height < WIDTH * 0.6
 
