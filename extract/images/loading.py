@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderPool
 from extract.images.decoding import MAX_PIXELS
@@ -21,6 +19,8 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from extract.images.decoder_pool import Decoded
 
@@ -94,6 +94,8 @@ def load_images(
     DecoderError
         If the processes that decode cannot be started.
     """
+    import numpy as np
+
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
     with contextlib.closing(_decode(paths, size, reading)) as all_decoded:
         for i, decoded in enumerate(all_decoded):
@@ -133,6 +135,8 @@ def usable_images(
     DecoderError
         If the processes that decode cannot be started.
     """
+    import numpy as np
+
     images: list[np.ndarray] = []
     wanted = min(most, len(paths))
     with contextlib.closing(_decode(paths, size, reading)) as all_decoded:
