@@ -25,9 +25,10 @@ from extract.backbones import catalog
 from extract.engines.tensorflow import build
 from extract.errors import EngineError
 from extract.frozen import FrozenBase
+from extract.images.hashing import hash_images
 from extract.images.loading import BATCH_SIZE, load_images
 from extract.options import BaseSettings, Options
-from extract.pipeline import extract, hash_images
+from extract.pipeline import extract
 from extract.prepare import find_dataset
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
 from extract.images.decoding import MAX_PIXELS, resize
+from extract.images.hashing import hash_images
 from extract.images.inputs import image_digest, read_inputs
 from extract.images.loading import ReadSettings, usable_images
 from extract.options import BaseSettings
-from extract.pipeline import hash_images
 from toolkit.progress import as_progress
 from toolkit.wording import plural
 

@@ -7,7 +7,6 @@ grow with the number of images.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache.store import SHARD_ROWS
-from extract.errors import ImageError
 from extract.images.decoder_pool import Decoded, DecoderPool
-from extract.images.decoding import read_bytes, resize
+from extract.images.decoding import resize
+from extract.images.hashing import REMEMBERED_TOGETHER
 from extract.images.inputs import image_digest
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
-from toolkit.addresses import file_state, is_remote
+from toolkit.addresses import file_state
 from toolkit.errors import AddressError
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
     Loader = Callable[[Iterable[list[Path]]], Iterator[tuple[FileState | None, Decoded]]]
     """Turns groups of files with the same bytes into the first file's status and what it became."""
-
-_REMEMBERED_TOGETHER = 1000
 
 
 @dataclass(frozen=True)
@@ -314,7 +311,7 @@ class _Computation:
         self.changed[path] = digest
         if state is not None:
             self._seen[path] = (state, digest)
-            if len(self._seen) == _REMEMBERED_TOGETHER:
+            if len(self._seen) == REMEMBERED_TOGETHER:
                 self._remember()
 
     def _remember(self) -> None:
@@ -363,67 +360,3 @@ class _Computation:
         if self._commit is not None:
             self._commit.result()
             self._commit = None
-
-
-def hash_images(
-    paths: Sequence[Path],
-    store: Store,
-    *,
-    fetch: bool = True,
-    reading: ReadSettings = ReadSettings(),
-    progress: Progress = silent,
-) -> tuple[dict[Path, str], dict[Path, str]]:
-    """Compute the SHA-256 of every image file, or recall it if the file has not changed.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Image files.
-    store : Store
-        Recalls the SHA-256 of known files, and remembers those of new ones.
-    fetch : bool, default=True
-        Whether files at addresses are read too. If not, only remembered ones are returned.
-    reading : ReadSettings, optional
-        How many threads read.
-    progress : Progress
-        Called with the stage "hashing images".
-
-    Returns
-    -------
-    digests : dict from Path to str
-        SHA-256 of every readable file, in the order of `paths`.
-    quarantine : dict from Path to str
-        The other files, each with the reason.
-
-    Raises
-    ------
-    AddressError
-        If the server of an address does not respond.
-    """
-    remembered = store.digests(paths)
-    unknown = [path for path in paths if path not in remembered and (fetch or not is_remote(path))]
-    quarantine: dict[Path, str] = {}
-    fresh: dict[Path, tuple[FileState, str]] = {}
-
-    def digest(path: Path) -> tuple[Path, FileState | None, str | ImageError]:
-        state = file_state(path)  # before reading, so that a change while reading is noticed
-        try:
-            return path, state, hashlib.sha256(read_bytes(path)).hexdigest()
-        except ImageError as error:
-            return path, state, error
-
-    with ThreadPoolExecutor(reading.threads(unknown), "hash") as pool:
-        for done, (path, state, result) in enumerate(ahead(pool, digest, unknown, 64), 1):
-            if isinstance(result, ImageError):
-                quarantine[path] = str(result)
-            else:
-                remembered[path] = result
-                if state is not None:
-                    fresh[path] = (state, result)
-            progress("hashing images", done, len(unknown))
-            if len(fresh) == _REMEMBERED_TOGETHER:
-                store.remember(fresh)
-                fresh = {}
-    if fresh:
-        store.remember(fresh)
-    return {path: remembered[path] for path in paths if path in remembered}, quarantine

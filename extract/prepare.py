@@ -13,7 +13,7 @@ from cache.errors import CacheError
 from extract.datasets.load import load_unsplit
 from extract.errors import DataError
 from extract.frozen import FrozenBase
-from extract.pipeline import hash_images
+from extract.images.hashing import hash_images
 from toolkit.csv_cells import write_quarantine
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural

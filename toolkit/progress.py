@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -111,17 +112,18 @@ class ConsoleProgress:
         self._display = None
 
 
-class _Display:
+class _Display(ABC):
     """Show one stage: `start` it, `update` it, `close` it."""
 
     def start(self, stage: str, total: int) -> None:  # noqa: ARG002 - for the bar on a terminal
         self.stage = stage
         self.started = self.updated = time.monotonic()
 
+    @abstractmethod
     def update(self, done: int, total: int) -> None:
-        raise NotImplementedError
+        """Show that `done` of `total` units are finished."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - only a bar on a terminal has something to close
         """Leave the display as it is."""
 
     def rate(self, done: int) -> float:

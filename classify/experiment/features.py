@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from toolkit.progress import Progress
 
 
-class Features:
+class Features(ABC):
     """Samples with a label and a split each; `ImageFeatures` or `ArrayFeatures`.
 
     Parameters
@@ -55,9 +56,9 @@ class Features:
         return self.dataset.classes
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """SHA-256 over the samples' contents, labels and splits."""
-        raise NotImplementedError
 
     def counts(self, split: Split) -> list[int]:
         """Return how many samples of each class a split has."""
@@ -73,17 +74,17 @@ class Features:
             self.dataset.relative(item.path) for item in self.dataset.items if item.split == split
         ]
 
+    @abstractmethod
     def __call__(self, estimator: Classifier, split: Split) -> np.ndarray | RowsOnDisk:
         """Return a split as `estimator` consumes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def embeddings(self, split: Split) -> np.ndarray | RowsOnDisk:
         """Return the embeddings of a split, float32 ``(n_samples, n_features)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nbytes(self, split: Split) -> int:
         """Return the bytes that the embeddings of a split take in memory."""
-        raise NotImplementedError
 
     def exceeds(self, split: Split) -> bool:
         """Return whether the embeddings of a split take more memory than they may."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
+from classify.evaluation.repeats import accuracies_of
 from classify.experiment import recording
 from classify.experiment.notes import training_notes
-from classify.experiment.repeats import accuracies_of
 from reports.wording.text import join_names
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from extract.datasets.corrections import apply_corrections
 from extract.datasets.layouts import read_dataset
 from extract.datasets.sources import locate
 from extract.errors import DataError
-from extract.pipeline import hash_images
+from extract.images.hashing import hash_images
 from toolkit.progress import Progress, as_progress, silent
 from toolkit.wording import plural
 

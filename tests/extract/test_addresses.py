@@ -22,8 +22,9 @@ from extract.datasets.layouts import read_dataset
 from extract.datasets.sources import locate
 from extract.errors import DataError
 from extract.images import decoder_pool
+from extract.images.hashing import hash_images
 from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, load_images
-from extract.pipeline import extract, hash_images
+from extract.pipeline import extract
 from tests.extract.file_server import Server, serving
 from tests.extract.test_pipeline import RECIPE, StubEngine, no_engine
 from toolkit import addresses

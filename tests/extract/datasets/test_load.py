@@ -60,7 +60,7 @@ def test_the_split_is_that_of_the_command_line(
     """Both draw it by the SHA-256 of the files; see `Dataset.with_hashed_split`."""
     from cache.store import Store
     from extract.datasets.layouts import read_dataset
-    from extract.pipeline import hash_images
+    from extract.images.hashing import hash_images
 
     dataset = read_dataset(pictures)
     digests, _ = hash_images([item.path for item in dataset.items], Store(tmp_path / "other"))
