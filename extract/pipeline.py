@@ -18,7 +18,7 @@ import numpy as np
 from cache.store import SHARD_ROWS
 from extract.images.decoder_pool import Decoded, DecoderPool
 from extract.images.decoding import resize
-from extract.images.hashing import REMEMBERED_TOGETHER
+from extract.images.hashing import REMEMBERED_TOGETHER, hash_images
 from extract.images.inputs import image_digest
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
 from toolkit.addresses import file_state

@@ -146,24 +146,8 @@ def compare(
         audit=audit,
         memory_limit=memory_limit,
     )
-    share = TEST_SIZE if test_size is None else test_size
     with as_progress(choose_progress(progress, embedder)) as report:
-        inputs: ArrayInputs | ImageInputs
-        if _has_embeddings(data):
-            if embedder is not None:
-                raise ClassifierError(
-                    "the data are embeddings, which need no embedder: leave it out, or pass paths "
-                    "of images"
-                )
-            inputs = ArrayInputs(*_check_embeddings(*data), test_size=share, dask=dask)
-        else:
-            options = _options(embedder, seed=seed, test_size=share, dask=dask)
-            if test_size is not None and isinstance(data, Dataset) and data.has_split:
-                raise ClassifierError(
-                    "the data set already has a test split: leave test_size out, or pass it to "
-                    "load_dataset"
-                )
-            inputs = ImageInputs(as_dataset(data, options[0], report), options)
+        inputs = _inputs(data, embedder, test_size, seed=seed, dask=dask, progress=report)
         folder, _ = run(
             _candidates(classifiers, inputs),
             inputs,
@@ -173,6 +157,38 @@ def compare(
             progress=report,
         )
     return RunResults(folder)
+
+
+def _inputs(
+    data: Any,
+    embedder: Any,
+    test_size: float | None,
+    *,
+    seed: int,
+    dask: str | None,
+    progress: Progress,
+) -> ArrayInputs | ImageInputs:
+    """Return what the classifiers are trained on: arrays, or images with the options of each base.
+
+    Raises
+    ------
+    ClassifierError
+        If the data, the embedder and the size of the test split contradict each other.
+    """
+    share = TEST_SIZE if test_size is None else test_size
+    if _has_embeddings(data):
+        if embedder is not None:
+            raise ClassifierError(
+                "the data are embeddings, which need no embedder: leave it out, or pass paths "
+                "of images"
+            )
+        return ArrayInputs(*_check_embeddings(*data), test_size=share, dask=dask)
+    if test_size is not None and isinstance(data, Dataset) and data.has_split:
+        raise ClassifierError(
+            "the data set already has a test split: leave test_size out, or pass it to load_dataset"
+        )
+    options = _options(embedder, seed=seed, test_size=share, dask=dask)
+    return ImageInputs(as_dataset(data, options[0], progress), options)
 
 
 def _call(data: Any, embedder: Any, classifiers: Any, settings: RunSettings) -> str:
