@@ -32,7 +32,12 @@ TOGETHER = {
 
 LONGEST_FIRST = (
     "tests/test_readme.py",
+    "tests/extract/cluster/",
+    "tests/classify/test_parallel.py",
+    "tests/classify/estimators/test_conventions.py",
     "tests/pages/",
+    "tests/extract/engines/",
+    "tests/extract/backbones/",
 )
 """What takes longest begins first, so that no process is left with it at the end."""
 

@@ -75,12 +75,12 @@ def test_a_stall_is_cut_short_and_resumed(
     def stall(handler: Handler) -> None:
         handler.give(cut=300_000)
         handler.wfile.flush()
-        time.sleep(1)
+        handler.server.stopping.wait(60)
 
     server.faults = [stall]
     started = time.monotonic()
     fetch(server.url, target, verify=is_content)
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 30  # of the 60 that the server would have been silent
     assert "Range" in server.requests[1]
     assert target.read_bytes() == CONTENT
 
@@ -178,7 +178,7 @@ def test_the_body_of_a_redirect_is_not_read(server: Server, target: Path) -> Non
     server.faults = [endless]
     started = time.monotonic()
     fetch(server.url, target, verify=is_content)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 60  # of the 500 that the body would have taken
     assert target.read_bytes() == CONTENT
 
 
