@@ -222,7 +222,7 @@ def test_a_class_with_one_image_is_an_error(tmp_path):
 
 
 def test_a_row_that_is_not_what_was_committed_is_not_trained_on(tmp_path):
-    """Every row is held against its checksum as it is read."""
+    """Every row is compared with its checksum when it is read."""
     X, y = blobs(2, n_samples=200)
     on_disk = stored(tmp_path, X)
     shard = min((tmp_path / "shards").glob("*.npy"))

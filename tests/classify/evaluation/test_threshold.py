@@ -48,8 +48,8 @@ def test_a_precision_out_of_range_is_an_error(precision):
 def test_the_target_is_about_reached_on_other_images():
     """Chosen on one half of many images, the threshold gives the target precision on the other."""
     rng = np.random.default_rng(0)
-    sureness = rng.uniform(0.5, 1, 20_000)
-    probabilities, codes = predictions(sureness, rng.random(20_000) < sureness)
+    top = rng.uniform(0.5, 1, 20_000)
+    probabilities, codes = predictions(top, rng.random(20_000) < top)
     threshold = choose_threshold(probabilities[::2], codes[::2], 0.95)
     result = apply_threshold(probabilities[1::2], codes[1::2], threshold, 0.95)
     assert result.precision == pytest.approx(0.95, abs=0.01)

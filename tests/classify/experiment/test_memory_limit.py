@@ -56,7 +56,7 @@ def test_a_run_says_that_it_was_one_pass(run):
         assert "judged on the 12 training images that were left out" in judged
         assert curve.startswith("no learning curve: ")
         assert passed in page
-    assert "on a validation part" in page
+    assert "on a held-out part of the training split" in page
 
 
 @pytest.mark.slow
