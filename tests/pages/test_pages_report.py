@@ -76,7 +76,7 @@ def test_filtering_does_not_mix_up_the_images(page: Any) -> None:
         item => [item.querySelector(".file").textContent, item.querySelector("img").src]
     )"""
     sources = dict(page.locator(".mistakes > li").evaluate_all(listed))
-    page.get_by_label("Misclassified by").select_option("2")
+    page.locator("form.filters").get_by_label("Misclassified by").select_option("2")
     page.locator("table.confusion").first.locator("td.wrong button").first.click()
     opened = page.locator("dialog.viewer li").evaluate_all(listed)
     assert opened

@@ -70,8 +70,8 @@ def test_a_photograph_is_classified_within_a_second(page: Any, photographs: list
     assert images.count() == 5
     for image in images.all():
         image.scroll_into_view_if_needed()
-        page.wait_for_timeout(200)
-        assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+        loaded = "image => image.complete && image.naturalWidth > 0"
+        page.wait_for_function(loaded, arg=image.element_handle())
     assert page.locator(".map circle.new").count() == 1
     assert page.locator(".map text.new").text_content() == "1"
 
