@@ -1,1 +1,1 @@
-"""One run: every requested classifier trained, judged and recorded."""
+"""One run: every classifier is trained, evaluated and recorded."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from classify.environment import memory_limit
 from classify.errors import ClassifierError
-from classify.experiment.checks import check_dataset, check_same_images
 from classify.experiment.features import ArrayFeatures, ImageFeatures
 from classify.experiment.memory import require_memory
-from extract.datasets.dataset import Dataset, Item
+from extract.datasets.dataset import Dataset, Item, counts
 from extract.prepare import prepare
 
 if TYPE_CHECKING:
@@ -22,8 +21,14 @@ if TYPE_CHECKING:
 
     from classify.experiment.candidates import Candidate
     from classify.experiment.settings import RunSettings
+    from extract.datasets.dataset import Split
     from extract.options import Options
+    from extract.prepare import Prepared
     from toolkit.progress import Progress
+
+MINIMUM_WITHOUT_SPLIT = 3
+MINIMUM: dict[Split, int] = {"train": 2, "test": 1}
+"""Images of every class, in all or in each split."""
 
 
 @dataclass(frozen=True)
@@ -134,3 +139,57 @@ class ArrayInputs:
         digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in self.X]
         dataset = self.dataset.with_hashed_split(digests, self.test_size, settings.seed)
         return [ArrayFeatures(dataset, self.X, self.dask)]
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Check that there are several classes, each with enough images.
+
+    Raises
+    ------
+    ClassifierError
+        If there are fewer than two classes, or a class has too few images in a split.
+    """
+    classes = dataset.classes
+    if len(classes) < 2:
+        raise ClassifierError(
+            f"a classifier needs at least two classes to tell apart, found one: {classes[0]!r}; "
+            "add a folder with images of another class"
+        )
+    if not dataset.has_split:
+        small = [
+            name
+            for name in classes
+            if sum(item.label == name for item in dataset.items) < MINIMUM_WITHOUT_SPLIT
+        ]
+        if small:
+            raise ClassifierError(
+                f"class {small[0]!r} has too few images to train and to test on: expected at "
+                f"least {MINIMUM_WITHOUT_SPLIT}; add images or leave the class out"
+            )
+        return
+    for split, minimum in MINIMUM.items():
+        for name, count in zip(classes, counts(dataset.items, classes, split), strict=True):
+            if count < minimum:
+                images = "1 image" if count == 1 else f"{count} images"
+                raise ClassifierError(
+                    f"class {name!r} has {images} in the {split} split, expected at least "
+                    f"{minimum}; add images, leave the class out, or correct the label if it is a "
+                    "typing error"
+                )
+
+
+def check_same_images(bases: Sequence[Prepared]) -> None:
+    """Check that all bases have embedded the same usable images, and enough of them.
+
+    Raises
+    ------
+    ClassifierError
+        If they have not.
+    """
+    check_dataset(bases[0].dataset)
+    for other in bases[1:]:
+        if other.dataset != bases[0].dataset:
+            raise ClassifierError(
+                "some files changed while they were read, so that the backbones do not have the "
+                "same images; run the command again"
+            )

@@ -50,8 +50,8 @@ def _memory_notes(
         if settings.calibrate or settings.target_precision is not None:
             n_held_out = len(estimator.held_out_)
             notes.append(
-                f"probabilities were judged on the {n_held_out:,} training images that were left "
-                "out of the training for it"
+                f"calibration and threshold come from {n_held_out:,} training images that were "
+                "held out of the training"
             )
     on_disk = any(isinstance(features(estimator, one), RowsOnDisk) for one in ("train", "test"))
     if settings.learning_curve and on_disk:

@@ -41,7 +41,7 @@ def run(
     command: Sequence[str] = (),
     progress: Progress = silent,
 ) -> tuple[Path, record.Run]:
-    """Extract embeddings if need be, train and evaluate, and write everything into a run folder.
+    """Extract embeddings if necessary, train and evaluate, and write it all into a run folder.
 
     Parameters
     ----------

@@ -51,9 +51,9 @@ def test_a_run_says_that_it_was_one_pass(run):
     assert svm.title == "Linear SVM on frozen features, in one pass"
     for result in (logreg, svm):
         assert result.title in page
-        passed, *_, judged, curve = result.notes
+        passed, *_, held_out, curve = result.notes
         assert passed.startswith("trained in one pass over embeddings on disk: 254.0 KiB are more")
-        assert "judged on the 12 training images that were left out" in judged
+        assert "come from 12 training images that were held out" in held_out
         assert curve.startswith("no learning curve: ")
         assert passed in page
     assert "on a held-out part of the training split" in page
