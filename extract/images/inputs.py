@@ -60,7 +60,7 @@ def read_inputs(
     Traceback (most recent call last):
     ...
     extract.errors.ImageError: row 0: expected the path of an image file, a PIL image or a uint8 \
-array (height, width, 3), found a missing value (None)
+array (height, width, 3), found a missing value (None); drop such rows first
     """
     return [
         _read_element(element, row, max_pixels, addresses) for row, element in enumerate(_rows(X))
@@ -160,7 +160,7 @@ def _describe(element: Any) -> str:
     import pandas as pd
 
     if pd.api.types.is_scalar(element) and (pd.isna(element) or element == ""):
-        return f"a missing value ({element!r})"
+        return f"a missing value ({element!r}); drop such rows first"
     return f"{type(element).__name__} ({element!r:.40})"
 
 

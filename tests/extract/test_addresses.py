@@ -1,4 +1,4 @@
-"""Pictures at addresses: in fsspec's memory, and on a real web server of this machine."""
+"""Images at addresses: in fsspec's memory, and on a web server on this machine."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def listed(found: Dataset) -> list[tuple[str, str, str | None]]:
 
 
 def test_a_folder_that_does_not_answer_is_not_passed_over(web: Server) -> None:
-    """Half of the classes, or of a class, is another data set."""
+    """A part of the classes, or of a class, would be another data set."""
     handler = web.RequestHandlerClass.func  # type: ignore[attr-defined]
     real = handler.do_GET
 
@@ -124,7 +124,7 @@ def test_a_table_may_name_addresses_and_be_at_one(
 
 
 def test_a_table_at_an_address_may_not_be_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of it would be another data set."""
+    """A part of it would be another data set."""
     table = b"path,label\n" + b"a.png,cats\n" * 100
     fsspec.filesystem("memory").pipe("/bucket/table.csv", table)
     monkeypatch.setattr(layouts, "_MAX_BYTES_OF_CSV", len(table) - 1)
@@ -135,7 +135,7 @@ def test_a_table_at_an_address_may_not_be_too_long(monkeypatch: pytest.MonkeyPat
 def test_embeddings_are_those_of_the_files(
     store: Store, tmp_path: Path, pictures: Path, web: Server
 ) -> None:
-    """Found by content: a cache that was filled from a folder serves its copy elsewhere."""
+    """They are found by content: the cache of a folder serves its copy at an address."""
     here = read_dataset(pictures)
     done = extract([item.path for item in here.items], RECIPE, store, StubEngine)
     for address in (in_memory(pictures), as_path(f"{web.url}/pictures/")):
@@ -158,14 +158,14 @@ def test_embeddings_are_those_of_the_files(
 
 
 def fetched(web: Server) -> list[str]:
-    """Return what was asked for since the last time and is no listing."""
+    """Return the requests since the last call, without listings."""
     asked = [name for name in web.asked if name.endswith(("png", "jpg"))]
     web.asked.clear()
     return asked
 
 
 def test_each_picture_is_fetched_once_and_then_never_again(store: Store, web: Server) -> None:
-    """Hashed as it is decoded; later its status is enough, until that changes."""
+    """It is hashed when it is decoded; later its status is enough, until that changes."""
     bodies: list[str] = []
     handler = web.RequestHandlerClass.func  # type: ignore[attr-defined]
     real = handler.do_GET
@@ -196,7 +196,7 @@ def test_each_picture_is_fetched_once_and_then_never_again(store: Store, web: Se
 def test_many_are_fetched_at_once_but_few_decoders_are_started(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server takes its time for each answer; whoever waits for it needs no process."""
+    """A thread that waits for a slow server needs no process."""
     for i in range(60):
         draw(tmp_path / "data" / f"{i:02}.png", i)
     lock = threading.Lock()
@@ -235,7 +235,7 @@ def test_many_are_fetched_at_once_but_few_decoders_are_started(
 
 
 def test_int8_can_be_calibrated_on_addresses(store: Store, pictures: Path) -> None:
-    """Which needs the digests before anything is computed, and decoded images."""
+    """Calibration needs the digests before anything is computed, and decoded images."""
     paths = [item.path for item in read_dataset(in_memory(pictures)).items]
     digests, quarantine = hash_images(paths, store)
     assert (len(digests), quarantine) == (7, {})
@@ -246,7 +246,7 @@ def test_int8_can_be_calibrated_on_addresses(store: Store, pictures: Path) -> No
 def test_what_is_gone_empty_or_too_long_is_set_aside(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its reason, as it is for files."""
+    """With the reason, as for files."""
     draw(tmp_path / "data" / "good.png", 1)
     (tmp_path / "data" / "empty.png").touch()
     (tmp_path / "data" / "long.png").write_bytes(bytes(5000))
@@ -263,7 +263,7 @@ def test_what_is_gone_empty_or_too_long_is_set_aside(
 
 
 def test_a_body_without_end_is_cut_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever length a server has promised."""
+    """Whatever length the server announces."""
 
     class Endless(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -295,7 +295,7 @@ def test_a_body_without_end_is_cut_off(store: Store, monkeypatch: pytest.MonkeyP
 def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of the pictures are no data set. The next run goes on."""
+    """A part of the images is not a data set. The next run continues."""
     monkeypatch.setattr(addresses, "_SECONDS_BETWEEN_ATTEMPTS", 0.0)
     for i in range(200):
         draw(tmp_path / "data" / "cats" / f"{i:03}.png", i)
@@ -327,7 +327,7 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
 
 
 def again_at(port: int, folder: Path) -> http.server.ThreadingHTTPServer:
-    """Serve a folder at a port that another server has had."""
+    """Serve a folder at the port of an earlier server."""
     server = Server(folder)
     server.server_close()
     server.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -339,7 +339,7 @@ def again_at(port: int, folder: Path) -> http.server.ThreadingHTTPServer:
 
 
 def test_a_name_leads_nowhere_else(tmp_path: Path, store: Store) -> None:
-    """Names in a store may look like paths of this machine, or lead upwards."""
+    """Names in a store may look like paths of this machine, or contain ".."."""
     secret = tmp_path / "secret.png"
     draw(secret, 3)
     memory = fsspec.filesystem("memory")

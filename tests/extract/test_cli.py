@@ -39,7 +39,7 @@ ARGUMENTS = ("--weights", "vgg16.npz", "--size", "32", "--cache", "cache")
 
 @pytest.mark.slow
 def test_cold_then_warm_then_ten_more(home: Path) -> None:
-    """The first run computes all, the second nothing and without TensorFlow, then only the new."""
+    """First all, then nothing and without TensorFlow, then only new images are computed."""
     cold = python("-m", "extract", *ARGUMENTS, "--json", cwd=home)
     assert cold.returncode == 0, cold.stderr
     summary = json.loads(cold.stdout)
@@ -75,7 +75,7 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path) -> None:
-    """Status 2, one line, the class and the reason."""
+    """Status 2 and one line with the class and the reason."""
     for label in ("a", "b"):
         (tmp_path / "data" / label).mkdir(parents=True)
         (tmp_path / "data" / label / "1.jpg").write_text("no image")
@@ -109,7 +109,7 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
 def test_a_users_mistake_is_one_clear_error(
     tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    """Status 2 and a sentence, never a traceback."""
+    """Status 2 and one sentence, no traceback."""
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "1.jpg").write_text("no image")
     weights = [] if "--weights" in arguments else ["--weights", "absent.h5"]

@@ -1,4 +1,4 @@
-"""Options: presets, and what the command line changes of them."""
+"""Settings: presets, and how the command line overrides them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(*arguments: str) -> Options:
 def test_a_preset_sets_size_precision_preprocessing_and_flip(
     preset: str, expected: tuple[str, str, str, bool]
 ) -> None:
-    """Each name stands for one way to embed."""
+    """Each preset stands for one combination of settings."""
     options = read("--preset", preset)
     base = options.base
     assert (base.size, base.precision, base.preprocess, base.flip) == expected
@@ -43,7 +43,7 @@ def test_without_arguments_the_defaults_are_taken() -> None:
 
 
 def test_an_option_changes_a_preset_and_the_description_says_so() -> None:
-    """What is given beats the preset, wherever it stands on the line."""
+    """Options override the preset, whatever their order."""
     options = read("--size", "150", "--no-flip", "--preset", "best", "--seed", "3")
     base = options.base
     assert (base.size, base.flip, base.precision) == (150, False, "int8")
@@ -51,7 +51,7 @@ def test_an_option_changes_a_preset_and_the_description_says_so() -> None:
 
 
 def test_several_backbones_are_options_for_one_after_the_other() -> None:
-    """One spelling of the weights is for all of them, several are for one each."""
+    """One value of weights applies to all backbones; several are one for each."""
     both = read("--backbone", "VGG16, mobilenet:alpha=0.25").for_each_backbone()
     assert [one.base.backbone for one in both] == ["vgg16", "mobilenet:alpha=0.25"]
     assert [one.base.weights for one in both] == ["auto", "auto"]
@@ -60,7 +60,7 @@ def test_several_backbones_are_options_for_one_after_the_other() -> None:
 
 
 def test_the_weights_of_one_backbone_may_have_a_comma() -> None:
-    """Where there is nothing to divide, nothing is divided."""
+    """For a single backbone, the weights are not split at commas."""
     (one,) = read("--weights", "my weights, old.h5").for_each_backbone()
     assert one.base.weights == "my weights, old.h5"
 
@@ -86,13 +86,13 @@ def test_lists_that_do_not_fit_are_refused(arguments: tuple[str, ...], words: st
 def test_preprocessing_belongs_to_the_weights(
     trained_with: str | None, preprocess: str, expected: str
 ) -> None:
-    """Keras's VGG16 takes Caffe's means, torchvision's the torch ones; the lesson's on request."""
+    """Keras's VGG16 uses Caffe's means, torchvision's the torch ones, and notebook on request."""
     weights = Weights("file.h5", "ab" * 32, trained_with, None)
     assert BaseSettings(preprocess=preprocess).recipe(weights).preprocessing == expected
 
 
 def test_a_size_can_be_named() -> None:
-    """VGG16 has a default of its own, and what does not fit is refused before any download."""
+    """VGG16 has its own default, and a size that does not fit fails before any download."""
     assert BaseSettings().size_in_pixels == 150
     assert BaseSettings(size="native").size_in_pixels == 224
     assert BaseSettings("xception", size=128).size_in_pixels == 128

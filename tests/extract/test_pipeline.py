@@ -1,4 +1,4 @@
-"""List, read, decode, forward, commit: with a stub engine, since the point is the pipeline."""
+"""The pipeline from reading to committing, with a stub in place of the engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECIPE = Recipe(weights="0" * 64, preprocessing="torch", size=32)
 
 
 class StubEngine:
-    """Mean colour of an image, four times over; counts what it is given."""
+    """Returns the mean colour of each image four times, and counts the images."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -65,7 +65,7 @@ def colours(store: Store, digests: list[str]) -> list[int]:
 
 
 def test_every_image_gets_its_own_embedding(store: Store, tmp_path: Path) -> None:
-    """With batches, shards and processes in between, row and image still belong together."""
+    """Batches, shards and processes do not mix up rows and images."""
     paths = draw(tmp_path / "d", 0, 150)
     engine = StubEngine()
     done = extract(paths, RECIPE, store, lambda: engine, batch_size=16, reading=ReadSettings(3))
@@ -75,7 +75,7 @@ def test_every_image_gets_its_own_embedding(store: Store, tmp_path: Path) -> Non
 
 
 def test_a_second_run_computes_nothing(store: Store, tmp_path: Path) -> None:
-    """The engine is not even made."""
+    """The engine is not created."""
     paths = draw(tmp_path / "d", 0, 10)
     extract(paths, RECIPE, store, StubEngine)
     again = extract(paths, RECIPE, store, no_engine)
@@ -83,7 +83,7 @@ def test_a_second_run_computes_nothing(store: Store, tmp_path: Path) -> None:
 
 
 def test_moved_and_renamed_images_are_still_known(store: Store, tmp_path: Path) -> None:
-    """An image is its bytes; where it lies does not matter."""
+    """An image is identified by its bytes; its path does not matter."""
     extract(draw(tmp_path / "d", 0, 10), RECIPE, store, StubEngine)
     shutil.copytree(tmp_path / "d", tmp_path / "e")
     paths = sorted((tmp_path / "e").iterdir())
@@ -91,7 +91,7 @@ def test_moved_and_renamed_images_are_still_known(store: Store, tmp_path: Path) 
 
 
 def test_adding_ten_images_computes_ten(store: Store, tmp_path: Path) -> None:
-    """Only what is new is run through the network."""
+    """Only new images are computed."""
     extract(draw(tmp_path / "d", 0, 30), RECIPE, store, StubEngine)
     engine = StubEngine()
     done = extract(draw(tmp_path / "d", 0, 40), RECIPE, store, lambda: engine)
@@ -99,7 +99,7 @@ def test_adding_ten_images_computes_ten(store: Store, tmp_path: Path) -> None:
 
 
 def test_an_image_changed_in_place_is_computed_again(store: Store, tmp_path: Path) -> None:
-    """The memo of paths never hides a change."""
+    """Remembered digests never hide a change."""
     paths = draw(tmp_path / "d", 0, 3)
     for path in paths:
         os.utime(path, (1e9, 1e9))
@@ -111,7 +111,7 @@ def test_an_image_changed_in_place_is_computed_again(store: Store, tmp_path: Pat
 
 
 def test_an_unchanged_file_is_not_read_again(store: Store, tmp_path: Path) -> None:
-    """The memo by path, size, time and inode saves the hashing: the file's bytes are not opened."""
+    """A file with the same path, size, time and inode is not opened again."""
     paths = draw(tmp_path / "d", 0, 3)
     for path in paths:
         os.utime(path, (1e9, 1e9))
@@ -134,7 +134,7 @@ def test_copies_are_computed_once(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_named_twice_is_one_image(store: Store, tmp_path: Path) -> None:
-    """Whether its embedding is there or not."""
+    """Whether its embedding is in the store or not."""
     paths = draw(tmp_path / "images", 0, 3)
     for computed in (3, 0):
         done = extract([*paths, paths[1], paths[1]], RECIPE, store, StubEngine)
@@ -143,7 +143,7 @@ def test_a_path_that_is_named_twice_is_one_image(store: Store, tmp_path: Path) -
 
 
 def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: Path) -> None:
-    """Text, an empty file, a FIFO and a dangling link stop nothing and touch no other row."""
+    """Text, an empty file, a FIFO and a dangling link affect no other row."""
     paths = draw(tmp_path / "d", 0, 40)
     odd = [tmp_path / "d" / name for name in ("text.jpg", "empty.jpg", "fifo.jpg", "link.jpg")]
     odd[0].write_bytes(b"no image at all")
@@ -164,7 +164,7 @@ def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: P
 
 
 def test_a_warm_run_with_broken_images_needs_no_engine(store: Store, tmp_path: Path) -> None:
-    """Broken files are looked at again, but the network is not loaded for them."""
+    """Broken files are read again, but the network is not loaded for them."""
     paths = draw(tmp_path / "d", 0, 3)
     (tmp_path / "d" / "text.jpg").write_bytes(b"no image at all")
     everything = [*paths, tmp_path / "d" / "text.jpg"]
@@ -174,7 +174,7 @@ def test_a_warm_run_with_broken_images_needs_no_engine(store: Store, tmp_path: P
 
 
 def test_an_engine_that_fails_keeps_what_was_committed(store: Store, tmp_path: Path) -> None:
-    """The next run goes on from the last shard."""
+    """The next run continues from the last shard."""
     paths = draw(tmp_path / "d", 0, 200)
 
     class Failing(StubEngine):
@@ -200,7 +200,7 @@ def test_a_cache_that_cannot_be_written_is_one_error(store: Store, tmp_path: Pat
 
 
 def test_ctrl_c_keeps_everything_computed(tmp_path: Path) -> None:
-    """SIGINT in the middle: status 130, a sentence, and the next run goes on from there."""
+    """SIGINT in the middle: status 130, one sentence, and the next run continues from there."""
     paths = draw(tmp_path / "d", 0, 300)
     (tmp_path / "cache").mkdir()
     code = textwrap.dedent(f"""
@@ -243,7 +243,7 @@ def test_ctrl_c_keeps_everything_computed(tmp_path: Path) -> None:
 
 
 def test_progress_counts_up_to_the_total(store: Store, tmp_path: Path) -> None:
-    """Both stages report, never backwards, and end complete."""
+    """Both stages report progress that only increases, and ends complete."""
     seen: dict[str, list[int]] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -269,7 +269,7 @@ def test_load_images_keeps_the_order(tmp_path: Path) -> None:
 
 
 def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
-    """A larger image is named, with its sides and the limit."""
+    """The error names a larger image, its size and the limit."""
     paths = draw(tmp_path / "d", 0, 3)
     assert len(load_images(paths, 16, reading=ReadSettings(max_pixels=64))) == 3
     with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
@@ -277,7 +277,7 @@ def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
 
 
 def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: Path) -> None:
-    """The limit is of decoding: what is in the cache already is used."""
+    """The limit applies to decoding; embeddings in the cache are used."""
     paths = draw(tmp_path / "d", 0, 4)
     cv2.imwrite(str(paths[2]), np.zeros((9, 9, 3), np.uint8))
     small = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=80))
@@ -289,7 +289,7 @@ def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: P
 
 
 def remember(store: Store, path: Path, digest: str) -> None:
-    """Make the store believe that an unchanged file has this digest."""
+    """Make the store remember this digest for an unchanged file."""
     os.utime(path, (1e9, 1e9))
     state = file_state(path)
     assert state is not None
@@ -297,7 +297,7 @@ def remember(store: Store, path: Path, digest: str) -> None:
 
 
 def test_a_wrong_memory_sets_no_image_aside(store: Store, tmp_path: Path) -> None:
-    """The embedding is kept under the digest of the bytes that were decoded, and the memory mended.
+    """The embedding is stored under the digest of the decoded bytes, and the memory corrected.
 
     All images are remembered as one and the same, so that each must be tried.
     """
@@ -315,7 +315,7 @@ def test_a_wrong_memory_sets_no_image_aside(store: Store, tmp_path: Path) -> Non
 
 
 def test_what_a_file_has_become_may_be_there_already(store: Store, tmp_path: Path) -> None:
-    """An image is not stored twice, neither when cached before nor when computed in this run."""
+    """An image is stored once, whether it was cached before or computed in this run."""
     paths = draw(tmp_path / "d", 0, 4)
     true = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     extract(paths[:1], RECIPE, store, StubEngine)
@@ -333,7 +333,7 @@ def test_what_a_file_has_become_may_be_there_already(store: Store, tmp_path: Pat
 def test_files_that_change_after_hashing_are_taken_as_they_are(
     store: Store, tmp_path: Path
 ) -> None:
-    """A copy stands in for a file that is gone; one that is overwritten gets its new embedding."""
+    """A copy replaces a deleted file; an overwritten file gets its new embedding."""
     paths = draw(tmp_path / "d", 0, 4)
     copies = [shutil.copy(path, tmp_path / "d" / f"copy-{path.name}") for path in paths]
     everything = [*paths, *map(Path, copies)]
@@ -356,14 +356,14 @@ def test_files_that_change_after_hashing_are_taken_as_they_are(
 def test_a_decoder_that_cannot_start_is_one_error(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No image is blamed, and nothing is set aside."""
+    """No image is reported as unusable."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
     with pytest.raises(DecoderError, match="cannot start a process that decodes images"):
         extract(draw(tmp_path / "d", 0, 3), RECIPE, store, StubEngine)
 
 
 def test_a_warm_run_imports_no_decoder(store: Store, tmp_path: Path) -> None:
-    """Neither OpenCV nor Pillow is loaded, and no process is started, for what is in the cache."""
+    """For images in the cache, OpenCV and Pillow are not imported and no process is started."""
     paths = draw(tmp_path / "d", 0, 3)
     extract(paths, RECIPE, store, StubEngine)
     code = f"""

@@ -1,4 +1,4 @@
-"""The recipe names what an embedding is, and its fingerprint tells two apart."""
+"""The recipe defines what an embedding is, and its fingerprint identifies it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RECIPE = Recipe(weights="ab" * 32, preprocessing="torch")
 
 
 def test_the_fingerprint_stays_the_same_for_ever() -> None:
-    """A changed fingerprint would make every cache in the world cold."""
+    """A changed fingerprint would invalidate every existing cache."""
     assert RECIPE.canonical == (
         '{"backbone":"vgg16","dtype":"float32","flip":false,"interpolation":"lanczos4",'
         '"layer":null,"pooling":"none","precision":"float32","preprocessing":"torch","schema":1,'
@@ -32,7 +32,7 @@ def test_the_fingerprint_stays_the_same_for_ever() -> None:
      ("layer", "block4_pool"), ("pooling", "avg"), ("flip", True), ("schema", 2)],
 )  # fmt: skip
 def test_each_field_changes_the_fingerprint(field: str, value: object) -> None:
-    """Two recipes that could give different numbers never share one."""
+    """Recipes that could give different numbers have different fingerprints."""
     other = dataclasses.replace(RECIPE, **{field: value})
     assert other.fingerprint != RECIPE.fingerprint
 
@@ -51,13 +51,13 @@ def test_each_field_changes_the_fingerprint(field: str, value: object) -> None:
 def test_a_field_that_cannot_be_met_lists_the_choices(
     field: str, value: object, message: str
 ) -> None:
-    """The error says what would do."""
+    """The error lists the valid values."""
     with pytest.raises(RecipeError, match=message):
         dataclasses.replace(RECIPE, **{field: value})
 
 
 def test_a_recipe_survives_its_record() -> None:
-    """What a run's record holds gives the same recipe back."""
+    """The record of a run gives the same recipe back."""
     fields = RECIPE.to_dict() | {"weights_source": "torchvision"}
     assert Recipe.from_dict(fields) == RECIPE
 
@@ -68,7 +68,7 @@ JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Recipe)]), JSON))
 def test_any_other_record_is_a_typed_error(changes: dict[str, object]) -> None:
-    """A record edited by hand gives a recipe or a RecipeError, nothing else."""
+    """An edited record gives a recipe or a RecipeError, nothing else."""
     try:
         recipe = Recipe.from_dict(RECIPE.to_dict() | changes)
     except RecipeError:

@@ -1,4 +1,4 @@
-"""`python -m cache verify --sample N`: stored embeddings against today's libraries."""
+"""`python -m cache verify --sample N`: stored embeddings against the installed libraries."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_a_sample_is_computed_again(home: Path, capsys: pytest.CaptureFixture) -
 
 
 def test_other_weights_are_named_as_such(home: Path, capsys: pytest.CaptureFixture) -> None:
-    """Numbers of other weights would differ for no fault of the cache."""
+    """With other weights the numbers would differ although the cache is right."""
     np.savez(home / "other.npz", *construct("vgg16", 32).get_weights())
     assert verify(home, "--sample", "4", "--weights", str(home / "other.npz")) == 2
     assert "are not the ones that the run used" in capsys.readouterr().err
 
 
 def test_embeddings_of_other_numbers_are_found(home: Path, capsys: pytest.CaptureFixture) -> None:
-    """A row that today's libraries would compute otherwise shows in the difference."""
+    """A row that the installed libraries compute differently shows in the difference."""
     store = Store(home / "cache")
     (recipe,) = store.recipes()
     ((path, digest),) = list(store.digests([home / "0.png"]).items())
@@ -80,7 +80,7 @@ def test_embeddings_of_other_numbers_are_found(home: Path, capsys: pytest.Captur
 def test_without_the_pictures_nothing_is_compared(
     home: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """Files that were moved cannot be computed again, and it is said so."""
+    """Moved files cannot be computed again, and the command says so."""
     for path in home.glob("?.png"):
         path.rename(path.with_suffix(".moved"))
     assert verify(home, "--sample", "2", "--weights", str(home / "vgg16.npz")) == 2

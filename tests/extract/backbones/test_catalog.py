@@ -1,4 +1,4 @@
-"""The table of backbones against Keras itself."""
+"""The table of backbones agrees with Keras."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def some_images(n: int = 5, size: int = 48) -> np.ndarray:
 
 
 def test_vgg16_is_the_lessons() -> None:
-    """14,714,688 parameters, none of them trainable, 4 x 4 x 512 out of 150 x 150."""
+    """It has 14,714,688 parameters, none trainable, and turns 150 x 150 into 4 x 4 x 512."""
     model = construct("vgg16", 150)
     assert model.count_params() == 14_714_688
     assert model.output_shape == (None, 4, 4, 512)
@@ -81,7 +81,7 @@ FAMILIES = (
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
-    """With random weights: as many finite numbers as the pooling of its own classifier leaves."""
+    """With random weights, the embedding has the expected shape and is finite."""
     backbone = find_backbone(name)
     arrays = construct(name, backbone.min_size).get_weights()
     path = tmp_path / "random.npz"
@@ -112,7 +112,7 @@ def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_backbone_that_there_is_not_is_refused(name: str, words: str) -> None:
-    """The message says what there is."""
+    """The message lists the valid names."""
     with pytest.raises(RecipeError, match=words):
         find_backbone(name)
 
@@ -138,7 +138,7 @@ def keras_preprocessing(application: str) -> object:
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_each_backbone_is_preprocessed_as_keras_does(name: str) -> None:
-    """The table's word gives the numbers of the network's own `preprocess_input`."""
+    """The preprocessing in the table equals the network's own `preprocess_input`."""
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
     backbone = find_backbone(name)
     expected = keras_preprocessing(backbone.application)(pixels.copy())
@@ -192,7 +192,7 @@ assert len(engine(images[:0])) == 0
 def test_a_batchs_size_and_order_do_not_change_the_numbers(
     name: str, onednn: str, tmp_path: Path
 ) -> None:
-    """The batch is not part of a recipe, because it must not matter, to the last bit."""
+    """The batch must not change an embedding by a single bit, so it is not part of a recipe."""
     np.savez(tmp_path / "random.npz", *construct(name, 48).get_weights())
     done = subprocess.run(
         [sys.executable, "-c", DIFFERENT_BATCHES, tmp_path / "random.npz", name, tmp_path],
@@ -222,7 +222,7 @@ def test_a_cut_layer_is_found_or_listed(random_vgg16: Weights) -> None:
 
 
 def test_a_size_below_the_networks_least_is_refused() -> None:
-    """Xception needs 71 pixels."""
+    """Xception needs at least 71 pixels."""
     with pytest.raises(RecipeError, match="71 to 4096 pixels"):
         construct("xception", 70)
 

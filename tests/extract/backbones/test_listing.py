@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_every_backbone_is_listed_with_what_a_choice_needs(tmp_path: Path) -> None:
-    """Name, parameters, size, embedding and weights, for each of them."""
+    """Each line has the name, parameters, size, embedding and weights."""
     lines = {line["name"]: line for line in list_backbones(tmp_path)}
     assert list(lines) == list(BACKBONES)
     assert lines["vgg16"] == {
@@ -53,7 +53,7 @@ def test_the_table_fits_a_terminal_and_says_what_the_columns_mean(tmp_path: Path
 
 
 def test_the_command_lists_them_at_once(tmp_path: Path) -> None:
-    """Without TensorFlow, and as JSON for other programs."""
+    """It needs no TensorFlow, and there is a JSON form."""
     code = (
         "import sys; from extract.cli import main; "
         f"main(['--list-backbones', '--json', '--cache', {str(tmp_path)!r}]); "

@@ -1,4 +1,4 @@
-"""Torchvision's weights: a pickle and an archive that can do no harm."""
+"""Torchvision's weights: a pickle and an archive are read safely."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_hostile_pickle_is_refused_before_it_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_protocols_cannot_slip_another_name_in(protocol: int) -> None:
-    """Names that are not on the list are refused in every way of writing them."""
+    """Other names are refused in every protocol."""
     with pytest.raises(WeightsError, match="cannot be read safely"):
         torchvision.load_arrays(pickle.dumps(np.save, protocol=protocol))
 
 
 def test_broken_pickle_is_refused() -> None:
-    """Bytes that are no pickle end in the toolkit's own error."""
+    """Bytes that are not a pickle raise the toolkit's own error."""
     with pytest.raises(WeightsError, match="cannot be read safely"):
         torchvision.load_arrays(b"not a pickle")
 
@@ -73,7 +73,7 @@ def write_archive(path: Path, member: tarfile.TarInfo, content: bytes = b"") -> 
 
 
 def test_member_is_read_from_the_archive(tmp_path: Path) -> None:
-    """The one member is read, and nothing is written beside the archive."""
+    """Only this member is read, and nothing is written."""
     member = tarfile.TarInfo(torchvision.MEMBER)
     member.size = 7
     archive = write_archive(tmp_path / "a.tar.gz", member, b"weights")
@@ -82,7 +82,7 @@ def test_member_is_read_from_the_archive(tmp_path: Path) -> None:
 
 
 def test_member_that_is_a_link_is_refused(tmp_path: Path) -> None:
-    """A link in place of the weights is not followed."""
+    """A link instead of the weights is not followed."""
     member = tarfile.TarInfo(torchvision.MEMBER)
     member.type, member.linkname = tarfile.SYMTYPE, "/etc/hostname"
     with pytest.raises(WeightsError, match="not a regular file of a plausible size"):
@@ -101,7 +101,7 @@ def test_member_of_unlikely_size_is_refused(
 
 
 def test_archive_without_the_member_is_refused(tmp_path: Path) -> None:
-    """An archive of something else is refused, and so is a file that is no archive."""
+    """An archive of something else is refused, and so is a file that is not an archive."""
     with pytest.raises(WeightsError, match="does not contain"):
         torchvision.read_member(write_archive(tmp_path / "a.tar.gz", tarfile.TarInfo("other")))
     (tmp_path / "b.tar.gz").write_bytes(b"plain text")

@@ -1,4 +1,4 @@
-"""Files of weights: what is read, and what is refused before it does harm."""
+"""Files of weights: which are read, and which are refused."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_same_arrays_are_the_same_weights_in_either_format(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["notes.h5", "notes.weights.h5", "notes.npz", "notes.txt"])
 def test_text_file_is_refused(tmp_path: Path, name: str) -> None:
-    """A text file is refused whatever it is called."""
+    """A text file is refused, whatever its name."""
     (tmp_path / name).write_text("not weights at all")
     with pytest.raises(WeightsError, match="cannot be read as weights"):
         resolve(str(tmp_path / name), "vgg16", cache=tmp_path)
 
 
 def test_truncated_files_are_refused(tmp_path: Path) -> None:
-    """A download that was cut off is refused, wherever the cut is."""
+    """A truncated download is refused at any length."""
     write_listed(tmp_path / "small.h5", SMALL)
     np.savez(tmp_path / "small.npz", *SMALL_ARRAYS)
     for name in ("small.h5", "small.npz"):
@@ -65,7 +65,7 @@ def test_hdf5_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_pickled_objects_in_an_npz_file_do_not_run(tmp_path: Path) -> None:
-    """An .npz file cannot smuggle in a pickle."""
+    """A pickle in an .npz file is not loaded."""
     canary = tmp_path / "canary"
     np.savez(tmp_path / "a.npz", np.array([Hostile(canary)], dtype=object))
     with pytest.raises(WeightsError, match="cannot be read as weights"):
@@ -74,7 +74,7 @@ def test_pickled_objects_in_an_npz_file_do_not_run(tmp_path: Path) -> None:
 
 
 def small_file(path: Path, change: Callable[[Any], object]) -> Path:
-    """Write a sound file with a second layer that `change` makes."""
+    """Write a valid file with a second layer that `change` creates."""
     write_listed(path, SMALL)
     with h5py.File(path, "a") as file:
         file.attrs["layer_names"] = [*(name.encode() for name in SMALL), b"odd"]
@@ -106,7 +106,7 @@ def virtual_view(group: Any) -> None:
 def test_numbers_that_lie_elsewhere_are_refused(
     tmp_path: Path, change: Callable[[Any], object]
 ) -> None:
-    """A file of weights cannot have another file read."""
+    """A file of weights cannot refer to another file."""
     path = small_file(tmp_path / "small.h5", change)
     with pytest.raises(WeightsError, match="odd/w is a link, or its numbers are in another file"):
         list(weight_files.read_arrays(path))
@@ -114,7 +114,7 @@ def test_numbers_that_lie_elsewhere_are_refused(
 
 @pytest.mark.parametrize("name", ["small.h5", "small.npz", "mine.weights.h5"])
 def test_more_than_the_file_can_hold_is_refused(tmp_path: Path, name: str) -> None:
-    """Terabytes in a small file are refused before any memory is taken for them."""
+    """Terabytes in a small file are refused before memory is allocated for them."""
     path = tmp_path / name
     if name == "small.npz":
         np.savez_compressed(path, np.zeros(10**7, np.float32))
@@ -128,7 +128,7 @@ def test_more_than_the_file_can_hold_is_refused(tmp_path: Path, name: str) -> No
 
 
 def test_pruned_weights_may_be_compressed(tmp_path: Path) -> None:
-    """Arrays that compress well, but not like a bomb, are read."""
+    """Arrays that compress well, but not suspiciously well, are read."""
     arrays = [np.repeat(np.arange(10_000, dtype=np.float32), 2)]
     np.savez_compressed(tmp_path / "small.npz", *arrays)
     assert identity(weight_files.read_arrays(tmp_path / "small.npz")) == identity(arrays)
@@ -145,7 +145,7 @@ def write_member(path: Path, name: str, content: bytes) -> Path:
     [("a.txt", b"hello"), ("a.npy", b"\x93NUMPY\x01\x00\x0b\x00{'descr': (\n"), ("a.npy", b"")],
 )
 def test_members_that_are_no_arrays_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
-    """Whatever NumPy makes of such a member, it ends in the toolkit's own error."""
+    """Whatever NumPy raises, the caller gets the toolkit's own error."""
     path = write_member(tmp_path / "small.npz", name, content)
     with pytest.raises(WeightsError, match="cannot be read as weights"):
         list(weight_files.read_arrays(path))

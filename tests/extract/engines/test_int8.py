@@ -1,4 +1,4 @@
-"""Int8 from end to end: calibrated once, named by the recipe, reused, and never mixed up."""
+"""Int8 from end to end: calibrated once, named by the recipe, and reused."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(prepared: Path, tmp_path: Path) -> Path:
-    """Return a copy of what was prepared, to be changed at will."""
+    """Return a copy of the prepared folder that a test may change."""
     return Path(shutil.copytree(prepared, tmp_path / "home"))
 
 
 @pytest.fixture
 def uncalibrated(home: Path) -> Path:
-    """Return the same, but that the quantised model is not known any more."""
+    """Return the same without the record of the quantised model."""
     uncalibrate(home)
     return home
 
@@ -76,7 +76,7 @@ def first_run(home: Path) -> dict[str, Any]:
 
 
 def test_adding_images_does_not_calibrate_again(home: Path) -> None:
-    """Four more images are four more embeddings, under the same recipe and the same model."""
+    """Four more images give four more embeddings under the same recipe and model."""
     recipe = first_run(home)["recipe"]
     model = home / "cache" / "models" / f"{recipe['quantised']}.zip"
     made = model.stat().st_mtime_ns
@@ -88,7 +88,7 @@ def test_adding_images_does_not_calibrate_again(home: Path) -> None:
 
 
 def test_a_warm_run_needs_neither_tensorflow_nor_openvino(home: Path) -> None:
-    """All that it reads are the record of the model and the embeddings."""
+    """It reads only the record of the model and the embeddings."""
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'openvino', 'nncf']))"
         f"; from extract.cli import main; sys.exit(main({[*ARGUMENTS, '--json']!r}))"
@@ -98,7 +98,7 @@ def test_a_warm_run_needs_neither_tensorflow_nor_openvino(home: Path) -> None:
 
 
 def test_a_second_calibration_is_another_recipe(home: Path) -> None:
-    """When the model is deleted, the next one has a name of its own, and no row is mixed up."""
+    """After the model is deleted, the next one has another name, and no rows are mixed up."""
     run(home, "cache", "clear", "--models", "--cache", "cache")
     draw(home / "data", range(8, 12))
     second = json.loads(run(home, "extract", *ARGUMENTS, "--json"))
@@ -140,7 +140,7 @@ def test_two_commands_calibrate_once(uncalibrated: Path) -> None:
 
 
 def test_a_run_in_int8_is_reported_and_predicts(home: Path) -> None:
-    """The report names the preset and the whole recipe; predict uses the recorded model."""
+    """The report names the preset and the recipe; predict uses the recorded model."""
     run(home, "classify", "--clf", "logreg", *ARGUMENTS, "--out", "run")
     record = json.loads((home / "run" / "run.json").read_text())
     recipe = record["bases"][0]["recipe"]
@@ -159,7 +159,7 @@ def test_a_run_in_int8_is_reported_and_predicts(home: Path) -> None:
 
 
 def test_the_embedder_calibrates_on_what_it_is_fitted_on(uncalibrated: Path) -> None:
-    """A clone finds the same model, and gives the same features."""
+    """A clone finds the same model and returns the same features."""
     home = uncalibrated
     paths = [str(path) for path in sorted((home / "data").rglob("*.png"))]
     embedder = Embedder(

@@ -1,4 +1,4 @@
-"""Models in the cache: found by their recipe, read by their SHA-256, checked with all else."""
+"""Models in the cache: found by their recipe, read by their SHA-256, and verified."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RECIPE = Recipe(weights="ab" * 32, preprocessing="torch", precision="int8")
 
 
 def test_a_model_is_found_by_its_recipe(tmp_path: Path) -> None:
-    """With or without flipping, and whether or not the recipe names it; no other recipe has it."""
+    """With or without flipping, and whether or not the recipe names it; not by other recipes."""
     models = ModelStore(tmp_path / "models")
     assert models.find(RECIPE) is None
     sha256 = models.add(RECIPE, b"a model", calibrated_on="3 images")
@@ -37,7 +37,7 @@ def test_a_model_is_found_by_its_recipe(tmp_path: Path) -> None:
 
 
 def test_a_model_whose_file_is_gone_is_not_found(tmp_path: Path) -> None:
-    """The record alone is worth nothing: another is made."""
+    """The record alone is not enough: another model is made."""
     models = ModelStore(tmp_path)
     sha256 = models.add(RECIPE, b"a model")
     (tmp_path / f"{sha256}.zip").unlink()
@@ -47,7 +47,7 @@ def test_a_model_whose_file_is_gone_is_not_found(tmp_path: Path) -> None:
 
 
 def test_a_damaged_model_is_not_read_and_verify_drops_it(tmp_path: Path) -> None:
-    """`cache verify` finds it, and with --repair it is gone, so that another is made."""
+    """`cache verify` finds it; --repair deletes it, so that another one is made."""
     models = ModelStore(tmp_path / "models")
     sha256 = models.add(RECIPE, b"a model")
     (tmp_path / "models" / f"{sha256}.zip").write_bytes(b"a mode1")
@@ -63,7 +63,7 @@ def test_a_damaged_model_is_not_read_and_verify_drops_it(tmp_path: Path) -> None
 def test_models_are_listed_and_can_be_cleared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They take room, so `cache ls` names them and `cache clear --models` deletes them."""
+    """They take space: `cache ls` lists them, and `cache clear --models` deletes them."""
     models = ModelStore(tmp_path / "models")
     sha256 = models.add(RECIPE, b"a model")
     assert main(["ls", "--cache", str(tmp_path)]) == 0

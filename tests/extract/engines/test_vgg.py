@@ -60,7 +60,7 @@ def some_images(n: int) -> np.ndarray:
 def test_it_gives_what_tensorflow_gives(
     weights: dict[str, Weights], name: str, preprocessing: str, pooling: str, layer: str | None
 ) -> None:
-    """With every preprocessing, pooling and cut, to float32's precision."""
+    """With every preprocessing, pooling and layer, to the precision of float32."""
     recipe = Recipe(
         weights[name].identity, preprocessing, name, layer=layer, size=SIZE, pooling=pooling
     )
@@ -75,7 +75,7 @@ def test_it_gives_what_tensorflow_gives(
 def test_what_is_no_vgg_or_has_no_such_layer_is_left_to_tensorflow(
     weights: dict[str, Weights], tmp_path: Path
 ) -> None:
-    """Nothing is guessed: another network, another layer, weights that only Keras can find."""
+    """Another network, another layer, and weights that only Keras can find."""
     usual = weights["vgg16"]
 
     def recipe(**fields: object) -> Recipe:
@@ -95,7 +95,7 @@ def test_what_is_no_vgg_or_has_no_such_layer_is_left_to_tensorflow(
 def test_a_cold_run_needs_no_tensorflow(
     weights: dict[str, Weights], tmp_path: Path, preset: str
 ) -> None:
-    """Nothing of VGG16 is in the cache yet, and still TensorFlow is never imported."""
+    """TensorFlow is not imported even if the cache is empty."""
     rng = np.random.default_rng(0)
     for label in ("a", "b"):
         (tmp_path / "data" / label).mkdir(parents=True)
