@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
+from extract.libraries import import_keras
 from reports.reading import read_record
 from tests.commands import run_command
 
@@ -19,6 +20,7 @@ def home(tmp_path_factory):
         for i in range(80):
             picture = rng.integers(0, 160, (48, 48, 3)) + brightness
             cv2.imwrite(str(home / "pictures" / label / f"{i}.png"), picture.astype(np.uint8))
+    import_keras().utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     return home
 
