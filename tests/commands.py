@@ -61,8 +61,10 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     out, err = _Written("strict"), _Written("backslashreplace")
     status: Any = 1
+    known = set(sys.modules)
     with (
         contextlib.chdir(cwd),
+        mock.patch.object(sys, "path", [str(cwd.resolve()), *sys.path]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -72,6 +74,10 @@ def _run(
             status = left.code
         except Exception:  # noqa: BLE001 - what Python does when nobody catches it
             traceback.print_exc()
+    for name in set(sys.modules) - known:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(cwd.resolve()):
+            del sys.modules[name]  # another folder may have a module of that name
     return subprocess.CompletedProcess(words, status, out.text, err.text)
 
 
