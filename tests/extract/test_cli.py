@@ -134,4 +134,4 @@ def test_a_picture_in_two_classes_is_mentioned(home: Path, tmp_path: Path) -> No
     done = run_command("extract", *weights, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 image is in more than one class" in done.stderr
-    assert "a/0.png and b/0.png are the same file" in done.stderr
+    assert "a/0.png and b/0.png, which are the same file" in done.stderr

@@ -205,7 +205,7 @@ def test_a_processor_without_int8_instructions_is_told_of(
     assert "int8" not in caplog.text
     monkeypatch.setattr(openvino, "has_int8_instructions", lambda: False)
     OpenVINOEngine.from_recipe(int8, weights, models)
-    assert "gains nothing over float32" in caplog.text
+    assert "is not faster than float32" in caplog.text
 
 
 @pytest.mark.slow
