@@ -105,7 +105,7 @@ def test_each_family_embeds_an_image(name: str, tmp_path: Path) -> None:
     ("name", "words"),
     [
         ("vgg16:alpha=0.5", "vgg16 has no argument 'alpha'; its arguments are: none"),
-        ("mobilenet:depth=3", "it takes alpha, as in alpha=0.25"),
+        ("mobilenet:depth=3", "its arguments are: alpha, as in alpha=0.25"),
         ("mobilenet:alpha=much", "above 0 and at most 4, found 'much'"),
         ("mobilenet:alpha=nan", "above 0 and at most 4, found 'nan'"),
         ("vgg17", "no backbone called 'vgg17'"),
