@@ -67,5 +67,5 @@ def test_a_kernel_matrix_beyond_memory_is_refused(monkeypatch):
     """The message says how much memory an SVM would need, and what to use instead."""
     monkeypatch.setattr(gram, "memory_gib", lambda: 24.0)
     X, y = task(2, 50_000, n_features=2)
-    with pytest.raises(ClassifierError, match="37 GiB, and this machine has 24; take --clf logreg"):
+    with pytest.raises(ClassifierError, match="37 GiB, and this machine has 24; choose logistic"):
         registry.create("svm", seed=0).fit(X, y)
