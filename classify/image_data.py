@@ -168,7 +168,8 @@ def _image_path(path: Any, row: int) -> Path:
     if not isinstance(path, str | os.PathLike) or not str(path):
         raise ClassifierError(
             f"expected the path of an image in row {row}, found {type(path).__name__}; save images "
-            "in memory as files, or pass their embeddings"
+            "in memory as files first (embeddings are a table of shape (n_samples, n_features), "
+            "which only compare takes)"
         )
     return as_path(str(path))
 

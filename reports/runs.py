@@ -130,6 +130,7 @@ class RunResults:
 
     def __repr__(self) -> str:
         from reports.tables import format_results
+        from reports.wording.findings import unused_files_sentence
         from reports.wording.headline import headline
         from reports.wording.text import printable
 
@@ -137,6 +138,8 @@ class RunResults:
         lines = [f"Run of {self.record.data.name} in {self.folder}"]
         if answer:
             lines += [answer.sentence]
+        if self.record.quarantine:
+            lines += [unused_files_sentence(self.record)]
         return "\n".join([*map(printable, lines), "", format_results(self.record)])
 
     def _repr_html_(self) -> str:

@@ -15,7 +15,7 @@ from reports.frames import PREDICTION_COLUMNS, result_columns, result_row
 from reports.picture_records import PictureRecord
 from reports.record import PredictionRow
 from reports.wording.differences import comparison_sentence, comparisons_with
-from reports.wording.findings import audit_sentence, findings
+from reports.wording.findings import audit_sentence, findings, unused_files_sentence
 from reports.wording.text import duration, figure, printable
 from toolkit.csv_cells import decode_text, encode_text
 
@@ -189,6 +189,8 @@ def remarks(run: Run) -> list[str]:
     lines += [f"{', '.join(names)}: {note}" for note, names in classifiers.items()]
     if run.audit is not None:
         lines.append(audit_sentence(run.audit))
+    if run.quarantine:
+        lines.append(unused_files_sentence(run))
     return [printable(line) for line in lines]
 
 

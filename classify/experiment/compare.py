@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
 
 from classify.errors import ClassifierError
 from classify.experiment.candidates import candidates_of
@@ -175,6 +176,7 @@ def _inputs(
     ClassifierError
         If the data, the embedder and the size of the test split contradict each other.
     """
+    _check_order(data, embedder)
     share = TEST_SIZE if test_size is None else test_size
     if _has_embeddings(data):
         if embedder is not None:
@@ -189,6 +191,21 @@ def _inputs(
         )
     options = _options(embedder, seed=seed, test_size=share, dask=dask)
     return ImageInputs(as_dataset(data, options[0], progress), options)
+
+
+def _check_order(data: Any, embedder: Any) -> None:
+    """Check that neither labels nor classifiers were passed in the place of the embedder."""
+    first = embedder[0] if isinstance(embedder, list | tuple) and embedder else embedder
+    if isinstance(first, BaseEstimator) and is_classifier(first):
+        raise ClassifierError(
+            f"expected an embedder as the second argument, found the classifier {first!r}; write "
+            "classifiers=[...]"
+        )
+    if isinstance(data, list | np.ndarray) or hasattr(data, "to_numpy"):
+        raise ClassifierError(
+            f"expected data and labels in one tuple, found {type(data).__name__}; write "
+            "compare((paths, labels), ...) or compare((X, y), ...)"
+        )
 
 
 def _call(data: Any, embedder: Any, classifiers: Any, settings: RunSettings) -> str:

@@ -153,7 +153,7 @@ def check_dataset(dataset: Dataset) -> None:
     if len(classes) < 2:
         raise ClassifierError(
             f"a classifier needs at least two classes to tell apart, found one: {classes[0]!r}; "
-            "add a folder with images of another class"
+            "add images or rows of another class"
         )
     if not dataset.has_split:
         small = [

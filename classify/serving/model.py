@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify import persistence
+from classify.errors import ModelError
 from classify.serving.prediction import Prediction, find_result, is_undecided, predict_proba
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
@@ -18,6 +19,7 @@ from extract.images.inputs import read_inputs
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
 from extract.pipeline import extract
 from reports.reading import read_record
+from reports.runs import RunResults
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
 
@@ -82,13 +84,17 @@ class Model:
     ) -> None:
         self.run = read_record(run_folder)
         self.result = find_result(self.run, run_folder, classifier)
+        recipe = self.run.recipe_of(self.result)
+        if recipe.get("weights") is None:
+            raise ModelError(
+                f"{run_folder} is a run on embeddings without a frozen base, so its classifiers "
+                "cannot predict images; compare classifiers on images instead"
+            )
         # Only the name counts: a record cannot have a file outside of its folder read.
         file = run_folder / Path(str(self.result.model)).name
         self.estimator = persistence.load(file, self.result.model_sha256)
         with as_progress(progress) as report:
-            self.base = FrozenBase.from_dict(
-                self.run.recipe_of(self.result), weights=weights, cache=cache, progress=report
-            )
+            self.base = FrozenBase.from_dict(recipe, weights=weights, cache=cache, progress=report)
         self._folder, self._reading, self._progress = run_folder, reading, progress
 
     @property
@@ -258,7 +264,7 @@ class Model:
 
 
 def load_model(
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | RunResults,
     classifier: str | None = None,
     *,
     weights: str | None = None,
@@ -269,8 +275,8 @@ def load_model(
 
     Parameters
     ----------
-    folder : str or path
-        Folder of a run of `classify.compare` or ``python -m classify``.
+    folder : str, path or RunResults
+        Folder of a run of `classify.compare` or ``python -m classify``, or what `compare` returned.
     classifier : str, default=None
         Name of one of the run's classifiers. None is the best one in validation on the training
         split; the test split plays no part in the choice.
@@ -310,7 +316,7 @@ def load_model(
     array([[0.97, 0.03]])
     """
     return Model(
-        Path(folder),
+        folder.folder if isinstance(folder, RunResults) else Path(folder),
         classifier,
         weights=weights,
         cache=None if cache is None else Path(cache),

@@ -143,7 +143,19 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
         return _from_zip(path, path.stem, store, progress)
     if path.exists():
         raise _unusable(data, "; it is none of these")
-    raise _unusable(data, f"; there is no such file or folder{did_you_mean(data, NAMES)}")
+    raise DataError(
+        f"there is no file or folder {data!r}{did_you_mean(data, [*NAMES, *_siblings(path)])}; "
+        f"{_EXPECTED}",
+        setting="data",
+    )
+
+
+def _siblings(path: Path) -> list[str]:
+    """Return the files and folders beside a path, written as it is."""
+    try:
+        return [str(path.parent / other.name) for other in path.parent.iterdir()]
+    except OSError:
+        return []
 
 
 def _unusable(data: str, found: str = "") -> DataError:

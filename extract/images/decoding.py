@@ -248,6 +248,8 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _check_status(status: os.stat_result) -> int:
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError("it is a folder; name the files in it")
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("not a regular file")
     check_size(status.st_size)

@@ -86,8 +86,10 @@ def image_digest(pixels: NDArray[np.uint8]) -> str:
 def _rows(X: Any) -> Sequence[Any]:
     """Return the rows of a container."""
     if isinstance(X, str | bytes | os.PathLike) or _is_pil_image(X):
-        kind = "one image" if _is_pil_image(X) else f"one path ({X!r})"
-        raise DataError(f"expected a list of images or of their paths, found {kind}; pass [X]")
+        one = "image" if _is_pil_image(X) else repr(X)
+        raise DataError(
+            f"expected a list of images or of their paths, found one {one}; pass a list: [{one}]"
+        )
     if hasattr(X, "columns"):
         if len(X.columns) != 1:
             names = ", ".join(map(str, list(X.columns)[:5]))

@@ -42,6 +42,16 @@ def findings(run: Run) -> list[tuple[str, str]]:
     return found
 
 
+def unused_files_sentence(run: Run) -> str:
+    """Say how many files could not be used, and where they are listed; "" if there are none."""
+    if not run.quarantine:
+        return ""
+    return (
+        f"{plural(len(run.quarantine), 'file')} could not be used as images (for example "
+        f"{run.quarantine[0].path}: {run.quarantine[0].reason}); quarantine.csv lists them"
+    )
+
+
 def audit_sentence(audit: Audit) -> str:
     """Say how many problems an audit found.
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import RecordError, RunResults, read_run
-from reports.tables import write_predictions
+from reports import Quarantined, RecordError, RunResults, read_run
+from reports.tables import remarks, write_predictions
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
@@ -54,6 +54,18 @@ def test_the_page_is_written_once(folder: Path) -> None:
     assert "<!doctype html>" in path.read_text(encoding="utf-8")
     path.write_text("kept")
     assert read_run(folder).report().read_text() == "kept"
+
+
+def test_files_that_were_not_used_are_counted(folder: Path) -> None:
+    """In a terminal, in a notebook and below the table of the command line."""
+    run = read_run(folder)
+    files = [Quarantined("cats/a.jpg", "not an image"), Quarantined("b.jpg", "empty")]
+    (folder / "run.json").write_text(replace(run.record, quarantine=files).to_json())
+    run = read_run(folder)
+    words = "2 files could not be used as images (for example cats/a.jpg: not an image)"
+    assert words in repr(run)
+    assert words in run._repr_html_()
+    assert any(words in line for line in remarks(run.record))
 
 
 def test_it_displays_the_answer_and_the_table(folder: Path) -> None:

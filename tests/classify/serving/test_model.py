@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_iris
 
-from classify import ModelError, load_model
+from classify import ModelError, compare, load_model
 from extract import ImageError, WeightsError
+from reports import read_run
 
 if TYPE_CHECKING:
     from classify.serving.model import Model
@@ -93,6 +95,21 @@ def test_a_file_that_is_no_image_is_named(model: Model, paths: list[Path], tmp_p
         model.predict([paths[0], tmp_path / "broken.jpg"])
     with pytest.raises(ImageError, match=r"row 0: .*gone\.jpg cannot be used as an image: cannot"):
         model.predict([tmp_path / "gone.jpg"])
+
+
+def test_a_run_is_as_good_as_its_folder(home: Path) -> None:
+    """`compare` returns it."""
+    run = read_run(home / "run")
+    model = load_model(run, weights=str(home / "mobilenet.weights.h5"), cache=home / "cache")
+    assert model.result.classifier == run.best
+
+
+def test_a_run_on_embeddings_has_no_model_for_images(tmp_path: Path) -> None:
+    """It has no frozen base; the error says so."""
+    X, y = load_iris(return_X_y=True)
+    run = compare((X, y), classifiers="centroid", out=tmp_path / "run")
+    with pytest.raises(ModelError, match="cannot predict images; compare classifiers on images"):
+        load_model(run.folder)
 
 
 def test_weights_that_are_missing_are_named(home: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_notebook_shows_the_classes_and_their_images() -> None:
 @pytest.mark.parametrize(
     ("parameters", "setting", "words"),
     [
-        ({"data": "absent"}, "data", "there is no such file or folder"),
+        ({"data": "absent"}, "data", "there is no file or folder"),
         ({"data": ["a.png", "b.png"]}, "data", "found list"),
         ({"data": None}, "data", "found NoneType"),
         ({"test_size": 1.5}, "test_size", "between 0 and 1, as in 0.2, found 1.5"),

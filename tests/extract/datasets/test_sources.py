@@ -167,8 +167,8 @@ def test_an_invalid_address_is_one_error(cache: Path, url: str) -> None:
     [
         ("dogs-vs-cat", "did you mean dogs-vs-cats?"),
         ("shape", "did you mean shapes?"),
-        ("nowhere/pets", "there is no such file or folder"),
-        ("missing.zip", "there is no such file or folder"),
+        ("nowhere/pets", "there is no file or folder"),
+        ("missing.zip", "there is no file or folder"),
         ("", "expected auto, dogs-vs-cats, shapes"),
         ("x" * 5000, "expected auto, dogs-vs-cats, shapes"),
         ("~nobody-of-this-name/pets", "expected auto, dogs-vs-cats, shapes"),

@@ -236,7 +236,7 @@ def test_reading_refuses_what_is_no_regular_file(tmp_path: Path) -> None:
         (tmp_path / "device.jpg", "not a regular file"),
         (tmp_path / "loop.jpg", "cannot be read: Too many levels"),
         (tmp_path / "large.jpg", "larger than 256 MiB"),
-        (tmp_path, "not a regular file"),
+        (tmp_path, "it is a folder; name the files in it"),
         (tmp_path / "empty.jpg", "empty file"),
         (tmp_path / "absent.jpg", "No such file"),
     ]:

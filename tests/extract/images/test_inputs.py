@@ -124,10 +124,10 @@ def test_addresses_are_paths_on_request() -> None:
 @pytest.mark.parametrize(
     ("X", "words"),
     [
-        ("a.jpg", r"found one path \('a.jpg'\); pass \[X\]"),
-        (Path("a.jpg"), r"found one path .*; pass \[X\]"),
-        (b"a.jpg", r"found one path .*; pass \[X\]"),
-        (Image.new("RGB", (2, 2)), r"found one image; pass \[X\]"),
+        ("a.jpg", r"found one 'a.jpg'; pass a list: \['a.jpg'\]"),
+        (Path("a.jpg"), r"found one PosixPath\('a.jpg'\); pass a list"),
+        (b"a.jpg", r"found one b'a.jpg'; pass a list"),
+        (Image.new("RGB", (2, 2)), r"found one image; pass a list: \[image\]"),
         ([], "at least one image, found none"),
         (np.array([]), "at least one image, found none"),
         (pd.DataFrame({"path": []}), "at least one image, found none"),
