@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from distributed import LocalCluster
 
@@ -76,22 +77,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[LocalCluster]:
-    """Two Dask workers of one thread each, whom a nanny starts again when they are killed.
+def whole_cluster() -> Iterator[Callable[[], LocalCluster]]:
+    """Return what gives a cluster of two workers: the one before, if it still has both.
 
     Tests kill them more often than the three times after which a task is taken for the cause.
     """
     import dask
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
+    latest: LocalCluster | None = None
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 100}),
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
+        contextlib.ExitStack() as clusters,
     ):
-        yield cluster
+
+        def give() -> LocalCluster:
+            nonlocal latest
+            if latest is not None:
+                with contextlib.suppress(TimeoutError), Client(latest) as client:
+                    client.wait_for_workers(2, timeout=30)
+                    return latest
+            latest = LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+            return clusters.enter_context(latest)
+
+        yield give
+
+
+@pytest.fixture
+def workers(whole_cluster: Callable[[], LocalCluster]) -> LocalCluster:
+    """Two Dask workers of one thread each, which a nanny starts again when they are killed."""
+    return whole_cluster()

@@ -173,7 +173,7 @@ def test_a_scheduler_that_is_killed_is_a_clear_error(tmp_path: Path) -> None:
                     slept += 1
                     scheduler.kill()
 
-        with pytest.raises(ClusterError, match=r"scheduler tcp://.* is gone.*same command"):
+        with pytest.raises(ClusterError, match=r"lost the scheduler tcp://.*same command"):
             train()
     assert 1 <= slept < 20
 
