@@ -24,6 +24,7 @@ from classify.evaluation.learning_curve import learning_curve
 from classify.experiment.dask_backend import dask_backend
 from classify.parallel import in_this_process, parallel_starmap
 from extract.backbones.catalog import construct
+from extract.datasets import shapes
 from extract.errors import ClusterError
 from tests.commands import run_command
 from tests.dask_processes import cluster_of_processes
@@ -207,12 +208,14 @@ def test_a_worker_with_other_code_is_refused(
 
 
 def test_a_run_on_a_cluster_reports_what_a_run_here_does(
-    workers: LocalCluster, tmp_path: Path
+    workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Extraction, cross-validation and repeats give the same figures."""
+    monkeypatch.setattr(shapes, "SIZES", {"train": 120, "test": 60})
+    shapes.draw_dataset(tmp_path / "pictures")
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
     arguments = (
-        "classify", "--data", "shapes", "--size", "48", "--weights", "vgg16.npz",
+        "classify", "--data", "pictures", "--size", "48", "--weights", "vgg16.npz",
         "--cache", "cache", "--clf", "svm,nearest,dense", "--repeats", "3",
     )  # fmt: skip
     at = ("--dask", workers.scheduler_address)
