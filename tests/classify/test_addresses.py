@@ -77,7 +77,7 @@ def test_a_run_on_an_address_shows_its_pictures(home: Path, web: tuple[str, list
     asked.clear()
     again = run_command("reports", "run", cwd=home)
     assert again.returncode == 0, again.stderr
-    assert "fetched by classify only" in again.stderr
+    assert "fetched only by classify" in again.stderr
     assert (home / "run" / "report.html").read_text() == page
     (home / "run" / "report.html").unlink()
     assert run_command("reports", "run", cwd=home).returncode == 0

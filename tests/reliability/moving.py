@@ -170,7 +170,7 @@ def newer(moving: Moving, cache: Path) -> None:
         moving.expect(f"newer schema, {name}: status 2", done.returncode == 2)
         moving.expect(
             f"newer schema, {name}: one sentence",
-            len(lines) == 1 and "has schema 99, this version" in lines[0],
+            len(lines) == 1 and "has schema 99, but this version" in lines[0],
         )
     same = hashlib.sha256(index.read_bytes()).hexdigest() == before
     moving.expect("newer schema: the index is not touched", same)

@@ -146,8 +146,8 @@ def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:
                   "thorough", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     for words in (
-        "with each of 2 seeds: on the same split",
-        "answers only from",
+        "with each of 2 seeds on the same split",
+        "predicts only from",
         "images per class",
     ):
         assert words in done.stdout
