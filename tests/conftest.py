@@ -78,18 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def whole_cluster() -> Iterator[Callable[[], LocalCluster]]:
-    """Return what gives a cluster of two workers: the one before, if it still has both.
-
-    Tests kill them more often than the three times after which a task is taken for the cause.
-    """
-    import dask
+    """Return what gives a cluster of two workers: the one before, if it still has both."""
     from distributed import Client, LocalCluster
 
     latest: LocalCluster | None = None
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 100}),
-        contextlib.ExitStack() as clusters,
-    ):
+    with contextlib.ExitStack() as clusters:
 
         def give() -> LocalCluster:
             nonlocal latest

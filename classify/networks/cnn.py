@@ -53,9 +53,9 @@ class ScratchCNN(Network):
     It is trained on images, uint8 ``(n_samples, height, width, 3)``:
 
     >>> images = np.repeat(np.uint8([0, 255] * 4), 48 * 48 * 3).reshape(8, 48, 48, 3)
-    >>> model = ScratchCNN(epochs=1).fit(images, ["dark", "light"] * 4)
-    >>> model.predict_proba(images).shape
-    (8, 2)
+    >>> model = ScratchCNN(epochs=40).fit(images, ["dark", "light"] * 4)
+    >>> model.predict(images[:2]).tolist()
+    ['dark', 'light']
     """
 
     consumes: ClassVar[Consumes] = "images"
