@@ -77,10 +77,10 @@ def test_an_audit_is_read_back_and_summarised_in_the_terminal():
     """Its numbers are below the table of results."""
     run, _ = audited()
     assert parse_record(run.to_json()) == run
-    assert remarks(run)[-1] == (
+    assert (
         "audit (9.00 s): 1 test image is also in training (0 byte for byte); 1 copy of another "
         "image (1 with another label); 3 suspect labels; 1 outlier"
-    )
+    ) in remarks(run)
     assert "svm: accuracy 90.0% without the test images that are in training, too" in remarks(run)
 
 
