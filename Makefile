@@ -72,7 +72,7 @@ reliability: .venv/dev-stamp ## break everything on purpose, with the full count
 
 bench: .venv/dev-stamp ## measure every figure of docs/benchmarks.md, one benchmark after the other, and write its table
 	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
-	$(BIN)/python -m benchmarks.table
+	$(BIN)/python -m benchmarks.common.table
 
 clean: ## remove .venv and everything that building and testing made; keep runs/ and data/
 	rm -rf .venv build dist *.egg-info .*_cache .hypothesis

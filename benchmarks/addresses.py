@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import commands, inputs
+from benchmarks.common import commands, inputs
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from classify.auditing.findings import find_wrong_data
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset, prepare

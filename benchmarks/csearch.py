@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from classify.estimators.search import C_GRID
 from classify.estimators.solvers.gram import unit_scale
 from classify.estimators.svm import SVM

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from classify.networks.dense import DenseHead
 from classify.networks.network import Network
 from extract.options import BaseSettings, Options

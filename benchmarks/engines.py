@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.weights import Weights, identity, resolve
 from extract.engines.int8 import quantise

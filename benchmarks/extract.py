@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from cache import Store, cache_folder
 from extract import engines
 from extract.backbones import catalog

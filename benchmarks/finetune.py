@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from classify.networks.dense import HIDDEN_UNITS
 from extract.backbones import catalog
 from extract.backbones.freezing import find_freeze_point, unfrozen_part

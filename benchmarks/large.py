@@ -27,7 +27,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from cache.store import SHARD_ROWS
 from classify import persistence
 from extract.frozen import FrozenBase

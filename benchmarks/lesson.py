@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks import commands, inputs
+from benchmarks.common import commands, inputs
 from extract.backbones import catalog
 from extract.backbones.weights import load_base, resolve
 from extract.images.loading import load_images

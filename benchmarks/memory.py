@@ -19,7 +19,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import commands, inputs
+from benchmarks.common import commands, inputs
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
 

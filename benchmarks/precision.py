@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from classify import registry
 from extract.frozen import FrozenBase
 from extract.options import BaseSettings, Options

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from reports.wording.baselines import LESSON_ACCURACIES
 
 PROMISED = {"dense": ">= 0.960", "logreg": ">= 0.970", "svm": ">= 0.970"}

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from distributed import Client, LocalCluster
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 from cache.store import SHARD_ROWS, Store
 from extract.images.decoder_pool import Decoded
 from extract.images.loading import ahead

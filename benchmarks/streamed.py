@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import commands, inputs
+from benchmarks.common import commands, inputs
 from benchmarks.scale import digest
 from cache.store import SHARD_ROWS
 from classify.estimators.rows import RowsOnDisk

@@ -141,13 +141,14 @@ def _classify(args: argparse.Namespace) -> None:
     from extract.prepare import find_dataset
 
     training, options = _training_settings(args), options_from(args)
+    single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
     for setting in training.without_effect(names):
         option = f"--{setting.replace('_', '-')}"
         logger.info("%s has no effect on %s", option, " or ".join(names))
     with ConsoleProgress(args.quiet) as progress:
         folder, result = run(
             candidates_of(names, training),
-            ImageInputs(find_dataset(options, progress), options.for_each_backbone()),
+            ImageInputs(find_dataset(options, progress), single_backbones),
             _run_settings(args),
             out=args.out,
             command=args.command,

@@ -40,9 +40,10 @@ def _extract(args: argparse.Namespace) -> None:
     from extract.prepare import find_dataset, prepare
 
     options = options_from(args)
+    single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
     with ConsoleProgress(args.quiet) as progress:
         dataset = find_dataset(options, progress)
-        results = [prepare(dataset, single, progress) for single in options.for_each_backbone()]
+        results = [prepare(dataset, single, progress) for single in single_backbones]
     if args.json:
         summaries = [prepared.summary() for prepared in results]
         print(json.dumps(summaries if len(results) > 1 else summaries[0]))

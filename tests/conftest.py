@@ -45,7 +45,7 @@ LONGEST_FIRST = (
 
 def group_of(nodeid: str) -> str:
     """Return the name of the group of tests that stay in one process: a file, or several."""
-    if nodeid.startswith("tests/reliability/"):  # each test is a script of its own
+    if nodeid.startswith("tests/test_reliability.py"):  # each test is a script of its own
         return nodeid
     named = (name for prefix, name in TOGETHER.items() if nodeid.startswith(prefix))
     return next(named, nodeid.partition("::")[0])

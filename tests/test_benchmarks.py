@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import inputs, precision, table
-from benchmarks.inputs import Row, judge, measured, publish
+from benchmarks import precision
+from benchmarks.common import inputs, table
+from benchmarks.common.inputs import Row, judge, measured, publish
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,7 +24,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_table_in_the_docs_comes_from_the_results() -> None:
-    """`python -m benchmarks.table` would not change the page."""
+    """`python -m benchmarks.common.table` would not change the page."""
     page = table.PAGE.read_text(encoding="utf-8")
     assert table.replaced(page, table.table(inputs.RESULTS)) == page
 

@@ -107,7 +107,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             ],
         ),
         ("docs", ["-m sphinx", "--fail-on-warning"]),
-        ("bench", ["for name in extract ", "-m benchmarks.$name", "-m benchmarks.table"]),
+        ("bench", ["for name in extract ", "-m benchmarks.$name", "-m benchmarks.common.table"]),
     ],
 )
 def test_make_target_runs_its_commands_in_order(target: str, commands: list[str]) -> None:

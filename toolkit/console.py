@@ -40,8 +40,11 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         _, _, unknown = message.partition("unrecognized arguments: ")
-        option = unknown.split(" ")[0].partition("=")[0]
-        hint = did_you_mean(option, self._option_string_actions)
+        word = unknown.split(" ")[0]
+        if word and not word.startswith("-"):
+            hint = ": put the name of an option before it, or a comma between several values"
+        else:
+            hint = did_you_mean(word.partition("=")[0], self._option_string_actions)
         _say(f"error: {message}{hint}; {self.prog} --help lists the options")
         raise SystemExit(EXIT_USER)
 

@@ -14,6 +14,7 @@ from classify.errors import ClassifierError
 from classify.estimators.base import FeatureClassifier
 from classify.estimators.solvers.gram import unit_scale
 from classify.estimators.solvers.probabilities import class_scores
+from toolkit.errors import did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,11 +100,17 @@ def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
     >>> wrap_estimator("sklearn.naive_bayes:GaussianNB", seed=0)
     WrappedClassifier(estimator=GaussianNB())
     """
-    module, _, attribute = name.partition(":")
+    module_name, _, attribute = name.partition(":")
     try:
-        cls = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
         raise ClassifierError(f"cannot import the classifier {name}: {error}") from error
+    cls = getattr(module, attribute, None)
+    if cls is None:
+        raise ClassifierError(
+            f"the module {module_name} has no class {attribute!r}"
+            f"{did_you_mean(attribute, dir(module))}"
+        )
     if not (inspect.isclass(cls) and issubclass(cls, BaseEstimator)):
         raise ClassifierError(f"{name} is not the class of a scikit-learn classifier")
     try:

@@ -13,37 +13,25 @@ All of these may be at an address that fsspec supports, and so may single images
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import os
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
 
 from extract.datasets.dataset import Dataset, Item, Split
 from extract.datasets.folders import Folder, open_folder
+from extract.datasets.split_names import SPLIT_NAMES, TEST_NAMES
+from extract.datasets.tables import read_table
 from extract.errors import DataError
 from extract.images.decoding import IMAGE_SUFFIXES
-from toolkit.addresses import as_path, is_address, is_remote, read_remote, relative, sort_key
-from toolkit.errors import AddressError
+from toolkit.addresses import is_remote, relative, sort_key
 from toolkit.wording import plural
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
-_TEST_FOLDERS = ("test", "val", "valid", "validation")
 _LESSON_FOLDER = re.compile(r"(?P<label>.+)-(?P<split>train|test)", re.DOTALL)
 _KAGGLE_NAME = re.compile(r"(?P<label>[^.]+)\.\d+\.[^.]+", re.DOTALL)
-_MAX_BYTES_OF_CSV = 2**30
-_SPLIT_NAMES: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    **dict.fromkeys(_TEST_FOLDERS, "test"),
-}
 
 
 def read_dataset(path: Path, name: str | None = None) -> Dataset:
@@ -69,7 +57,7 @@ def read_dataset(path: Path, name: str | None = None) -> Dataset:
     if not is_remote(path):
         path = Path(path).absolute()
     if path.suffix.lower() == ".csv" and (is_remote(path) or path.is_file()):
-        items, root = _read_csv(path), path.parent
+        items, root = read_table(path), path.parent
     elif is_remote(path) or path.is_dir():
         folder = _descend(open_folder(path))
         items, root = _read_folder(folder), folder.path
@@ -120,7 +108,7 @@ def _read_lesson(folder: Folder) -> list[Item] | None:
     items = []
     for sub, match in matches:
         if match is not None:
-            items += _class_items(sub, match["label"], _SPLIT_NAMES[match["split"]])
+            items += _class_items(sub, match["label"], SPLIT_NAMES[match["split"]])
     return items
 
 
@@ -130,7 +118,7 @@ def _read_split_folders(folder: Folder) -> list[Item] | None:
     if train is None or not train.subfolders():
         return None
     items = _read_class_folders(train, "train") or []
-    for name in _TEST_FOLDERS:
+    for name in TEST_NAMES:
         if name in subfolders and subfolders[name].subfolders():
             items += _read_class_folders(subfolders[name], "test") or []
             break
@@ -200,78 +188,3 @@ def _note_ignored_files(folder: Folder) -> None:
             ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)),
             _suffixes(),
         )
-
-
-# --- CSV files -----------------------------------------------------------------------------------
-
-
-def _read_csv(path: Path) -> list[Item]:
-    try:
-        with _open_csv(path) as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-            if "path" not in columns or "label" not in columns:
-                raise DataError(
-                    f"{path}: expected the columns path,label and optionally split, separated by "
-                    f"commas, found {','.join(columns) or 'an empty file'}"
-                )
-            items = [_csv_item(path, reader.line_num, row) for row in reader]
-    except AddressError:
-        raise
-    except (OSError, csv.Error) as error:
-        is_missing = is_remote(path) and isinstance(error, FileNotFoundError)
-        reason = "there is no such file" if is_missing else error
-        raise DataError(f"{path} cannot be read as CSV: {reason}") from error
-    if not items:
-        raise DataError(f"{path}: expected one row per image, found none below the header")
-    _check_splits(path, items)
-    return _without_repeats(path, items)
-
-
-def _open_csv(path: Path) -> TextIO:
-    if not is_remote(path):
-        return path.open(newline="", encoding="utf-8-sig", errors="surrogateescape")
-    data = read_remote(path, _MAX_BYTES_OF_CSV)
-    if len(data) > _MAX_BYTES_OF_CSV:
-        raise DataError(f"{path} is larger than {_MAX_BYTES_OF_CSV // 2**20} MiB")
-    return io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline="")
-
-
-def _csv_item(path: Path, line: int, row: dict[str, str | None]) -> Item:
-    name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
-    split = (row.get("split") or "").strip().lower()
-    if not name or not label:
-        raise DataError(f"{path}, line {line}: expected a path and a label, found {name},{label}")
-    if split and split not in _SPLIT_NAMES:
-        raise DataError(
-            f"{path}, line {line}: the split is {split!r}; expected one of "
-            f"{', '.join(_SPLIT_NAMES)}"
-        )
-    image = as_path(name) if is_address(name) else path.parent / name
-    if not is_remote(image) and not os.path.lexists(image):
-        raise DataError(
-            f"{path}, line {line}: there is no file {image}; paths are relative to the CSV file"
-        )
-    return Item(image, label, _SPLIT_NAMES[split] if split else None)
-
-
-def _check_splits(path: Path, items: Iterable[Item]) -> None:
-    """Raise an error if some rows have a split and others have none."""
-    unsplit = [item for item in items if item.split is None]
-    if unsplit and any(item.split for item in items):
-        raise DataError(
-            f"{path}: {unsplit[0].path.name} has no split, but other rows have one; fill in the "
-            "column for every row or for none"
-        )
-
-
-def _without_repeats(path: Path, items: Iterable[Item]) -> list[Item]:
-    kept: dict[Path, Item] = {}
-    for item in items:
-        known = kept.setdefault(item.path, item)
-        if known != item:
-            raise DataError(
-                f"{path}: {item.path.name} appears twice, once as {known.label} ({known.split}) "
-                f"and once as {item.label} ({item.split}); keep one of the rows"
-            )
-    return list(kept.values())

@@ -104,6 +104,7 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
         (["--seed", "-1"], "expected an integer from 0"),
         (["--pool", "mean"], "invalid choice: 'mean'"),
         (["--back", "vgg16"], "unrecognized arguments"),
+        (["pictures"], "unrecognized arguments: pictures: put the name of an option before it"),
     ],
 )
 def test_a_users_mistake_is_one_clear_error(

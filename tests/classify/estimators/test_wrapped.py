@@ -56,7 +56,7 @@ def test_its_title_is_its_class():
     ("name", "words"),
     [
         ("nowhere:Class", "cannot import the classifier nowhere:Class"),
-        ("sklearn.svm:Absent", "cannot import the classifier sklearn.svm:Absent"),
+        ("sklearn.svm:SVX", r"sklearn.svm has no class 'SVX' \(did you mean SVC\?\)"),
         (":Class", "cannot import the classifier :Class"),
         ("os:system", "is not the class of a scikit-learn classifier"),
         ("sklearn.svm:SVR", "is not a classifier"),

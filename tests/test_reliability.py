@@ -1,4 +1,4 @@
-"""Every script of this folder, with its quick counts; `make reliability` runs the full ones."""
+"""Every script of tests/reliability with its quick counts; `make reliability` runs the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "reliability"
 PROMISES = {
     "archives": r"\d{3,} archives, 0 files left behind",
     "disk_faults": r"\d{3,} faults, .* 0 promises broken",

@@ -1,6 +1,7 @@
 """The table in `docs/benchmarks.md`, made from the figures in `benchmarks/results`.
 
-`python -m benchmarks.table` writes it between two comments of that page; `make bench` ends with it.
+`python -m benchmarks.common.table` writes it between two comments of that page; `make bench` ends
+with it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import inputs
+from benchmarks.common import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 ORDER = (
     *("extract", "precision", "results", "lesson", "csearch", "large", "memory", "dense", "audit"),

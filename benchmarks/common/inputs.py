@@ -23,7 +23,7 @@ from classify.environment import machine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 COLUMNS = ("what", "median", "low", "high", "rounds", "unit", "promised", "met", "machine", "date")
 
 _PROMISE = re.compile(r"(>=|<=) (\d+(?:\.\d+)?)")
