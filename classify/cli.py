@@ -213,6 +213,14 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
     return {
         "run": str(folder),
         "data": run.data.name,
+        "layout": run.data.layout,
+        "classes": {
+            label: {"train": n_train, "test": n_test}
+            for label, n_train, n_test in zip(
+                run.data.classes, run.data.train_counts, run.data.test_counts, strict=True
+            )
+        },
+        "passed_over": run.data.passed_over,
         "images": extraction.images,
         "cached": extraction.cached,
         "computed": extraction.computed,

@@ -90,6 +90,9 @@ class Prepared:
         extraction = self.extraction
         return {
             "data": self.dataset.name,
+            "layout": self.dataset.layout.name,
+            "classes": self.dataset.class_counts(),
+            "passed_over": self.dataset.layout.passed_over,
             "images": len(extraction.digests) + len(extraction.quarantine),
             "cached": extraction.cached,
             "computed": extraction.computed,

@@ -189,6 +189,14 @@ class Data:
     split: str
     """How the test split was made, in words."""
     fingerprint: str
+    layout: str = "given"
+    """How the files were understood, in a word."""
+    layout_description: str = ""
+    """The same for people."""
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """Reason -> number of files or folders that were not used for it."""
+    remarks: list[str] = field(default_factory=list)
+    """What was guessed about the data or looks odd."""
 
 
 @dataclass(frozen=True)

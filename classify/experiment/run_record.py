@@ -70,6 +70,7 @@ def record_run(
         Since the run started.
     """
     first = features[0]
+    layout = first.dataset.layout
     bases = _bases(features)
     return record.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,6 +84,10 @@ def record_run(
             test_counts=first.counts("test"),
             split=first.dataset.split_origin,
             fingerprint=first.fingerprint,
+            layout=layout.name,
+            layout_description=layout.description,
+            passed_over=layout.passed_over,
+            remarks=list(layout.remarks),
         ),
         bases=bases,
         results=list(results.results),

@@ -7,7 +7,7 @@ import hashlib
 import html
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from extract.errors import DataError
@@ -43,6 +43,28 @@ class Item:
     path: Path
     label: str
     split: Split | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the files of a data set were understood.
+
+    Parameters
+    ----------
+    name : str, default="given"
+        A word for programs, as ``"class-folders"``.
+    description : str, default="labels as given"
+        The same for people.
+    passed_over : dict of str to int, default={}
+        Reason -> number of files or folders that were not used for it.
+    remarks : tuple of str, default=()
+        What was guessed or looks odd, one sentence each.
+    """
+
+    name: str = "given"
+    description: str = "labels as given"
+    passed_over: dict[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,12 +106,15 @@ class Dataset:
         Sorted by path.
     split_origin : str, default="as given"
         Where the split comes from, in words.
+    layout : Layout, default=Layout()
+        How its files were understood.
     """
 
     name: str
     root: Path
     items: tuple[Item, ...]
     split_origin: str = "as given"
+    layout: Layout = Layout()
 
     @property
     def classes(self) -> list[str]:
@@ -144,6 +169,20 @@ class Dataset:
             f"{images} in {classes}, {len(self.train):,} to train and {len(self.test):,} to test "
             f"({self.split_origin})"
         )
+
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of images of each class in each split.
+
+        Returns
+        -------
+        dict of str to dict
+            As in ``{"cats": {"train": 60, "test": 15}, ...}``, sorted by class.
+        """
+        train, test = (counts(self.items, self.classes, split) for split in ("train", "test"))
+        return {
+            label: {"train": n_train, "test": n_test}
+            for label, n_train, n_test in zip(self.classes, train, test, strict=True)
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each image.

@@ -18,8 +18,9 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from extract.datasets.dataset import Dataset, Item, Split
+from extract.datasets.dataset import Dataset, Item, Layout, Split
 from extract.datasets.folders import Folder, open_folder
 from extract.datasets.split_names import SPLIT_NAMES, TEST_NAMES
 from extract.datasets.tables import read_table
@@ -27,6 +28,9 @@ from extract.errors import DataError
 from extract.images.decoding import IMAGE_SUFFIXES
 from toolkit.addresses import is_remote, relative, sort_key
 from toolkit.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +61,14 @@ def read_dataset(path: Path, name: str | None = None) -> Dataset:
     if not is_remote(path):
         path = Path(path).absolute()
     if path.suffix.lower() == ".csv" and (is_remote(path) or path.is_file()):
-        items, root = read_table(path), path.parent
+        items, root, layout = read_table(path), path.parent, Layout("table", "a table of images")
     elif is_remote(path) or path.is_dir():
         folder = _descend(open_folder(path))
-        items, root = _read_folder(folder), folder.path
-        _note_ignored_files(folder)
+        (items, layout), root = _read_folder(folder), folder.path
     else:
         raise DataError(f"{path}: expected a folder of images or a .csv file, found neither")
     items = sorted(items, key=lambda item: sort_key(item.path))
-    return Dataset(name or path.stem, root, tuple(items))
+    return Dataset(name or path.stem, root, tuple(items), layout=layout)
 
 
 def images_in(path: Path) -> list[Path]:
@@ -89,11 +92,11 @@ def images_in(path: Path) -> list[Path]:
     return [path]
 
 
-def _read_folder(folder: Folder) -> list[Item]:
-    for reader in (_read_lesson, _read_split_folders, _read_kaggle, _read_class_folders):
+def _read_folder(folder: Folder) -> tuple[list[Item], Layout]:
+    for name, (description, reader) in _READERS.items():
         items = reader(folder)
         if items is not None:
-            return items
+            return items, Layout(name, description, _ignored_files(folder))
     raise DataError(
         f"{folder.path} has no layout that gives labels: expected one folder per class, "
         "CLASS-train and CLASS-test folders, train/CLASS and test/CLASS, or files named "
@@ -171,8 +174,8 @@ def _suffixes() -> str:
     return ", ".join(sorted(IMAGE_SUFFIXES))
 
 
-def _note_ignored_files(folder: Folder) -> None:
-    """Log which kinds of files are ignored: the .heic files of a phone may be half of the data."""
+def _ignored_files(folder: Folder) -> dict[str, int]:
+    """Count and log the kinds of files that are ignored: .heic may be half of a phone's images."""
     kinds = Counter(
         path.suffix.lower() or "no suffix"
         for path in folder.walk()
@@ -188,3 +191,12 @@ def _note_ignored_files(folder: Folder) -> None:
             ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)),
             _suffixes(),
         )
+    return dict(kinds)
+
+
+_READERS: dict[str, tuple[str, Callable[[Folder], list[Item] | None]]] = {
+    "class-split-folders": ("CLASS-train and CLASS-test folders", _read_lesson),
+    "split-folders": ("train/CLASS and test/CLASS", _read_split_folders),
+    "file-names": ("files named CLASS.NUMBER.jpg", _read_kaggle),
+    "class-folders": ("one folder per class", _read_class_folders),
+}

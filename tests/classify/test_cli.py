@@ -141,6 +141,8 @@ def test_the_same_seed_gives_the_same_figures(run: Path, home: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["cached"], summary["computed"], summary["quarantined"]) == (72, 0, 1)
+    assert summary["layout"] == "class-folders"
+    assert sum(n for splits in summary["classes"].values() for n in splits.values()) == 72
     assert (home / "again" / "predictions.csv").read_text() == (run / "predictions.csv").read_text()
 
 

@@ -46,6 +46,9 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
     assert (summary["images"], summary["computed"], summary["cached"]) == (12, 12, 0)
     assert summary["recipe"]["backbone"] == "vgg16"
     assert summary["recipe"]["weights_source"] == "vgg16.npz"
+    assert summary["layout"] == "class-folders"
+    assert sum(n for splits in summary["classes"].values() for n in splits.values()) == 12
+    assert summary["passed_over"] == {}
 
     code = (
         "import sys; from extract.cli import main; status = main(sys.argv[1:]); "
