@@ -8,7 +8,14 @@ import dataclasses
 from cache.location import ENVIRONMENT_VARIABLE
 from extract.engines import ENGINES
 from extract.images.loading import ReadSettings
-from extract.options import PRESETS, BaseSettings, Options
+from extract.options import (
+    LAYOUTS,
+    PRESETS,
+    VALIDATION,
+    BaseSettings,
+    DataSettings,
+    Options,
+)
 from extract.recipe import PRECISIONS
 
 
@@ -44,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=default.test_size,
         help="share of each class for the test split, if the data have none",
     )
+    _add_data_settings(data)
     _add_base_arguments(parser, default.base)
     work = parser.add_argument_group("work")
     work.add_argument(
@@ -90,6 +98,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
     work.add_argument(
         "--json", action="store_true", help="print the summary as one JSON object instead"
+    )
+
+
+def _add_data_settings(data: argparse._ArgumentGroup) -> None:
+    default = DataSettings()
+    data.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=default.layout,
+        help="what the folders mean: each folder is a class (class-folders), only the innermost "
+        "ones are (leaf-folders), train and test are splits (split-folders), labels are in the "
+        "file names, or in a table beside the images; auto decides from the whole tree",
+    )
+    data.add_argument(
+        "--validation",
+        choices=VALIDATION,
+        default=default.validation,
+        help="what a validation split becomes; auto adds it to the training split, or takes it as "
+        "the test split if there is no other",
+    )
+    data.add_argument(
+        "--min-images",
+        type=positive,
+        metavar="N",
+        default=None,
+        help="leave out classes with fewer images",
     )
 
 
@@ -158,17 +192,18 @@ def options_from(args: argparse.Namespace) -> Options:
 
     An option that the user left out has the value of the preset, or else its default.
     """
-    base, reading, others = (
+    base, reading, data_settings, others = (
         {
             field.name: value
             for field in dataclasses.fields(settings)
             if (value := getattr(args, field.name, None)) is not None
         }
-        for settings in (BaseSettings, ReadSettings, Options)
+        for settings in (BaseSettings, ReadSettings, DataSettings, Options)
     )
     return Options(
         base=dataclasses.replace(PRESETS[args.preset], **base),
         reading=ReadSettings(**reading),
+        data_settings=DataSettings(**data_settings),
         **others,
     )
 

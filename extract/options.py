@@ -144,6 +144,33 @@ PRESETS = {
 """The settings that each ``--preset`` begins with."""
 
 
+LAYOUTS = (
+    "auto", "class-folders", "leaf-folders", "split-folders", "file-names", "table",
+)  # fmt: skip
+VALIDATION = ("auto", "train", "test", "ignore")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How the files of a data set become classes and splits.
+
+    Parameters
+    ----------
+    layout : {"auto", "class-folders", "leaf-folders", "split-folders", "file-names", "table"}, \
+default="auto"
+        What the folders of the data set mean; see `extract.datasets.layouts`. ``"auto"`` decides
+        from the whole tree, and refuses what can be read in two ways.
+    validation : {"auto", "train", "test", "ignore"}, default="auto"
+        What a validation split becomes; see `extract.datasets.split_names.settle_splits`.
+    min_images : int, default=0
+        Classes with fewer images are left out.
+    """
+
+    layout: str = "auto"
+    validation: str = "auto"
+    min_images: int = 0
+
+
 @dataclass(frozen=True)
 class Options:
     """What ``python -m extract`` and ``python -m classify`` extract, and how.
@@ -157,6 +184,8 @@ class Options:
         The frozen base; several, if `base.backbone` names several separated by commas.
     reading : ReadSettings, optional
         How image files are read.
+    data_settings : DataSettings, optional
+        How the files become classes and splits.
     labels : str, default=None
         A CSV file whose labels replace those of the data; see `extract.datasets.corrections`.
     preset : str, default="default"
@@ -177,6 +206,7 @@ class Options:
     data: str = "auto"
     base: BaseSettings = field(default_factory=BaseSettings)
     reading: ReadSettings = field(default_factory=ReadSettings)
+    data_settings: DataSettings = field(default_factory=DataSettings)
     labels: str | None = None
     preset: str = "default"
     batch_size: int = BATCH_SIZE
