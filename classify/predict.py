@@ -64,9 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _predict(args: argparse.Namespace) -> None:
     from classify.serving.model import Model
-    from extract.datasets.layouts import images_in
 
-    files = [file for path in args.paths for file in images_in(as_path(path))]
+    files = [file for path in args.paths for file in _images_in(path)]
     with ConsoleProgress(args.quiet) as progress:
         model = Model(
             args.run,
@@ -96,6 +95,24 @@ def _predict(args: argparse.Namespace) -> None:
         print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
     if n_broken == len(predictions):
         raise ModelError("none of the files can be used as an image; choose others")
+
+
+def _images_in(text: str) -> list[Path]:
+    """Return the images that an argument names; say which files of a folder are none."""
+    from extract.datasets.layouts import images_in
+
+    found = images_in(as_path(text))
+    if found.passed_over:
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in found.passed_over.items())
+        logger.info("%s: %s; not looked at: %s", text, plural(len(found.paths), "image"), kinds)
+    if found.disguised:
+        logger.info(
+            "%s: %s by content, for example %s; name them one by one, or rename them",
+            text,
+            plural(len(found.disguised), "of these is an image", "of these are images"),
+            found.disguised[0],
+        )
+    return found.paths
 
 
 def _line(prediction: Prediction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 from extract.arguments import add_arguments, options_from
@@ -32,8 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="list every backbone with its size, embedding and weights, and exit",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say how the data are understood (layout, classes, what is passed over, formats, "
+        "sizes), compute nothing, and exit",
+    )
     args = parser.parse_args(argv)
-    return run(_list_backbones if args.list_backbones else _extract, args)
+    if args.list_backbones:
+        return run(_list_backbones, args)
+    return run(_look_over if args.dry_run else _extract, args)
 
 
 def _extract(args: argparse.Namespace) -> None:
@@ -51,6 +60,20 @@ def _extract(args: argparse.Namespace) -> None:
         for prepared in results:
             _print_summary(prepared)
         _print_next_step(results[-1])
+
+
+def _look_over(args: argparse.Namespace) -> None:
+    from extract.datasets.overview import look_over
+    from extract.prepare import find_dataset
+
+    options = options_from(args)
+    logging.getLogger("extract.datasets.load").setLevel(logging.WARNING)  # all of it is printed
+    with ConsoleProgress(args.quiet) as progress:
+        overview = look_over(find_dataset(options, progress), options.reading.max_pixels, progress)
+    if args.json:
+        print(json.dumps(overview.to_dict()))
+    elif not args.quiet:
+        print("\n".join(overview.lines()))
 
 
 def _print_summary(prepared: Prepared) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError
+from extract.datasets.labels import require_images
 from extract.datasets.load import load_unsplit
 from extract.errors import DataError
 from extract.frozen import FrozenBase
@@ -114,6 +115,7 @@ def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
     return load_unsplit(
         options.data,
         labels=options.labels,
+        settings=options.data_settings,
         cache=options.base.cache,
         mirror_url=options.mirror_url,
         progress=progress,
@@ -139,8 +141,9 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     Raises
     ------
     ToolkitError
-        If the weights or the cache cannot be used, or a class has no usable image.
+        If the weights or the cache cannot be used, or a class has too few images.
     """
+    require_images(dataset)
     base, extraction = _embed(dataset, options, progress)
     usable = _without_quarantined(dataset, extraction)
     _note_contradictions(usable, extraction)

@@ -11,8 +11,10 @@ from classify.environment import memory_limit
 from classify.errors import ClassifierError
 from classify.experiment.features import ArrayFeatures, ImageFeatures
 from classify.experiment.memory import require_memory
-from extract.datasets.dataset import Dataset, Item, counts
+from extract.datasets.dataset import MINIMUM, Dataset, Item
+from extract.datasets.labels import require_images
 from extract.prepare import prepare
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +23,9 @@ if TYPE_CHECKING:
 
     from classify.experiment.candidates import Candidate
     from classify.experiment.settings import RunSettings
-    from extract.datasets.dataset import Split
     from extract.options import Options
     from extract.prepare import Prepared
     from toolkit.progress import Progress
-
-MINIMUM_WITHOUT_SPLIT = 3
-MINIMUM: dict[Split, int] = {"train": 2, "test": 1}
-"""Images of every class, in all or in each split."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def check_dataset(dataset: Dataset) -> None:
 
     Raises
     ------
-    ClassifierError
+    ClassifierError, DataError
         If there are fewer than two classes, or a class has too few images in a split.
     """
     classes = dataset.classes
@@ -155,27 +152,19 @@ def check_dataset(dataset: Dataset) -> None:
             f"a classifier needs at least two classes to tell apart, found one: {classes[0]!r}; "
             "add images or rows of another class"
         )
+    require_images(dataset)
     if not dataset.has_split:
-        small = [
-            name
-            for name in classes
-            if sum(item.label == name for item in dataset.items) < MINIMUM_WITHOUT_SPLIT
-        ]
-        if small:
-            raise ClassifierError(
-                f"class {small[0]!r} has too few images to train and to test on: expected at "
-                f"least {MINIMUM_WITHOUT_SPLIT}; add images or leave the class out"
-            )
         return
+    numbers = dataset.class_counts()
     for split, minimum in MINIMUM.items():
-        for name, count in zip(classes, counts(dataset.items, classes, split), strict=True):
-            if count < minimum:
-                images = "1 image" if count == 1 else f"{count} images"
-                raise ClassifierError(
-                    f"class {name!r} has {images} in the {split} split, expected at least "
-                    f"{minimum}; add images, leave the class out, or correct the label if it is a "
-                    "typing error"
-                )
+        small = [name for name in classes if numbers[name][split] < minimum]
+        if small:
+            listed = ", ".join(f"{name!r} ({numbers[name][split]:,})" for name in small)
+            raise ClassifierError(
+                f"{plural(len(small), 'class has', 'classes have')} too few images in the {split} "
+                f"split: {listed}; expected at least {minimum}; add images, leave the class out, "
+                "or correct the label if it is a typing error"
+            )
 
 
 def check_same_images(bases: Sequence[Prepared]) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 
+MINIMUM: dict[Split, int] = {"train": 2, "test": 1}
+"""Images of every class in each split."""
+MINIMUM_WITHOUT_SPLIT = sum(MINIMUM.values())
+
 _MOST_ROWS = 20
 """Classes that `Dataset._repr_html_` lists."""
 
@@ -65,6 +69,20 @@ class Layout:
     description: str = "labels as given"
     passed_over: dict[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    def lines(self, name: str) -> list[str]:
+        """Return what to tell people about the data set of that name, one line each.
+
+        Examples
+        --------
+        >>> Layout("class-folders", "one folder per class", {".txt files": 2}).lines("pets")
+        ['pets: read as one folder per class; passed over: 2 .txt files']
+        """
+        if self == Layout():
+            return []
+        passed = ", ".join(f"{number:,} {reason}" for reason, number in self.passed_over.items())
+        first = f"{name}: read as {self.description}"
+        return [f"{first}; passed over: {passed}" if passed else first, *self.remarks]
 
 
 @dataclass(frozen=True)
@@ -206,8 +224,8 @@ class Dataset:
 
         The split of an image depends only on its own bytes, the seed and the share. Adding or
         removing other images never moves it, and two copies of one image are always in the same
-        split. There is one exception: a class that would have no test image (or no training image)
-        moves the image nearest to the border.
+        split. There is one exception: a class that would have no test image (or fewer than two
+        different training images) moves those nearest to the border.
 
         Parameters
         ----------
@@ -265,9 +283,12 @@ def _draw(digest: str, seed: int) -> float:
 def _border(draws: Sequence[float], test_size: float) -> float:
     """Return the draw below which an image of this class is for the test.
 
-    It leaves at least one image on each side, unless all images are copies of one.
+    It leaves at least one image for the test and two for training, if there are so many different
+    ones; copies of an image have the same draw. Two are divided; one is where its draw says.
     """
-    lowest, highest = min(draws), max(draws)
-    if lowest == highest:
+    distinct = sorted(set(draws))
+    if len(distinct) == 1:
         return test_size
-    return min(max(test_size, math.nextafter(lowest, 1.0)), highest)
+    lowest = math.nextafter(distinct[0], 1.0)
+    n_train = min(MINIMUM["train"], len(distinct) - MINIMUM["test"])
+    return min(max(test_size, lowest), distinct[-n_train])

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from cache.location import cache_folder
 from cache.store import Store
 from extract.datasets.corrections import apply_corrections
+from extract.datasets.labels import require_images, settle_labels
 from extract.datasets.layouts import read_dataset
 from extract.datasets.sources import locate
 from extract.errors import DataError
 from extract.images.hashing import hash_images
+from extract.options import LAYOUTS, VALIDATION, DataSettings
 from toolkit.progress import Progress, as_progress, silent
 from toolkit.wording import plural
 
@@ -33,6 +35,9 @@ def load_dataset(
     test_size: float = 0.2,
     seed: int = 0,
     labels: str | os.PathLike[str] | None = None,
+    layout: str = "auto",
+    validation: str = "auto",
+    min_images: int = 0,
     cache: str | os.PathLike[str] | None = None,
     mirror_url: str | None = None,
     progress: bool | Progress = False,
@@ -46,8 +51,8 @@ def load_dataset(
           its server cannot be reached, ``"shapes"``.
         - ``"dogs-vs-cats"``: 3,000 photographs, which are downloaded once.
         - ``"shapes"``: 600 small pictures of outlines in six classes, drawn on this machine.
-        - A folder: one subfolder per class, or ``train/CLASS`` and ``test/CLASS``, or
-          ``CLASS-train`` and ``CLASS-test``, or files named ``CLASS.NUMBER.jpg``.
+        - A folder in one of the usual layouts, as one subfolder per class, or ``train/CLASS`` and
+          ``test/CLASS``, or files named ``CLASS.NUMBER.jpg``.
         - A ``.csv`` file with the columns ``path``, ``label`` and, optionally, ``split``.
         - A ``.zip`` file or the URL of one.
         - The address of a folder or ``.csv`` file, as in ``s3://bucket/pictures``.
@@ -58,6 +63,15 @@ def load_dataset(
     labels : str or path, default=None
         A ``.csv`` file with the columns ``path`` and ``label``. Its labels replace those of the
         data; an image whose label is empty is left out.
+    layout : {"auto", "class-folders", "leaf-folders", "split-folders", "file-names", "table"}, \
+default="auto"
+        What the folders mean. ``"auto"`` decides from the whole tree, and refuses what can be read
+        in two ways.
+    validation : {"auto", "train", "test", "ignore"}, default="auto"
+        What a validation split becomes. ``"auto"`` adds it to the training split, or takes it as
+        the test split if there is no other.
+    min_images : int, default=0
+        Classes with fewer images are left out.
     cache : str or path, default=None
         The cache folder; None takes the environment variable ``FROZEN_FEATURES_CACHE``, or else
         the user's cache folder.
@@ -70,7 +84,8 @@ def load_dataset(
     Returns
     -------
     Dataset
-        With `train` and `test` (each with `paths` and `labels`), `classes` and `to_frame()`.
+        With `train` and `test` (each with `paths` and `labels`), `classes` and `to_frame()`; its
+        `layout` says how the files were understood.
 
     Raises
     ------
@@ -107,10 +122,12 @@ def load_dataset(
     {'test': 200, 'train': 400}
     """
     _check_parameters(data, test_size, seed)
+    settings = DataSettings(layout, validation, min_images)
     with as_progress(progress) as report:
         dataset = load_unsplit(
             str(data),
             labels=labels,
+            settings=settings,
             cache=cache,
             mirror_url=mirror_url,
             progress=report,
@@ -123,6 +140,7 @@ def load_dataset(
             )
         if dataset.has_split:
             return dataset
+        require_images(dataset)
         return _split(dataset, Store(cache_folder(cache)), test_size, seed, report)
 
 
@@ -130,6 +148,7 @@ def load_unsplit(
     data: str,
     *,
     labels: str | os.PathLike[str] | None = None,
+    settings: DataSettings = DataSettings(),
     cache: str | os.PathLike[str] | None = None,
     mirror_url: str | None = None,
     progress: Progress = silent,
@@ -140,6 +159,8 @@ def load_unsplit(
     ----------
     data, labels, cache, mirror_url, progress
         See `load_dataset`.
+    settings : DataSettings, optional
+        How the files become classes and splits.
 
     Returns
     -------
@@ -152,8 +173,24 @@ def load_unsplit(
         See `load_dataset`.
     """
     source = locate(data, cache=cache_folder(cache), mirror_url=mirror_url, progress=progress)
-    dataset = read_dataset(source.path, source.name)
-    return apply_corrections(dataset, Path(labels)) if labels else dataset
+    _check_settings(settings)
+    dataset = read_dataset(source.path, source.name, settings)
+    dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
+    dataset = settle_labels(dataset, settings.min_images)
+    for line in dataset.layout.lines(dataset.name):
+        logger.info("%s", line)
+    return dataset
+
+
+def _check_settings(settings: DataSettings) -> None:
+    for setting, known in (("layout", LAYOUTS), ("validation", VALIDATION)):
+        found = getattr(settings, setting)
+        if found not in known:
+            raise DataError(f"expected one of {', '.join(known)}, found {found!r}", setting=setting)
+    if not isinstance(settings.min_images, int) or settings.min_images < 0:
+        raise DataError(
+            f"expected a number of images, found {settings.min_images!r}", setting="min_images"
+        )
 
 
 def _check_parameters(data: object, test_size: object, seed: object) -> None:

@@ -24,7 +24,7 @@ from cache.locks import locked
 from extract.datasets import shapes
 from extract.datasets.archive import check_archive, unpack
 from extract.datasets.download import UnreachableError, fetch, git_blob_id
-from extract.datasets.folders import Folder
+from extract.datasets.folders import read_tree
 from extract.errors import ArchiveError, DataError, DownloadError
 from toolkit.addresses import as_path, is_address
 from toolkit.errors import ToolkitError, did_you_mean
@@ -163,7 +163,7 @@ def _unusable(data: str, found: str = "") -> DataError:
 
 
 def _auto(store: Path, mirror_url: str | None, progress: Progress) -> Source:
-    if any(Folder(AUTO_FOLDER).images()):
+    if AUTO_FOLDER.is_dir() and read_tree(AUTO_FOLDER).has_images:
         return Source(AUTO_FOLDER.resolve().name, AUTO_FOLDER)
     try:
         return _dogs_vs_cats(store, mirror_url, progress)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from extract.datasets.dataset import Item
+from extract.errors import DataError
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def settle_splits(
         Reason -> number of images that are left out.
     remarks : list of str
         What was decided, for people.
+
+    Raises
+    ------
+    DataError
+        If no image is left.
     """
     numbers = {word: sum(found == word for _, _, found in labelled) for word in _KINDS}
     becomes, remarks = _rule(numbers, validation)
@@ -96,8 +102,14 @@ def settle_splits(
         for path, label, word in labelled
         if word not in left_out
     ]
-    if {item.split for item in items} == {"test"}:
-        remarks.append("All images are in the test split of the data, so another one is drawn.")
+    if labelled and not items:
+        raise DataError(
+            "every image is in the validation split, which is to be left out; use it",
+            setting="validation",
+        )
+    if len({item.split for item in items}) == 1:
+        if items[0].split == "test":
+            remarks.append("All images are in the test split of the data, so another one is drawn.")
         items = [Item(item.path, item.label, None) for item in items]
     passed_over = {f"images of the {word} split": numbers[word] for word in left_out}
     return items, passed_over, remarks

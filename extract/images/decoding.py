@@ -119,7 +119,7 @@ def check(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
         If the format is not supported, the image has too many pixels, or it is a JPEG or PNG that
         is truncated, or a PNG with a wrong checksum.
     """
-    name = _format(data)
+    name = format_of(data)
     if name is None:
         formats = ", ".join(_FORMATS)
         raise ImageError(f"not an image, or not in one of the formats {formats}")
@@ -278,11 +278,18 @@ def sides(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
     ImageError
         If width times height is more than `max_pixels`.
     """
-    name = _format(data)
+    name = format_of(data)
     return _sides(data, name, max_pixels) if name else None
 
 
-def _format(data: bytes) -> str | None:
+def format_of(data: bytes) -> str | None:
+    """Return the name of the supported format that a file begins as, or None.
+
+    Parameters
+    ----------
+    data : bytes
+        Its first 256 bytes, or more.
+    """
     return next((name for name, start in _FORMATS.items() if start.match(data)), None)
 
 

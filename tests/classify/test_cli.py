@@ -216,6 +216,28 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
     assert rows[2]["problem"].startswith("not an image")
 
 
+def test_predict_says_what_it_did_not_look_at(run: Path, home: Path) -> None:
+    """In a folder by kind; a picture with a strange suffix is recognised if it is named."""
+    draw(home / "mixed" / "a.png", "bright", 7)
+    for name in ("dog.jpg?w=600", "cat.jpg_large", "bare"):
+        shutil.copy(home / "mixed" / "a.png", home / "mixed" / name)
+    (home / "mixed" / "notes.txt").write_text("x")
+    done = run_command("classify.predict", str(run), "mixed", "--cache", "cache", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert "mixed: 1 image; not looked at: " in done.stderr
+    assert "1 .txt files" in done.stderr
+    assert "mixed: 3 of these are images by content, for example mixed/bare" in done.stderr
+    named = run_command("classify.predict", str(run), "mixed/dog.jpg?w=600", "--cache", "cache",
+                   cwd=home)  # fmt: skip
+    assert named.stdout.startswith("mixed/dog.jpg?w=600  bright  ")
+    (home / "mixed" / "a.png").unlink()
+    none = run_command("classify.predict", str(run), "mixed", "--cache", "cache", cwd=home)
+    assert none.returncode == 2
+    assert "contains no images" in none.stderr
+    assert "3 files as 'bare' are images by their content: name them" in none.stderr
+
+
 def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path) -> None:
     """Each is named with the reason; the exit status is 2."""
     (home / "broken.jpg").write_text("no image")

@@ -108,7 +108,7 @@ def test_a_wrong_csv_is_named_with_its_line(tmp_path: Path, text: str, message: 
 
 def test_a_class_folder_without_images_is_an_error(tmp_path: Path) -> None:
     """A label without images is named, not ignored."""
-    touch(tmp_path, "a/1.jpg", "b/notes.txt")
+    touch(tmp_path, "a/1.jpg", "b/drawing.psd")
     with pytest.raises(DataError, match="class 'b' has no images"):
         read_dataset(tmp_path)
 
@@ -165,14 +165,31 @@ def test_copies_of_one_image_are_in_one_split() -> None:
     assert [i.split for i in split.items[:50]] == [i.split for i in split.items[50:]]
 
 
-@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("n", [3, 4, 5])
 @pytest.mark.parametrize("size", [0.01, 0.5, 0.99])
-def test_a_small_class_has_an_image_in_both_splits(n: int, size: float) -> None:
-    """Each split gets an image of a class with two images, whatever the share and the seed."""
+def test_a_small_class_has_two_images_to_train_and_one_to_test(n: int, size: float) -> None:
+    """Whatever the share and the seed."""
     for salt in map(str, range(20)):
         dataset = Dataset("d", Path("/d"), flat(n))
         split = dataset.with_hashed_split(digests(n, salt), size, seed=0)
+        assert counts(split.items, ["a"], "train")[0] >= 2
+        assert counts(split.items, ["a"], "test")[0] >= 1
+
+
+def test_a_class_of_two_images_has_one_in_each_split() -> None:
+    for salt in map(str, range(20)):
+        split = Dataset("d", Path("/d"), flat(2)).with_hashed_split(digests(2, salt), 0.2, seed=0)
         assert {i.split for i in split.items} == {"train", "test"}
+
+
+def test_copies_do_not_count_as_two_training_images() -> None:
+    """They are always in the same split, so two others must be found."""
+    names = digests(3)
+    split = Dataset("d", Path("/d"), flat(4)).with_hashed_split([names[0], *names], 0.99, seed=0)
+    train = {
+        name for name, i in zip([names[0], *names], split.items, strict=True) if i.split == "train"
+    }
+    assert len(train) == 2
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, -1.0])
@@ -185,8 +202,11 @@ def test_a_share_must_be_between_0_and_1(size: float) -> None:
 def test_images_in_accepts_files_and_folders(tmp_path: Path) -> None:
     """A file is returned itself, a folder as its sorted image files; a missing one is an error."""
     touch(tmp_path, "b.jpg", "a.png", "notes.txt")
-    assert [p.name for p in images_in(tmp_path)] == ["a.png", "b.jpg"]
-    assert images_in(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    assert [p.name for p in images_in(tmp_path).paths] == ["a.png", "b.jpg"]
+    assert images_in(tmp_path).passed_over == {".txt files": 1}
+    assert images_in(tmp_path / "notes.txt").paths == [tmp_path / "notes.txt"]
+    with pytest.raises(DataError, match="is no image but a table or an archive"):
+        images_in(touch(tmp_path, "new.zip") / "new.zip")
     with pytest.raises(DataError, match="no file or folder"):
         images_in(tmp_path / "absent")
     with pytest.raises(DataError, match="contains no images"):

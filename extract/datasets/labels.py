@@ -1,0 +1,148 @@
+"""Labels as people mean them: one spelling of each class, and enough images of every class."""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from extract.datasets.dataset import MINIMUM_WITHOUT_SPLIT
+from extract.errors import DataError
+from toolkit.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from extract.datasets.dataset import Dataset
+
+
+def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
+    """Normalise the labels of a data set, and leave out classes that are too small.
+
+    Labels become Unicode's composed form (NFC). Others that look alike are named in a remark, or
+    refused if one of them is only in the training split and the other only in the test split.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    min_images : int, default=0
+        Classes with fewer images are left out.
+
+    Returns
+    -------
+    Dataset
+        With what was done in its layout.
+
+    Raises
+    ------
+    DataError
+        If labels that look alike keep the splits apart, or no class is large enough.
+    """
+    items = tuple(
+        dataclasses.replace(item, label=unicodedata.normalize("NFC", item.label))
+        for item in dataset.items
+    )
+    remarks = []
+    composed = len(dataset.classes) - len({item.label for item in items})
+    if composed:
+        remarks.append(
+            f"{plural(composed, 'class', 'classes')} with the name of another in a different "
+            "Unicode form belong to that one."
+        )
+    dataset = dataclasses.replace(dataset, items=items)
+    alike = _alike(dataset.classes)
+    _require_same_spelling(dataset, alike)
+    remarks += [
+        f"The classes {_quoted(names)} differ only by case, spaces or hyphens; if they are one "
+        "class, give them one name."
+        for names in alike
+    ]
+    dataset = _with_remarks(dataset, remarks)
+    return _without_small(dataset, min_images) if min_images else dataset
+
+
+def require_images(dataset: Dataset) -> None:
+    """Check that a test split can be drawn from every class, if there are several.
+
+    Raises
+    ------
+    DataError
+        If a class has too few images; the message lists all of these.
+    """
+    if dataset.has_split or len(dataset.classes) < 2:
+        return
+    numbers = Counter(item.label for item in dataset.items)
+    small = [label for label in dataset.classes if numbers[label] < MINIMUM_WITHOUT_SPLIT]
+    if small:
+        listed = ", ".join(f"{label!r} ({numbers[label]:,})" for label in small)
+        raise DataError(
+            f"{plural(len(small), 'class has', 'classes have')} too few images to train and to "
+            f"test on: {listed}; expected at least {MINIMUM_WITHOUT_SPLIT}; add images, or leave "
+            f"out classes with fewer than {MINIMUM_WITHOUT_SPLIT}",
+            setting="min_images",
+        )
+
+
+def _alike(labels: Iterable[str]) -> list[list[str]]:
+    """Return groups of labels that differ only by case, spaces, hyphens or composition."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        folded = unicodedata.normalize("NFKC", label).casefold()
+        key = "".join(folded.replace("_", " ").replace("-", " ").split())
+        groups.setdefault(key, []).append(label)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _require_same_spelling(dataset: Dataset, alike: list[list[str]]) -> None:
+    splits: dict[str, set[str | None]] = {}
+    for item in dataset.items:
+        splits.setdefault(item.label, set()).add(item.split)
+    for names in alike:
+        ones = [name for name in names if len(splits[name]) == 1]
+        if len({next(iter(splits[name])) for name in ones}) > 1:
+            both = ", ".join(f"{name!r} in {next(iter(splits[name]))}" for name in ones)
+            raise DataError(
+                f"the splits of {dataset.name} spell a class in different ways: {both}; give the "
+                "class one name in both splits"
+            )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " and ".join(map(repr, names))
+
+
+def _with_remarks(
+    dataset: Dataset, remarks: list[str], left_out: dict[str, int] | None = None
+) -> Dataset:
+    layout = dataclasses.replace(
+        dataset.layout,
+        remarks=(*dataset.layout.remarks, *remarks),
+        passed_over={**dataset.layout.passed_over, **(left_out or {})},
+    )
+    return dataclasses.replace(dataset, layout=layout)
+
+
+def _without_small(dataset: Dataset, min_images: int) -> Dataset:
+    numbers = Counter(item.label for item in dataset.items)
+    small = sorted(label for label, number in numbers.items() if number < min_images)
+    kept = tuple(item for item in dataset.items if item.label not in small)
+    if not kept:
+        raise DataError(
+            f"no class of {dataset.name} has {plural(min_images, 'image')}; the largest has "
+            f"{max(numbers.values()):,}",
+            setting="min_images",
+        )
+    if not small:
+        return dataset
+    reason = f"images of classes with fewer than {min_images}"
+    names = ", ".join(f"{label!r} ({numbers[label]:,})" for label in small)
+    remark = (
+        f"{plural(len(small), 'class', 'classes')} with fewer than {min_images} images "
+        f"{'is' if len(small) == 1 else 'are'} left out: {names}."
+    )
+    return _with_remarks(
+        dataclasses.replace(dataset, items=kept),
+        [remark],
+        {reason: len(dataset.items) - len(kept)},
+    )

@@ -1,0 +1,184 @@
+"""Choose the reading of a folder that fits, or refuse what can be read in two ways."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from extract.datasets.layouts import readings
+from extract.datasets.layouts.flat import file_names
+from extract.datasets.layouts.readings import Reading, is_container, is_flat, shown, unwrap
+from extract.datasets.layouts.table_beside import problems_of_tables, table_beside
+from extract.datasets.split_names import split_of
+from extract.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from extract.datasets.folders.tree import Folder
+
+_PART = re.compile(
+    r"(part|fold|batch|chunk|shard|set|split|folder|session|block|archive|zip|disk|disc|volume|vol|"
+    r"images?|imgs?|photos?|pictures?|.*[-_ ](part|fold|batch|chunk|shard|set|split|images?))"
+    r"[-_ ]*\d+",
+    re.IGNORECASE,
+)
+"""Names of folders that are parts of a collection."""
+_WITHOUT_LABELS = re.compile(
+    r"(seg[-_ ]?)?(pred|prediction|predictions|predict|unlabell?ed|inference|submission|unknown|"
+    r"to[-_ ]?predict|new)s?",
+    re.IGNORECASE,
+)
+_NOT_PHOTOGRAPHS = re.compile(
+    r"(mask|annotation|annot|label|segmentation|ground[-_ ]?truth|gt|trimap|depth|bbox)s?",
+    re.IGNORECASE,
+)
+EXPECTED = (
+    "one folder per class, train/CLASS and test/CLASS, CLASS/train and CLASS/test, CLASS-train and "
+    "CLASS-test, files named CLASS.NUMBER.jpg or CLASS_NUMBER.jpg, or a table with the labels"
+)
+
+
+def choose(tree: Folder, layout: str = "auto") -> Reading:
+    """Return the reading of a folder.
+
+    Parameters
+    ----------
+    tree : Folder
+        Everything in the folder.
+    layout : str, default="auto"
+        One of `extract.options.LAYOUTS`. ``"auto"`` is the only one that fits.
+
+    Raises
+    ------
+    DataError
+        If no reading fits, or more than one does.
+    """
+    top = unwrap(tree)
+    if layout != "auto":
+        reading = _FORCED[layout](tree, top)
+        if reading is None:
+            raise DataError(
+                f"{tree.path} cannot be read as {layout}; found {_found(top)}", setting="layout"
+            )
+        return reading
+    found = _propose(tree, top)
+    if not found:
+        problems = "".join(f"; {problem}" for problem in problems_of_tables(tree, top))
+        raise DataError(
+            f"{tree.path} has no layout that gives labels: expected {EXPECTED}; found "
+            f"{_found(top)}{problems}"
+        )
+    if len(found) > 1:
+        ways = "; ".join(f"read as {each.layout}, {each.summary()}" for each in found)
+        usable = " or ".join(each.layout for each in found if each.labelled)
+        raise DataError(
+            f"{tree.path} can be read in {len(found)} ways: {ways}; choose {usable}, or move what "
+            "does not belong to the data",
+            setting="layout",
+        )
+    return found[0]
+
+
+def _found(top: Folder) -> str:
+    folders = [f"{folder.name}/" for folder in top.filled]
+    images = [path.name for path in top.images]
+    return shown([*folders, *images]) or "no images"
+
+
+def _present(*found: Reading | None) -> list[Reading]:
+    return [reading for reading in found if reading is not None]
+
+
+def _without_labels(top: Folder, description: str) -> Reading:
+    """Return the reading that the folders of `top` only hold images, which have no labels."""
+    return Reading(
+        "unlabelled", description, top.path, [], {"images without a label": top.all_images()}
+    )
+
+
+def _propose(tree: Folder, top: Folder) -> list[Reading]:
+    """Return every reading that is plausible."""
+    if any(split_of(folder.name) for folder in top.filled):
+        return _with_split_folders(tree, top)
+    if len(top.filled) < 2 and all(map(is_flat, top.filled)):
+        return _one_flat_folder(tree, top)
+    classes = readings.class_folders(top)
+    for reading in (readings.splits_below(top), readings.splits_in_names(top)):
+        if reading is not None:
+            others_are_read = any(reason.startswith("images in") for reason in reading.unused)
+            return _present(reading, classes if others_are_read else None)
+    if _repeat_their_folders(top):
+        return _present(classes, readings.leaf_folders(top))
+    table = table_beside(tree, top)
+    if table is not None:
+        return [table] if classes is None else _compare(table, classes)
+    if all(_PART.fullmatch(folder.name.strip()) for folder in top.filled):
+        return _present(classes, _without_labels(top, "parts of one collection"))
+    if any(map(is_container, top.filled)) and any(
+        _NOT_PHOTOGRAPHS.fullmatch(folder.name.strip()) for folder in top.filled
+    ):
+        return _present(classes, _without_labels(top, "images and what was drawn for them"))
+    return _present(classes)
+
+
+def _with_split_folders(tree: Folder, top: Folder) -> list[Reading]:
+    """Propose readings where at least one folder has the name of a split."""
+    splits = [folder for folder in top.filled if split_of(folder.name)]
+    others = [folder for folder in top.filled if not split_of(folder.name)]
+    above, classes = readings.splits_above(top), readings.class_folders(top)
+    if not others:
+        if above is not None:
+            return [above]
+        labelled = _present(table_beside(tree, top), file_names(top))
+        unlabelled = _without_labels(top, "splits whose images are in no class")
+        if labelled or len(splits) == 1:
+            return labelled
+        return _present(unlabelled, classes)
+    if all(map(is_flat, splits)) and {split_of(folder.name) for folder in splits} == {"train"}:
+        return _present(classes)  # trains, among other vehicles
+    if all(is_flat(other) and _WITHOUT_LABELS.fullmatch(other.name.strip()) for other in others):
+        labelled = _present(above if not all(map(is_flat, splits)) else table_beside(tree, top))
+        return labelled or _present(file_names(top), classes)
+    return _present(above, classes)
+
+
+def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:
+    """Propose readings of images in the folder itself, or in one folder without others in it."""
+    labelled = _present(table_beside(tree, top), file_names(top))
+    if labelled or not top.filled or is_container(top.filled[0]):
+        return labelled
+    return _present(readings.class_folders(top))
+
+
+def _compare(table: Reading, classes: Reading) -> list[Reading]:
+    """Return the class folders if a table beside them says the same, else both."""
+    by_folder = {path: label for path, label, _ in classes.labelled}
+    same = sum(by_folder.get(path) == label for path, label, _ in table.labelled)
+    return [classes] if same == len(table.labelled) else [table, classes]
+
+
+def _repeat_their_folders(top: Folder) -> bool:
+    """Tell whether folders have the same folders in them, which then may be the classes."""
+    if len(top.filled) < 2 or any(map(is_flat, top.filled)):
+        return False
+    names = [{inner.name for inner in folder.filled} for folder in top.filled]
+    return len(set.intersection(*names)) > 1
+
+
+_FORCED: dict[str, Callable[[Folder, Folder], Reading | None]] = {
+    "class-folders": lambda _, top: readings.class_folders(top),
+    "leaf-folders": lambda _, top: readings.leaf_folders(top),
+    "split-folders": lambda _, top: next(
+        iter(
+            _present(
+                readings.splits_above(top),
+                readings.splits_below(top),
+                readings.splits_in_names(top),
+            )
+        ),
+        None,
+    ),
+    "file-names": lambda _, top: file_names(top),
+    "table": table_beside,
+}

@@ -1,0 +1,79 @@
+"""Find the images in files and folders, without labels."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from extract.datasets.folders.tree import images_in_disguise, read_tree
+from extract.datasets.layouts.reader import kind_of, suffixes
+from extract.errors import DataError
+from toolkit.addresses import is_remote, sort_key
+from toolkit.wording import plural
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COLLECTION = re.compile(
+    r"\.(csv|tsv|xlsx?|ods|parquet|jsonl?|zip|tar|gz|tgz|bz2|xz|7z|rar)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The images in a folder, and what else is there.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The images, sorted by name.
+    passed_over : dict of str to int, default={}
+        Reason -> number of files and folders that are no images.
+    disguised : list of Path, default=[]
+        Files that are images by their content only.
+    """
+
+    paths: list[Path]
+    passed_over: dict[str, int] = field(default_factory=dict)
+    disguised: list[Path] = field(default_factory=list)
+
+
+def images_in(path: Path) -> Found:
+    """Return a file or address itself, or the image files below a folder.
+
+    Raises
+    ------
+    DataError
+        If nothing is there, or the folder contains no image file.
+    """
+    if is_remote(path) or not path.is_dir():
+        if not is_remote(path) and not os.path.lexists(path):
+            raise DataError(f"there is no file or folder {path}; check the name")
+        if _COLLECTION.fullmatch(path.suffix):
+            raise DataError(
+                f"{path} is no image but a table or an archive; give the images or their folder "
+                "instead"
+            )
+        return Found([path])
+    tree = read_tree(path)
+    passed: Counter[str] = Counter()
+    for folder in tree.walk():
+        passed += folder.passed_over
+        passed.update(map(kind_of, folder.others))
+    found = Found(sorted(tree.all_images(), key=sort_key), dict(passed), images_in_disguise(tree))
+    if not found.paths:
+        files = ", ".join(f"{number:,} {kind}" for kind, number in passed.most_common(5))
+        hint = (
+            f"{plural(len(found.disguised), 'file')} as {found.disguised[0].name!r} are images by "
+            "their content: name them one by one, or rename them"
+            if found.disguised
+            else "choose another folder"
+        )
+        raise DataError(
+            f"{path} contains no images: no file below it ends in {suffixes()}; found "
+            f"{files or 'nothing'}; {hint}"
+        )
+    return found
