@@ -37,7 +37,7 @@ demo: .venv/run-stamp ## embed and classify drawn shapes, and print the accuracy
 	$(BIN)/python -m classify --data shapes --clf all
 
 test: quick docs ## check and test everything
-	$(PYTEST) -m 'slow and not photographs'
+	$(PYTEST) -m 'slow and not photographs and not exhaustive'
 	$(BIN)/python -m pytest -m photographs tests/test_photographs.py tests/extract
 
 quick: lint fast ## check everything and run the fast tests
@@ -47,10 +47,9 @@ lint: .venv/dev-stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet --doctest-modules $(PACKAGES)
 
 fast: .venv/dev-stamp
-	$(PYTEST) -m 'not slow and not photographs'
+	$(PYTEST) --doctest-modules -m 'not slow and not photographs' tests $(PACKAGES)
 
 coverage: .venv/dev-stamp ## measure which lines and branches the tests run, subprocesses included
 	@mkdir -p build
@@ -68,6 +67,7 @@ reliability: .venv/dev-stamp ## break everything on purpose, with the full count
 	  $(BIN)/python $$0 --full > $$log.txt 2> $$log.log; status=$$?; \
 	  echo "== $$0: $$(tail -n 1 $$log.txt)"; exit $$status' || broken=yes; \
 	echo "== $$(( $$(date +%s) - started )) seconds in all; build/reliability/ has the full output"; \
+	$(PYTEST) -m exhaustive || broken=yes; \
 	[ -z "$$broken" ] || { echo "promises were broken" >&2; exit 1; }
 
 bench: .venv/dev-stamp ## measure every figure of docs/benchmarks.md, one benchmark after the other, and write its table

@@ -203,7 +203,7 @@ def test_the_report_of_a_thousand_photographs_is_one_small_file(
     report = (lesson.home / "run" / "report.html").read_text(encoding="utf-8")
     assert len(report) < 5_000_000
     assert report.count('<use href="#mark-') == 1000
-    assert "published 89.5% by its dense head" in report
+    assert "published 89.5% for its dense head" in report
 
 
 def test_a_served_model_answers_within_a_second(
@@ -235,27 +235,30 @@ def test_a_served_model_answers_within_a_second(
         server.wait(timeout=30)
 
 
+def listed(lesson: Lesson, every: int) -> list[str]:
+    """Return the options for a table of every second, third ... photograph."""
+    rows = [
+        f"{path},{path.parent.name[:4]},{path.parent.name[5:]}"
+        for path in sorted(lesson.photographs.rglob("*.jpg"))
+    ][::every]
+    name = f"every-{every}.csv"
+    (lesson.home / name).write_text("\n".join(["path,label,split", *rows]) + "\n")
+    return ["--data", name, *lesson.arguments[4:]]
+
+
 def test_notebook_preprocessing_beats_the_lesson(lesson: Lesson, extracted: Done) -> None:
-    """The lesson's BGR / 255 is worse than the weights' own, and each classifier above 0.895."""
+    """With the lesson's BGR / 255, on a third, each classifier is above the lesson's 0.895."""
     summary = lesson.run(
-        "classify", *lesson.arguments, "--clf", "dense,logreg,svm", "--preprocess", "notebook"
+        "classify", *listed(lesson, 3), "--clf", "dense,logreg,svm", "--preprocess", "notebook"
     ).summary
-    assert summary["computed"] == 3000
+    assert summary["computed"] == 1000
     for result in summary["results"]:
         assert result["accuracy"] > 0.895, result
 
 
 def test_the_scratch_cnn_learns_as_little_as_the_lessons(lesson: Lesson, extracted: Done) -> None:
-    """On half of the photographs it is far from the frozen features, but better than chance."""
-    half = lesson.home / "half.csv"
-    rows = [
-        f"{path},{path.parent.name[:4]},{path.parent.name[5:]}"
-        for path in sorted(lesson.photographs.rglob("*.jpg"))
-    ][::2]
-    half.write_text("\n".join(["path,label,split", *rows]) + "\n")
-    summary = lesson.run(
-        "classify", "--data", "half.csv", *lesson.arguments[4:], "--clf", "cnn"
-    ).summary
+    """On a third of the photographs it is far from frozen features, but better than chance."""
+    summary = lesson.run("classify", *listed(lesson, 3), "--clf", "cnn").summary
     assert summary["computed"] == 0
     assert 0.62 <= summary["results"][0]["accuracy"] <= 0.75
 

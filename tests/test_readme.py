@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train", "data", CLASSES),
         ("test", "my-pictures", ("cats", "dogs", *CLASSES[2:])),
     ):
-        for index in range(48):
+        for index in range(30):
             label = names[index % len(CLASSES)]
             path = home / folder / label / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,13 @@ from extract.libraries import import_keras
 from extract.recipe import Recipe
 
 ROOT = Path(__file__).parents[3]
-FAMILIES = ("vgg16", "resnet50", "mobilenet", "efficientnetb0", "convnexttiny", "xception")
+FAMILIES = (
+    *("vgg16", "mobilenet", "efficientnetb0"),
+    *(
+        pytest.param(name, marks=pytest.mark.exhaustive)
+        for name in ("resnet50", "convnexttiny", "xception")
+    ),
+)
 
 
 def weights_of(name: str, folder: Path) -> Weights:
