@@ -58,23 +58,6 @@ def find_wrong_data(
     See Also
     --------
     classify.audit : The same from a data set and an embedder, with data frames as results.
-
-    Examples
-    --------
-    On drawn shapes, with a small network of random weights:
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from extract.backbones.catalog import construct
-    >>> from extract.options import BaseSettings, Options
-    >>> from extract.prepare import find_dataset, prepare
-    >>> scratch = TemporaryDirectory()
-    >>> weights = f"{scratch.name}/random.npz"
-    >>> np.savez(weights, *construct("mobilenet:alpha=0.25", 64).get_weights())
-    >>> base = BaseSettings("mobilenet:alpha=0.25", size=64, weights=weights, cache=scratch.name)
-    >>> options = Options(data="shapes", base=base)
-    >>> audit = find_wrong_data(prepare(find_dataset(options), options))
-    >>> [leak.test for leak in audit.leaks if leak.exact]
-    []
     """
     started = time.monotonic()
     digests = [prepared.extraction.digests[item.path] for item in prepared.dataset.items]
