@@ -56,7 +56,7 @@ def test_its_title_is_its_class():
     ("name", "words"),
     [
         ("nowhere:Class", "cannot import the classifier nowhere:Class"),
-        ("sklearn.svm:LinearSVX", r"has no class 'LinearSVX' \(did you mean LinearSVC\?\)"),
+        ("sklearn.svm:LinearSVVC", r"has no class 'LinearSVVC' \(did you mean LinearSVC\?\)"),
         (":Class", "cannot import the classifier :Class"),
         ("os:system", "is not the class of a scikit-learn classifier"),
         ("sklearn.svm:SVR", "is not a classifier"),
