@@ -22,6 +22,7 @@ from cache.errors import REPAIR_HINT, CacheError, CorruptCacheError
 from cache.index import Index, checksum
 from cache.locks import Lease
 from cache.memo import Memo
+from cache.notes import Notes
 from cache.shards import Shards
 from toolkit.addresses import FileState, as_path, file_states, sort_key
 
@@ -72,6 +73,7 @@ class Store:
             self.lease = Lease(folder / "leases")
         self.database = Database(folder / "index.sqlite", indexes.TABLES + memos.TABLE)
         self.index, self.memo = Index(self.database), Memo(self.database)
+        self.notes = Notes(folder / "notes.sqlite")
         self.shards = Shards(folder / "shards")
         # The index is created before any shard: a new one beside shards means that it was lost.
         self.index_was_lost = self.database.was_created and any(self.shards.names())

@@ -8,9 +8,11 @@ import dataclasses
 from cache.location import ENVIRONMENT_VARIABLE
 from extract.engines import ENGINES
 from extract.images.loading import ReadSettings
+from extract.images.pixels import ASPECTS
 from extract.options import (
     LAYOUTS,
     PRESETS,
+    RESIZINGS,
     VALIDATION,
     BaseSettings,
     DataSettings,
@@ -133,7 +135,7 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         "--preset",
         choices=tuple(PRESETS),
         default=Options.preset,
-        help="lesson: 150 pixels, float32, notebook preprocessing; default: 150, float32; "
+        help="lesson: 150 pixels, float32, notebook preprocessing, lanczos; default: 150, float32; "
         "fast: 150, int8; best: 224, int8, flip (sizes for VGG16). The options below override it",
     )
     base.add_argument(
@@ -179,6 +181,19 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         choices=PRECISIONS,
         help="number format of the forward pass (default: float32); int8 needs the extra fast and "
         "is calibrated once, on training images; float16 and bfloat16 need a GPU",
+    )
+    base.add_argument(
+        "--resize",
+        choices=tuple(RESIZINGS),
+        help="bicubic (default) filters before it samples, and decodes images as a person sees "
+        "them; lanczos is the lesson's arithmetic, which finds the embeddings of earlier versions",
+    )
+    base.add_argument(
+        "--fit",
+        dest="aspect",
+        choices=ASPECTS,
+        help="how an image becomes a square: stretch both sides (default), crop the middle, or pad "
+        "with white",
     )
     base.add_argument(
         "--flip",

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from cache.location import cache_folder
+from cache.store import Store
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images.decoding import MAX_PIXELS, resize
+from extract.images.formats import MAX_PIXELS
 from extract.images.hashing import hash_images
-from extract.images.inputs import image_digest, read_inputs
+from extract.images.inputs import image_digest, read_inputs, with_bits_of
 from extract.images.loading import ReadSettings, usable_images
-from extract.options import BaseSettings
+from extract.images.pixels import PixelSettings
+from extract.images.resizing import resize
+from extract.options import RESIZINGS, BaseSettings
+from extract.value_range import adapted, find_deep
 from toolkit.progress import as_progress
 from toolkit.wording import plural
 
@@ -34,7 +39,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     Every image is computed once. The embedding of a file is kept in the cache under the SHA-256 of
     its bytes, where ``python -m extract`` and other runs find it too; that of an image in memory
     under the SHA-256 of its pixels. There is nothing to fit, except for int8, which is calibrated
-    once on the images of the first `fit`.
+    once on the images of the first `fit`, and for images of more than 8 bits, whose range of values
+    is decided by those of the last `fit`.
 
     Parameters
     ----------
@@ -54,6 +60,12 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
         Number format of the forward pass. int8 needs the extra ``fast``; float16 and bfloat16 need
         a GPU.
+    resize : {"bicubic", "lanczos"}, default="bicubic"
+        ``"bicubic"`` filters before it samples, and decodes images as a person sees them.
+        ``"lanczos"`` is the arithmetic of the lesson and of the first version of this toolkit.
+    aspect : {"stretch", "crop", "pad"}, default="stretch"
+        How an image that is not square becomes one: both sides are given the size, or the largest
+        square in the middle is used, or the image is put on white in its own proportions.
     flip : bool, default=False
         Whether an embedding is the mean over the image and its horizontal flip.
     weights : str or Path, default="auto"
@@ -99,6 +111,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         layer: str | None = None,
         preprocess: str = "auto",
         precision: str = "float32",
+        resize: str = "bicubic",
+        aspect: str = "stretch",
         flip: bool = False,
         weights: str | Path = "auto",
         engine: str = "auto",
@@ -114,6 +128,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         self.layer = layer
         self.preprocess = preprocess
         self.precision = precision
+        self.resize = resize
+        self.aspect = aspect
         self.flip = flip
         self.weights = weights
         self.engine = engine
@@ -124,7 +140,10 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         self.progress = progress
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Check `X`, and with int8 calibrate on it, if the cache has no calibrated model yet.
+        """Check `X`, and decide on it what the features need.
+
+        These are, for images of more than 8 bits, which values are black and white; and for int8,
+        the calibration, if the cache has no calibrated model yet.
 
         Parameters
         ----------
@@ -143,10 +162,16 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         ToolkitError
             As from `transform`.
         """
-        inputs = read_inputs(X, self.max_pixels)
-        if self.precision == "int8":
-            with as_progress(self.progress) as progress:
-                self._calibrated_base(inputs, progress)
+        self._range = PixelSettings(1, RESIZINGS.get(self.resize, self.resize))
+        self._range = with_bits_of(X, self._range)
+        inputs = read_inputs(X, self.max_pixels, pixels=self._range)
+        paths = [element for element in inputs if isinstance(element, Path)]
+        with as_progress(self.progress) as progress:
+            store = Store(cache_folder(self.cache))
+            deep = find_deep(paths, store, reading=self.read_settings, progress=progress)
+            if deep or self.precision == "int8":
+                base = self._calibrated_base(inputs, progress)
+                self._range = base.recipe.pixels
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -174,7 +199,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         ToolkitError
             If the weights or the cache cannot be used.
         """
-        inputs = read_inputs(X, self.max_pixels)
+        inputs = read_inputs(X, self.max_pixels, pixels=self._known_range())
         with as_progress(self.progress) as progress:
             base = self._calibrated_base(inputs, progress)
             digests = self._extract(base, inputs, progress)
@@ -213,28 +238,44 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """How image files are read."""
         return ReadSettings(self.workers, self.max_pixels)
 
+    def _known_range(self) -> PixelSettings:
+        """Return what the images of `fit` have decided about black and white in deep images."""
+        default = PixelSettings(1, RESIZINGS.get(self.resize, self.resize))
+        known: PixelSettings = getattr(self, "_range", default)
+        return known if known.interpolation == default.interpolation else default
+
     def _calibrated_base(
         self, inputs: Sequence[Path | NDArray[np.uint8]], progress: Progress
     ) -> FrozenBase:
         """Return the base; with int8, calibrated on these images if the cache has no model."""
         base = FrozenBase.choose(self.base_settings, progress=progress)
-        if not base.needs_calibration:
-            return base
         reading = self.read_settings
         paths = [element for element in inputs if isinstance(element, Path)]
+        base = base.with_range_of(self._known_range())
+        recipe = adapted(
+            base.recipe,
+            paths,
+            base.store,
+            origin="over the images of this call",
+            reading=reading,
+            progress=progress,
+        )
+        base = base.with_range_of(recipe)
+        if not base.needs_calibration:
+            return base
         digests, _ = hash_images(paths, base.store, reading=reading, progress=progress)
         if len(paths) == len(inputs):
             return base.calibrated(digests, reading=reading, progress=progress)
         images = {image_digest(image): image for image in inputs if not isinstance(image, Path)}
 
         def load(n_images: int) -> NDArray[np.uint8]:
-            size = base.recipe.size
-            chosen = [resize(images[digest], size) for digest in sorted(images)[:n_images]]
+            pixels = base.recipe.pixels
+            chosen = [resize(images[digest], pixels) for digest in sorted(images)[:n_images]]
             if len(chosen) < n_images and digests:
                 files = sorted(digests, key=lambda path: digests[path])
                 chosen += [
                     *usable_images(
-                        files, size, n_images - len(chosen), reading=reading, progress=progress
+                        files, pixels, n_images - len(chosen), reading=reading, progress=progress
                     )
                 ]
             return np.stack(chosen)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from extract.backbones.weights import Weights
     from extract.engines import Engine
+    from extract.images.pixels import PixelSettings
     from extract.pipeline import Loader
 
 
@@ -140,6 +141,15 @@ class FrozenBase:
         """Whether the precision is int8 and there is no quantised model yet."""
         return self.recipe.precision == "int8" and self.recipe.quantised is None
 
+    def with_range_of(self, other: Recipe | PixelSettings) -> FrozenBase:
+        """Return the base with what something else says is black and white in deep images."""
+        return dataclasses.replace(
+            self,
+            recipe=dataclasses.replace(
+                self.recipe, bits=other.bits, black=other.black, white=other.white
+            ),
+        )
+
     def calibrated(
         self,
         digests: Mapping[Path, str],
@@ -173,7 +183,7 @@ class FrozenBase:
         def load(n_images: int) -> np.ndarray:
             paths = sorted(digests, key=lambda path: digests[path])
             return usable_images(
-                paths, self.recipe.size, n_images, reading=reading, progress=progress
+                paths, self.recipe.pixels, n_images, reading=reading, progress=progress
             )
 
         return self.calibrated_on(load, name=name, progress=progress)

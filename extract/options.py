@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from extract.backbones.weights import Weights
 
 
+RESIZINGS = {"bicubic": "bicubic", "lanczos": "lanczos4"}
+"""The settings of `BaseSettings.resize`, each with the recipe's interpolation."""
+
+_DESCRIBED = (
+    *("backbone", "size", "pooling", "layer", "preprocess", "precision"),
+    *("resize", "aspect", "flip"),
+)
+
+
 @dataclass(frozen=True)
 class BaseSettings:
     """Which frozen base computes the embeddings, and how.
@@ -45,6 +54,12 @@ class BaseSettings:
     precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
         Number format of the forward pass. int8 needs the extra ``fast``; float16 and bfloat16 need
         a GPU.
+    resize : {"bicubic", "lanczos"}, default="bicubic"
+        ``"bicubic"`` filters before it samples, and decodes images as a person sees them.
+        ``"lanczos"`` is the arithmetic of the lesson and of the first version of this toolkit.
+    aspect : {"stretch", "crop", "pad"}, default="stretch"
+        How an image that is not square becomes one: both sides are given the size, or the largest
+        square in the middle is used, or the image is put on white in its own proportions.
     flip : bool, default=False
         Whether an embedding is the mean over the image and its horizontal flip.
     mirrored : bool, default=False
@@ -71,6 +86,8 @@ class BaseSettings:
     layer: str | None = None
     preprocess: str = "auto"
     precision: str = "float32"
+    resize: str = "bicubic"
+    aspect: str = "stretch"
     flip: bool = False
     mirrored: bool = False
     weights: str = "auto"
@@ -120,6 +137,11 @@ class BaseSettings:
                 f"preprocess {self.preprocess!r} is not known; choose one of: auto, notebook",
                 setting="preprocess",
             )
+        if self.resize not in RESIZINGS:
+            raise RecipeError(
+                f"resize {self.resize!r} is not known; choose one of: {', '.join(RESIZINGS)}",
+                setting="resize",
+            )
         backbone = find_backbone(self.backbone)
         preprocessing = weights.preprocessing or backbone.preprocessing
         return Recipe(
@@ -129,6 +151,8 @@ class BaseSettings:
             layer=self.layer,
             size=self.size_in_pixels,
             pooling=backbone.pooling if self.pooling == "auto" else self.pooling,
+            interpolation=RESIZINGS[self.resize],
+            aspect=self.aspect,
             flip=self.flip,
             mirrored=self.mirrored,
             precision=self.precision,
@@ -136,7 +160,7 @@ class BaseSettings:
 
 
 PRESETS = {
-    "lesson": BaseSettings(preprocess="notebook"),
+    "lesson": BaseSettings(preprocess="notebook", resize="lanczos"),
     "default": BaseSettings(),
     "fast": BaseSettings(precision="int8"),
     "best": BaseSettings(size="native", precision="int8", flip=True),
@@ -250,7 +274,7 @@ class Options:
         preset = PRESETS[self.preset]
         changed = ", ".join(
             f"{name} {getattr(self.base, name)}"
-            for name in ("backbone", "size", "pooling", "layer", "preprocess", "precision", "flip")
+            for name in _DESCRIBED
             if getattr(self.base, name) != getattr(preset, name)
         )
         return f"{self.preset}, but {changed}" if changed else self.preset

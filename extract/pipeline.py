@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,11 @@ import numpy as np
 
 from cache.store import SHARD_ROWS
 from extract.images.decoder_pool import Decoded, DecoderPool
-from extract.images.decoding import resize
 from extract.images.hashing import REMEMBERED_TOGETHER, hash_images
 from extract.images.inputs import image_digest
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
+from extract.images.pixels import Remark
+from extract.images.resizing import resize
 from toolkit.addresses import file_state
 from toolkit.errors import AddressError
 from toolkit.progress import Progress, silent
@@ -55,6 +56,8 @@ class ExtractionResult:
         Number of usable files whose embedding was computed now.
     seconds : float
         Wall-clock time.
+    remarks : dict from Path to Remark, default={}
+        What a reader should know about usable files.
     """
 
     digests: dict[Path, str]
@@ -62,6 +65,7 @@ class ExtractionResult:
     cached: int
     computed: int
     seconds: float
+    remarks: dict[Path, Remark] = field(default_factory=dict)
 
 
 def extract(
@@ -125,7 +129,7 @@ def extract(
             computation = _Computation(recipe, store, make_engine, batch_size, progress)
             with (
                 ThreadPoolExecutor(reading.threads(paths), "decode") as pool,
-                DecoderPool(recipe.size, reading.max_pixels, reading.processes) as decoders,
+                DecoderPool(recipe.pixels, reading.max_pixels, reading.processes) as decoders,
             ):
                 computation.compute(todo, _decoding_loader(pool, decoders, 2 * batch_size))
         computed = computation.computed
@@ -139,6 +143,7 @@ def extract(
         cached=len(digests) - n_computed,
         computed=n_computed,
         seconds=time.monotonic() - started,
+        remarks=_recall_remarks(digests, recipe, store),
     )
 
 
@@ -176,11 +181,23 @@ def extract_images(
 
     def load(groups: Iterable[list[Path]]) -> Iterator[tuple[None, Decoded]]:
         for (name,) in groups:
-            yield None, Decoded(name.name, resize(by_digest[name.name], recipe.size))
+            yield None, Decoded(name.name, resize(by_digest[name.name], recipe.pixels))
 
     if todo:
         _Computation(recipe, store, make_engine, batch_size, progress).compute(todo, load)
     return digests
+
+
+def _recall_remarks(
+    digests: Mapping[Path, str], recipe: Recipe, store: Store
+) -> dict[Path, Remark]:
+    noted = store.notes.recall(_remarks_of(recipe), list(digests.values()))
+    return {path: Remark(int(noted[digest])) for path, digest in digests.items() if digest in noted}
+
+
+def _remarks_of(recipe: Recipe) -> str:
+    """Return the kind of the notes on images as a recipe decodes them."""
+    return f"remarks {recipe.fingerprint}"
 
 
 def _todo(
@@ -248,6 +265,7 @@ class _Computation:
         self._images: list[np.ndarray] = []
         self._image_digests: list[str] = []
         self._rows: list[tuple[list[str], np.ndarray]] = []
+        self._remarks: dict[str, Remark] = {}
         self._n_committed = 0
         self._commit: Future[None] | None = None
 
@@ -300,6 +318,8 @@ class _Computation:
             if decoded.image is None:
                 self.quarantine |= dict.fromkeys(concerned, decoded.reason)
             elif decoded.digest is not None and self._is_new(decoded.digest, digest):
+                if decoded.remarks:
+                    self._remarks[decoded.digest] = decoded.remarks
                 self._add(decoded.digest, decoded.image)
                 if not self._images:
                     self._progress("computing embeddings", done, total)
@@ -351,6 +371,12 @@ class _Computation:
         self._rows = []
         self._finish_commit()
         recipe = self._recipe
+        # Before the embeddings: an image that is not computed again is not looked at again.
+        self._store.notes.remember(
+            _remarks_of(recipe),
+            {digest: str(int(remarks)) for digest, remarks in self._remarks.items()},
+        )
+        self._remarks = {}
         self._commit = committer.submit(
             self._store.append, recipe.fingerprint, recipe.canonical, digests, rows
         )

@@ -15,6 +15,10 @@ from extract.datasets.load import load_unsplit
 from extract.errors import DataError
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
+from extract.images.pixels import describe
+from extract.images.rendering import missing_extras
+from extract.value_range import describe as describe_range
+from extract.value_range import find_deep, with_value_range
 from toolkit.csv_cells import write_quarantine
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
@@ -144,8 +148,12 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         If the weights or the cache cannot be used, or a class has too few images.
     """
     require_images(dataset)
-    base, extraction = _embed(dataset, options, progress)
+    base = FrozenBase.choose(options.base, progress=progress)
+    base, sentences = _with_value_range(base, dataset, options, progress)
+    base, extraction = _embed(base, dataset, options, progress)
+    sentences += _note_pixels(dataset, extraction)
     usable = _without_quarantined(dataset, extraction)
+    usable = _with_remarks(usable, sentences)
     _note_contradictions(usable, extraction)
     if not usable.has_split:
         digests = [extraction.digests[item.path] for item in usable.items]
@@ -176,7 +184,9 @@ def reembed(prepared: Prepared, options: Options, progress: Progress = silent) -
     ToolkitError
         If the weights or the cache cannot be used.
     """
-    base, extraction = _embed(prepared.dataset, options, progress)
+    base = FrozenBase.choose(options.base, progress=progress)
+    base = base.with_range_of(prepared.base.recipe)
+    base, extraction = _embed(base, prepared.dataset, options, progress)
     return dataclasses.replace(prepared, base=base, extraction=extraction)
 
 
@@ -200,10 +210,9 @@ def copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, It
 
 
 def _embed(
-    dataset: Dataset, options: Options, progress: Progress
+    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
 ) -> tuple[FrozenBase, ExtractionResult]:
-    """Choose the base, calibrate it if necessary, and extract."""
-    base = FrozenBase.choose(options.base, progress=progress)
+    """Calibrate the base if necessary, and extract."""
     if base.needs_calibration:
         base = _calibrate(base, dataset, options, progress)
     open_loader = None
@@ -224,7 +233,19 @@ def _embed(
 def _calibrate(
     base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
 ) -> FrozenBase:
-    """Quantise the base on images of the training split, which may have to be assigned first."""
+    """Quantise the base on images of the training split."""
+    return base.calibrated(
+        _training(base, dataset, options, progress),
+        name=dataset.name,
+        reading=options.reading,
+        progress=progress,
+    )
+
+
+def _training(
+    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
+) -> dict[Path, str]:
+    """Return the SHA-256 of the training images; the split may have to be assigned first."""
     paths = [item.path for item in dataset.items]
     digests, _ = hash_images(paths, base.store, reading=options.reading, progress=progress)
     readable = dataclasses.replace(
@@ -234,11 +255,47 @@ def _calibrate(
         readable = readable.with_hashed_split(
             [digests[item.path] for item in readable.items], options.test_size, options.seed
         )
-    return base.calibrated(
-        {item.path: digests[item.path] for item in readable.items if item.split == "train"},
-        name=dataset.name,
-        reading=options.reading,
-        progress=progress,
+    return {item.path: digests[item.path] for item in readable.items if item.split == "train"}
+
+
+def _with_value_range(
+    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
+) -> tuple[FrozenBase, list[str]]:
+    """Decide what is black and white in images of more than 8 bits, and say so."""
+    if base.recipe.interpolation == "lanczos4":
+        return base, []
+    paths, reading = [item.path for item in dataset.items], options.reading
+    deep = find_deep(paths, base.store, reading=reading, progress=progress)
+    if not deep:
+        return base, []
+    training = _training(base, dataset, options, progress)
+    chosen, origin = (
+        {path: deep[path] for path in deep if path in training},
+        "over the training images",
+    )
+    if not chosen:
+        chosen, origin = deep, "over all of them, because no training image has"
+    recipe = with_value_range(base.recipe, chosen, base.store, reading=reading, progress=progress)
+    sentences = [describe_range(recipe, len(deep), origin)] if recipe != base.recipe else []
+    for sentence in sentences:
+        logger.info("%s", sentence)
+    return base.with_range_of(recipe), sentences
+
+
+def _note_pixels(dataset: Dataset, extraction: ExtractionResult) -> list[str]:
+    """Log what a reader should know about pixels, and which extras are missing."""
+    remarks = {dataset.relative(path): remark for path, remark in extraction.remarks.items()}
+    sentences = [*describe(remarks), *missing_extras(extraction.quarantine)]
+    for sentence in sentences:
+        logger.warning("%s", sentence)
+    return sentences
+
+
+def _with_remarks(dataset: Dataset, sentences: list[str]) -> Dataset:
+    layout = dataset.layout
+    return dataclasses.replace(
+        dataset,
+        layout=dataclasses.replace(layout, remarks=(*layout.remarks, *sentences)),
     )
 
 

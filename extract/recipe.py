@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import reprlib
 import typing
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from extract.backbones.catalog import PREPROCESSINGS, find_backbone
 from extract.errors import RecipeError
+from extract.images.depth import BITS
+from extract.images.pixels import ASPECTS, INTERPOLATIONS, PixelSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +25,17 @@ SCHEMA = 1
 """Increased whenever the same recipe begins to give other numbers."""
 
 POOLINGS = ("none", "avg", "max")
-INTERPOLATIONS = ("lanczos4",)
 PRECISIONS = ("float32", "int8", "float16", "bfloat16")
 DTYPES = ("float32",)
 
-_ADDED_LATER: dict[str, Any] = {"quantised": None, "mirrored": False}
+_ADDED_LATER: dict[str, Any] = {
+    "quantised": None,
+    "mirrored": False,
+    "aspect": "stretch",
+    "bits": None,
+    "black": None,
+    "white": None,
+}
 """Fields that earlier versions did not have, each with the value that stands for its absence."""
 
 
@@ -51,8 +60,15 @@ class Recipe:
         Side in pixels of the square that images are resized to.
     pooling : {"none", "avg", "max"}, default="none"
         Pooling over height and width of the output.
-    interpolation : {"lanczos4"}, default="lanczos4"
-        How images are resized, by OpenCV's name.
+    interpolation : {"bicubic", "lanczos4"}, default="bicubic"
+        How images are resized; with ``"lanczos4"``, also how they are decoded is that of the first
+        version. See `extract.images.pixels.PixelSettings`.
+    aspect : {"stretch", "crop", "pad"}, default="stretch"
+        How an image that is not square becomes one.
+    bits : int, default=None
+        Bits in use in images of more than 8 bits; None if the training images have none.
+    black, white : float, default=None
+        What is black and white in images whose values `bits` does not describe.
     flip : bool, default=False
         Whether the embedding is the mean over the image and its horizontal flip.
     mirrored : bool, default=False
@@ -76,7 +92,7 @@ class Recipe:
     --------
     >>> recipe = Recipe(weights="ab" * 32, preprocessing="caffe")
     >>> recipe.fingerprint[:12]
-    '62c004e9ecde'
+    'FINGERPRINT'
     """
 
     weights: str
@@ -85,7 +101,11 @@ class Recipe:
     layer: str | None = None
     size: int = 150
     pooling: str = "none"
-    interpolation: str = "lanczos4"
+    interpolation: str = "bicubic"
+    aspect: str = "stretch"
+    bits: int | None = None
+    black: float | None = None
+    white: float | None = None
     flip: bool = False
     mirrored: bool = False
     precision: str = "float32"
@@ -99,9 +119,11 @@ class Recipe:
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        _check_choice("aspect", self.aspect, ASPECTS)
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("dtype", self.dtype, DTYPES)
         backbone.check_size(self.size)
+        self._check_value_range()
         if self.quantised is not None and (
             self.precision != "int8" or not re.fullmatch("[0-9a-f]{64}", self.quantised)
         ):
@@ -109,6 +131,27 @@ class Recipe:
                 f"expected a quantised model only with int8, and 64 hexadecimal digits as its "
                 f"name, found {self.quantised!r} with {self.precision}"
             )
+
+    def _check_value_range(self) -> None:
+        found = self.bits, self.black, self.white
+        ends = found[1:]
+        are_ends = None not in ends and all(map(math.isfinite, ends))  # type: ignore[arg-type]
+        if (
+            (self.bits is not None and self.bits not in BITS)
+            or (ends != (None, None) and not are_ends)
+            or (found != (None, None, None) and self.interpolation == "lanczos4")
+        ):
+            raise RecipeError(
+                f"expected 8, 10, 12, 14 or 16 bits, finite values for black and white, and none "
+                f"of them with lanczos4, found {found} with {self.interpolation}"
+            )
+
+    @property
+    def pixels(self) -> PixelSettings:
+        """How the pixels of an image are made."""
+        return PixelSettings(
+            self.size, self.interpolation, self.aspect, self.bits, self.black, self.white
+        )
 
     @cached_property
     def canonical(self) -> str:

@@ -51,7 +51,7 @@ def recompute(
         json.loads(canonical), weights=weights, cache=cache, progress=progress
     )
     engine = base.make_engine()
-    images = load_images(paths, base.recipe.size)
+    images = load_images(paths, base.recipe.pixels)
     rows = []
     for done, image in enumerate(images, 1):
         rows.append(engine(image[np.newaxis]))

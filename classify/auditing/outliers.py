@@ -9,7 +9,8 @@ import numpy as np
 
 from classify.estimators.solvers.neighbours import nearest
 from extract.errors import ImageError
-from extract.images.decoding import read_bytes, sides
+from extract.images.files import read_bytes
+from extract.images.formats import sides
 from extract.images.loading import ReadSettings
 
 if TYPE_CHECKING:

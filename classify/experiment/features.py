@@ -257,7 +257,7 @@ class ImageFeatures(Features):
             return lower.embeddings(split)
         return load_images(
             self.prepared.paths(split),
-            self.prepared.base.recipe.size,
+            self.prepared.base.recipe.pixels,
             reading=self.options.reading,
             progress=self._progress,
         )

@@ -15,7 +15,7 @@ from classify.serving.prediction import is_undecided
 from classify.serving.similar import SimilarImages
 from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderPool
-from extract.images.decoding import check_size
+from extract.images.files import check_size
 from extract.images.loading import ReadSettings
 from extract.images.thumbnails import Thumbnails
 from reports import tables
@@ -116,7 +116,7 @@ class LiveModel:
         progress("loading the model", 2, 3)
         self._engine = self._model.engine
         self._one_at_a_time = threading.Lock()
-        self._decoders = DecoderPool(base.recipe.size, reading.max_pixels, reading.workers)
+        self._decoders = DecoderPool(base.recipe.pixels, reading.max_pixels, reading.workers)
         self._thumbnails = Thumbnails(self._decoders)
         progress("loading the model", 3, 3)
 

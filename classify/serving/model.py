@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +15,13 @@ from classify.errors import ModelError
 from classify.serving.prediction import Prediction, find_result, is_undecided, predict_proba
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
-from extract.images.decoding import resize
 from extract.images.inputs import read_inputs
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
-from extract.pipeline import extract
+from extract.images.pixels import describe
+from extract.images.rendering import missing_extras
+from extract.images.resizing import resize
+from extract.pipeline import ExtractionResult, extract
+from extract.value_range import adapted
 from reports.reading import read_record
 from reports.runs import RunResults
 from toolkit.progress import Progress, as_progress
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from extract.engines import Engine
+    from extract.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 class Model:
@@ -163,7 +170,10 @@ class Model:
         """
         is_one_path = isinstance(images, str | os.PathLike)
         rows = read_inputs(
-            [images] if is_one_path else images, self._reading.max_pixels, addresses=True
+            [images] if is_one_path else images,
+            self._reading.max_pixels,
+            pixels=self.base.recipe.pixels,
+            addresses=True,
         )
         in_memory = np.array([isinstance(row, np.ndarray) for row in rows])
         probabilities = np.empty((len(rows), len(self.classes_)))
@@ -171,8 +181,10 @@ class Model:
             files = {i: row for i, row in enumerate(rows) if not isinstance(row, np.ndarray)}
             probabilities[~in_memory] = self.probabilities(self._features_of_files(files))
         if in_memory.any():
-            size = self.base.recipe.size
-            pixels = np.stack([resize(row, size) for row in rows if isinstance(row, np.ndarray)])
+            recipe = self.base.recipe
+            pixels = np.stack(
+                [resize(row, recipe.pixels) for row in rows if isinstance(row, np.ndarray)]
+            )
             probabilities[in_memory] = self.probabilities(self._features_of_pixels(pixels))
         return probabilities
 
@@ -189,13 +201,16 @@ class Model:
         list of Prediction
             In the order of `files`.
         """
-        digests, unusable = self._extract(files)
+        recipe, done = self._extract(files)
+        digests, unusable = done.digests, done.quarantine
+        for sentence in missing_extras(unusable):
+            logger.warning("%s", sentence)
         predictions = {
             file: Prediction(file, None, None, reason) for file, reason in unusable.items()
         }
         usable = [file for file in files if file in digests]
         if usable:
-            probabilities = self.probabilities(self._features(usable, digests))
+            probabilities = self.probabilities(self._features(usable, digests, recipe))
             for file, row in zip(usable, probabilities, strict=True):
                 predictions[file] = self._predicted(file, row)
         return [predictions[file] for file in files]
@@ -216,11 +231,13 @@ class Model:
 
     def _features_of_files(self, files: Mapping[int, Path]) -> NDArray[Any]:
         """Return the features of files by their row, which the message names if one is unusable."""
-        digests, unusable = self._extract(list(files.values()))
+        recipe, done = self._extract(list(files.values()))
         for row, file in files.items():
-            if file in unusable:
-                raise ImageError(f"row {row}: {file} cannot be used as an image: {unusable[file]}")
-        return self._features(list(files.values()), digests)
+            if file in done.quarantine:
+                raise ImageError(
+                    f"row {row}: {file} cannot be used as an image: {done.quarantine[file]}"
+                )
+        return self._features(list(files.values()), done.digests, recipe)
 
     def _features_of_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         if self.estimator.consumes == "images":
@@ -232,26 +249,31 @@ class Model:
                 batches.append(self.engine(pixels[start : start + BATCH_SIZE]))
         return np.concatenate(batches).reshape(len(pixels), -1)
 
-    def _extract(self, files: Sequence[Path]) -> tuple[Mapping[Path, str], Mapping[Path, str]]:
-        """Embed files; return the SHA-256 of usable ones and why others cannot be used."""
+    def _extract(self, files: Sequence[Path]) -> tuple[Recipe, ExtractionResult]:
+        """Embed files; return the recipe, too, which says how deep images were scaled."""
+        store = self.base.store
         with as_progress(self._progress) as report:
-            extraction = extract(
+            recipe = adapted(self.base.recipe, files, store, reading=self._reading, progress=report)
+            done = extract(
                 files,
-                self.base.recipe,
-                self.base.store,
+                recipe,
+                store,
                 lambda: self.engine,
                 reading=self._reading,
                 progress=report,
             )
-        return extraction.digests, extraction.quarantine
+        for sentence in describe({str(path): remark for path, remark in done.remarks.items()}):
+            logger.warning("%s", sentence)
+        return recipe, done
 
-    def _features(self, files: Sequence[Path], digests: Mapping[Path, str]) -> NDArray[Any]:
+    def _features(
+        self, files: Sequence[Path], digests: Mapping[Path, str], recipe: Recipe
+    ) -> NDArray[Any]:
         """Return what the classifier takes: pixels, or embeddings from the cache."""
         if self.estimator.consumes != "images":
-            return self.base.embeddings([digests[file] for file in files])
+            return self.base.with_range_of(recipe).embeddings([digests[file] for file in files])
         with as_progress(self._progress) as report:
-            size = self.base.recipe.size
-            return load_images(files, size, reading=self._reading, progress=report)
+            return load_images(files, recipe.pixels, reading=self._reading, progress=report)
 
     def _predicted(self, file: Path, probabilities: NDArray[Any]) -> Prediction:
         probability = float(probabilities.max())

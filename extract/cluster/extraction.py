@@ -166,7 +166,7 @@ def embed(job: Job, paths: list[Path]) -> list[tuple[Path, FileState | None, Dec
             with worker.engine_lock:
                 rows = worker.engine(np.stack(list(images.values())))
             for i, row in zip(images, rows, strict=True):
-                decoded[i] = Decoded(decoded[i].digest, row)
+                decoded[i] = Decoded(decoded[i].digest, row, remarks=decoded[i].remarks)
     except ToolkitError as error:
         raise ClusterError(f"worker {_own_address()}: {error}") from None
     return list(zip(paths, states, decoded, strict=True))
@@ -195,7 +195,7 @@ def _load_worker(job: Job) -> _Worker:
         raise ClusterError(OTHER_CODE)
     cache = job.cache if Path(job.cache).is_dir() else None
     base = FrozenBase.from_dict(job.base, cache=cache, engine=job.engine)
-    decoders = DecoderPool(base.recipe.size, job.max_pixels, default_workers())
+    decoders = DecoderPool(base.recipe.pixels, job.max_pixels, default_workers())
     worker = _Worker(base.make_engine(), decoders, threading.Lock())
     # End the decoders once another job has replaced this one and no thread uses it any more.
     weakref.finalize(worker, decoders.__exit__)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from extract.datasets.dataset import MINIMUM, MINIMUM_WITHOUT_SPLIT
 from extract.errors import ImageError
-from extract.images.decoding import MAX_PIXELS, format_of, read_bytes, sides
+from extract.images.files import read_bytes
+from extract.images.formats import MAX_PIXELS, format_of, sides
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 

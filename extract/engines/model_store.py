@@ -31,8 +31,8 @@ class ModelStore:
 
     Notes
     -----
-    Recipes that differ only in flipping share a model. The recipe of a quantised model names it,
-    so the first calibration is used until the model is deleted.
+    Recipes that differ only in flipping or in what is black and white share a model. The recipe of
+    a quantised model names it, so the first calibration is used until the model is deleted.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -103,6 +103,8 @@ class ModelStore:
         return self.folder / f"{sha256}.zip"
 
     def _record(self, recipe: Recipe) -> Path:
-        plain = dataclasses.replace(recipe, quantised=None, flip=False, mirrored=False)
+        plain = dataclasses.replace(
+            recipe, quantised=None, flip=False, mirrored=False, bits=None, black=None, white=None
+        )
         backbone = find_backbone(plain.backbone).file_name
         return self.folder / f"{backbone}-{plain.precision}-{plain.fingerprint[:16]}.json"

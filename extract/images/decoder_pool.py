@@ -21,7 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from extract.errors import ImageError
-from extract.images.decoding import MAX_PIXELS, decode, decode_thumbnail, read_bytes
+from extract.images.decoding import decode_thumbnail, measure, render
+from extract.images.depth import Values
+from extract.images.files import read_bytes
+from extract.images.formats import MAX_PIXELS
+from extract.images.pixels import PixelSettings, Remark
 from toolkit.addresses import is_remote
 from toolkit.errors import ToolkitError
 
@@ -34,10 +38,11 @@ SECONDS_TO_DECODE = 10.0
 """A decoder that takes longer for one image is killed, and the image is not used."""
 
 _PATH, _BYTES = b"p", b"b"
-_REQUEST = struct.Struct(">cI")
-"""Start of a request: one of these two and the size of a thumbnail or 0; a path or bytes follow."""
-_SIDES = struct.Struct(">cII")
-"""Start of a decoded image: a plus sign, its height and its width; the pixels follow."""
+_SQUARE, _THUMBNAIL, _VALUES = b"s", b"t", b"v"
+_REQUEST = struct.Struct(">ccI")
+"""Start of a request: path or bytes, what is requested, and its size; a path or bytes follow."""
+_SIDES = struct.Struct(">cIIB")
+"""Start of a decoded image: a plus sign, height, width and remarks; the pixels follow."""
 
 _SECONDS_TO_READ = 60.0
 _SECONDS_TO_START = 120.0
@@ -48,7 +53,7 @@ _BASE_BYTES, _BYTES_PER_PIXEL = 2 * 2**30, 40
 
 _COMMAND = (
     "import sys; sys.path[:] = sys.argv[4:]; "
-    "from extract.images.decoder_pool import work; work(*map(int, sys.argv[1:4]))"
+    "from extract.images.decoder_pool import work; work(*sys.argv[1:4])"
 )
 
 
@@ -69,11 +74,17 @@ class Decoded:
         is here instead.
     reason : str, default=""
         Why the file cannot be used.
+    remarks : Remark, default=Remark.NOTHING
+        What a reader should know about the image.
+    values : Values, default=None
+        What was measured of the values of an image of more than 8 bits, if that was requested.
     """
 
     digest: str | None = None
     image: np.ndarray | None = None
     reason: str = ""
+    remarks: Remark = Remark.NOTHING
+    values: Values | None = None
 
 
 class DecoderPool:
@@ -85,8 +96,8 @@ class DecoderPool:
 
     Parameters
     ----------
-    size : int
-        Side of the decoded images in pixels.
+    pixels : PixelSettings or int
+        How images become squares; a size alone stands for the other defaults.
     max_pixels : int, default=50 million
         Width times height up to which an image is accepted.
     at_most : int, default=None
@@ -100,9 +111,14 @@ class DecoderPool:
     'cannot be read: No such file or directory'
     """
 
-    def __init__(self, size: int, max_pixels: int = MAX_PIXELS, at_most: int | None = None) -> None:
+    def __init__(
+        self,
+        pixels: PixelSettings | int,
+        max_pixels: int = MAX_PIXELS,
+        at_most: int | None = None,
+    ) -> None:
         self._places = threading.BoundedSemaphore(at_most) if at_most else contextlib.nullcontext()
-        self._size, self._max_pixels = size, max_pixels
+        self._pixels, self._max_pixels = PixelSettings.of(pixels), max_pixels
         self._lock = threading.Lock()
         self._all: set[_Decoder] = set()
         self._idle: list[_Decoder] = []
@@ -135,7 +151,7 @@ class DecoderPool:
         AddressError
             If an address does not answer.
         """
-        return self._decoded(image_file, 0)
+        return self._decoded(image_file, _SQUARE, self._pixels.size)
 
     def thumbnail(self, image_file: Path | bytes, size: int) -> Decoded:
         """Read and decode an image, shrunk in its own proportions; may be called from any thread.
@@ -152,9 +168,24 @@ class DecoderPool:
         DecoderError, AddressError
             As from a call of the pool.
         """
-        return self._decoded(image_file, size)
+        return self._decoded(image_file, _THUMBNAIL, size)
 
-    def _decoded(self, image_file: Path | bytes, thumbnail_size: int) -> Decoded:
+    def measure(self, image_file: Path | bytes) -> Decoded:
+        """Measure the values of an image of more than 8 bits; may be called from any thread.
+
+        Parameters
+        ----------
+        image_file : Path or bytes
+            As for a call of the pool.
+
+        Raises
+        ------
+        DecoderError, AddressError
+            As from a call of the pool.
+        """
+        return self._decoded(image_file, _VALUES, 0)
+
+    def _decoded(self, image_file: Path | bytes, request: bytes, size: int) -> Decoded:
         if not isinstance(image_file, bytes) and is_remote(image_file):
             try:
                 image_file = read_bytes(image_file)
@@ -163,7 +194,7 @@ class DecoderPool:
         with self._places:
             for attempt in (1, 2):
                 decoder = self._take()
-                decoded = decoder(image_file, thumbnail_size)
+                decoded = decoder(image_file, request, size)
                 self._give_back(decoder)
                 # A decoder that died before it had read the file (killed to free memory, say) was
                 # not killed by the image.
@@ -185,7 +216,7 @@ class DecoderPool:
                 return self._idle.pop()
             closed = self._closed
         if not closed:
-            decoder = _Decoder(self._size, self._max_pixels)
+            decoder = _Decoder(self._pixels, self._max_pixels)
             with self._lock:
                 if not self._closed:
                     self._all.add(decoder)
@@ -197,15 +228,14 @@ class DecoderPool:
 class _Decoder:
     """One process and the connection to it."""
 
-    def __init__(self, size: int, max_pixels: int) -> None:
+    def __init__(self, pixels: PixelSettings, max_pixels: int) -> None:
         from multiprocessing import Pipe
 
-        self._size = size
         self.alive, self.hung = True, False
         try:
             self._connection, other_end = Pipe()
             with other_end:
-                self.process = _start(other_end.fileno(), size, max_pixels)
+                self.process = _start(other_end.fileno(), pixels, max_pixels)
         except OSError as error:
             raise DecoderError(f"cannot start a process that decodes images: {error}") from error
         problem: bytes | None = None
@@ -216,21 +246,20 @@ class _Decoder:
             reason = (problem or b"").decode(errors="replace") or self._death()
             raise DecoderError(f"cannot start a process that decodes images: {reason}")
 
-    def __call__(self, image_file: Path | bytes, thumbnail_size: int) -> Decoded:
+    def __call__(self, image_file: Path | bytes, request: bytes, size: int) -> Decoded:
         digest = None
         try:
             if isinstance(image_file, bytes):
                 kind, content = _BYTES, image_file
             else:
                 kind, content = _PATH, os.fsencode(image_file.absolute())
-            self._connection.send_bytes(_REQUEST.pack(kind, thumbnail_size) + content)
+            self._connection.send_bytes(_REQUEST.pack(kind, request, size) + content)
             answer = self._receive(_SECONDS_TO_READ)
             if answer[:1] == b"+":
                 digest = answer[1:].decode("ascii")
-                largest = thumbnail_size or self._size
-                answer = self._receive(SECONDS_TO_DECODE, 3 * largest**2)
+                answer = self._receive(SECONDS_TO_DECODE, 3 * size**2)
                 if answer[:1] == b"+":
-                    return Decoded(digest, image=_pixels(answer, self._size, thumbnail_size))
+                    return _parse(answer, digest, request, size)
             return Decoded(digest, reason=answer[1:].decode())
         except TimeoutError:
             self.hung = True
@@ -268,11 +297,12 @@ class _Decoder:
         return f"ended with status {status}"
 
 
-def _start(line: int, size: int, max_pixels: int) -> subprocess.Popen[bytes]:
+def _start(line: int, pixels: PixelSettings, max_pixels: int) -> subprocess.Popen[bytes]:
     package = str(Path(__file__).parents[2])
     quiet = subprocess.DEVNULL
+    arguments = [str(line), pixels.to_json(), str(max_pixels)]
     return subprocess.Popen(  # noqa: S603 - this interpreter, with this module
-        [sys.executable, "-c", _COMMAND, str(line), str(size), str(max_pixels), package, *sys.path],
+        [sys.executable, "-c", _COMMAND, *arguments, package, *sys.path],
         stdin=quiet,
         stdout=quiet,
         stderr=quiet,
@@ -289,39 +319,44 @@ def _start(line: int, size: int, max_pixels: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _pixels(answer: bytes, size: int, thumbnail_size: int) -> np.ndarray:
+def _parse(answer: bytes, digest: str, request: bytes, size: int) -> Decoded:
+    """Return what a decoder has answered; an image may have taken it over."""
     import numpy as np
 
-    _, height, width = _SIDES.unpack_from(answer)
-    pixels = np.frombuffer(answer, np.uint8, offset=_SIDES.size).reshape(height, width, 3)
-    expected = max(height, width) <= thumbnail_size if thumbnail_size else height == width == size
-    if not expected or not pixels.size:
+    if request == _VALUES:
+        text = answer[1:].decode("ascii")
+        return Decoded(digest, values=Values.from_json(text) if text else None)
+    _, height, width, remarks = _SIDES.unpack_from(answer)
+    image = np.frombuffer(answer, np.uint8, offset=_SIDES.size).reshape(height, width, 3)
+    expected = height == width == size if request == _SQUARE else max(height, width) <= size
+    if not expected or not image.size:
         raise ValueError(f"{width} x {height} pixels")
-    return pixels
+    return Decoded(digest, image, remarks=Remark(remarks))
 
 
-def work(line: int, size: int, max_pixels: int) -> None:
+def work(line: str, pixels: str, max_pixels: str) -> None:
     """Decode every file that is requested, until the other end of the connection is closed.
 
     Parameters
     ----------
-    line : int
+    line : str
         File descriptor of the connection.
-    size, max_pixels : int
-        See `DecoderPool`.
+    pixels, max_pixels : str
+        See `DecoderPool`; the settings as JSON.
     """
     from multiprocessing.connection import Connection
 
+    settings, limit = PixelSettings.from_json(pixels), int(max_pixels)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Connection(line) as connection, contextlib.suppress(EOFError, OSError):
+    with Connection(int(line)) as connection, contextlib.suppress(EOFError, OSError):
         try:
-            warnings = _prepare(max_pixels)
+            warnings = _prepare(limit)
         except ImportError as error:
             connection.send_bytes(str(error).encode() or b"?")
             return
         connection.send_bytes(b"")
         while True:
-            _answer(connection, warnings, size, max_pixels)
+            _answer(connection, warnings, settings, limit)
 
 
 def _prepare(max_pixels: int) -> int:
@@ -329,7 +364,7 @@ def _prepare(max_pixels: int) -> int:
     import resource
 
     import cv2  # noqa: F401 - here, so that its import does not count as time of the first image
-    from PIL import Image
+    from PIL import Image, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
     Image.preinit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -344,22 +379,20 @@ def _prepare(max_pixels: int) -> int:
     return reading
 
 
-def _answer(connection: Connection, warnings: int, size: int, max_pixels: int) -> None:
-    request = connection.recv_bytes()
-    kind, thumbnail_size = _REQUEST.unpack_from(request)
+def _answer(
+    connection: Connection, warnings: int, settings: PixelSettings, max_pixels: int
+) -> None:
+    message = connection.recv_bytes()
+    kind, request, size = _REQUEST.unpack_from(message)
     # If no process is left to end a decoder that hangs, the system does.
     signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS_TO_DECODE)
     try:
-        data = request[_REQUEST.size :]
+        data = message[_REQUEST.size :]
         if kind == _PATH:
             data = read_bytes(Path(os.fsdecode(data)))
         connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
         _read(warnings)
-        if thumbnail_size:
-            image = decode_thumbnail(data, thumbnail_size, max_pixels)
-        else:
-            image = decode(data, size, max_pixels)
-        answer = _SIDES.pack(b"+", *image.shape[:2]) + image.tobytes()
+        answer = b"+" + _made(data, request, size, settings, max_pixels)
         # A JPEG may have its end marker and yet lack data: libjpeg fills in grey and only warns.
         if b"premature end" in _read(warnings):
             raise ImageError("damaged JPEG: a part of the image is missing")
@@ -369,6 +402,21 @@ def _answer(connection: Connection, warnings: int, size: int, max_pixels: int) -
         answer = b"-not enough memory to decode it"
     signal.setitimer(signal.ITIMER_PROF, 0)
     connection.send_bytes(answer)
+
+
+def _made(
+    data: bytes, request: bytes, size: int, settings: PixelSettings, max_pixels: int
+) -> bytes:
+    """Return what is requested of an image."""
+    if request == _VALUES:
+        values = measure(data, max_pixels)
+        return values.to_json().encode("ascii") if values else b""
+    if request == _THUMBNAIL:
+        image, remarks = decode_thumbnail(data, size, max_pixels), Remark.NOTHING
+    else:
+        seen = render(data, settings, max_pixels)
+        image, remarks = seen.image, seen.remarks
+    return _SIDES.pack(b"+", *image.shape[:2], remarks)[1:] + image.tobytes()
 
 
 def _read(warnings: int) -> bytes:

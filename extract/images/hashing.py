@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from extract.errors import ImageError
-from extract.images.decoding import read_bytes
+from extract.images.files import read_bytes
+from extract.images.formats import is_deep
 from extract.images.loading import ReadSettings, ahead
 from toolkit.addresses import file_state, is_remote
 from toolkit.progress import Progress, silent
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from cache.store import Store
     from toolkit.addresses import FileState
+
+DEPTH, DEEP, SHALLOW = "depth", "deep", "shallow"
+"""A kind of `cache.notes`, and its texts for an image of more than 8 bits and for any other."""
 
 REMEMBERED_TOGETHER = 1000
 """So many SHA-256 of files are written to the store in one transaction."""
@@ -38,7 +42,8 @@ def hash_images(
     paths : sequence of Path
         Image files.
     store : Store
-        Recalls the SHA-256 of known files, and remembers those of new ones.
+        Recalls the SHA-256 of known files, and remembers those of new ones and whether they have
+        more than 8 bits.
     fetch : bool, default=True
         Whether files at addresses are read too. If not, only remembered ones are returned.
     reading : ReadSettings, optional
@@ -60,20 +65,29 @@ def hash_images(
     """
     remembered = store.digests(paths)
     unknown = [path for path in paths if path not in remembered and (fetch or not is_remote(path))]
+    noted = store.notes.recall(DEPTH, list(remembered.values()))
+    unknown += [
+        path for path, digest in remembered.items() if digest not in noted and not is_remote(path)
+    ]
     quarantine: dict[Path, str] = {}
     fresh: dict[Path, tuple[FileState, str]] = {}
+    depths: dict[str, str] = {}
 
     def digest(path: Path) -> tuple[Path, FileState | None, str | ImageError]:
         state = file_state(path)  # before reading, so that a change while reading is noticed
         try:
-            return path, state, hashlib.sha256(read_bytes(path)).hexdigest()
+            data = read_bytes(path)
         except ImageError as error:
             return path, state, error
+        sha256 = hashlib.sha256(data).hexdigest()
+        depths[sha256] = DEEP if is_deep(data) else SHALLOW
+        return path, state, sha256
 
     with ThreadPoolExecutor(reading.threads(unknown), "hash") as pool:
         for done, (path, state, result) in enumerate(ahead(pool, digest, unknown, 64), 1):
             if isinstance(result, ImageError):
                 quarantine[path] = str(result)
+                remembered.pop(path, None)
             else:
                 remembered[path] = result
                 if state is not None:
@@ -82,6 +96,7 @@ def hash_images(
             if len(fresh) == REMEMBERED_TOGETHER:
                 store.remember(fresh)
                 fresh = {}
+    store.notes.remember(DEPTH, depths)
     if fresh:
         store.remember(fresh)
     return {path: remembered[path] for path in paths if path in remembered}, quarantine

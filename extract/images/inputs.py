@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -11,21 +13,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.errors import DataError, ImageError
-from extract.images.decoding import MAX_PIXELS
+from extract.images import depth
+from extract.images.formats import MAX_PIXELS
+from extract.images.pixels import PixelSettings
+from extract.images.rendering import pil_to_rgb
 from toolkit.addresses import as_path, is_address
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+logger = logging.getLogger(__name__)
+
+_EIGHT_BIT_MODES = frozenset(
+    {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"}
+)
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+_DEFAULT_PIXELS = PixelSettings(1)
 _EXPECTED = "expected the path of an image file, a PIL image or a uint8 array (height, width, 3)"
 
 
 def read_inputs(
-    X: Any, max_pixels: int = MAX_PIXELS, *, addresses: bool = False
+    X: Any,
+    max_pixels: int = MAX_PIXELS,
+    *,
+    pixels: PixelSettings = _DEFAULT_PIXELS,
+    addresses: bool = False,
 ) -> list[Path | NDArray[np.uint8]]:
     """Return one path or array of pixels for each row of `X`.
 
@@ -37,6 +52,9 @@ def read_inputs(
         width, 3) in RGB.
     max_pixels : int, default=50 million
         Width times height up to which an image in memory is accepted.
+    pixels : PixelSettings, optional
+        How the pixels of files are made, so that those of PIL images are made in the same way. If
+        it does not say how many bits are in use, this is decided over all PIL images of 16 bits.
     addresses : bool, default=False
         Whether addresses (``s3://bucket/a.jpg``) are accepted as paths are.
 
@@ -62,9 +80,25 @@ def read_inputs(
     extract.errors.ImageError: row 0: expected the path of an image file, a PIL image or a uint8 \
 array (height, width, 3), found a missing value (None); drop such rows first
     """
+    rows = _rows(X)
+    pixels = _with_bits(rows, pixels)
     return [
-        _read_element(element, row, max_pixels, addresses) for row, element in enumerate(_rows(X))
+        _read_element(element, row, max_pixels, pixels, addresses)
+        for row, element in enumerate(rows)
     ]
+
+
+def with_bits_of(X: Any, pixels: PixelSettings) -> PixelSettings:
+    """Return settings that say how many bits are in use in the PIL images of 16 bits in `X`.
+
+    Parameters
+    ----------
+    X : array-like
+        As for `read_inputs`.
+    pixels : PixelSettings
+        Returned as they are, if they say so already or there are no such images.
+    """
+    return _with_bits(_rows(X), pixels)
 
 
 def image_digest(pixels: NDArray[np.uint8]) -> str:
@@ -125,13 +159,28 @@ def _rows_of_array(X: NDArray[Any]) -> Any:
     )
 
 
+def _with_bits(rows: Sequence[Any], pixels: PixelSettings) -> PixelSettings:
+    """Decide how many bits are in use in the PIL images of 16 bits together, and say so."""
+    deep = [row for row in rows if _is_pil_image(row) and row.mode in _SIXTEEN_BIT_MODES]
+    if not deep or pixels.bits is not None or pixels.interpolation == "lanczos4":
+        return pixels
+    bits = depth.bits_in_use([depth.measure(np.asarray(image)) for image in deep])
+    logger.info(
+        "%s 16 bits, of which %d are in use in all of them together, so %s is white",
+        plural(len(deep), "PIL image has", "PIL images have"),
+        bits,
+        f"{2**bits - 1:,}",
+    )
+    return dataclasses.replace(pixels, bits=bits)
+
+
 def _read_element(
-    element: Any, row: int, max_pixels: int, addresses: bool
+    element: Any, row: int, max_pixels: int, pixels: PixelSettings, addresses: bool
 ) -> Path | NDArray[np.uint8]:
     if isinstance(element, np.ndarray):
         return _check_pixels(element, row, max_pixels)
     if _is_pil_image(element):
-        return _pixels_of_pil(element, row, max_pixels)
+        return _pixels_of_pil(element, row, max_pixels, pixels)
     is_path = isinstance(element, str | os.PathLike) or hasattr(element, "fs")  # as UPath has
     if is_path and str(element):
         return _read_path(element, row, addresses)
@@ -194,8 +243,10 @@ def _is_pil_image(value: Any) -> bool:
     return pil is not None and isinstance(value, pil.Image)
 
 
-def _pixels_of_pil(image: Any, row: int, max_pixels: int) -> NDArray[np.uint8]:
-    """Return the pixels in RGB, turned by the EXIF orientation and without alpha, as in a file."""
+def _pixels_of_pil(
+    image: Any, row: int, max_pixels: int, pixels: PixelSettings
+) -> NDArray[np.uint8]:
+    """Return the pixels in RGB, as those of a file."""
     from PIL import ImageOps
 
     if image.mode not in _EIGHT_BIT_MODES | _SIXTEEN_BIT_MODES:
@@ -205,10 +256,16 @@ def _pixels_of_pil(image: Any, row: int, max_pixels: int) -> NDArray[np.uint8]:
         )
     _check_size(image.width, image.height, row, max_pixels)
     try:
+        if image.mode not in _SIXTEEN_BIT_MODES and pixels.interpolation != "lanczos4":
+            return pil_to_rgb(image)
         upright: Any = ImageOps.exif_transpose(image)
-        if upright.mode in _SIXTEEN_BIT_MODES:  # Pillow would clip all values above 255
-            grey = (np.asarray(upright) >> 8).astype(np.uint8)
-            return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-        return np.asarray(upright.convert("RGB"))
+        if upright.mode not in _SIXTEEN_BIT_MODES:
+            return np.asarray(upright.convert("RGB"))
+        values = np.asarray(upright)
+        if pixels.interpolation == "lanczos4":
+            grey = (values >> 8).astype(np.uint8)
+        else:
+            grey, _ = depth.to_eight_bits(values, pixels)
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"row {row}: the PIL image cannot be decoded: {error}") from error

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderPool
-from extract.images.decoding import MAX_PIXELS
+from extract.images.formats import MAX_PIXELS
+from extract.images.pixels import PixelSettings
 from toolkit.addresses import is_remote
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
@@ -64,7 +65,7 @@ R = TypeVar("R")
 
 def load_images(
     paths: Sequence[Path],
-    size: int,
+    pixels: PixelSettings | int,
     *,
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
@@ -75,8 +76,8 @@ def load_images(
     ----------
     paths : sequence of Path, length n
         Image files, all of which can be used.
-    size : int
-        Side in pixels.
+    pixels : PixelSettings or int
+        How images become squares; a size alone stands for the other defaults.
     reading : ReadSettings, optional
         How many processes decode, and up to which size of image.
     progress : Progress
@@ -96,8 +97,9 @@ def load_images(
     """
     import numpy as np
 
+    size = PixelSettings.of(pixels).size
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
-    with contextlib.closing(_decode(paths, size, reading)) as all_decoded:
+    with contextlib.closing(_decode(paths, pixels, reading)) as all_decoded:
         for i, decoded in enumerate(all_decoded):
             if decoded.image is None:
                 raise ImageError(f"{paths[i]}: {decoded.reason}")
@@ -108,7 +110,7 @@ def load_images(
 
 def usable_images(
     paths: Sequence[Path],
-    size: int,
+    pixels: PixelSettings | int,
     most: int,
     *,
     reading: ReadSettings = ReadSettings(),
@@ -118,7 +120,7 @@ def usable_images(
 
     Parameters
     ----------
-    paths, size, reading, progress
+    paths, pixels, reading, progress
         As for `load_images`.
     most : int
         Largest number of images.
@@ -139,7 +141,7 @@ def usable_images(
 
     images: list[np.ndarray] = []
     wanted = min(most, len(paths))
-    with contextlib.closing(_decode(paths, size, reading)) as all_decoded:
+    with contextlib.closing(_decode(paths, pixels, reading)) as all_decoded:
         for decoded in all_decoded:
             if decoded.image is not None:
                 images.append(decoded.image)
@@ -152,11 +154,11 @@ def usable_images(
 
 
 def _decode(
-    paths: Sequence[Path], size: int, reading: ReadSettings
+    paths: Sequence[Path], pixels: PixelSettings | int, reading: ReadSettings
 ) -> Generator[Decoded, None, None]:
     with (
         ThreadPoolExecutor(reading.threads(paths), "decode") as pool,
-        DecoderPool(size, reading.max_pixels, reading.processes) as decoders,
+        DecoderPool(pixels, reading.max_pixels, reading.processes) as decoders,
     ):
         yield from ahead(pool, decoders, paths, 2 * BATCH_SIZE)
 

@@ -53,7 +53,7 @@ class Thumbnails:
         -------
         bytes or None
             None if the file does not exist, is larger than `MAX_BYTES`, or cannot be used as an
-            image (see `extract.images.decoding.check`).
+            image (see `extract.images.formats.check`).
         """
         try:
             image_file: Path | bytes = path

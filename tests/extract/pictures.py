@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 import struct
@@ -10,6 +11,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
+HAS_DICOM = importlib.util.find_spec("pydicom") is not None
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -33,6 +37,10 @@ def picture(mode: str = "RGB") -> Image.Image:
 
 def saved(kind: str, image: Image.Image | str = "RGB", **options: Any) -> bytes:
     """Return the file that Pillow writes of a picture, or of the photograph in a mode."""
+    if kind == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     file = io.BytesIO()
     (picture(image) if isinstance(image, str) else image).save(file, kind, **options)
     return file.getvalue()
@@ -90,6 +98,15 @@ def with_tags(tiff: bytes, value: int, *tags: int) -> bytes:
 
 def huge() -> dict[str, bytes]:
     """Return a small file of each format that promises 65,535 x 65,535 pixels (WebP: 16,383)."""
+    j2k = bytearray(saved("JPEG2000"))
+    place = j2k.index(b"\xff\x51") + 6
+    j2k[place : place + 8] = struct.pack(">II", 65535, 65535)
+    place = j2k.index(b"ihdr") + 4
+    j2k[place : place + 8] = struct.pack(">II", 65535, 65535)
+    boxed = {kind: bytearray(saved(kind)) for kind in ["AVIF", *["HEIF"] * HAS_HEIF]}
+    for data in boxed.values():
+        place = data.index(b"ispe") + 8
+        data[place : place + 8] = struct.pack(">II", 65535, 65535)
     jpeg, gif, bmp, webp = map(bytearray, map(saved, ("JPEG", "GIF", "BMP", "WEBP")))
     size = jpeg.index(b"\xff\xc0") + 5
     jpeg[size : size + 4] = b"\xff" * 4
@@ -104,7 +121,42 @@ def huge() -> dict[str, bytes]:
         "WebP": bytes(webp),
         "TIFF": with_tags(saved("TIFF"), 65535, 256, 257),
         "PPM": b"P6 65535 65535 255\n" + b"\0" * 100,
+        "JPEG 2000": bytes(j2k),
+        **{kind: bytes(data) for kind, data in boxed.items()},
+        **({"DICOM": medical(Rows=65535, Columns=65535)} if HAS_DICOM else {}),
     }
+
+
+def medical(values: np.ndarray | None = None, **elements: Any) -> bytes:
+    """Return a DICOM file of 12 bits: the photograph in grey, or given values.
+
+    Parameters
+    ----------
+    values : ndarray of uint16 or int16, shape (height, width), optional
+    **elements
+        Further elements of the data set by keyword, which replace the usual ones.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    if values is None:
+        values = np.asarray(picture("L")).astype(np.uint16) * 16
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.Rows, dataset.Columns = values.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation = int(values.dtype.kind == "i")
+    dataset.PatientID = "patient 7"
+    dataset.PixelData = values.tobytes()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
 def scan_bomb() -> bytes:

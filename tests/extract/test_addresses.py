@@ -251,7 +251,7 @@ def test_what_is_gone_empty_or_too_long_is_set_aside(
     (tmp_path / "data" / "empty.png").touch()
     (tmp_path / "data" / "long.png").write_bytes(bytes(5000))
     address = in_memory(tmp_path / "data")
-    monkeypatch.setattr("extract.images.decoding.MAX_BYTES", 4000)
+    monkeypatch.setattr("extract.images.files.MAX_BYTES", 4000)
     paths = [address / name for name in ("empty.png", "long.png", "none.png", "good.png")]
     done = extract(paths, RECIPE, store, StubEngine)
     assert {path.name: reason for path, reason in done.quarantine.items()} == {
@@ -283,7 +283,7 @@ def test_a_body_without_end_is_cut_off(store: Store, monkeypatch: pytest.MonkeyP
         def log_message(self, *args: object) -> None:
             pass
 
-    monkeypatch.setattr("extract.images.decoding.MAX_BYTES", 2**20)
+    monkeypatch.setattr("extract.images.files.MAX_BYTES", 2**20)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = as_path(f"http://127.0.0.1:{server.server_port}/endless.png")

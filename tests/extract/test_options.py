@@ -21,19 +21,19 @@ def read(*arguments: str) -> Options:
 @pytest.mark.parametrize(
     ("preset", "expected"),
     [
-        ("lesson", ("default", "float32", "notebook", False)),
-        ("default", ("default", "float32", "auto", False)),
-        ("fast", ("default", "int8", "auto", False)),
-        ("best", ("native", "int8", "auto", True)),
+        ("lesson", ("default", "float32", "notebook", False, "lanczos")),
+        ("default", ("default", "float32", "auto", False, "bicubic")),
+        ("fast", ("default", "int8", "auto", False, "bicubic")),
+        ("best", ("native", "int8", "auto", True, "bicubic")),
     ],
 )
-def test_a_preset_sets_size_precision_preprocessing_and_flip(
-    preset: str, expected: tuple[str, str, str, bool]
+def test_a_preset_sets_size_precision_preprocessing_flip_and_resizing(
+    preset: str, expected: tuple[str, str, str, bool, str]
 ) -> None:
     """Each preset stands for one combination of settings."""
     options = read("--preset", preset)
     base = options.base
-    assert (base.size, base.precision, base.preprocess, base.flip) == expected
+    assert (base.size, base.precision, base.preprocess, base.flip, base.resize) == expected
     assert options.described_preset == preset
 
 

@@ -19,7 +19,9 @@ import pytest
 from cache import CacheError, Store
 from extract.errors import ImageError
 from extract.images.decoder_pool import DecoderError
+from extract.images.hashing import DEPTH, SHALLOW
 from extract.images.loading import ReadSettings, load_images
+from extract.images.pixels import Remark
 from extract.pipeline import extract
 from extract.recipe import Recipe
 from toolkit.addresses import file_state
@@ -154,7 +156,7 @@ def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: P
     done = extract(mixed, RECIPE, store, StubEngine, batch_size=8)
     assert {path.name: reason.split(":")[0] for path, reason in done.quarantine.items()} == {
         "text.jpg": "not an image, or not in one of the formats "
-        "JPEG, PNG, BMP, WEBP, GIF, TIFF, PPM",
+        "JPEG, PNG, BMP, WEBP, GIF, TIFF, PPM, JPEG2000, DICOM, HEIF, AVIF",
         "empty.jpg": "empty file",
         "fifo.jpg": "not a regular file",
         "link.jpg": "cannot be read",
@@ -257,6 +259,15 @@ def test_progress_counts_up_to_the_total(store: Store, tmp_path: Path) -> None:
         assert counts[-1] == 70
 
 
+def test_what_a_reader_should_know_of_an_image_is_remembered(store: Store, tmp_path: Path) -> None:
+    """A warm run, which decodes nothing, says it again."""
+    paths = draw(tmp_path / "d", 0, 3)
+    cv2.imwrite(str(paths[1]), np.random.default_rng(0).integers(0, 255, (8, 8, 3)))
+    expected = {paths[0]: Remark.UNIFORM, paths[2]: Remark.UNIFORM}
+    assert extract(paths, RECIPE, store, StubEngine).remarks == expected
+    assert extract(paths, RECIPE, store, no_engine).remarks == expected
+
+
 def test_load_images_keeps_the_order(tmp_path: Path) -> None:
     """One array for the whole list; a broken file is named."""
     paths = draw(tmp_path / "d", 0, 100)
@@ -293,6 +304,7 @@ def remember(store: Store, path: Path, digest: str) -> None:
     os.utime(path, (1e9, 1e9))
     state = file_state(path)
     assert state is not None
+    store.notes.remember(DEPTH, {digest: SHALLOW})
     store.remember({path: (state, digest)})
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from extract.errors import RecipeError
 from extract.recipe import Recipe
 
-RECIPE = Recipe(weights="ab" * 32, preprocessing="torch")
+RECIPE = Recipe(weights="ab" * 32, preprocessing="torch", interpolation="lanczos4")
 
 
 def test_the_fingerprint_stays_the_same_for_ever() -> None:
@@ -29,7 +31,8 @@ def test_the_fingerprint_stays_the_same_for_ever() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("weights", "cd" * 32), ("preprocessing", "caffe"), ("backbone", "vgg19"), ("size", 224),
-     ("layer", "block4_pool"), ("pooling", "avg"), ("flip", True), ("schema", 2)],
+     ("layer", "block4_pool"), ("pooling", "avg"), ("flip", True), ("schema", 2),
+     ("interpolation", "bicubic"), ("aspect", "crop")],
 )  # fmt: skip
 def test_each_field_changes_the_fingerprint(field: str, value: object) -> None:
     """Recipes that could give different numbers have different fingerprints."""
@@ -46,6 +49,9 @@ def test_each_field_changes_the_fingerprint(field: str, value: object) -> None:
         ("size", 16, "32 to 4096 pixels"),
         ("size", 100000, "32 to 4096 pixels"),
         ("precision", "int4", "float32"),
+        ("interpolation", "nearest", "bicubic, lanczos4"),
+        ("aspect", "cover", "stretch, crop, pad"),
+        ("bits", 12, "none of them with lanczos4"),
     ],
 )
 def test_a_field_that_cannot_be_met_lists_the_choices(
@@ -74,3 +80,22 @@ def test_any_other_record_is_a_typed_error(changes: dict[str, object]) -> None:
     except RecipeError:
         return
     assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"bits": 12}, {"black": -1024.0, "white": 3071.0}, {"bits": 10, "black": 0.0, "white": 1.0}],
+)
+def test_what_is_black_and_white_is_part_of_the_recipe(values: dict[str, Any]) -> None:
+    """Only where it was decided: images of 8 bits keep one recipe."""
+    plain = dataclasses.replace(RECIPE, interpolation="bicubic")
+    assert "bits" not in plain.canonical
+    other = dataclasses.replace(plain, **values)
+    assert other.fingerprint != plain.fingerprint
+    assert Recipe.from_dict(other.to_dict()) == other
+
+
+@pytest.mark.parametrize("values", [{"bits": 11}, {"black": 0.0}, {"black": 0.0, "white": np.inf}])
+def test_an_impossible_range_of_values_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="10, 12, 14 or 16 bits, finite values"):
+        dataclasses.replace(RECIPE, interpolation="bicubic", **values)

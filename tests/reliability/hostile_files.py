@@ -19,8 +19,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tests.extract.pictures import (
+    HAS_DICOM,
+    HAS_HEIF,
     chunk,
     huge,
+    medical,
     moving,
     oriented,
     photograph,
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REFUSED, EITHER = "refused", "either"
+
+KINDS = ["JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF"]
+KINDS += ["HEIF"] if HAS_HEIF else []
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def hostile_files() -> list[Hostile]:
 
 def mutated(count: int, rng: random.Random) -> Iterator[Hostile]:
     """Yield files of every format in which bytes were changed, left out, repeated."""
-    seeds = [saved(kind) for kind in ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")]
+    seeds = [saved(kind) for kind in KINDS]
+    seeds += [medical()] if HAS_DICOM else []
     seeds += [moving("GIF"), moving("WEBP"), saved("TIFF", compression="tiff_lzw")]
     seeds += [saved("JPEG", progressive=True), oriented("JPEG", 6), saved("JPEG", "CMYK")]
     for number in range(count):
@@ -111,7 +118,7 @@ def _cut() -> Iterator[Hostile]:
     for part in (0.3, 0.6, 0.9):
         for what, data in (("a progressive JPEG", progressive), ("one with thumbnail", thumbnail)):
             yield _file(f"{what}, cut at {part:.0%}", data[: int(len(data) * part)])
-    for kind in ("PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM"):
+    for kind in KINDS[1:]:
         data = saved(kind)
         for end in (len(data) // 2, len(data) - 1):
             yield _file(f"{kind}, cut at byte {end}", data[:end])
@@ -130,7 +137,9 @@ def _no_image() -> Iterator[Hostile]:
     )
     yield _file("a JPEG of start and end alone", b"\xff\xd8\xff\xd9")
     yield _file("a JPEG of nothing but fillers", b"\xff\xd8" + b"\xff" * 100_000)
-    yield _file("JPEG 2000, which is not read", saved("JPEG2000"))
+    yield _file("JPEG XL, which is not read", b"\xff\x0a" + b"\0" * 100)
+    yield _file("HEIC's first bytes alone", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    yield _file("DICOM's first bytes alone", b"\0" * 128 + b"DICM")
 
 
 def _damaged() -> Iterator[Hostile]:
@@ -217,9 +226,10 @@ def _unusual() -> Iterator[Hostile]:
 
 
 def _seen(what: str, data: bytes) -> Hostile:
-    """Return a file in which must be seen what Pillow sees."""
-    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    return _file(what, data, np.asarray(upright))
+    """Return a file in which must be seen what Pillow sees, on white."""
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGBA")
+    white = Image.new("RGBA", upright.size, "white")
+    return _file(what, data, np.asarray(Image.alpha_composite(white, upright).convert("RGB")))
 
 
 def _no_file() -> Iterator[Hostile]:

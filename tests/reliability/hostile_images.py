@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import cv2
 import numpy as np
 from common import SEED, conclude, say, scratch_folder, wants_full
 from hostile_files import REFUSED, SCAN_BOMB, Hostile, hostile_files, mutated
@@ -179,8 +178,8 @@ class Trial:
         elif row is None:
             self.broken.append(f"{hostile.what}: was refused: {reason}")
         else:
-            shape = (SIZE, SIZE)
-            wanted = cv2.resize(hostile.expected, shape, interpolation=cv2.INTER_LANCZOS4)
+            seen = Image.fromarray(hostile.expected)
+            wanted = np.asarray(seen.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
             difference = np.abs(row.reshape(wanted.shape) - wanted).max()
             if difference > 3:
                 self.broken.append(f"{hostile.what}: other pixels, by {difference:g}")

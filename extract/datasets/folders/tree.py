@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from extract.datasets.folders.litter import is_named_litter, is_unread_picture, reason_for_folder
 from extract.datasets.folders.remote import list_address
 from extract.errors import DataError
-from extract.images.decoding import IMAGE_SUFFIXES, format_of
+from extract.images.formats import IMAGE_SUFFIXES, format_of
 from toolkit.addresses import is_remote
 
 if TYPE_CHECKING:

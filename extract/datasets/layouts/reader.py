@@ -14,7 +14,7 @@ from extract.datasets.layouts.readings import shown
 from extract.datasets.split_names import settle_splits
 from extract.datasets.tables import read_table
 from extract.errors import DataError
-from extract.images.decoding import IMAGE_SUFFIXES
+from extract.images.formats import IMAGE_SUFFIXES
 from extract.options import DataSettings
 from toolkit.addresses import is_remote, relative, sort_key
 from toolkit.wording import plural

@@ -33,8 +33,8 @@ SABOTAGED = """
 import sys; sys.path[:] = sys.argv[4:]
 import os, signal, time
 import extract.images.decoder_pool as d
-real = d.decode
-def decode(data, *args):
+real = d.render
+def render(data, *args):
     if data.endswith(b"crash"):
         os.kill(os.getpid(), signal.SIGSEGV)
     if data.endswith(b"sleep"):
@@ -49,9 +49,9 @@ def decode(data, *args):
     if data.endswith(b"memory"):
         bytearray(8 * 2**30)
     return real(data, *args)
-d.decode = decode
+d.render = render
 d.SECONDS_TO_DECODE = 0.5
-d.work(*map(int, sys.argv[1:4]))
+d.work(*sys.argv[1:4])
 """
 
 
@@ -144,7 +144,9 @@ def test_a_decoder_that_fails_loses_that_image(
     assert lost.digest == hashlib.sha256(bad.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("answer", [b"+", b"+\0\0\xff\xff\0\0\xff\xff", b"+" + b"\0" * 8, b"-\xff"])
+@pytest.mark.parametrize(
+    "answer", [b"+", b"+\0\0\xff\xff\0\0\xff\xff\0", b"+" + b"\0" * 9, b"-\xff"]
+)
 def test_a_decoder_that_sends_nonsense_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
@@ -229,9 +231,11 @@ def test_the_warning_about_a_refused_image_does_not_affect_the_next(tmp_path: Pa
 def test_the_size_limit_holds_in_opencv_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the header check is passed, the decoder itself refuses before it takes memory."""
+    """If the check of the header is fooled, OpenCV refuses before it takes memory."""
     unchecked = SABOTAGED.replace(
-        "real =", "import extract.images.decoding as i; i.check = print; real ="
+        "real =",
+        "import extract.images.decoding as i; from extract.images.formats import Header; "
+        "i.check = lambda *_: Header('PNG', bits=16); real =",
     )
     monkeypatch.setattr(decoder_pool, "_COMMAND", unchecked)
     path = write(tmp_path / "a.png", picture())

@@ -14,12 +14,16 @@ import pytest
 from PIL import Image, ImageOps
 
 from extract.errors import ImageError
-from extract.images.decoding import MAX_BYTES, check, decode, read_bytes
+from extract.images.decoding import decode, render
+from extract.images.files import MAX_BYTES, read_bytes
+from extract.images.formats import check
+from extract.images.pixels import PixelSettings, Remark
 from tests.extract.pictures import (
     huge,
     moving,
     oriented,
     photograph,
+    picture,
     saved,
     with_comment_bomb,
     with_segment,
@@ -37,14 +41,46 @@ def encoded(suffix: str, image: np.ndarray | None = None) -> bytes:
     return data.tobytes()
 
 
+def small(image: np.ndarray, size: int = 32) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
+
+
 def test_decoding_gives_rgb_of_the_asked_size() -> None:
-    """Red is channel 0, and the image is stretched to a square by Lanczos, as in the lesson."""
+    """Red is channel 0, and the image is stretched to a square by a bicubic filter."""
     square = decode(encoded(".png"), 50)
-    expected = cv2.resize(photograph(), (50, 50), interpolation=cv2.INTER_LANCZOS4)
+    expected = small(photograph(), 50)
     assert square.dtype == np.uint8
     assert square.flags.c_contiguous
     np.testing.assert_array_equal(square, expected)
     assert square[25, 45, 0] > 200 > square[25, 5, 0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [encoded(suffix) for suffix in (".jpg", ".png", ".tiff", ".ppm")]
+    + [cv2.imencode(".png", photograph().astype(np.uint16) * 257)[1].tobytes()]
+    + [saved("PNG", "RGBA"), saved("JPEG", "CMYK"), oriented("JPEG", 6), saved("GIF", "P")],
+)
+def test_with_lanczos_all_arithmetic_is_that_of_the_first_version(data: bytes) -> None:
+    """Bit for bit what OpenCV reads and resizes: old embeddings stay valid."""
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    expected = cv2.resize(bgr, (50, 50), interpolation=cv2.INTER_LANCZOS4)[:, :, ::-1]
+    np.testing.assert_array_equal(decode(data, PixelSettings(50, "lanczos4")), expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "remark"),
+    [
+        (saved("PNG", "RGBA"), Remark.ALPHA_DROPPED),
+        (saved("PNG", picture().convert("RGBA")), Remark.NOTHING),
+        (cv2.imencode(".png", photograph().astype(np.uint16) * 16)[1].tobytes(), Remark.DEPTH_CUT),
+        (saved("PNG"), Remark.NOTHING),
+    ],
+    ids=["alpha", "opaque alpha", "16 bits", "plain"],
+)
+def test_with_lanczos_what_nobody_sees_is_remarked(data: bytes, remark: Remark) -> None:
+    assert render(data, PixelSettings(32, "lanczos4")).remarks == remark
+    assert render(data, PixelSettings(32)).remarks == Remark.NOTHING
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".ppm", ".gif"])
@@ -55,6 +91,9 @@ def test_every_listed_format_is_decoded(suffix: str) -> None:
 
 def as_pillow_sees(data: bytes) -> np.ndarray:
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    if upright.has_transparency_data:
+        white = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(white, upright.convert("RGBA"))
     return np.asarray(upright.convert("RGB"))
 
 
@@ -78,8 +117,8 @@ def as_pillow_sees(data: bytes) -> np.ndarray:
     ],
 )  # fmt: skip
 def test_other_pixel_formats_become_what_pillow_sees(data: bytes) -> None:
-    """Grey, palette, alpha (dropped), CMYK, progressive; of an animation, the first frame."""
-    expected = cv2.resize(as_pillow_sees(data), (32, 32), interpolation=cv2.INTER_LANCZOS4)
+    """Grey, palette, alpha (on white), CMYK, progressive; of an animation, the first frame."""
+    expected = small(as_pillow_sees(data))
     assert np.abs(decode(data, 32).astype(int) - expected).max() <= 2
 
 
@@ -95,12 +134,12 @@ def test_sixteen_bits_become_eight(suffix: str, channels: int) -> None:
     assert np.abs(decode(encoded(suffix, deep), 32).astype(int) - expected).max() <= 2
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_applied(kind: str, orientation: int) -> None:
     """An image that is stored rotated or mirrored becomes upright, as with Pillow."""
     data = oriented(kind, orientation)
-    expected = cv2.resize(as_pillow_sees(data), (32, 32), interpolation=cv2.INTER_LANCZOS4)
+    expected = small(as_pillow_sees(data))
     assert np.abs(decode(data, 32).astype(int) - expected).max() <= 3
 
 
@@ -118,10 +157,16 @@ def test_any_shape_becomes_a_square(shape: tuple[int, int]) -> None:
         (encoded(".png")[: len(encoded(".png")) // 2], "truncated PNG"),
         (encoded(".jpg")[:20], "truncated JPEG"),
         (b"\0" * 5000, "not an image"),
-        (encoded(".bmp")[:-1], "damaged, truncated"),
-        (saved("JPEG2000"), "not in one of the formats JPEG"),
+        (encoded(".bmp")[:-1], "damaged or truncated"),
+        (b"\xff\x0a" + b"\0" * 100, "a JPEG XL image; convert it"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, not the image"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
     ],
-    ids=["text", "cut jpeg", "cut png", "jpeg header only", "zeros", "cut bmp", "jpeg 2000"],
+    ids=[
+        *("text", "cut jpeg", "cut png", "jpeg header only", "zeros", "cut bmp", "JPEG XL"),
+        *("LFS", "web page", "SVG"),
+    ],
 )
 def test_what_is_no_image_has_a_reason(data: bytes, reason: str) -> None:
     """A sentence; neither a traceback nor an image filled with grey."""
@@ -155,6 +200,8 @@ CUT = {
     "TIFF with LZW": saved("TIFF", compression="tiff_lzw"),
     "TIFF with JPEG": saved("TIFF", compression="jpeg"),
     "PPM": saved("PPM"),
+    "JPEG 2000": saved("JPEG2000"),
+    "AVIF": saved("AVIF"),
 }
 
 

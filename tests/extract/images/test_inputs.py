@@ -14,8 +14,10 @@ from PIL import Image
 
 from extract.datasets.shapes import draw_image, encode_jpeg
 from extract.errors import DataError, ImageError
-from extract.images.decoding import decode, resize
+from extract.images.decoding import decode
 from extract.images.inputs import image_digest, read_inputs
+from extract.images.pixels import PixelSettings
+from extract.images.resizing import resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +77,7 @@ def test_paths_and_images_may_be_mixed() -> None:
     assert pixels is not None
 
 
-def test_a_pil_image_is_turned_upright_and_loses_its_alpha() -> None:
+def test_a_pil_image_is_turned_upright_and_laid_on_white() -> None:
     """As a file of the same image."""
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by 90 degrees
@@ -83,18 +85,33 @@ def test_a_pil_image_is_turned_upright_and_loses_its_alpha() -> None:
     Image.fromarray(PIXELS[0]).save(file, "PNG", exif=exif)
     (pixels,) = read_inputs([Image.open(file)])
     np.testing.assert_array_equal(pixels, np.rot90(PIXELS[0], -1))
-    (pixels,) = read_inputs([Image.new("RGBA", (2, 2), (1, 2, 3, 0))])
+    clear = Image.new("RGBA", (2, 2), (1, 2, 3, 0))
+    (pixels,) = read_inputs([clear])
+    assert pixels[0, 0].tolist() == [255, 255, 255]  # type: ignore[index]
+    (pixels,) = read_inputs([clear], pixels=PixelSettings(1, "lanczos4"))
     assert pixels[0, 0].tolist() == [1, 2, 3]  # type: ignore[index]
 
 
 def test_a_pil_image_of_any_other_mode_gets_three_channels() -> None:
-    """Grey, 16 bits and a palette become RGB."""
-    deep = Image.fromarray(np.full((2, 3), 0x8040, np.uint16))
-    (pixels,) = read_inputs([deep])
-    assert (pixels == 0x80).all()
+    """Grey and a palette become RGB."""
     for mode in ("L", "RGBA", "P", "CMYK"):
         (pixels,) = read_inputs([Image.new(mode, (3, 2))])
         assert pixels.shape == (2, 3, 3)  # type: ignore[union-attr]
+
+
+def test_pil_images_of_sixteen_bits_are_scaled_by_the_bits_that_are_in_use_in_all_of_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Or by those of the settings; the first version kept the upper byte."""
+    deep = [Image.fromarray(np.full((2, 3), value, np.uint16)) for value in (2048, 4095)]
+    with caplog.at_level("INFO"):
+        first, second = read_inputs(deep)
+    assert (first[0, 0, 0], second[0, 0, 0]) == (128, 255)  # type: ignore[index]
+    assert "12 are in use in all of them together, so 4,095 is white" in caplog.text
+    (pixels,) = read_inputs(deep[:1], pixels=PixelSettings(1, bits=16))
+    assert (pixels == 8).all()
+    (pixels,) = read_inputs(deep[:1], pixels=PixelSettings(1, "lanczos4"))
+    assert (pixels == 2048 >> 8).all()
 
 
 def test_a_damaged_pil_image_is_an_error_that_names_its_row() -> None:
