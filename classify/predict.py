@@ -14,7 +14,7 @@ from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.csv_cells import encode_text, write_csv
 from toolkit.progress import ConsoleProgress
-from toolkit.wording import plural
+from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
     import argparse
@@ -103,7 +103,7 @@ def _images_in(text: str) -> list[Path]:
 
     found = images_in(as_path(text))
     if found.passed_over:
-        kinds = ", ".join(f"{number:,} {kind}" for kind, number in found.passed_over.items())
+        kinds = ", ".join(counted(number, kind) for kind, number in found.passed_over.items())
         logger.info("%s: %s; not looked at: %s", text, plural(len(found.paths), "image"), kinds)
     if found.disguised:
         logger.info(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_NOUNS = re.compile(r"\b(file|folder|image|link|row|column|page)s\b")
+
 
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
     """Return a number with its noun in the singular or the plural.
@@ -21,3 +25,15 @@ def plural(number: int, noun: str, nouns: str | None = None) -> str:
     ('1 image', '3,000 images', '2 classes')
     """
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def counted(number: int, nouns: str) -> str:
+    """Return a number with what it counts, which is given in the plural.
+
+    Examples
+    --------
+    >>> counted(2, "empty folders"), counted(1, "empty folders (new)"), counted(1, ".txt files")
+    ('2 empty folders', '1 empty folder (new)', '1 .txt file')
+    """
+    noun = _NOUNS.sub(r"\1", nouns, count=1) if number == 1 else nouns
+    return f"{number:,} {noun}"

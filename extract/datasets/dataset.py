@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from extract.errors import DataError
 from toolkit.addresses import relative
-from toolkit.wording import plural
+from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,20 +69,6 @@ class Layout:
     description: str = "labels as given"
     passed_over: dict[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-
-    def lines(self, name: str) -> list[str]:
-        """Return what to tell people about the data set of that name, one line each.
-
-        Examples
-        --------
-        >>> Layout("class-folders", "one folder per class", {".txt files": 2}).lines("pets")
-        ['pets: read as one folder per class; passed over: 2 .txt files']
-        """
-        if self == Layout():
-            return []
-        passed = ", ".join(f"{number:,} {reason}" for reason, number in self.passed_over.items())
-        first = f"{name}: read as {self.description}"
-        return [f"{first}; passed over: {passed}" if passed else first, *self.remarks]
 
 
 @dataclass(frozen=True)
@@ -201,6 +187,20 @@ class Dataset:
             label: {"train": n_train, "test": n_test}
             for label, n_train, n_test in zip(self.classes, train, test, strict=True)
         }
+
+    def lines_of_layout(self) -> list[str]:
+        """Return how the files were understood, for people: one line, and one for each remark.
+
+        It is empty for a data set whose labels were given.
+        """
+        layout = self.layout
+        if layout == Layout():
+            return []
+        classes = plural(len(self.classes), "class", "classes")
+        images = plural(len(self), "image")
+        first = f"{self.name}: read as {layout.description}: {classes}, {images}"
+        passed = ", ".join(counted(number, what) for what, number in layout.passed_over.items())
+        return [f"{first}; passed over: {passed}" if passed else first, *layout.remarks]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each image.

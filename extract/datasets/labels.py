@@ -98,14 +98,16 @@ def _require_same_spelling(dataset: Dataset, alike: list[list[str]]) -> None:
     splits: dict[str, set[str | None]] = {}
     for item in dataset.items:
         splits.setdefault(item.label, set()).add(item.split)
+    apart = []
     for names in alike:
-        ones = [name for name in names if len(splits[name]) == 1]
-        if len({next(iter(splits[name])) for name in ones}) > 1:
-            both = ", ".join(f"{name!r} in {next(iter(splits[name]))}" for name in ones)
-            raise DataError(
-                f"the splits of {dataset.name} spell a class in different ways: {both}; give the "
-                "class one name in both splits"
-            )
+        ones = {name: next(iter(splits[name])) for name in names if len(splits[name]) == 1}
+        if len(set(ones.values())) > 1:
+            apart.append(", ".join(f"{name!r} in {split}" for name, split in ones.items()))
+    if apart:
+        raise DataError(
+            f"the splits of {dataset.name} spell {plural(len(apart), 'class', 'classes')} in "
+            f"different ways: {'; '.join(apart)}; give each class one name in all splits"
+        )
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -177,7 +177,7 @@ def load_unsplit(
     dataset = read_dataset(source.path, source.name, settings)
     dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
     dataset = settle_labels(dataset, settings.min_images)
-    for line in dataset.layout.lines(dataset.name):
+    for line in dataset.lines_of_layout():
         logger.info("%s", line)
     return dataset
 

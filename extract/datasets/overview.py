@@ -12,7 +12,7 @@ from extract.errors import ImageError
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, format_of, sides
 from toolkit.progress import Progress, silent
-from toolkit.wording import plural
+from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ class Overview:
             *_table(classes, dataset.has_split),
         ]
         for reason, number in layout.passed_over.items():
-            lines.append(f"passed over  {number:,} {reason}")
+            lines.append(f"passed over  {counted(number, reason)}")
         among = (
             "" if self.looked_into == len(dataset) else f" (of {self.looked_into:,} looked into)"
         )

@@ -25,6 +25,7 @@ from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.ranking import ranked
 from reports.wording import differences, text
 from reports.wording.headline import headline
+from toolkit.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,6 +210,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "percent": text.percent,
         "count": text.count,
+        "counted": counted,
         "figure": text.figure,
         "duration": text.duration,
         "timestamp": text.timestamp,

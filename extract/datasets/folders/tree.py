@@ -147,9 +147,9 @@ class _LocalReader:
         if entry.is_symlink():
             target = _identity(Path(entry.path))
             if target in parents:
-                return "links to a folder that they are in"
+                return "links in a circle"
             if target in self._followed:
-                return "links to a folder that another link leads to"
+                return "links to the folder of another link"
             self._followed.add(target)
         return None
 

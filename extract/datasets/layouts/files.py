@@ -12,7 +12,7 @@ from extract.datasets.folders.tree import images_in_disguise, read_tree
 from extract.datasets.layouts.reader import kind_of, suffixes
 from extract.errors import DataError
 from toolkit.addresses import is_remote, sort_key
-from toolkit.wording import plural
+from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def images_in(path: Path) -> Found:
         passed.update(map(kind_of, folder.others))
     found = Found(sorted(tree.all_images(), key=sort_key), dict(passed), images_in_disguise(tree))
     if not found.paths:
-        files = ", ".join(f"{number:,} {kind}" for kind, number in passed.most_common(5))
+        files = ", ".join(counted(number, kind) for kind, number in passed.most_common(5))
         hint = (
             f"{plural(len(found.disguised), 'file')} as {found.disguised[0].name!r} are images by "
             "their content: name them one by one, or rename them"

@@ -113,6 +113,8 @@ def _folders_without_images(folder: Folder) -> dict[str, list[Folder]]:
             for reason, folders in _folders_without_images(inner).items():
                 found.setdefault(reason, []).extend(folders)
             continue
+        if any(below.passed_over for below in inner.walk()):
+            continue  # its content is counted
         empty = not any(below.others for below in inner.walk())
         found.setdefault("empty folders" if empty else "folders without images", []).append(inner)
     return found

@@ -119,6 +119,12 @@ def _inside_split(folder: Folder) -> Folder:
     return folder
 
 
+def _in_order(folders: Sequence[Folder]) -> list[Folder]:
+    """Return folders of training, validation and test in this order, and others behind them."""
+    order = ("train", "validation", "test", None)
+    return sorted(folders, key=lambda folder: order.index(split_of(folder.name)))
+
+
 def class_folders(top: Folder) -> Reading | None:
     """Read every folder as a class; images deeper in it belong to it, too."""
     if not top.filled:
@@ -160,7 +166,7 @@ def leaf_folders(top: Folder) -> Reading | None:
 
 def splits_above(top: Folder) -> Reading | None:
     """Read ``train/CLASS`` and ``test/CLASS``."""
-    splits = [(folder, split_of(folder.name)) for folder in top.filled]
+    splits = [(folder, split_of(folder.name)) for folder in _in_order(top.filled)]
     inside = [(_inside_split(folder), word) for folder, word in splits if word]
     holders = [(folder, word) for folder, word in inside if folder.filled]
     others = [folder for folder, word in splits if word is None]
@@ -180,7 +186,7 @@ def splits_above(top: Folder) -> Reading | None:
             unused[f"images in {folder.name}"] = folder.all_images()
         else:
             labelled += _all(folder, folder.name, None)
-    names = " and ".join(f"{folder.name}/CLASS" for folder, word in splits if word)
+    names = " and ".join(f"{relative(folder.path, top.path)}/CLASS" for folder, _ in holders)
     classes = [inner for folder, _ in holders for inner in folder.filled]
     return Reading(
         "split-folders",
@@ -204,7 +210,7 @@ def splits_below(top: Folder) -> Reading | None:
             labelled += _all(inner, folder.name, split_of(inner.name))
     unused = {f"images in {f.name}": f.all_images() for f in top.filled if f not in having}
     unused |= _beside("images beside the folders of splits", having)
-    words = dict.fromkeys(inner.name for folder in having for inner in folder.filled)
+    words = dict.fromkeys(inner.name for folder in having for inner in _in_order(folder.filled))
     return Reading(
         "split-folders",
         " and ".join(f"CLASS/{word}" for word in words),

@@ -48,7 +48,7 @@ def test_labels_that_look_alike_are_named_and_not_merged(other: str) -> None:
 def test_splits_that_spell_a_class_differently_are_refused() -> None:
     """Four classes, two of them without a training image, are not what anybody wants."""
     data = split(("Cats", "train"), ("Dogs", "train"), ("cats", "test"), ("dogs", "test"))
-    with pytest.raises(DataError, match="'Cats' in train, 'cats' in test; give the class one name"):
+    with pytest.raises(DataError, match="'Cats' in train, 'cats' in test; 'Dogs' in train, "):
         settle_labels(data)
     in_one = split(("Cats", "train"), ("cats", "train"), ("cats", "test"), ("Cats", "test"))
     assert settle_labels(in_one).classes == ["Cats", "cats"]
@@ -78,9 +78,10 @@ def test_classes_below_the_minimum_are_left_out_and_named() -> None:
 def test_a_layout_is_told_in_one_line_and_its_remarks() -> None:
     settled = settle_labels(dataset(cats=5, Cats=5, fox=1), min_images=2)
     layout = dataclasses.replace(settled.layout, description="one folder per class")
-    first, alike, small = layout.lines("pets")
+    first, alike, small = dataclasses.replace(settled, layout=layout).lines_of_layout()
     assert first == (
-        "pets: read as one folder per class; passed over: 1 images of classes with fewer than 2"
+        "pets: read as one folder per class: 2 classes, 10 images; passed over: 1 image of "
+        "classes with fewer than 2"
     )
     assert alike.startswith("The classes 'Cats' and 'cats'")
     assert small.startswith("1 class with fewer than 2 images is left out: 'fox' (1)")

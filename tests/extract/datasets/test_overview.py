@@ -42,7 +42,7 @@ def test_a_dry_run_prints_what_was_understood(pets: Path, tmp_path: Path) -> Non
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["layout"] == "split-folders"
-    assert found["layout_description"] == "Testing/CLASS and Training/CLASS"
+    assert found["layout_description"] == "Training/CLASS and Testing/CLASS"
     assert found["classes"] == {
         "cats": {"images": 4, "train": 3, "test": 1},
         "dogs": {"images": 5, "train": 3, "test": 2},
@@ -59,9 +59,9 @@ def test_a_dry_run_prints_what_was_understood(pets: Path, tmp_path: Path) -> Non
 def test_a_dry_run_is_readable(pets: Path, tmp_path: Path) -> None:
     result = run_command("extract", "--data", "pets", "--dry-run", "--cache", "cache", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "layout       split-folders: Testing/CLASS and Training/CLASS" in result.stdout
+    assert "layout       split-folders: Training/CLASS and Testing/CLASS" in result.stdout
     assert "cats          4         3         1" in result.stdout
-    assert "passed over  1 .md files" in result.stdout
+    assert "passed over  1 .md file\n" in result.stdout
     assert "sizes        8 x 8 to 640 x 480 pixels, median 40 x 40" in result.stdout
     assert "not usable   'Testing/dogs/broken.jpg': not an image" in result.stdout
 

@@ -220,6 +220,24 @@ def test_pictures_and_drawings_have_words(html):
     assert all(a.get("role") == "img" and a.get("aria-labelledby") for a in drawings)
 
 
+def test_the_page_says_how_the_data_were_understood():
+    """In a section of its own, with what was passed over; a run of old has none."""
+    run, predictions = sample(["cats", "dogs"], n_per_class=20)
+    assert "data" not in Page(render(run, predictions)).sections
+    data = replace(
+        run.data,
+        layout="split-folders",
+        layout_description="train/CLASS and val/CLASS",
+        passed_over={".txt files": 3, "empty folders (<new>)": 1},
+        remarks=["The validation split (20 images) is used as the test split."],
+    )
+    page = Page(render(replace(run, data=data), predictions))
+    assert "data" in page.sections
+    assert "train/CLASS and val/CLASS" in page.text
+    assert "3 .txt files, 1 empty folder (<new>)" in page.text
+    assert "The validation split (20 images) is used" in page.text
+
+
 def test_hostile_names_stay_text():
     """No class, file, title, note or parameter becomes an element, an attribute or an address."""
     page_text = render(*hostile_run(), None)

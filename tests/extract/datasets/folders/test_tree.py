@@ -88,8 +88,8 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path: Path) -> Non
     (data / "dogs/itself").symlink_to(data / "dogs/itself")
     dataset = read_dataset(data)
     assert counted(dataset) == {"cats": "6", "dogs": "6"}
-    assert dataset.layout.passed_over["links to a folder that they are in"] == 3
-    assert dataset.layout.passed_over["links to a folder that another link leads to"] == 1
+    assert dataset.layout.passed_over["links in a circle"] == 3
+    assert dataset.layout.passed_over["links to the folder of another link"] == 1
 
 
 def test_a_folder_that_may_not_be_listed_is_an_error_that_names_it(
