@@ -25,7 +25,7 @@ CHECK_OPENCV := $(BIN)/python -c 'import cv2' || { \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test quick lint fast docs coverage reliability bench clean
+.PHONY: help demo test quick lint fast docs portable coverage reliability bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ lint: .venv/dev-stamp
 
 fast: .venv/dev-stamp
 	$(PYTEST) --doctest-modules -m 'not slow and not photographs' tests $(PACKAGES)
+
+portable: .venv/dev-stamp ## run the whole job without the modules that Windows lacks, a part of make test
+	$(BIN)/python -m pytest tests/test_portable.py
 
 coverage: .venv/dev-stamp ## measure which lines and branches the tests run, subprocesses included
 	@mkdir -p build

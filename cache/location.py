@@ -20,6 +20,7 @@ import os
 from pathlib import Path
 
 from cache import disk
+from cache.errors import CacheError
 
 ENVIRONMENT_VARIABLE = "FROZEN_FEATURES_CACHE"
 
@@ -47,15 +48,9 @@ def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
     Raises
     ------
     CacheError
-        If the folder cannot be created.
+        If the folder cannot be created, or the user has none.
     """
-    chosen = cache or os.environ.get(ENVIRONMENT_VARIABLE)
-    if chosen:
-        folder = Path(chosen).expanduser().absolute()
-    else:
-        import platformdirs
-
-        folder = Path(platformdirs.user_cache_dir("frozen-features", appauthor=False))
+    folder = _chosen(cache or os.environ.get(ENVIRONMENT_VARIABLE))
     with disk.attempt(
         f"use {folder} as the cache folder",
         f"choose another one, or set the environment variable {ENVIRONMENT_VARIABLE}",
@@ -66,3 +61,28 @@ def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
         if not tag.exists():
             disk.publish(tag, _TAG.encode("ascii"))
     return folder
+
+
+def _chosen(folder: str | os.PathLike[str] | None) -> Path:
+    """Return the folder that the user chose, or else the system's."""
+    if folder:
+        try:
+            return Path(folder).expanduser().absolute()
+        except RuntimeError as error:
+            raise CacheError(
+                f"cannot use {str(folder)!r} as the cache folder: {error}; choose another one",
+                setting="cache",
+            ) from error
+    import platformdirs
+
+    try:
+        default = Path(platformdirs.user_cache_dir("frozen-features", appauthor=False))
+    except RuntimeError:  # older versions of platformdirs return a relative path instead
+        default = Path()
+    if not default.is_absolute():
+        raise CacheError(
+            "this user has no home folder to keep the cache in; choose a folder for it, or set the "
+            f"environment variable {ENVIRONMENT_VARIABLE}",
+            setting="cache",
+        )
+    return default

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import secrets
-import sys
 import time
 import weakref
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from cache import disk
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ _SECONDS_A_COMMAND_MAY_RUN = 7 * 86400.0
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`; wait until no other process holds it.
 
-    The file is deleted at the end. On a file system without `flock`, nothing is locked.
+    The file is deleted at the end. On a system or a file system without locks,
+    nothing is locked.
 
     Parameters
     ----------
@@ -39,31 +40,32 @@ def locked(path: Path) -> Iterator[None]:
     CacheError
         If the file cannot be created.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
     while True:
         with disk.attempt(f"lock {path}"):
             file = path.open("a")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.info("waiting for another process that creates %s", path.stem)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError:
-                logger.debug("the file system of %s has no locks", path.parent)
+            _wait_for(path, file.fileno())
             # The previous holder has deleted the file: a third process may hold a new one.
             if not _is_open_file(path, file.fileno()):
                 continue
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):  # a file that nobody has locked is harmless
-                    path.unlink(missing_ok=True)
-            return
+                is_deleted = _delete(path)
+        if not is_deleted:  # Windows deletes no open file, also not that of the next holder
+            _delete(path)
+        return
+
+
+def _wait_for(path: Path, descriptor: int) -> None:
+    from filelock import lock_descriptor
+
+    try:
+        if not lock_descriptor(descriptor, blocking=False):
+            logger.info("waiting for another process that creates %s", path.stem)
+            lock_descriptor(descriptor)
+    except (OSError, NotImplementedError):
+        logger.debug("the file system of %s has no locks", path.parent)
 
 
 class Lease:
@@ -109,34 +111,43 @@ class Lease:
             try:
                 with path.open() as file:
                     free, start = _try_lock(file.fileno()), os.fstat(file.fileno()).st_mtime
-                    if free or (free is None and time.time() - start > _SECONDS_A_COMMAND_MAY_RUN):
-                        path.unlink(missing_ok=True)
-                    else:
-                        starts.append(start)
+                    has_ended = free or (
+                        free is None and time.time() - start > _SECONDS_A_COMMAND_MAY_RUN
+                    )
+                    # While it is locked, so that no process can take it in between.
+                    is_deleted = bool(has_ended) and _delete(path)
             except FileNotFoundError:
                 continue
+            if not has_ended:
+                starts.append(start)
+            elif not is_deleted:
+                _delete(path)
         return min(starts, default=None)
 
 
-def _release(path: Path, file: object, owner: int) -> None:  # noqa: ARG001 - keeps the file open
-    if os.getpid() == owner:  # not in a forked child, which has inherited the lease
-        with contextlib.suppress(OSError):  # a lease without its lock is harmless
-            path.unlink(missing_ok=True)
+def _release(path: Path, file: IO[str], owner: int) -> None:
+    if os.getpid() == owner and not _delete(path):  # not in a forked child, which has inherited it
+        file.close()
+        _delete(path)
+
+
+def _delete(path: Path) -> bool:
+    """Delete a lock file; return False if it is still there, which is harmless."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _try_lock(descriptor: int) -> bool | None:
     """Lock an open file; return False if another process has locked it, None without locks."""
-    if sys.platform == "win32":
-        return None
-    import fcntl
+    from filelock import lock_descriptor
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
+        return lock_descriptor(descriptor, blocking=False)
+    except (OSError, NotImplementedError):
         return None
-    return True
 
 
 def _is_open_file(path: Path, descriptor: int) -> bool:

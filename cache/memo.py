@@ -22,6 +22,7 @@ CREATE TABLE memo (
     seal BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+"""The column ``inode`` holds `FileState.version`: another name would be another schema."""
 
 
 class Memo:
@@ -47,9 +48,9 @@ class Memo:
                 )
                 digests |= {
                     path: digest
-                    for path, size, mtime_ns, inode, digest, own_digest in rows
-                    if states[path] == FileState(size, mtime_ns, inode)
-                    and own_digest == record_digest(path, size, mtime_ns, inode, digest)
+                    for path, size, mtime_ns, version, digest, own_digest in rows
+                    if states[path] == FileState(size, mtime_ns, version)
+                    and own_digest == record_digest(path, size, mtime_ns, version, digest)
                 }
         return digests
 
@@ -57,7 +58,7 @@ class Memo:
         """Remember the digests of files with their status."""
         rows = []
         for path, (state, digest) in digests.items():
-            fields = (path, state.size, state.mtime_ns, state.inode, digest)
+            fields = (path, state.size, state.mtime_ns, state.version, digest)
             rows.append((*fields, record_digest(*fields)))
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?, ?, ?, ?, ?)", rows)

@@ -29,16 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="WHAT",
         default=default.data,
-        help="auto, dogs-vs-cats, shapes, a folder, a .csv file with path,label[,split], a .zip "
-        "file or the URL of one, or the address of a folder or .csv file (s3://bucket/pictures, "
-        "https://host/pictures/); auto is data/ if it contains images, else dogs-vs-cats, else "
-        "(if that cannot be downloaded) shapes",
+        help="auto, dogs-vs-cats, shapes, a folder, a table with path,label[,split] (.csv, .tsv, "
+        ".xlsx, .parquet), an archive (.zip, .tar, .tar.gz) or the URL of one, or the address of a "
+        "folder or table (s3://bucket/pictures, https://host/pictures/); auto is data/ if it "
+        "contains images, else dogs-vs-cats, else (if that cannot be downloaded) shapes",
     )
     data.add_argument(
         "--labels",
         metavar="FILE",
-        help="a .csv file with path,label whose labels replace those of the data, as a corrected "
-        "suspects.csv; an image with an empty label is left out",
+        help="a table with path,label whose labels replace those of the data, as a corrected "
+        "suspects.csv, also as a spreadsheet saves it; an image with an empty label is left out",
     )
     data.add_argument(
         "--mirror",

@@ -202,8 +202,8 @@ class Options:
     Parameters
     ----------
     data : str, default="auto"
-        ``"auto"``, a named data set, a folder, a CSV or zip file, the URL of a zip file, or the
-        address of a folder or CSV file; see `extract.datasets.sources.locate`.
+        ``"auto"``, a named data set, a folder, a table, an archive or the URL of one, or the
+        address of a folder or table; see `extract.datasets.sources.locate`.
     base : BaseSettings, optional
         The frozen base; several, if `base.backbone` names several separated by commas.
     reading : ReadSettings, optional

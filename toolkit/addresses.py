@@ -44,14 +44,15 @@ class FileState:
     size : int
         In bytes.
     mtime_ns : int
-        Time of the last change in nanoseconds since 1970; 0 for an address.
-    inode : int
-        Number of the file; for an address, a digest of the version that its server states.
+        Modification time in nanoseconds since 1970; 0 for an address.
+    version : int
+        A digest of the number of the file and of its change time, which no program can set back;
+        for an address, of the version that its server states.
     """
 
     size: int
     mtime_ns: int
-    inode: int
+    version: int
 
 
 def is_address(text: str) -> bool:
@@ -156,7 +157,8 @@ def file_state(path: Path) -> FileState | None:
         status = path.stat()
     except OSError:
         return None
-    return FileState(status.st_size, status.st_mtime_ns, status.st_ino)
+    version = _digest((status.st_ino, status.st_ctime_ns))
+    return FileState(status.st_size, status.st_mtime_ns, version)
 
 
 def file_states(paths: Sequence[Path]) -> list[FileState | None]:
@@ -175,8 +177,13 @@ def _remote_state(path: Any) -> FileState | None:
     version = [(name, str(info[name])) for name in _VERSION_FIELDS if info.get(name)]
     if not version:
         return None
-    digest = hashlib.sha256(repr(version).encode()).digest()
-    return FileState(int(info.get("size") or 0), 0, int.from_bytes(digest[:8], "big") >> 1)
+    return FileState(int(info.get("size") or 0), 0, _digest(version))
+
+
+def _digest(fields: object) -> int:
+    """Return a number that fits SQLite's signed integers of 64 bits."""
+    digest = hashlib.sha256(repr(fields).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def read_remote(path: Path, max_bytes: int, attempts: int = 3) -> bytes:

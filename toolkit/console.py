@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import io
 import logging
 import math
 import os
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 PACKAGES = ("toolkit", "cache", "extract", "reports", "classify")
 _OPTIONS = "_options"
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_TEMPORARY_FOLDER = "No usable temporary directory"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,9 +85,10 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
     Returns
     -------
     int
-        0, or 2 after a `ToolkitError`, or 130 after Ctrl-C. Any other error is a bug; it is not
-        caught, so that Python prints a traceback and exits with status 1.
+        0, or 2 after a `ToolkitError` or on a full disk, or 130 after Ctrl-C. Any other error is a
+        bug; it is not caught, so that Python prints a traceback and exits with status 1.
     """
+    _escape_unknown_characters()
     _show_notes(quiet=bool(getattr(args, "quiet", False)))
     try:
         command(args)
@@ -98,7 +103,21 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
     except BrokenPipeError:
         # The reader (head, less) has closed the pipe, which is no error. Python would report one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in _FULL and _NO_TEMPORARY_FOLDER not in str(error):
+            raise
+        _say(
+            f"error: {error}; make room there, or set TMPDIR to a folder that has some, and run "
+            "the same command again"
+        )
+        return EXIT_USER
     return 0
+
+
+def _escape_unknown_characters() -> None:
+    r"""Let standard output write as `\u72ac` what its encoding lacks, as standard error does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not what a test or a notebook has put there
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class _Once(logging.Filter):

@@ -289,8 +289,10 @@ def _in_keras_folder(backbone: str) -> bool:
     Keras's file names have many forms: ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``,
     ``efficientnetv2-b0_notop.h5``, ``weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5``.
     """
-    home = os.environ.get("KERAS_HOME")
-    folder = (Path(home) if home else Path("~/.keras").expanduser()) / "models"
+    try:
+        folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+    except RuntimeError:  # a user without a home folder
+        return False
     family = backbones.find_backbone(backbone).family
     name = re.compile(rf"(weights)?{family}(weights.*|\d.*)?notop.*h5")
     plain = (re.sub(r"[-_.]", "", file.name.lower()) for file in folder.glob("*.h5"))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import logging
+import unicodedata
 from typing import TYPE_CHECKING
 
+from extract.datasets.tables.grid import read_grid
 from extract.errors import DataError
 from toolkit.csv_cells import decode_text
 from toolkit.errors import did_you_mean
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
@@ -29,8 +31,9 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
         The data set to correct.
     path : Path
         A CSV file with the columns ``path``, written as in the reports of the data set, and
-        ``label``. Other columns are ignored, so a corrected ``suspects.csv`` can be used. An image
-        whose label is empty is left out.
+        ``label``; or what a spreadsheet has made of one, in its own encoding, with its own
+        separator, or as an Excel file. Other columns are ignored, so a corrected ``suspects.csv``
+        can be used. An image whose label is empty is left out.
 
     Returns
     -------
@@ -43,16 +46,8 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
         If the file cannot be read, gives two labels for an image, or names an image that the data
         set does not contain.
     """
-    labels = _read_labels(path)
     by_name = {dataset.relative(item.path): item for item in dataset.items}
-    unknown = [name for name in labels if name not in by_name]
-    if unknown:
-        more = len(unknown) - 1
-        others = f", nor {plural(more, 'other image')} of this file" if more else ""
-        raise DataError(
-            f"{path}: the data set {dataset.name} has no image {unknown[0]!r}{others}; write "
-            f"paths as the reports of the data set do, for example {next(iter(by_name))!r}"
-        )
+    labels = _read_labels(path, by_name, dataset.classes)
     items = []
     n_changed = n_left_out = 0
     for name, item in by_name.items():
@@ -75,25 +70,42 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     return dataclasses.replace(dataset, items=tuple(items))
 
 
-def _read_labels(path: Path) -> dict[str, str]:
+def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str]) -> dict[str, str]:
+    """Return the label that the file gives each image, by the name that the data set gives it."""
+    grid = read_grid(path, known=[*classes, *by_name])
+    for remark in grid.remarks:
+        logger.info("%s", remark)
+    columns = [name.casefold() for name in grid.header]
+    if "path" not in columns or "label" not in columns:
+        raise DataError(
+            f"{path}: expected the columns path and label, found "
+            f"{','.join(columns) or 'an empty file'}"
+        )
     labels: dict[str, str] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file, restval="")
-            columns = [str(name).strip().lower() for name in reader.fieldnames or []]
-            if "path" not in columns or "label" not in columns:
-                raise DataError(
-                    f"{path}: expected the columns path and label, found "
-                    f"{','.join(columns) or 'an empty file'}"
-                )
-            reader.fieldnames = columns
-            for row in reader:
-                name, label = decode_text(row["path"]), decode_text(row["label"].strip())
-                if labels.setdefault(name, label) != label:
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: {name!r} appears twice, once as "
-                        f"{labels[name]!r} and once as {label!r}; keep one of the rows"
-                    )
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as CSV: {error}") from error
+    unknown = []
+    for line, cells in grid.rows:
+        cell, label = cells[columns.index("path")], cells[columns.index("label")].strip()
+        name = _known_name(cell, by_name)
+        if name is None:
+            unknown.append(decode_text(cell))
+        elif labels.setdefault(name, decode_text(label)) != decode_text(label):
+            raise DataError(
+                f"{path}, line {line}: {name!r} appears twice, once as {labels[name]!r} and once "
+                f"as {decode_text(label)!r}; keep one of the rows"
+            )
+    if unknown:
+        more = len(unknown) - 1
+        others = f", nor {plural(more, 'other image')} of this file" if more else ""
+        raise DataError(
+            f"{path}: the data set has no image {unknown[0]!r}{others}; write paths as the reports "
+            f"of the data set do, for example {next(iter(by_name))!r}"
+        )
     return labels
+
+
+def _known_name(cell: str, names: Collection[str]) -> str | None:
+    """Return the name in the data set that a cell stands for, in whichever way it was written."""
+    stripped = cell.strip()
+    ways = (decode_text(cell), decode_text(stripped), stripped.replace("\\", "/"))
+    composed = [unicodedata.normalize(form, way) for form in ("NFC", "NFD") for way in ways]
+    return next((way for way in (*ways, *composed) if way in names), None)

@@ -53,15 +53,16 @@ def load_dataset(
         - ``"shapes"``: 600 small pictures of outlines in six classes, drawn on this machine.
         - A folder in one of the usual layouts, as one subfolder per class, or ``train/CLASS`` and
           ``test/CLASS``, or files named ``CLASS.NUMBER.jpg``.
-        - A ``.csv`` file with the columns ``path``, ``label`` and, optionally, ``split``.
-        - A ``.zip`` file or the URL of one.
-        - The address of a folder or ``.csv`` file, as in ``s3://bucket/pictures``.
+        - A table with the columns ``path``, ``label`` and, optionally, ``split``: delimited text,
+          Excel or Parquet.
+        - A zip or tar file or the URL of one.
+        - The address of a folder or table, as in ``s3://bucket/pictures``.
     test_size : float, default=0.2
         Share of every class that becomes the test split. A split that the data have is kept.
     seed : int, default=0
         Draws the test split; between 0 and 2**32 - 1.
     labels : str or path, default=None
-        A ``.csv`` file with the columns ``path`` and ``label``. Its labels replace those of the
+        A table with the columns ``path`` and ``label``. Its labels replace those of the
         data; an image whose label is empty is left out.
     layout : {"auto", "class-folders", "leaf-folders", "split-folders", "file-names", "table"}, \
 default="auto"

@@ -1,4 +1,4 @@
-"""Find a data set: by name, or as a folder, CSV file, zip file or address.
+"""Find a data set: by name, or as a folder, table, archive or address.
 
 Whatever is downloaded, unpacked or drawn goes into the folder ``data`` of the cache. A folder there
 gets its final name only when it is complete.
@@ -23,8 +23,10 @@ from cache.errors import CacheError
 from cache.locks import locked
 from extract.datasets import shapes
 from extract.datasets.archive import check_archive, unpack
+from extract.datasets.archive_files import SUFFIXES as ARCHIVE_SUFFIXES
 from extract.datasets.download import UnreachableError, fetch, git_blob_id
 from extract.datasets.folders import read_tree
+from extract.datasets.tables import is_table
 from extract.errors import ArchiveError, DataError, DownloadError
 from toolkit.addresses import as_path, is_address
 from toolkit.errors import ToolkitError, did_you_mean
@@ -50,11 +52,15 @@ DOGS_VS_CATS = {
 """Folder in the zip file of the same name -> git blob id of that file."""
 
 _UNPACKED = re.compile(r"[\w.-]*-[0-9a-f]{12}")
-"""Names of the folders that `_from_zip` makes."""
+"""Names of the folders that `_from_archive` makes."""
 
+_ARCHIVE_NAME = re.compile(
+    f"({'|'.join(re.escape(suffix) for suffix in ARCHIVE_SUFFIXES)})$", re.IGNORECASE
+)
 _EXPECTED = (
-    f"expected {', '.join(NAMES)}, a folder, a .csv file, a .zip file, the http(s) URL of a zip "
-    "file, or the address of a folder or .csv file as s3://bucket/pictures or https://host/pictures/"
+    f"expected {', '.join(NAMES)}, a folder, a table (.csv, .tsv, .xlsx, .parquet), an archive "
+    "(.zip, .tar, .tar.gz), the http(s) URL of an archive, or the address of a folder or table as "
+    "s3://bucket/pictures or https://host/pictures/"
 )
 
 
@@ -67,7 +73,7 @@ class Source:
     name : str
         The name of the data set.
     path : Path
-        A folder or a ``.csv`` file for `extract.datasets.layouts.read_dataset`.
+        A folder or a table for `extract.datasets.layouts.read_dataset`.
     """
 
     name: str
@@ -86,8 +92,8 @@ def locate(
           server cannot be reached, ``shapes``.
         - ``dogs-vs-cats``: 3,000 photographs, which are downloaded.
         - ``shapes``: the set that `extract.datasets.shapes` draws.
-        - A folder, a ``.csv`` or ``.zip`` file, or the URL of a zip file.
-        - The address of a folder or ``.csv`` file, see `toolkit.addresses.SCHEMES`;
+        - A folder, a table or an archive, or the URL of an archive.
+        - The address of a folder or table, see `toolkit.addresses.SCHEMES`;
           a folder on the web ends in a slash.
     cache : Path
         The cache folder.
@@ -137,10 +143,10 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
     path = Path(data).expanduser()
     if data and path.is_dir():
         return Source(path.resolve().name, path)
-    if path.is_file() and path.suffix.lower() == ".csv":
+    if path.is_file() and is_table(path):
         return Source(path.stem, path)
-    if path.is_file() and path.suffix.lower() == ".zip":
-        return _from_zip(path, path.stem, store, progress)
+    if path.is_file() and _ARCHIVE_NAME.search(path.name):
+        return _from_archive(path, _ARCHIVE_NAME.sub("", path.name), store, progress)
     if path.exists():
         raise _unusable(data, "; it is none of these")
     raise DataError(
@@ -244,10 +250,10 @@ def _require_blob(path: Path, blob: str) -> None:
         raise DownloadError(f"its git blob id is {actual}, not {blob}")
 
 
-# --- zip files and addresses ---------------------------------------------------------------------
+# --- archives and addresses ----------------------------------------------------------------------
 
 
-def _from_zip(archive: Path, name: str, store: Path, progress: Progress) -> Source:
+def _from_archive(archive: Path, name: str, store: Path, progress: Progress) -> Source:
     folder = store / f"{_safe_name(name)}-{disk.sha256(archive)[:12]}"
     if not folder.is_dir():
         with _making(folder):
@@ -257,13 +263,16 @@ def _from_zip(archive: Path, name: str, store: Path, progress: Progress) -> Sour
 
 
 def _from_address(url: str, store: Path, progress: Progress) -> Source:
-    """Download a zip file of the web; use anything else in place."""
+    """Download an archive of the web; use anything else in place."""
     path = re.split("[?#]", url)[0]
-    name = re.sub(r"\.(zip|csv)$", "", PurePosixPath(unquote(path.partition("://")[2])).name)
+    file = PurePosixPath(unquote(path.partition("://")[2]))
+    name = _ARCHIVE_NAME.sub("", file.name)
+    if is_table(file):
+        return Source(file.stem, as_path(url))
     on_the_web = url.lower().startswith(("http://", "https://"))
-    if path.lower().endswith(".zip") and not on_the_web:
+    if name != file.name and not on_the_web:
         raise _unusable(url)
-    if on_the_web and not path.lower().endswith(("/", ".csv")):
+    if on_the_web and not path.endswith("/"):
         return _from_url(url, _safe_name(name), store, progress)
     return Source(name or "pictures", as_path(url))
 
@@ -273,30 +282,31 @@ def _from_url(url: str, name: str, store: Path, progress: Progress) -> Source:
     folder = _recorded_folder(record)
     if folder is None:
         with _making(record):
-            folder = _recorded_folder(record) or _fetch_zip(url, name, record, progress)
+            folder = _recorded_folder(record) or _fetch_archive(url, name, record, progress)
     return Source(name, folder)
 
 
 def _recorded_folder(record: Path) -> Path | None:
-    """Return the folder that the zip file of a URL was unpacked to, if it still exists."""
+    """Return the folder that the archive of a URL was unpacked to, if it still exists."""
     name = str(_read_json(record).get("folder"))
     folder = record.parent / name
     # A damaged record must not lead out of the cache.
     return folder if _UNPACKED.fullmatch(name) and folder.is_dir() else None
 
 
-def _fetch_zip(url: str, name: str, record: Path, progress: Progress) -> Path:
-    archive = record.with_suffix(".zip")
+def _fetch_archive(url: str, name: str, record: Path, progress: Progress) -> Path:
+    archive = record.with_suffix(".archive")
     try:
         fetch(url, archive, verify=check_archive, progress=progress)
     except UnreachableError:
         raise
     except DownloadError as error:
         raise DownloadError(
-            f"{error}; expected a zip file, or an address that ends in .csv or (a folder) in /",
+            f"{error}; expected a zip or tar file, or an address that ends as a table does (.csv) "
+            "or (a folder) in /",
             setting="data",
         ) from error
-    folder = _from_zip(archive, name, record.parent, progress).path
+    folder = _from_archive(archive, name, record.parent, progress).path
     _write_json(record, {"url": url, "sha256": disk.sha256(archive), "folder": folder.name})
     archive.unlink()
     return folder

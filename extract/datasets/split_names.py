@@ -33,13 +33,6 @@ _BESIDE = frozenset(
 )  # fmt: skip
 _JOINED = re.compile(rf"({'|'.join(sorted(_WORDS, key=len, reverse=True))})(sets?|data)?")
 
-TEST_NAMES = ("test", "val", "valid", "validation")
-SPLIT_NAMES: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    **dict.fromkeys(TEST_NAMES, "test"),
-}
-
 EXAMPLES = "train, training, test, testing, val, valid, validation, dev, eval"
 """Words to list in a message."""
 

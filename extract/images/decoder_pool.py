@@ -21,6 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from extract.errors import ImageError
+from extract.images.decoder_process import (
+    connect,
+    end_after,
+    held_back_errors,
+    inheriting,
+    limit_memory,
+)
 from extract.images.decoding import decode_thumbnail, measure, render
 from extract.images.depth import Values
 from extract.images.files import read_bytes
@@ -306,9 +313,7 @@ def _start(line: int, pixels: PixelSettings, max_pixels: int) -> subprocess.Pope
         stdin=quiet,
         stdout=quiet,
         stderr=quiet,
-        pass_fds=[line],
-        # Ctrl-C in a terminal goes to this process alone, which then ends the decoders.
-        process_group=0,
+        **inheriting(line),
         env=os.environ
         | {
             # OpenCV's own limit, in case its parser reads another size than the header check.
@@ -340,15 +345,13 @@ def work(line: str, pixels: str, max_pixels: str) -> None:
     Parameters
     ----------
     line : str
-        File descriptor of the connection.
+        File descriptor of the connection, or its handle on Windows.
     pixels, max_pixels : str
         See `DecoderPool`; the settings as JSON.
     """
-    from multiprocessing.connection import Connection
-
     settings, limit = PixelSettings.from_json(pixels), int(max_pixels)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Connection(int(line)) as connection, contextlib.suppress(EOFError, OSError):
+    with connect(int(line)) as connection, contextlib.suppress(EOFError, OSError):
         try:
             warnings = _prepare(limit)
         except ImportError as error:
@@ -361,22 +364,12 @@ def work(line: str, pixels: str, max_pixels: str) -> None:
 
 def _prepare(max_pixels: int) -> int:
     """Import the libraries, limit this process, and return a pipe that reads its standard error."""
-    import resource
-
     import cv2  # noqa: F401 - here, so that its import does not count as time of the first image
     from PIL import Image, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
     Image.preinit()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):  # not on every system
-        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
-        limit = pages * resource.getpagesize() + _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    os.dup2(writing, 2)
-    return reading
+    limit_memory(_BASE_BYTES + _BYTES_PER_PIXEL * max_pixels)
+    return held_back_errors()
 
 
 def _answer(
@@ -385,7 +378,7 @@ def _answer(
     message = connection.recv_bytes()
     kind, request, size = _REQUEST.unpack_from(message)
     # If no process is left to end a decoder that hangs, the system does.
-    signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS_TO_DECODE)
+    end_after(2 * SECONDS_TO_DECODE)
     try:
         data = message[_REQUEST.size :]
         if kind == _PATH:
@@ -400,7 +393,7 @@ def _answer(
         answer = b"-" + str(error).encode("utf-8", "replace")
     except MemoryError:
         answer = b"-not enough memory to decode it"
-    signal.setitimer(signal.ITIMER_PROF, 0)
+    end_after(0)
     connection.send_bytes(answer)
 
 

@@ -113,15 +113,30 @@ def test_an_image_changed_in_place_is_computed_again(store: Store, tmp_path: Pat
 
 
 def test_an_unchanged_file_is_not_read_again(store: Store, tmp_path: Path) -> None:
-    """A file with the same path, size, time and inode is not opened again."""
+    """A file with the same path, size, times and inode is remembered."""
     paths = draw(tmp_path / "d", 0, 3)
     for path in paths:
         os.utime(path, (1e9, 1e9))
-    extract(paths, RECIPE, store, StubEngine)
-    before = paths[0].stat()
-    paths[0].write_bytes(b"\0" * before.st_size)
-    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    done = extract(paths, RECIPE, store, StubEngine)
+    assert store.digests(paths) == done.digests
     assert extract(paths, RECIPE, store, no_engine).cached == 3
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_computed_again(
+    store: Store, tmp_path: Path
+) -> None:
+    """As by ``cp --preserve`` or a program that sets the time back; the change time reveals it."""
+    path, other = tmp_path / "a.bmp", tmp_path / "b.bmp"
+    for file, colour in ((path, 10), (other, 200)):
+        cv2.imwrite(str(file), np.full((8, 8, 3), (colour, 0, 0), np.uint8))
+        os.utime(file, (1e9, 1e9))
+    extract([path], RECIPE, store, StubEngine)
+    before = path.stat()
+    path.write_bytes(other.read_bytes())
+    os.utime(path, (1e9, 1e9))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert extract([path], RECIPE, store, StubEngine).computed == 1
 
 
 def test_copies_are_computed_once(store: Store, tmp_path: Path) -> None:

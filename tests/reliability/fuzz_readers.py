@@ -1,8 +1,8 @@
 """Whatever the readers are given, they read it or raise the toolkit's own errors.
 
-Hypothesis makes the inputs, until the time is over: the data set's CSV file, the predictions' CSV
-file, the run record and what is rendered of it, the recipe, and the image header check with the
-decoder behind it.
+Hypothesis makes the inputs, until the time is over: the data set's table (text, Excel, Parquet),
+corrected labels, archives, the predictions' CSV file, the run record and what is rendered of it,
+the recipe, and the image header check with the decoder behind it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import pandas as pd  # noqa: E402 - the path above comes first
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path above
 from hypothesis import strategies as st  # noqa: E402 - the path above comes first
 
+from extract.datasets.archive import check_archive  # noqa: E402 - the path above comes first
+from extract.datasets.corrections import apply_corrections  # noqa: E402 - the path above
+from extract.datasets.dataset import Dataset, Item  # noqa: E402 - the path above comes first
 from extract.datasets.layouts import read_dataset  # noqa: E402 - the path above comes first
-from extract.errors import DataError, ImageError, RecipeError  # noqa: E402 - the path above
+from extract.errors import ArchiveError, DataError, ImageError, RecipeError  # noqa: E402 - the path
 from extract.images import decoding  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
 from reports import tables  # noqa: E402 - the path above comes first
@@ -39,7 +43,9 @@ from reports.pages import page  # noqa: E402 - the path above comes first
 from reports.pages.comparison import format_comparison  # noqa: E402 - the path above comes first
 from reports.ranking import best_in_validation  # noqa: E402 - the path above comes first
 from reports.reading import parse_record  # noqa: E402 - the path above comes first
+from tests.extract.datasets import tar_samples  # noqa: E402 - the path above comes first
 from tests.extract.pictures import moving, saved  # noqa: E402 - the path above comes first
+from tests.reliability import archives  # noqa: E402 - the path above comes first
 from tests.reports.samples import sample  # noqa: E402 - the path above comes first
 from toolkit.errors import ToolkitError  # noqa: E402 - the path above comes first
 
@@ -108,16 +114,22 @@ def changed(draw: st.DrawFn, tree: Any) -> Any:
 
 @st.composite
 def table(draw: st.DrawFn, columns: dict[str, list[str]]) -> bytes:
-    """Return a table of columns with cells that are good, mostly."""
+    """Return a table of columns with cells that are good, mostly, as some spreadsheet saves it."""
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator=draw(st.sampled_from(["\n", "\r\n"])))
+    writer = csv.writer(
+        file,
+        delimiter=draw(st.sampled_from(",,;\t|")),
+        lineterminator=draw(st.sampled_from(["\n", "\r\n"])),
+    )
     writer.writerow(columns)
     for _ in range(draw(st.integers(0, 4))):
         row = [draw(st.sampled_from(cells)) for cells in columns.values()]
         if draw(st.integers(0, 3)) == 0:
             row[draw(st.integers(0, len(row) - 1))] = draw(ANY_TEXT)
         writer.writerow(row[: draw(st.sampled_from([9, 9, 9, 1]))])
-    return file.getvalue().encode("utf-8", "surrogatepass")
+    encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "cp1252", "cp932"]))
+    errors = "surrogatepass" if encoding.startswith("utf") else "replace"
+    return file.getvalue().encode(encoding, errors)
 
 
 # --- readers -------------------------------------------------------------------------------------
@@ -139,6 +151,22 @@ class Readers:
             found = read_dataset(self.table)
             if not found.has_split:
                 found.with_hashed_split(["ab" * 32] * len(found), 0.5, 0)
+
+    def labels(self, data: bytes) -> None:
+        """Read corrected labels of a data set of two images."""
+        self.table.write_bytes(data)
+        items = tuple(
+            Item(self.folder / name, label, None)
+            for name, label in (("a.jpg", "ant"), ("b.jpg", "\u72ac"))
+        )
+        with contextlib.suppress(DataError):
+            apply_corrections(Dataset("two", self.folder, items), self.table)
+
+    def archive(self, data: bytes) -> None:
+        """Judge an archive."""
+        self.table.write_bytes(data)
+        with contextlib.suppress(ArchiveError):
+            check_archive(self.table)
 
     def predictions(self, data: bytes) -> None:
         """Read the table of predictions; what was read can be written and read back."""
@@ -185,6 +213,18 @@ def targets(readers: Readers) -> dict[str, tuple[st.SearchStrategy[Any], Callabl
     listed = b'path,label,split\na.jpg,ant,train\n"b.jpg",bee,test\n'
     files = {"path": ["a.jpg", "b.jpg", " b.jpg "], "label": ["ant", "bee", "=ant"]}
     splits = {"split": ["train", "test", "VAL"]}
+    odd_files = {
+        "id": ["a", "b", "A"],
+        "breed": ["ant", "b\xeae", "\u72ac"],
+        "age": ["1", "", "2.5"],
+    }
+    one_hot = {"image": ["a.jpg", "b.jpg"], "ant": ["0", "1"], "bee": ["1", "0"]}
+    frame = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "label": ["ant", "bee"], "n": [1.0, None]})
+    frame.to_excel(readers.folder / "t.xlsx", index=False)
+    frame.to_parquet(readers.folder / "t.parquet")
+    binary = [(readers.folder / name).read_bytes() for name in ("t.xlsx", "t.parquet")]
+    corrected = {"path": ["a.jpg", "b.jpg"], "label": ["ant", "bee", "", "\u72ac"]}
+    packed = [archives.made(archives.GOOD), *tar_samples.good_kinds(archives.GOOD)]
     names = ["ant", "bee", "'=a", "\\n\\xff", "\\"]
     guesses = dict.fromkeys(tables.PREDICTION_COLUMNS, names) | {
         "probability": ["0.5", "1", "1e-9"]
@@ -195,9 +235,16 @@ def targets(readers: Readers) -> dict[str, tuple[st.SearchStrategy[Any], Callabl
     texts = mutated([json.dumps(record).encode()]).map(lambda data: data.decode("latin1"))
     return {
         "data set": (
-            mutated([listed]) | table(files) | table(files | splits),
+            mutated([listed])
+            | table(files)
+            | table(files | splits)
+            | table(odd_files)
+            | table(one_hot)
+            | mutated(binary),
             readers.dataset,
         ),
+        "labels": (table(corrected), readers.labels),
+        "archive": (mutated(packed), readers.archive),
         "predictions": (
             mutated([rows]) | table(guesses),
             readers.predictions,

@@ -1,6 +1,8 @@
 """What command lines parse and print."""
 
 import argparse
+import io
+import sys
 
 import pytest
 
@@ -54,3 +56,27 @@ def test_the_option_that_helps_follows_the_message(
     parser.add_argument("-o", "--out")
     assert run(command, parser.parse_args([])) == 2
     assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_characters_that_the_console_lacks_are_escaped(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """A class called in Japanese is no reason for a traceback."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    parser = argument_parser("prog", "does something")
+    assert run(lambda _: print("8 images of \u72ac"), parser.parse_args([])) == 0
+    assert written.getvalue() == b"8 images of \\u72ac\n"
+
+
+def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Libraries that write temporary files raise the system's own error."""
+
+    def command(args: argparse.Namespace) -> None:
+        with open("/dev/full", "w") as file:  # noqa: PTH123 - a device
+            file.write("x")
+
+    assert run(command, argument_parser("prog", "does something").parse_args([])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device; make room there, or set TMPDIR" in line

@@ -12,7 +12,7 @@ from extract.datasets.folders.tree import Folder, images_in_disguise, read_tree
 from extract.datasets.layouts.choice import choose
 from extract.datasets.layouts.readings import shown
 from extract.datasets.split_names import settle_splits
-from extract.datasets.tables import read_table
+from extract.datasets.tables import is_table, read_table
 from extract.errors import DataError
 from extract.images.formats import IMAGE_SUFFIXES
 from extract.options import DataSettings
@@ -49,8 +49,12 @@ def read_dataset(
     """
     if not is_remote(path):
         path = Path(path).absolute()
-    if path.suffix.lower() == ".csv" and (is_remote(path) or path.is_file()):
-        items, root, layout = read_table(path), path.parent, Layout("table", "a table of images")
+    if is_table(path) and (is_remote(path) or path.is_file()):
+        table, root = read_table(path), path.parent
+        items, left_out, remarks = settle_splits(table.labelled, settings.validation)
+        layout = Layout(
+            "table", "a table of images", table.passed_over | left_out, (*table.remarks, *remarks)
+        )
     elif is_remote(path) or path.is_dir():
         tree = read_tree(path)
         reading = choose(tree, settings.layout)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.layouts.readings import Labelled, Reading, is_flat
 from extract.datasets.split_names import split_of
-from extract.datasets.tables import read_table
+from extract.datasets.tables import Table, is_table, read_table
 from extract.errors import DataError
 from toolkit.addresses import relative
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from extract.datasets.folders.tree import Folder
 
-_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".parquet"})
 _NOT_LABELS = re.compile(r"(sample[-_ ]?)?submission.*|.*[-_ ]submission", re.IGNORECASE)
 
 
@@ -53,15 +52,19 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
             setting="data",
         )
     labelled: list[Labelled] = []
-    for (_, found), word in zip(tables.items(), words, strict=True):
-        labelled += [(p, label, word if len(tables) > 1 else split) for p, label, split in found]
+    for table, word in zip(tables.values(), words, strict=True):
+        labelled += [
+            (path, label, word if len(tables) > 1 else split)
+            for path, label, split in table.labelled
+        ]
     names = ", ".join(relative(path, tree.path) for path in tables)
     listed = {path for path, _, _ in labelled}
     unused: dict[str, list[Path]] = {}
     for path in top.all_images():
         if path not in listed:
             unused.setdefault(f"images that {names} does not list", []).append(path)
-    return Reading("table", f"labels in {names}", top.path, labelled, unused)
+    remarks = [remark for table in tables.values() for remark in table.all_remarks()]
+    return Reading("table", f"labels in {names}", top.path, labelled, unused, remarks=remarks)
 
 
 def problems_of_tables(tree: Folder, top: Folder) -> list[str]:
@@ -69,22 +72,20 @@ def problems_of_tables(tree: Folder, top: Folder) -> list[str]:
     return _usable_tables(tree, top)[1]
 
 
-def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, list[Labelled]], list[str]]:
+def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], list[str]]:
     """Return what the tables say about the images, and why others cannot be used."""
     images = set(top.all_images())
-    tables: dict[Path, list[Labelled]] = {}
+    tables: dict[Path, Table] = {}
     problems = []
     for path in _candidates(tree, top):
         try:
-            items = read_table(path)
+            table = read_table(path)
         except DataError as error:
             problems.append(str(error))
             continue
-        labelled: list[Labelled] = [
-            (item.path, item.label, item.split) for item in items if item.path in images
-        ]
+        labelled = [image for image in table.labelled if image[0] in images]
         if labelled:
-            tables[path] = labelled
+            tables[path] = Table(labelled, table.passed_over, table.remarks)
     return tables, problems
 
 
@@ -95,5 +96,5 @@ def _candidates(tree: Folder, top: Folder) -> Sequence[Path]:
         path
         for folder in folders
         for path in folder.others
-        if path.suffix.lower() in _SUFFIXES and not _NOT_LABELS.fullmatch(path.stem)
+        if is_table(path) and path.suffix.lower() != ".txt" and not _NOT_LABELS.fullmatch(path.stem)
     ]

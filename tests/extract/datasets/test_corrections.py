@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from extract.datasets.corrections import apply_corrections
@@ -87,3 +88,46 @@ def test_a_missing_file_is_one_error(data: Dataset, tmp_path: Path) -> None:
     """The error is one sentence."""
     with pytest.raises(DataError, match="cannot be read as CSV"):
         apply_corrections(data, tmp_path / "absent.csv")
+
+
+SPREADSHEETS = {
+    "American": ("utf-8-sig", ",", "\r\n"),
+    "German": ("cp1252", ";", "\r\n"),
+    "French": ("cp1252", ";", "\r\n"),
+    "Japanese": ("cp932", ",", "\r\n"),
+    "Chinese": ("gb18030", ",", "\r\n"),
+    "Polish": ("cp1250", ";", "\r\n"),
+    "Unicode text": ("utf-16", "\t", "\r\n"),
+    "LibreOffice": ("utf-8", "\t", "\n"),
+}
+CLASSES = {
+    "German": "K\xe4tzchen", "French": "b\xeate", "Japanese": "\u72ac", "Chinese": "\u72d7",
+    "Polish": "\u017c\xf3\u0142w",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spreadsheet", SPREADSHEETS)
+def test_what_a_spreadsheet_saves_is_read_back(
+    tmp_path: Path, spreadsheet: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In its own encoding, with its own separator, backslashes and an empty row at the end."""
+    label = CLASSES.get(spreadsheet, "dogs")
+    for name in ("cats/new.png", f"{label}/1.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        (tmp_path / "data" / name).touch()
+    data = read_dataset(tmp_path / "data")
+    encoding, separator, line_end = SPREADSHEETS[spreadsheet]
+    rows = [["path", "label", "likely"], ["cats\\new.png", label, "0.9"], ["", "", ""]]
+    text = line_end.join(map(separator.join, rows)) + line_end
+    (tmp_path / "suspects.csv").write_bytes(text.encode(encoding))
+    assert labels_of(apply_corrections(data, tmp_path / "suspects.csv")) == {
+        "cats/new.png": label,
+        f"{label}/1.png": label,
+    }
+
+
+def test_an_excel_file_of_corrections_is_read(data: Dataset, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"path": ["cats/1.png"], "label": ["dogs"]})
+    frame.to_excel(tmp_path / "suspects.xlsx", index=False)
+    found = apply_corrections(data, tmp_path / "suspects.xlsx")
+    assert labels_of(found)["cats/1.png"] == "dogs"

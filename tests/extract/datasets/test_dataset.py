@@ -89,7 +89,7 @@ def test_csv_with_and_without_a_split(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "expected the columns path,label"),
-        ("file,label\nx,y\n", "found file,label"),
+        ("file,label\nx,y\n", "line 2: there is no file"),
         ("path,label\n", "found none below the header"),
         ("path,label\nabsent.jpg,a\n", "line 2: there is no file"),
         ("path,label\nx/1.jpg,\n", "line 2: expected a path and a label"),

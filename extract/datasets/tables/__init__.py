@@ -1,0 +1,5 @@
+"""Tables of images: what people's spreadsheets and programs write, read as labelled images."""
+
+from extract.datasets.tables.grid import is_table as is_table
+from extract.datasets.tables.reading import Table as Table
+from extract.datasets.tables.reading import read_table as read_table

@@ -1,0 +1,206 @@
+"""Read a table of images: which file has which label and, optionally, which split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from extract.datasets.split_names import EXAMPLES, split_of
+from extract.datasets.tables.columns import is_known, is_missing, is_one, understand
+from extract.datasets.tables.finding import Finder
+from extract.datasets.tables.grid import Grid, read_grid
+from extract.errors import DataError
+from toolkit.addresses import is_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from extract.datasets.split_names import SplitWord
+    from extract.datasets.tables.columns import Columns
+
+_MISSING_SHOWN = 3
+_TRUE, _FALSE = {"1", "1.0", "true", "t", "yes", "y"}, {"0", "0.0", "false", "f", "no", "n"}
+
+
+Labelled = tuple["Path", str, "SplitWord | None"]
+"""An image with its label and the split that the table names."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The images that a table lists.
+
+    Parameters
+    ----------
+    labelled : list of (path, label, split)
+        In the order of the rows, without repeated ones. Either all have a split or none has.
+    passed_over : dict of str to int
+        Reason -> number of rows that are not used.
+    remarks : tuple of str
+        What was guessed, one sentence each.
+    """
+
+    labelled: list[Labelled]
+    passed_over: dict[str, int]
+    remarks: tuple[str, ...]
+
+    def all_remarks(self) -> list[str]:
+        """Return the remarks, and what was passed over as another one."""
+        numbers = ", ".join(f"{number:,} {reason}" for reason, number in self.passed_over.items())
+        return [*self.remarks, *([f"Passed over in the table: {numbers}."] if numbers else [])]
+
+
+def read_table(path: Path) -> Table:
+    """Read the images that a table lists.
+
+    Parameters
+    ----------
+    path : Path
+        A delimited text, Excel or Parquet file, or the address of one. The paths in it are relative
+        to its folder; see `Finder`.
+
+    Returns
+    -------
+    Table
+        The images, and how the table was understood.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no usable rows, a row names no file or an unknown split, or
+        two rows contradict each other.
+    AddressError
+        If the server of an address does not respond.
+    """
+    grid = read_grid(path)
+    finder = Finder(path, grid.encoding)
+    grid = _with_header(grid, finder)
+    columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
+    if not grid.rows:
+        raise DataError(f"{path}: expected one row per image, found none below the header")
+    rows, passed_over = _labelled_rows(path, grid, columns)
+    found = _find(path, columns, finder, rows)
+    _check_splits(path, found)
+    kept = _without_repeats(path, found)
+    passed_over["repeated rows"] = len(found) - len(kept)
+    remarks = (*grid.remarks, *columns.remarks, *finder.remarks())
+    if columns.unused:
+        remarks += (f"Columns that are not used: {', '.join(columns.unused)}.",)
+    counted = {reason: number for reason, number in passed_over.items() if number}
+    return Table(kept, counted, remarks)
+
+
+def _with_header(grid: Grid, finder: Finder) -> Grid:
+    """Give names to the columns of a table whose first row is an image already."""
+    if is_remote(finder.folder) or any(map(is_known, grid.header)):
+        return grid
+    images = [i for i, cell in enumerate(grid.header) if cell and finder.exists(cell)]
+    if len(images) != 1:
+        return grid
+    names = ["path" if i in images else f"column {i + 1}" for i in range(len(grid.header))]
+    if len(names) == 2:
+        names[1 - images[0]] = "label"
+    remark = f"The first row is an image, not a header: the columns are {','.join(names)}."
+    rows = [(1, grid.header), *grid.rows]
+    return dataclasses.replace(grid, header=names, rows=rows, remarks=(*grid.remarks, remark))
+
+
+def _labelled_rows(
+    path: Path, grid: Grid, columns: Columns
+) -> tuple[list[tuple[int, str, str, str]], dict[str, int]]:
+    """Return line, name, label and split of each row that has the first two, and count the rest."""
+    rows = []
+    left_out: Counter[str] = Counter()
+    for line, cells in grid.rows:
+        name = cells[columns.path].strip()
+        if len(columns.labels) > 1:
+            label = next(grid.header[i] for i in columns.labels if is_one(cells[i]))
+        else:
+            label = cells[columns.labels[0]].strip()
+        split = "" if columns.split is None else cells[columns.split].strip()
+        if is_missing(name):
+            left_out["rows without an image"] += 1
+        elif is_missing(label):
+            left_out["rows without a label"] += 1
+        else:
+            rows.append((line, name, label, split))
+    if not rows:
+        line, cells = grid.rows[0]
+        raise DataError(
+            f"{path}, line {line}: expected a path and a label, found {','.join(cells)}; no row of "
+            "the table has both"
+        )
+    return rows, dict(left_out)
+
+
+def _find(
+    path: Path, columns: Columns, finder: Finder, rows: list[tuple[int, str, str, str]]
+) -> list[Labelled]:
+    found: list[Labelled] = []
+    missing = []
+    for line, name, label, split in rows:
+        image = finder.find(name)
+        if image is None:
+            missing.append((line, name))
+        else:
+            found.append((image, label, _split(path, line, columns, split)))
+    if missing:
+        (line, name), others = missing[0], [name for _, name in missing[1:_MISSING_SHOWN]]
+        more = f", nor {', '.join(others)}" if others else ""
+        count = f" ({len(missing):,} of {len(rows):,} are missing)" if len(missing) > 1 else ""
+        raise DataError(
+            f"{path}, line {line}: there is no file {path.parent / name}{more}{count}; paths are "
+            "relative to the table"
+        )
+    return found
+
+
+def _split(path: Path, line: int, columns: Columns, cell: str) -> SplitWord | None:
+    if columns.split is None or not cell:
+        return None
+    split = _word(columns.split_name, cell)
+    if split is None:
+        raise DataError(
+            f"{path}, line {line}: the split is {cell!r}; expected a word such as {EXAMPLES}"
+        )
+    return split
+
+
+def _word(name: str, cell: str) -> SplitWord | None:
+    """Return the split that a cell of a column of this name stands for."""
+    word, yes = cell.strip().casefold(), split_of(name.removeprefix("is_"))
+    if yes and word in _TRUE:
+        return yes
+    if yes and word in _FALSE:
+        return "test" if yes == "train" else "train"
+    return split_of(cell)
+
+
+def _check_splits(path: Path, found: Iterable[Labelled]) -> None:
+    """Raise an error if some rows have a split and others have none."""
+    unsplit = [image for image, _, split in found if split is None]
+    if unsplit and any(split for _, _, split in found):
+        raise DataError(
+            f"{path}: {unsplit[0].name} has no split, but other rows have one; fill in the column "
+            "for every row or for none"
+        )
+
+
+def _without_repeats(path: Path, found: Iterable[Labelled]) -> list[Labelled]:
+    kept: dict[Path, Labelled] = {}
+    for row in found:
+        image, label, split = row
+        known = kept.setdefault(image, row)
+        if known != row:
+            raise DataError(
+                f"{path}: {image.name} appears twice, once as {_shown(*known[1:])} and once as "
+                f"{_shown(label, split)}; keep one of the rows"
+            )
+    return list(kept.values())
+
+
+def _shown(label: str, split: SplitWord | None) -> str:
+    return f"{label} ({split})" if split else label
