@@ -87,7 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         default=default.reading.max_pixels,
-        help="width times height up to which an image is decoded; a larger one is not used",
+        help="width times height up to which an image is decoded (four times that for a JPEG that "
+        "is decoded at a smaller scale); a larger one is not used",
     )
     work.add_argument(
         "--cache",

@@ -154,8 +154,8 @@ def describe(recipe: Recipe, n_deep: int, origin: str) -> str:
         rules.append(f"{recipe.bits} bits are in use, so {2**recipe.bits - 1:,} is white")
     if recipe.black is not None and recipe.white is not None:
         rules.append(
-            f"from {recipe.black:.4g} (black) to {recipe.white:.4g} (white), percentiles 0.5 and "
-            "99.5, of floating-point or signed values"
+            f"floating-point or signed values from {recipe.black:.4g} (black) to "
+            f"{recipe.white:.4g} (white)"
         )
     have = plural(n_deep, "image has", "images have")
     return f"{have} more than 8 bits, scaled as decided {origin}: {'; '.join(rules)}"

@@ -31,7 +31,7 @@ from extract.images.decoder_process import (
 from extract.images.decoding import decode_thumbnail, measure, render
 from extract.images.depth import Values
 from extract.images.files import read_bytes
-from extract.images.formats import MAX_PIXELS
+from extract.images.formats import MAX_PIXELS, REDUCED_TIMES
 from extract.images.pixels import PixelSettings, Remark
 from toolkit.addresses import is_remote
 from toolkit.errors import ToolkitError
@@ -317,7 +317,7 @@ def _start(line: int, pixels: PixelSettings, max_pixels: int) -> subprocess.Pope
         env=os.environ
         | {
             # OpenCV's own limit, in case its parser reads another size than the header check.
-            "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
+            "OPENCV_IO_MAX_IMAGE_PIXELS": str(REDUCED_TIMES * max_pixels),
             "OPENCV_LOG_LEVEL": "SILENT",
             "OPENBLAS_NUM_THREADS": "1",
         },

@@ -36,7 +36,8 @@ def decode(data: bytes, pixels: PixelSettings | int, max_pixels: int = MAX_PIXEL
     pixels : PixelSettings or int
         Size and arithmetic; a size alone stands for the other defaults.
     max_pixels : int, default=50 million
-        Width times height up to which an image is accepted.
+        Width times height up to which an image is accepted; four times that for a JPEG that is
+        decoded at a smaller scale.
 
     Returns
     -------
@@ -59,8 +60,9 @@ def render(data: bytes, pixels: PixelSettings, max_pixels: int = MAX_PIXELS) -> 
     ImageError
         As from `decode`.
     """
-    header = check(data, max_pixels)
-    if pixels.interpolation == "lanczos4" and header.format in _FIRST_FORMATS:
+    is_first_version = pixels.interpolation == "lanczos4"
+    header = check(data, max_pixels, reduced_to=None if is_first_version else pixels.size)
+    if is_first_version and header.format in _FIRST_FORMATS:
         image, remarks = read_opencv(data, max_pixels), _dropped(data, header, max_pixels)
     else:
         seen = as_seen(data, header, pixels, max_pixels)
@@ -91,7 +93,8 @@ def decode_thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np
     ImageError
         As from `decode`.
     """
-    image = as_seen(data, check(data, max_pixels), PixelSettings(size), max_pixels).image
+    header = check(data, max_pixels, reduced_to=size)
+    image = as_seen(data, header, PixelSettings(size), max_pixels).image
     height, width = image.shape[:2]
     if max(height, width) <= size:
         return image

@@ -24,6 +24,11 @@ BITS = (8, 10, 12, 14, 16)
 BLACK, WHITE = 0.005, 0.995
 """Shares of the values below black, and up to white, where bits do not describe them."""
 
+_RANGES = (1.0, *(float(2**bits - 1) for bits in BITS))
+"""Whites of floating-point numbers that were integers once, or shares; black is zero then."""
+_NEAR_BLACK, _NEAR_WHITE = 0.1, 0.5
+"""Such a range is filled if the percentiles reach these shares of it."""
+
 _POINTS = 201
 _CLIPPED = 0.01
 """From this share of the values above white, an image is said to be clipped."""
@@ -109,12 +114,28 @@ def bits_in_use(measured: Iterable[Values]) -> int:
 
 
 def black_and_white(measured: Iterable[Values]) -> tuple[float, float]:
-    """Return percentiles 0.5 and 99.5 of the values of images, of which each counts the same."""
+    """Return what is black and white in images whose values bits do not describe.
+
+    These are percentiles 0.5 and 99.5 of the values of all images, of which each counts the same.
+    If they fill one of the usual ranges (0 to 1, 0 to 255, 0 to 1,023, ...), they are its ends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> black_and_white([measure(np.linspace(0.02, 0.8, 1000))])
+    (0.0, 1.0)
+    """
     import numpy as np
 
+    measured = list(measured)
     pooled = np.concatenate([values.quantiles for values in measured])
-    black, white = np.quantile(pooled, (BLACK, WHITE))
-    return float(black), float(white)
+    black, white = map(float, np.quantile(pooled, (BLACK, WHITE)))
+    largest = max(values.largest for values in measured)
+    if min(values.smallest for values in measured) >= 0:
+        top = next((top for top in _RANGES if largest <= top), math.inf)
+        if black <= _NEAR_BLACK * top and _NEAR_WHITE * top <= white:
+            return 0.0, top
+    return black, white
 
 
 def to_eight_bits(values: NDArray[Any], pixels: PixelSettings) -> tuple[NDArray[np.uint8], bool]:

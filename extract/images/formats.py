@@ -23,6 +23,13 @@ IMAGE_SUFFIXES = frozenset(
 MAX_PIXELS = 50_000_000
 """A larger image is refused; decoding it would take more memory than the network itself."""
 
+REDUCED_TIMES = 4
+"""A JPEG that is decoded at a smaller scale may have so many times as many pixels."""
+
+_REDUCTIONS = (8, 4, 2)
+_SHARPNESS = 2
+"""A JPEG is decoded at the smallest scale that is still so many times as large as the result."""
+
 # Formats by their first bytes, whatever a file is called. The libraries read a few more, which are
 # rarely used for training: each would be another parser that malicious files can attack.
 _FORMATS = {
@@ -60,6 +67,7 @@ _PPM_DEPTH = re.compile(
 
 # Within the coded data of a scan, 0xff is followed by a zero or by the number of a restart marker.
 _JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_JPEG_LAST_BYTES = b"\xff\xd9"
 _JPEG2000_END = b"\xff\xd9"  # coded data contain no such bytes
 _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = 0x21, 0x2C, 0x3B
 _JPEG_SCAN, _JPEG_END, _JPEG_WITHOUT_LENGTH = 0xDA, 0xD9, {0x01, 0xD8}
@@ -103,6 +111,13 @@ class Header:
     def is_deep(self) -> bool:
         """Whether the range of the values must be known before they become 8 bits."""
         return self.bits > 8 and self.format in ("PNG", "TIFF", "PPM", "JPEG2000")
+
+    def reduction(self, size: int) -> int:
+        """Return how many times smaller a JPEG may be decoded for a side of so many pixels."""
+        if self.format != "JPEG" or self.width is None or self.height is None:
+            return 1
+        smallest = min(self.width, self.height)
+        return next((by for by in _REDUCTIONS if smallest >= _SHARPNESS * size * by), 1)
 
 
 def format_of(data: bytes) -> str | None:
@@ -160,7 +175,7 @@ def is_deep(data: bytes) -> bool:
     return False
 
 
-def check(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
+def check(data: bytes, max_pixels: int = MAX_PIXELS, *, reduced_to: int | None = None) -> Header:
     """Check the header and the structure of an image file before any decoder sees it.
 
     Nothing is decoded. Truncated JPEG, PNG, GIF and JPEG 2000 files are refused here because some
@@ -173,6 +188,9 @@ def check(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
         Content of an image file.
     max_pixels : int, default=50 million
         Width times height up to which an image is accepted.
+    reduced_to : int, default=None
+        Side in pixels of what is made of the image, if a large JPEG is decoded at a smaller scale:
+        then four times as many pixels are accepted. None if it is decoded in full.
 
     Returns
     -------
@@ -187,6 +205,8 @@ def check(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     header = read_header(data)
     if header is None:
         raise ImageError(_what_else(data))
+    if reduced_to is not None and header.reduction(reduced_to) > 1:
+        max_pixels *= REDUCED_TIMES
     _check_sides(header, max_pixels)
     if header.format == "JPEG":
         _check_jpeg(data)
@@ -318,7 +338,10 @@ def _check_jpeg(data: bytes) -> None:
         code, position = marker[1][0], marker.end()
         if code == _JPEG_END and in_scan:
             return
-        in_scan = in_scan or code == _JPEG_SCAN
+        if code == _JPEG_SCAN and not in_scan:
+            in_scan = True
+            if data.endswith(_JPEG_LAST_BYTES):
+                return  # as usual: megabytes of coded data need not be searched
         if code not in _JPEG_WITHOUT_LENGTH:
             position += int.from_bytes(data[position : position + 2], "big")
     raise ImageError("truncated JPEG: the end-of-image marker is missing")

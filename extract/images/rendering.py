@@ -31,10 +31,6 @@ NEEDS_EXTRA = (
 DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 """Pillow's modes whose range of values must be known before they become eight bits."""
 
-_REDUCTIONS = (8, 4, 2)
-_SHARPNESS = 2
-"""A JPEG is decoded at the smallest scale that is still so many times as large as the result."""
-
 _TURNS: dict[int, tuple[int, bool]] = {
     1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True),
     5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False),
@@ -81,7 +77,7 @@ def as_seen(data: bytes, header: Header, pixels: PixelSettings, max_pixels: int)
         If the file is damaged, or an extra is not installed.
     """
     if header.format == "JPEG":
-        return Seen(read_opencv(data, max_pixels, _reduction(header, pixels.size)))
+        return Seen(read_opencv(data, max_pixels, header.reduction(pixels.size)))
     if header.format == "DICOM":
         image, n_frames = dicom.read(data)
         return Seen(_three_channels(image), Remark.FIRST_PAGE if n_frames > 1 else Remark.NOTHING)
@@ -236,15 +232,9 @@ def read_opencv(
         raise ImageError("cannot be decoded: not enough memory") from error
 
 
-def _reduction(header: Header, size: int) -> int:
-    """Return how many times smaller a JPEG may be decoded."""
-    if header.width is None or header.height is None:
-        return 1
-    smallest = min(header.width, header.height)
-    return next((by for by in _REDUCTIONS if smallest >= _SHARPNESS * size * by), 1)
-
-
 def _with_pillow(data: bytes, header: Header, max_pixels: int) -> Seen:
+    from PIL import UnidentifiedImageError
+
     try:
         with _open(data, header.format, max_pixels) as image:
             remarks = _pages(image, header.format)
@@ -253,6 +243,8 @@ def _with_pillow(data: bytes, header: Header, max_pixels: int) -> Seen:
         raise
     except MemoryError as error:
         raise ImageError("cannot be decoded: not enough memory") from error
+    except UnidentifiedImageError:
+        raise ImageError("damaged, truncated, or of a kind that is not read") from None
     except Exception as error:
         raise ImageError(f"damaged or truncated: {error}") from error
 

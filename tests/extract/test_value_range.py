@@ -69,12 +69,12 @@ def test_floating_point_numbers_are_scaled_from_percentiles_of_all(
 ) -> None:
     """Of the values of two images, 0.5% are at or below black, and as many above white."""
     folder = tmp_path / "floats"
-    low = write(folder / "a.tiff", np.linspace(0, 1, 1000, dtype=np.float32).reshape(20, 50))
-    high = write(folder / "b.tiff", np.linspace(1, 2, 1000, dtype=np.float32).reshape(20, 50))
+    low = write(folder / "a.tiff", np.linspace(-1, 0, 1000, dtype=np.float32).reshape(20, 50))
+    high = write(folder / "b.tiff", np.linspace(0, 1, 1000, dtype=np.float32).reshape(20, 50))
     recipe = with_value_range(RECIPE, find_deep([low, high], store), store)
     assert recipe.bits is None
-    assert recipe.black == pytest.approx(0.01, abs=0.01)
-    assert recipe.white == pytest.approx(1.99, abs=0.01)
+    assert recipe.black == pytest.approx(-0.99, abs=0.01)
+    assert recipe.white == pytest.approx(0.99, abs=0.01)
 
 
 def test_data_of_eight_bits_and_lanczos_keep_their_recipe(

@@ -328,3 +328,12 @@ def test_cropping_and_padding_keep_proportions(aspect: str, top: int, left: int)
     inside[:16] = inside[48:] = False
     heights, widths = inside.any(axis=1).sum(), inside.any(axis=0).sum()
     assert abs(int(heights) - int(widths)) <= 1
+
+
+def test_a_jpeg_that_is_decoded_at_a_smaller_scale_may_have_four_times_as_many_pixels() -> None:
+    """Telephones write 108 and 200 megapixels, of which a network needs few."""
+    data = saved("JPEG", Image.new("RGB", (400, 300)))
+    assert decode(data, 32, max_pixels=30_000).shape == (32, 32, 3)
+    for pixels, limit in ((32, 29_999), (200, 30_000), (PixelSettings(32, "lanczos4"), 30_000)):
+        with pytest.raises(ImageError, match="400 x 300 is more than"):
+            decode(data, pixels, max_pixels=limit)
