@@ -69,7 +69,8 @@ def _look_over(args: argparse.Namespace) -> None:
     options = options_from(args)
     logging.getLogger("extract.datasets.load").setLevel(logging.WARNING)  # all of it is printed
     with ConsoleProgress(args.quiet) as progress:
-        overview = look_over(find_dataset(options, progress), options.reading.max_pixels, progress)
+        dataset = find_dataset(options, progress, to_split=False)
+        overview = look_over(dataset, options.reading.max_pixels, progress)
     if args.json:
         print(json.dumps(overview.to_dict()))
     elif not args.quiet:

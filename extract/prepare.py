@@ -108,8 +108,19 @@ class Prepared:
         }
 
 
-def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
+def find_dataset(
+    options: Options, progress: Progress = silent, *, to_split: bool = True
+) -> Dataset:
     """Find the data set that the options name; download, unpack or draw it if necessary.
+
+    Parameters
+    ----------
+    options : Options
+        What names it, and how its files become classes and splits.
+    progress : Progress, optional
+        Called while files are downloaded.
+    to_split : bool, default=True
+        Whether a class too small to be split is an error.
 
     Raises
     ------
@@ -123,6 +134,7 @@ def find_dataset(options: Options, progress: Progress = silent) -> Dataset:
         cache=options.base.cache,
         mirror_url=options.mirror_url,
         progress=progress,
+        to_split=to_split,
     )
 
 

@@ -141,7 +141,6 @@ default="auto"
             )
         if dataset.has_split:
             return dataset
-        require_images(dataset)
         return _split(dataset, Store(cache_folder(cache)), test_size, seed, report)
 
 
@@ -153,6 +152,7 @@ def load_unsplit(
     cache: str | os.PathLike[str] | None = None,
     mirror_url: str | None = None,
     progress: Progress = silent,
+    to_split: bool = True,
 ) -> Dataset:
     """Do what `load_dataset` does, except for drawing a split where the data have none.
 
@@ -162,6 +162,8 @@ def load_unsplit(
         See `load_dataset`.
     settings : DataSettings, optional
         How the files become classes and splits.
+    to_split : bool, default=True
+        Whether a class too small to be split is an error.
 
     Returns
     -------
@@ -178,6 +180,8 @@ def load_unsplit(
     dataset = read_dataset(source.path, source.name, settings)
     dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
     dataset = settle_labels(dataset, settings.min_images)
+    if to_split:
+        require_images(dataset)
     for line in dataset.lines_of_layout():
         logger.info("%s", line)
     return dataset

@@ -232,10 +232,11 @@ def test_predict_says_what_it_did_not_look_at(run: Path, home: Path) -> None:
                    cwd=home)  # fmt: skip
     assert named.stdout.startswith("mixed/dog.jpg?w=600  bright  ")
     (home / "mixed" / "a.png").unlink()
+    (home / "mixed" / "bare").unlink()
     none = run_command("classify.predict", str(run), "mixed", "--cache", "cache", cwd=home)
     assert none.returncode == 2
     assert "contains no images" in none.stderr
-    assert "3 files as 'bare' are images by their content: name them" in none.stderr
+    assert "2 files as 'cat.jpg_large' are images by their content: rename them" in none.stderr
 
 
 def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path) -> None:

@@ -192,9 +192,22 @@ def _from_names(path: Path, tree: Mapping[str, Any]) -> Folder:
 def _take_by_content(root: Folder) -> None:
     """Count files without a suffix as images if they begin as one does."""
     for folder in root.walk():
-        taken = [path for path in folder.others if not path.suffix and is_image_by_content(path)]
+        taken = [
+            path for path in folder.others if not suffix_of(path) and is_image_by_content(path)
+        ]
         folder.images += taken
         folder.others = [path for path in folder.others if path not in set(taken)]
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix of a file in lower case; the number in ``cat.4001`` is none.
+
+    Examples
+    --------
+    >>> suffix_of(Path("a.JPG")), suffix_of(Path("cat.4001")), suffix_of(Path("a.7z"))
+    ('.jpg', '', '.7z')
+    """
+    return "" if path.suffix[1:].isdecimal() else path.suffix.lower()
 
 
 def is_image_by_content(path: Path) -> bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from extract.datasets.folders.tree import images_in_disguise, read_tree
-from extract.datasets.layouts.reader import kind_of, suffixes
+from extract.datasets.layouts.reader import count_no_images, no_images
 from extract.errors import DataError
 from toolkit.addresses import is_remote, sort_key
-from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,21 +57,10 @@ def images_in(path: Path) -> Found:
             )
         return Found([path])
     tree = read_tree(path)
-    passed: Counter[str] = Counter()
-    for folder in tree.walk():
-        passed += folder.passed_over
-        passed.update(map(kind_of, folder.others))
-    found = Found(sorted(tree.all_images(), key=sort_key), dict(passed), images_in_disguise(tree))
-    if not found.paths:
-        files = ", ".join(counted(number, kind) for kind, number in passed.most_common(5))
-        hint = (
-            f"{plural(len(found.disguised), 'file')} as {found.disguised[0].name!r} are images by "
-            "their content: name them one by one, or rename them"
-            if found.disguised
-            else "choose another folder"
-        )
-        raise DataError(
-            f"{path} contains no images: no file below it ends in {suffixes()}; found "
-            f"{files or 'nothing'}; {hint}"
-        )
-    return found
+    if not tree.has_images:
+        raise no_images(tree)
+    return Found(
+        sorted(tree.all_images(), key=sort_key),
+        dict(count_no_images(tree)),
+        images_in_disguise(tree),
+    )

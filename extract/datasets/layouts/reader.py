@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.dataset import Dataset, Layout
 from extract.datasets.folders.litter import is_unread_picture
-from extract.datasets.folders.tree import Folder, images_in_disguise, read_tree
+from extract.datasets.folders.tree import Folder, images_in_disguise, read_tree, suffix_of
 from extract.datasets.layouts.choice import choose
 from extract.datasets.layouts.readings import shown
 from extract.datasets.split_names import settle_splits
@@ -17,7 +17,7 @@ from extract.errors import DataError
 from extract.images.formats import IMAGE_SUFFIXES
 from extract.options import DataSettings
 from toolkit.addresses import is_remote, relative, sort_key
-from toolkit.wording import plural
+from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
     from extract.datasets.layouts.readings import Reading
@@ -57,6 +57,8 @@ def read_dataset(
         )
     elif is_remote(path) or path.is_dir():
         tree = read_tree(path)
+        if not tree.has_images:
+            raise no_images(tree)
         reading = choose(tree, settings.layout)
         _require_images(reading)
         items, left_out, remarks = settle_splits(reading.labelled, settings.validation)
@@ -99,9 +101,8 @@ def _passed_over(tree: Folder, reading: Reading) -> dict[str, int]:
         passed[reason] += len(paths)
     listed = {path for path, _, _ in reading.labelled}
     listed.update(path for paths in reading.unused.values() for path in paths)
+    passed += count_no_images(tree)
     for folder in tree.walk():
-        passed += folder.passed_over
-        passed.update(kind_of(path) for path in folder.others)
         passed["images elsewhere"] += sum(path not in listed for path in folder.images)
     for reason, folders in _folders_without_images(tree).items():
         names = shown([relative(folder.path, tree.path) for folder in folders])
@@ -126,7 +127,8 @@ def _folders_without_images(folder: Folder) -> dict[str, list[Folder]]:
 
 def kind_of(path: Path) -> str:
     """Return what to count a file as that is no image by its suffix."""
-    return f"{path.suffix.lower()} files" if path.suffix else "files without a suffix"
+    suffix = suffix_of(path).strip()
+    return f"{suffix} files" if suffix else "files without a suffix"
 
 
 def _odd_files(tree: Folder) -> list[str]:
@@ -155,6 +157,30 @@ def _odd_files(tree: Folder) -> list[str]:
             f"not read: {', '.join(f'{number:,} {kind}' for kind, number in unread.most_common())}."
         )
     return remarks
+
+
+def count_no_images(tree: Folder) -> Counter[str]:
+    """Count the files and folders in a tree that are no images."""
+    counts: Counter[str] = Counter()
+    for folder in tree.walk():
+        counts += folder.passed_over
+        counts.update(map(kind_of, folder.others))
+    return counts
+
+
+def no_images(tree: Folder) -> DataError:
+    """Return the error for a folder without any image."""
+    counts = count_no_images(tree)
+    found = ", ".join(counted(number, kind) for kind, number in counts.most_common(5))
+    disguised = images_in_disguise(tree)
+    hint = "choose another folder"
+    if disguised:
+        files = plural(len(disguised), "file")
+        hint = f"{files} as {disguised[0].name!r} are images by their content: rename them"
+    return DataError(
+        f"{tree.path} contains no images: no file below it ends in {suffixes()}; found "
+        f"{found or 'nothing'}; {hint}"
+    )
 
 
 def suffixes() -> str:

@@ -223,7 +223,7 @@ def test_pictures_and_drawings_have_words(html):
 def test_the_page_says_how_the_data_were_understood():
     """In a section of its own, with what was passed over; a run of old has none."""
     run, predictions = sample(["cats", "dogs"], n_per_class=20)
-    assert "data" not in Page(render(run, predictions)).sections
+    assert "data" not in Page(render(run, predictions, None)).sections
     data = replace(
         run.data,
         layout="split-folders",
@@ -231,7 +231,7 @@ def test_the_page_says_how_the_data_were_understood():
         passed_over={".txt files": 3, "empty folders (<new>)": 1},
         remarks=["The validation split (20 images) is used as the test split."],
     )
-    page = Page(render(replace(run, data=data), predictions))
+    page = Page(render(replace(run, data=data), predictions, None))
     assert "data" in page.sections
     assert "train/CLASS and val/CLASS" in page.text
     assert "3 .txt files, 1 empty folder (<new>)" in page.text
