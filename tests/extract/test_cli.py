@@ -76,6 +76,38 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
     assert [row["reason"].split(",")[0] for row in rows] == ["not an image"]
 
 
+@pytest.fixture
+def microscope(tmp_path: Path) -> Path:
+    """Pictures of 12 bits in two classes, one of which is of one colour."""
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(5):
+            picture = rng.integers(0, 4096, (40, 40)).astype(np.uint16)
+            cv2.imwrite(str(tmp_path / "data" / label / f"{i}.tiff"), picture)
+    cv2.imwrite(str(tmp_path / "data" / "b" / "0.tiff"), np.full((40, 40), 900, np.uint16))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_what_is_odd_about_pixels_is_said_cold_and_warm(home: Path, microscope: Path) -> None:
+    """The second time, nothing is decoded, and OpenCV is not even imported."""
+    arguments = ("--weights", str(home / "vgg16.npz"), "--size", "32", "--cache", "cache")
+    code = (
+        "import sys; from extract.cli import main; status = main(sys.argv[1:]); "
+        "sys.exit(status or ('cv2' in sys.modules))"
+    )
+    cold = run_command("extract", *arguments, cwd=microscope)
+    warm = python("-c", code, *arguments, cwd=microscope)
+    for done in (cold, warm):
+        assert done.returncode == 0, done.stderr
+        assert "10 images have more than 8 bits, scaled as decided over the tr" in done.stderr
+        assert "12 bits are in use, so 4,095 is white" in done.stderr
+        assert "1 image has one colour only: nothing can be seen (b/0.tiff)" in done.stderr
+    earlier = run_command("extract", *arguments, "--resize", "lanczos", cwd=microscope)
+    assert "10 images have more than 8 bits, of which the resizing 'lanczos'" in earlier.stderr
+
+
 @pytest.mark.slow
 def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path) -> None:
     """Status 2 and one line with the class and the reason."""

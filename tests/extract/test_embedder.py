@@ -76,6 +76,22 @@ def test_a_pipeline_learns_from_paths(pictures: Pictures) -> None:
     assert pictures.features.shape == (20, N_FEATURES)
 
 
+def test_the_bits_in_use_are_those_of_the_images_of_fit(pictures: Pictures, tmp_path: Path) -> None:
+    """A dark image of 16 bits alone has the features that it has among the training images."""
+    values = [pictures.pixels[i][..., 0].astype(np.uint16) * 16 for i in range(3)]
+    values[0] //= 8
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for path, image in zip(paths, values, strict=True):
+        cv2.imwrite(str(path), image)
+    fitted = clone(pictures.embedder).fit(paths)
+    together = fitted.transform(paths)
+    np.testing.assert_array_equal(fitted.transform(paths[:1]), together[:1])
+    alone = clone(pictures.embedder).transform(paths[:1])
+    assert not np.array_equal(alone, together[:1])
+    in_memory = [Image.fromarray(image) for image in values]
+    np.testing.assert_array_equal(clone(pictures.embedder).fit_transform(in_memory), together)
+
+
 def test_cross_validation_clones_it(pictures: Pictures) -> None:
     """scikit-learn's own tools take the pipeline apart and put it together again."""
     copy = clone(pictures.embedder)

@@ -70,6 +70,14 @@ def test_an_alpha_channel_and_an_odd_name_are_fine(thumbnail: Thumbnails, tmp_pa
     assert size(thumbnail(noise(path, 40, 40, channels=4), 96)) == (40, 40)
 
 
+def test_transparency_is_laid_on_white(thumbnail: Thumbnails, tmp_path: Path) -> None:
+    """As everywhere else: what lies under it is not seen."""
+    cv2.imwrite(str(tmp_path / "clear.png"), np.zeros((40, 40, 4), np.uint8))
+    jpeg = thumbnail(tmp_path / "clear.png", 20)
+    assert jpeg is not None
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).min() > 250
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", b"\xff\xd8\xff\xe0 cut short"])
 def test_a_broken_file_has_no_thumbnail(
     thumbnail: Thumbnails, tmp_path: Path, content: bytes
