@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from extract.datasets.dataset import Dataset
+
+_COPY = re.compile(r"(\s*-\s*copy)?(\s*\(\d+\))?\s*$")
+"""What a file manager appends to the name of a copy."""
 
 
 def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
@@ -54,8 +58,8 @@ def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
     alike = _alike(dataset.classes)
     _require_same_spelling(dataset, alike)
     remarks += [
-        f"The classes {_quoted(names)} differ only by case, spaces or hyphens; if they are one "
-        "class, give them one name."
+        f"The classes {_quoted(names)} differ only by case, spaces, hyphens or the mark of a "
+        "copy; if they are one class, give them one name."
         for names in alike
     ]
     dataset = _with_remarks(dataset, remarks)
@@ -85,10 +89,10 @@ def require_images(dataset: Dataset) -> None:
 
 
 def _alike(labels: Iterable[str]) -> list[list[str]]:
-    """Return groups of labels that differ only by case, spaces, hyphens or composition."""
+    """Return groups of labels that differ only by case, spaces, hyphens or the mark of a copy."""
     groups: dict[str, list[str]] = {}
     for label in labels:
-        folded = unicodedata.normalize("NFKC", label).casefold()
+        folded = _COPY.sub("", unicodedata.normalize("NFKC", label).casefold())
         key = "".join(folded.replace("_", " ").replace("-", " ").split())
         groups.setdefault(key, []).append(label)
     return [names for names in groups.values() if len(names) > 1]

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.layouts import readings
 from extract.datasets.layouts.flat import file_names
-from extract.datasets.layouts.readings import Reading, is_container, is_flat, shown, unwrap
+from extract.datasets.layouts.readings import (
+    Reading,
+    is_container,
+    is_flat,
+    shown,
+    split_words,
+    unwrap,
+)
 from extract.datasets.layouts.table_beside import problems_of_tables, table_beside
-from extract.datasets.split_names import split_of
 from extract.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,16 +26,16 @@ if TYPE_CHECKING:
 _PART = re.compile(
     r"(part|fold|batch|chunk|shard|set|split|folder|session|block|archive|zip|disk|disc|volume|vol|"
     r"images?|imgs?|photos?|pictures?|.*[-_ ](part|fold|batch|chunk|shard|set|split|images?))"
-    r"[-_ ]*\d+",
+    r"[-_ ]*\d+|(19|20)\d\d([-_. ]?\d\d){0,2}|\d{3}[A-Z][A-Z0-9_]{4}",
     re.IGNORECASE,
 )
-"""Names of folders that are parts of a collection."""
-_WITHOUT_LABELS = re.compile(
+"""Names of folders that are parts of a collection: part_1, 2023-05, 100CANON."""
+_TO_PREDICT = re.compile(
     r"(seg[-_ ]?)?(pred|prediction|predictions|predict|unlabell?ed|inference|submission|unknown|"
     r"to[-_ ]?predict|new)s?",
     re.IGNORECASE,
 )
-_NOT_PHOTOGRAPHS = re.compile(
+_DRAWN_FOR_OTHERS = re.compile(
     r"(mask|annotation|annot|label|segmentation|ground[-_ ]?truth|gt|trimap|depth|bbox)s?",
     re.IGNORECASE,
 )
@@ -99,7 +105,7 @@ def _without_labels(top: Folder, description: str) -> Reading:
 
 def _propose(tree: Folder, top: Folder) -> list[Reading]:
     """Return every reading that is plausible."""
-    if any(split_of(folder.name) for folder in top.filled):
+    if split_words(top):
         return _with_split_folders(tree, top)
     if len(top.filled) < 2 and all(map(is_flat, top.filled)):
         return _one_flat_folder(tree, top)
@@ -115,32 +121,38 @@ def _propose(tree: Folder, top: Folder) -> list[Reading]:
         return [table] if classes is None else _compare(table, classes)
     if all(_PART.fullmatch(folder.name.strip()) for folder in top.filled):
         return _present(classes, _without_labels(top, "parts of one collection"))
-    if any(map(is_container, top.filled)) and any(
-        _NOT_PHOTOGRAPHS.fullmatch(folder.name.strip()) for folder in top.filled
-    ):
-        return _present(classes, _without_labels(top, "images and what was drawn for them"))
+    if any(map(is_container, top.filled)) and any(map(_has_no_labels, top.filled)):
+        return _present(file_names(top)) or _present(
+            classes, _without_labels(top, "images and what was drawn for them")
+        )
     return _present(classes)
 
 
 def _with_split_folders(tree: Folder, top: Folder) -> list[Reading]:
     """Propose readings where at least one folder has the name of a split."""
-    splits = [folder for folder in top.filled if split_of(folder.name)]
-    others = [folder for folder in top.filled if not split_of(folder.name)]
+    words = split_words(top)
+    others = [folder for folder in top.filled if folder not in words]
     above, classes = readings.splits_above(top), readings.class_folders(top)
-    if not others:
-        if above is not None:
-            return [above]
+    have_classes = above is not None and any(split for _, _, split in above.labelled)
+    if all(map(_has_no_labels, others)):
+        if have_classes:
+            return _present(above)
         labelled = _present(table_beside(tree, top), file_names(top))
-        unlabelled = _without_labels(top, "splits whose images are in no class")
-        if labelled or len(splits) == 1:
+        if labelled or len(words) == 1:
             return labelled
-        return _present(unlabelled, classes)
-    if all(map(is_flat, splits)) and {split_of(folder.name) for folder in splits} == {"train"}:
+        return _present(_without_labels(top, "splits whose images are in no class"), classes)
+    if not have_classes and set(words.values()) == {"train"}:
         return _present(classes)  # trains, among other vehicles
-    if all(is_flat(other) and _WITHOUT_LABELS.fullmatch(other.name.strip()) for other in others):
-        labelled = _present(above if not all(map(is_flat, splits)) else table_beside(tree, top))
-        return labelled or _present(file_names(top), classes)
     return _present(above, classes)
+
+
+def _has_no_labels(folder: Folder) -> bool:
+    """Tell by its name whether a folder holds images to be predicted, or drawn for others."""
+    if _DRAWN_FOR_OTHERS.fullmatch(folder.name.strip()):
+        return True
+    while len(folder.filled) == 1 and not folder.images:
+        (folder,) = folder.filled
+    return is_flat(folder) and _TO_PREDICT.fullmatch(folder.name.strip()) is not None
 
 
 def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:

@@ -6,7 +6,13 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from extract.datasets.layouts.readings import Labelled, Reading, is_flat
+from extract.datasets.layouts.readings import (
+    Labelled,
+    Reading,
+    is_container,
+    is_flat,
+    split_words,
+)
 from extract.datasets.split_names import split_of
 
 if TYPE_CHECKING:
@@ -69,12 +75,12 @@ def file_names(top: Folder) -> Reading | None:
     """
     if top.images:
         return _names_in(top, [(top, None)])
-    if any(not is_flat(folder) for folder in top.filled):
+    words: dict[Folder, SplitWord | None] = dict(split_words(top))
+    containers = [folder for folder in top.filled if is_container(folder)]
+    folders = words or dict.fromkeys(containers if len(containers) == 1 else top.filled)
+    if not all(map(is_flat, folders)) or (len(folders) > 1 and not words):
         return None
-    splits = [(folder, split_of(folder.name)) for folder in top.filled]
-    if len(splits) == 1 or all(word for _, word in splits):
-        return _names_in(top, splits)
-    return None
+    return _names_in(top, list(folders.items()))
 
 
 def _names_in(top: Folder, folders: Sequence[tuple[Folder, SplitWord | None]]) -> Reading | None:
@@ -91,8 +97,9 @@ def _names_in(top: Folder, folders: Sequence[tuple[Folder, SplitWord | None]]) -
             unused[f"images without a label in {folder.name}"] = folder.images
         else:
             return None
+    read = [folder for folder, _ in folders]
     for folder in top.filled:
-        if top.images:
+        if folder not in read:
             unused[f"images in {folder.name}"] = folder.all_images()
     if not labelled:
         return None

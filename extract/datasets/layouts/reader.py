@@ -102,6 +102,7 @@ def _passed_over(tree: Folder, reading: Reading) -> dict[str, int]:
     listed = {path for path, _, _ in reading.labelled}
     listed.update(path for paths in reading.unused.values() for path in paths)
     passed += count_no_images(tree)
+    passed.subtract(kind_of(path) for path in reading.tables)
     for folder in tree.walk():
         passed["images elsewhere"] += sum(path not in listed for path in folder.images)
     for reason, folders in _folders_without_images(tree).items():

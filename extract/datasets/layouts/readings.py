@@ -13,15 +13,19 @@ from toolkit.addresses import relative
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from extract.datasets.folders.tree import Folder
 
 Labelled = tuple[Path, str, SplitWord | None]
 """An image with its label and the split that the data name."""
 
-_CLASS_AND_SPLIT = re.compile(r"(?P<label>.+?)[-_ .](?P<split>[^-_ .]+)", re.DOTALL)
-_SPLIT_AND_CLASS = re.compile(r"(?P<split>[^-_ .]+)[-_ .](?P<label>.+)", re.DOTALL)
+_SPLIT_IN_NAME = (
+    re.compile(r"(?P<label>.+?)[-_ .]+(?P<split>[^-_ .]+)", re.DOTALL),
+    re.compile(r"(?P<split>[^-_ .]+)[-_ .]+(?P<label>.+)", re.DOTALL),
+    re.compile(r"(?P<label>.*[a-z])(?P<split>[A-Z][a-z]+)", re.DOTALL),  # catsTrain
+    re.compile(r"(?P<split>[a-z]+)(?P<label>[A-Z].*)", re.DOTALL),  # trainCats
+)
 _CONTAINERS = re.compile(
     r"(the[ _-]?)?(images?|imgs?|img|pictures?|pics?|photos?|jpe?g ?images?|jpe?gs?|pngs?|data|"
     r"dataset|raw|all|files|frames)[ _-]?\d*",
@@ -51,6 +55,8 @@ class Reading:
         The folders whose subfolders are classes.
     remarks : list of str, default=[]
         What was guessed.
+    tables : tuple of Path, default=()
+        Tables that give the labels.
     """
 
     layout: str
@@ -60,6 +66,7 @@ class Reading:
     unused: dict[str, list[Path]] = field(default_factory=dict)
     classes_in: list[Folder] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    tables: tuple[Path, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -99,6 +106,32 @@ def is_flat(folder: Folder) -> bool:
     return not folder.filled
 
 
+def split_words(top: Folder) -> dict[Folder, SplitWord]:
+    """Return the folders in `top` that are splits, as ``train`` or all of ``pets_train``, ..."""
+    words = {folder: word for folder in top.filled if (word := split_of(folder.name))}
+    if words:
+        return words
+    in_names = _splits_in_names(top)
+    is_whole = (
+        len(in_names) == len(top.filled) and len({label for label, _ in in_names.values()}) == 1
+    )
+    return {folder: word for folder, (_, word) in in_names.items()} if is_whole else {}
+
+
+def _splits_in_names(top: Folder) -> dict[Folder, tuple[str, SplitWord]]:
+    """Return the label and split of the folders whose name has both, if both splits are there."""
+    best: dict[Folder, tuple[str, SplitWord]] = {}
+    for pattern in _SPLIT_IN_NAME:
+        found = {}
+        for folder in top.filled:
+            match = pattern.fullmatch(folder.name.strip())
+            word = split_of(match["split"]) if match else None
+            if match and word:
+                found[folder] = (match["label"], word)
+        best = max(best, found, key=len)
+    return best if len({word for _, word in best.values()}) > 1 else {}
+
+
 def unwrap(folder: Folder) -> Folder:
     """Step into folders that hold a single folder with folders, as unpacked archives often do."""
     while len(folder.filled) == 1:
@@ -119,10 +152,10 @@ def _inside_split(folder: Folder) -> Folder:
     return folder
 
 
-def _in_order(folders: Sequence[Folder]) -> list[Folder]:
-    """Return folders of training, validation and test in this order, and others behind them."""
-    order = ("train", "validation", "test", None)
-    return sorted(folders, key=lambda folder: order.index(split_of(folder.name)))
+def _in_order(folders: Sequence[Folder], words: Mapping[Folder, SplitWord]) -> list[Folder]:
+    """Return folders of training, validation and test in this order."""
+    order = ("train", "validation", "test")
+    return sorted(folders, key=lambda folder: order.index(words[folder]))
 
 
 def class_folders(top: Folder) -> Reading | None:
@@ -165,36 +198,45 @@ def leaf_folders(top: Folder) -> Reading | None:
 
 
 def splits_above(top: Folder) -> Reading | None:
-    """Read ``train/CLASS`` and ``test/CLASS``."""
-    splits = [(folder, split_of(folder.name)) for folder in _in_order(top.filled)]
-    inside = [(_inside_split(folder), word) for folder, word in splits if word]
-    holders = [(folder, word) for folder, word in inside if folder.filled]
-    others = [folder for folder, word in splits if word is None]
-    if not inside or not (holders or others):
+    """Read ``train/CLASS`` and ``test/CLASS``.
+
+    Folders beside them are classes if they have the names of those in a test split, or if no split
+    has classes.
+    """
+    words = split_words(top)
+    inside = {_inside_split(folder): words[folder] for folder in _in_order(list(words), words)}
+    holders = {folder: word for folder, word in inside.items() if folder.filled}
+    others = [folder for folder in top.filled if folder not in words]
+    if not holders and not (inside and others):
         return None
+    classes = [inner for folder in holders for inner in folder.filled]
+    are_classes = "train" not in holders.values() and (
+        {inner.name for inner in classes} <= {folder.name for folder in others}
+    )
     labelled: list[Labelled] = []
-    for folder, word in holders:
+    for folder, word in holders.items():
         for inner in folder.filled:
             labelled += _all(inner, inner.name, word)
-    unused = _beside("images beside the class folders", [folder for folder, _ in holders])
-    for folder, _ in inside:
+    unused = _beside("images beside the class folders", holders)
+    for folder in inside:
         if not folder.filled:
             where = relative(folder.path, top.path)
             unused[f"images without a label in {where}"] = folder.images
     for folder in others:
-        if holders:
-            unused[f"images in {folder.name}"] = folder.all_images()
+        if are_classes:
+            labelled += _all(folder, folder.name, "train" if holders else None)
         else:
-            labelled += _all(folder, folder.name, None)
-    names = " and ".join(f"{relative(folder.path, top.path)}/CLASS" for folder, _ in holders)
-    classes = [inner for folder, _ in holders for inner in folder.filled]
+            unused[f"images in {folder.name}"] = folder.all_images()
+    names = " and ".join(f"{relative(folder.path, top.path)}/CLASS" for folder in holders)
     return Reading(
         "split-folders",
-        names if holders else "one folder per class beside a split without labels",
+        " beside ".join(filter(None, ["one folder per class" if are_classes else "", names]))
+        if holders
+        else "one folder per class beside a split without labels",
         top.path,
         labelled,
         unused,
-        [folder for folder, _ in holders],
+        list(holders),
         _nested(classes),
     )
 
@@ -210,10 +252,12 @@ def splits_below(top: Folder) -> Reading | None:
             labelled += _all(inner, folder.name, split_of(inner.name))
     unused = {f"images in {f.name}": f.all_images() for f in top.filled if f not in having}
     unused |= _beside("images beside the folders of splits", having)
-    words = dict.fromkeys(inner.name for folder in having for inner in _in_order(folder.filled))
+    names = dict.fromkeys(
+        inner.name for folder in having for inner in _in_order(folder.filled, split_words(folder))
+    )
     return Reading(
         "split-folders",
-        " and ".join(f"CLASS/{word}" for word in words),
+        " and ".join(f"CLASS/{name}" for name in names),
         top.path,
         labelled,
         unused,
@@ -227,24 +271,15 @@ def _has_splits(folder: Folder) -> bool:
 
 def splits_in_names(top: Folder) -> Reading | None:
     """Read ``CLASS-train`` and ``CLASS-test``, or ``train-CLASS`` and ``test-CLASS``."""
-    best: list[tuple[Folder, str, SplitWord]] = []
-    for pattern in (_CLASS_AND_SPLIT, _SPLIT_AND_CLASS):
-        found = []
-        for folder in top.filled:
-            match = pattern.fullmatch(folder.name)
-            word = split_of(match["split"]) if match else None
-            if match and word:
-                found.append((folder, match["label"], word))
-        best = max(best, found, key=len)
-    if len({word for _, _, word in best}) < 2:
+    found = _splits_in_names(top)
+    if not found:
         return None
-    fitting = {folder.name for folder, _, _ in best}
     return Reading(
         "split-folders",
         "CLASS-train and CLASS-test folders",
         top.path,
-        [image for folder, label, word in best for image in _all(folder, label, word)],
-        {f"images in {f.name}": f.all_images() for f in top.filled if f.name not in fitting}
+        [image for folder, (label, word) in found.items() for image in _all(folder, label, word)],
+        {f"images in {f.name}": f.all_images() for f in top.filled if f not in found}
         | _beside("images beside the class folders", [top]),
         [top],
     )

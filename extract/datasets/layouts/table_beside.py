@@ -60,11 +60,20 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
     names = ", ".join(relative(path, tree.path) for path in tables)
     listed = {path for path, _, _ in labelled}
     unused: dict[str, list[Path]] = {}
-    for path in top.all_images():
-        if path not in listed:
-            unused.setdefault(f"images that {names} does not list", []).append(path)
-    remarks = [remark for table in tables.values() for remark in table.all_remarks()]
-    return Reading("table", f"labels in {names}", top.path, labelled, unused, remarks=remarks)
+    for folder in top.walk():
+        missing = [path for path in folder.images if path not in listed]
+        if missing:
+            where = "" if folder is top else f" in {relative(folder.path, top.path)}"
+            unused[f"images without a row in {names}{where}"] = missing
+    return Reading(
+        "table",
+        f"labels in {names}",
+        top.path,
+        labelled,
+        unused,
+        remarks=[remark for table in tables.values() for remark in table.all_remarks()],
+        tables=tuple(tables),
+    )
 
 
 def problems_of_tables(tree: Folder, top: Folder) -> list[str]:

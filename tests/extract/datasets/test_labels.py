@@ -37,11 +37,11 @@ def test_labels_of_two_unicode_forms_are_one_class() -> None:
     )
 
 
-@pytest.mark.parametrize("other", ["Cats", "cats ", "CATS", "c ats"])
+@pytest.mark.parametrize("other", ["Cats", "cats ", "CATS", "c ats", "cats - Copy", "Cats (2)"])
 def test_labels_that_look_alike_are_named_and_not_merged(other: str) -> None:
     settled = settle_labels(dataset(cats=3, dogs=3, **{other: 3}))
     assert len(settled.classes) == 3
-    assert "differ only by case, spaces or hyphens" in settled.layout.remarks[0]
+    assert "differ only by case, spaces, hyphens or the mark of a copy" in settled.layout.remarks[0]
     assert repr(other) in settled.layout.remarks[0]
 
 

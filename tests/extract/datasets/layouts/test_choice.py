@@ -72,6 +72,11 @@ SPLIT = {
     "in the names": both("{}-train", "{}-test"),
     "in the names, with an underscore": both("{}_train", "{}_val"),
     "before the names": both("train_{}", "test_{}"),
+    "one name before the splits": both("pets_train/pets_train/{}", "pets_test/pets_test/{}"),
+    "masks beside": (*both("train/{}", "test/{}"), "ground_truth/cats/a.png*2"),
+    "an unlabelled folder beside, doubled": (
+        *both("seg_train/seg_train/{}", "seg_test/seg_test/{}"), "seg_pred/seg_pred/a.jpg*3",
+    ),
     "an unlabelled folder beside": (*both("seg_train/{}", "seg_test/{}"), "seg_pred/a.jpg*9"),
     "readmes and licences beside": (
         *both("train/{}", "test/{}"), "README.md", "LICENSE", "notes.ipynb", "train/x.csv",
@@ -148,6 +153,26 @@ DRAWN = {
          "images/great_dane_2.jpg", "annotations/x.xml"),
         {"Abyssinian": "2", "great_dane": "2"},
     ),
+    "names in a folder, and masks": (
+        ("images/Abyssinian_1.jpg", "images/Abyssinian_2.jpg", "images/pug_1.jpg",
+         "images/pug_2.jpg", "annotations/trimaps/Abyssinian_1.png"),
+        {"Abyssinian": "2", "pug": "2"},
+    ),
+    "camel case": (
+        ("trainCats/a.jpg*3", "testCats/a.jpg*1", "trainDogs/a.jpg*3", "testDogs/a.jpg*2"),
+        {"Cats": "3+1", "Dogs": "3+2"},
+    ),
+    "Teachable Machine": (
+        ("Class 1-samples/0.jpg*3", "Class 2-samples/0.jpg*3"),
+        {"Class 1-samples": "3", "Class 2-samples": "3"},
+    ),
+    "kingdoms of animals and plants": (
+        ("Animalia/Aves/robin/a.jpg*2", "Animalia/Mammalia/fox/a.jpg*2", "Plantae/Rosa/a.jpg*2"),
+        {"Animalia": "4", "Plantae": "2"},
+    ),
+    "only a test folder": (
+        ("test/cats/a.jpg*3", "test/dogs/a.jpg*3"), {"cats": "3", "dogs": "3"},
+    ),
     "Kaggle's names, unlabelled test folder": (
         ("train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"), {"cat": "1", "dog": "1"},
     ),
@@ -158,6 +183,87 @@ DRAWN = {
 def test_folders_without_a_split(tmp_path: Path, kind: str) -> None:
     files, expected = DRAWN[kind]
     assert counted(read_dataset(make(tmp_path / "data", *files))) == expected
+
+
+def rows(header: str, names: str, labels: str = "cat dog") -> str:
+    """Return a table of the images, whose labels take turns."""
+    both = labels.split()
+    return "\n".join([header, *(f"{n},{both[i % 2]}" for i, n in enumerate(names.split()))])
+
+
+TABLES = {
+    "train, unlabelled test, labels.csv": (
+        ("train/a.jpg*4", "test/b.jpg*3"), {"labels.csv": rows("id,breed", "a1 a2 a3 a4")},
+        {"cat": "2", "dog": "2"}, {"images without a row in labels.csv in test": 3},
+    ),
+    "train.csv, test.csv without labels, sample submission": (
+        ("train/a.jpg*4", "test/b.jpg*3"),
+        {"train.csv": rows("id,label", "a1.jpg a2.jpg a3.jpg a4.jpg"), "test.csv": "id\nb1.jpg\n",
+         "sample_submission.csv": rows("id,label", "b1.jpg b2.jpg")},
+        {"cat": "2", "dog": "2"},
+        {"images without a row in train.csv in test": 3, ".csv files": 2},
+    ),
+    "trainLabels.csv beside a wrapped folder": (
+        ("cifar/train/a.png*4",), {"cifar/trainLabels.csv": rows("id,label", "a1 a2 a3 a4")},
+        {"cat": "2", "dog": "2"}, {},
+    ),
+    "images in one folder": (
+        ("images/a.jpg*4", "readme.md"), {"annotations.csv": rows("filename,class", "a1 a2 a3 a4")},
+        {"cat": "2", "dog": "2"}, {".md files": 1},
+    ),
+    "a table of each split": (
+        ("train/a.jpg*4", "test/b.jpg*2"),
+        {"train/_classes.csv": "filename,cat,dog\na1.jpg,1,0\na2.jpg,0,1\na3.jpg,1,0\na4.jpg,0,1\n",
+         "test/_classes.csv": "filename,cat,dog\nb1.jpg,1,0\nb2.jpg,0,1\n"},
+        {"cat": "2+1", "dog": "2+1"}, {},
+    ),
+    "train.csv and val.csv": (
+        ("images/a.jpg*4", "images/b.jpg*2"),
+        {"train.csv": rows("image,label", "a1.jpg a2.jpg a3.jpg a4.jpg"),
+         "val.csv": rows("image,label", "b1.jpg b2.jpg")},
+        {"cat": "2+1", "dog": "2+1"}, {},
+    ),
+    "a table that says what the folders say": (
+        ("cat/a.jpg*2", "dog/b.jpg*2"), {"all.csv": rows("path,label", "cat/a1.jpg dog/b1.jpg")},
+        {"cat": "2", "dog": "2"}, {".csv files": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_beside_the_images(tmp_path: Path, kind: str) -> None:
+    files, tables, expected, passed_over = TABLES[kind]
+    make(tmp_path / "data", *files)
+    for name, text in tables.items():
+        (tmp_path / "data" / name).write_text(text)
+    dataset = read_dataset(tmp_path / "data")
+    assert counted(dataset) == expected
+    assert dataset.layout.passed_over == passed_over
+
+
+def test_a_table_that_contradicts_the_folders_is_refused(tmp_path: Path) -> None:
+    """As of skin lesions, whose images are in two parts."""
+    make(tmp_path, "images_part_1/a.jpg*2", "images_part_2/b.jpg*2")
+    (tmp_path / "metadata.csv").write_text(rows("image_id,dx", "a1 a2 b1 b2"))
+    with pytest.raises(DataError, match=r"read as table, labels in metadata.csv: 2 classes \(cat"):
+        read_dataset(tmp_path)
+    dataset = read_dataset(tmp_path, settings=DataSettings("table"))
+    assert counted(dataset) == {"cat": "2", "dog": "2"}
+
+
+def test_two_tables_with_labels_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.jpg*4")
+    for name in ("old.csv", "new.csv"):
+        (tmp_path / name).write_text(rows("id,label", "a1 a2 a3 a4"))
+    with pytest.raises(DataError, match=r"several tables: new.csv and old.csv; give the one"):
+        read_dataset(tmp_path)
+
+
+def test_a_table_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.jpg*2")
+    (tmp_path / "labels.csv").write_text("id,label\na1,cat\nb7,dog\n")
+    with pytest.raises(DataError, match=r"has no layout .*; .*labels.csv, line 3: there is"):
+        read_dataset(tmp_path)
 
 
 UNCLEAR = {
@@ -180,6 +286,17 @@ UNCLEAR = {
     ),
     "folds": (
         tuple(f"fold{i}/{label}/a.jpg*3" for i in range(1, 6) for label in ("cats", "dogs")),
+        ["class-folders", "leaf-folders"],
+    ),
+    "classes beside a validation split": (
+        (*CLASSES, "val/cats/a.jpg*2", "val/dogs/a.jpg*2"), ["split-folders", "class-folders"],
+    ),
+    "months": (("2023-01/a.jpg*3", "2023-02/a.jpg*3"), ["class-folders", "unlabelled"]),
+    "a camera's folders": (
+        ("100CANON/a.jpg*3", "101CANON/a.jpg*3"), ["class-folders", "unlabelled"],
+    ),
+    "variants of all images": (
+        tuple(f"{v}/{c}/a.jpg*2" for v in ("color", "grey") for c in ("apple", "corn")),
         ["class-folders", "leaf-folders"],
     ),
     "parts of one collection": (
@@ -210,6 +327,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_both(tmp_path: Path, kind:
         ((*CLASSES, "test/a.jpg*3"), "class-folders", {"cats": "3", "dogs": "3", "test": "3"}),
         ((*CLASSES, "test/a.jpg*3"), "split-folders", {"cats": "3", "dogs": "3"}),
         ((*both("train/{}", "test/{}"), "cats/a.jpg*3"), "split-folders", BOTH),
+        ((*CLASSES, "val/cats/a.jpg*2", "val/dogs/a.jpg*2"), "split-folders", BOTH),
         (UNCLEAR["folds"][0], "leaf-folders", {"cats": "15", "dogs": "15"}),
         (("a/x/1.jpg", "a/y/1.jpg", "b/z/1.jpg"), "leaf-folders", {"x": "1", "y": "1", "z": "1"}),
         (both("train/{}", "test/{}"), "leaf-folders", BOTH),
