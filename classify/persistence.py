@@ -15,6 +15,7 @@ only the types listed here are accepted. Neither format contains a pickle.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import io
@@ -280,7 +281,11 @@ def _load_network(data: bytes) -> Classifier:
 def _save_skops(estimator: Classifier, path: Path) -> None:
     import skops.io
 
-    skops.io.dump(estimator, path)
+    # What is only of use beside the training data is left out; with many classes it is large.
+    slim = copy.copy(estimator)
+    if hasattr(slim, "held_out_proba_"):
+        del slim.held_out_proba_
+    skops.io.dump(slim, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = f"{_COMMENT}{FORMAT}".encode("ascii")
 
@@ -330,6 +335,8 @@ def _load_skops(data: bytes) -> Classifier:
     n_features = estimator.n_features_in_
     if not 0 < n_features < len(data):
         raise ModelError(f"it claims to take {n_features} features, but is too small for that")
+    if isinstance(estimator, registry.get_class("svm")):
+        estimator.upgrade()
     # One prediction shows whether the parts fit together.
     estimator.predict_proba(np.zeros((1, n_features), dtype=np.float32))
     search = getattr(estimator, "search_", None)

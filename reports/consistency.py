@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reports.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from reports.record import Reliability, Result, RocCurve, Run
 
@@ -52,8 +52,11 @@ def _check_number(where: str, n_classes: int, *lengths: int) -> None:
 
 
 def _check_result(where: str, result: Result, n_classes: int) -> None:
-    rows = [len(row) for row in result.confusion]
-    _check_number(f"{where}.confusion", n_classes, len(result.confusion), *rows)
+    if result.confusion_cells:
+        _check_cells(f"{where}.confusion_cells", result.confusion_cells, n_classes)
+    else:
+        rows = [len(row) for row in result.confusion]
+        _check_number(f"{where}.confusion", n_classes, len(result.confusion), *rows)
     _check_bins(f"{where}.reliability", result.reliability)
     _check_bins(f"{where}.uncalibrated", result.uncalibrated)
     if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
@@ -66,6 +69,15 @@ def _check_result(where: str, result: Result, n_classes: int) -> None:
     supports = {score.name: score.support for score in result.classes}
     for curve in result.roc:
         _check_roc(f"{where}.roc", curve, supports, result.n_test)
+
+
+def _check_cells(where: str, cells: Sequence[Sequence[int]], n_classes: int) -> None:
+    for cell in cells:
+        if len(cell) != 3 or not all(0 <= code < n_classes for code in cell[:2]) or cell[2] < 1:
+            raise RecordError(
+                f"not a run record: {where} has the cell {list(cell)}; expected two of "
+                f"{n_classes} classes and a number of images"
+            )
 
 
 def _check_bins(where: str, diagram: Reliability | None) -> None:

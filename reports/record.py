@@ -9,13 +9,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - reading needs the types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCHEMA = 2
 """Of the records that are written; `reports.reading` also reads earlier ones."""
 RECORD_NAME = "run.json"
+MANY_CLASSES = 30
+"""With more classes, a confusion matrix is stored by its cells, and pages show a part of it."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,11 @@ class Result:
     predict_seconds: float
     classes: list[ClassScore]
     confusion: list[list[int]]
-    """Rows are true classes, columns predicted ones, in the order of `Data.classes`."""
+    """Rows are true classes, columns predicted ones, in the order of `Data.classes`; empty with
+    more than `MANY_CLASSES` classes."""
+    confusion_cells: list[list[int]] = field(default_factory=list)
+    """With more than `MANY_CLASSES` classes, the cells of the confusion matrix that are not zero:
+    true class and predicted class, by their positions, and number of images."""
     roc: list[RocCurve] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
     """One value per epoch for `loss` and `accuracy`, for networks only."""
@@ -160,6 +169,12 @@ class Result:
     """Parameters of the calibration; see `classify.evaluation.calibration`."""
     backbone: str | None = None
     """Base of its embeddings, one of `Run.bases`; None if there is only one."""
+
+    def cells(self) -> Iterator[tuple[int, int, int]]:
+        """Yield true class, predicted class and number for every cell that is not zero."""
+        for true, counts in enumerate(self.confusion):
+            yield from ((true, predicted, n) for predicted, n in enumerate(counts) if n)
+        yield from ((true, predicted, n) for true, predicted, n in self.confusion_cells)
 
 
 @dataclass(frozen=True)

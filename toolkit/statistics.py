@@ -1,4 +1,4 @@
-"""Significance tests for classifiers that were judged on the same images."""
+"""How sure a share is, and whether classifiers differ that were judged on the same images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,34 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+CONFIDENCE = 0.95
+
+
+def wilson(number: int, total: int) -> tuple[float, float]:
+    """Return Wilson's 95% confidence interval of a share.
+
+    Parameters
+    ----------
+    number, total : int
+        So many of at least one.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+       Journal of the American Statistical Association 22 (1927).
+
+    Examples
+    --------
+    >>> low, high = wilson(9, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.596, 0.982)
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(number, total).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -134,7 +134,8 @@ def cross_validate(
     splits = _stratified_folds(codes, folds, seed)
     total, finished = sum(len(path.points) for path in paths), 0
     progress(stage, 0, total)
-    tried: list[tuple[float, SearchPoint, PathStep]] = []
+    points: list[SearchPoint] = []
+    best: tuple[float, SearchPoint, PathStep] | None = None
     for path, steps in zip(paths, _path_steps(paths, splits, len(codes)), strict=True):
         lowest, worse_in_a_row = np.inf, 0
         with closing(steps):
@@ -142,7 +143,10 @@ def cross_validate(
                 found = loss(step.scores, codes)
                 # Rounded, so that a negligible difference does not favour a larger C.
                 rounded = round(found, 5)
-                tried.append((rounded, _search_point(point, step, codes, splits, found), step))
+                points.append(_search_point(point, step, codes, splits, found))
+                # The scores of the other points are not kept: they may be large.
+                if best is None or (rounded, point["C"]) < (best[0], best[1].params["C"]):
+                    best = rounded, points[-1], step
                 progress(stage, finished + done, total)
                 worse_in_a_row = worse_in_a_row + 1 if rounded > lowest else 0
                 lowest = min(lowest, rounded)
@@ -151,14 +155,13 @@ def cross_validate(
                     progress(stage, finished + len(path.points), total)
                     break
         finished += len(path.points)
-    _, best, step = min(tried, key=lambda entry: (entry[0], entry[1].params["C"]))
+    if best is None:
+        raise ValueError("there are no points to choose from")
+    _, chosen, step = best
     result = SearchResult(
-        folds=len(splits),
-        scoring="accuracy",
-        points=[point for _, point, _ in tried],
-        chosen=dict(best.params),
+        folds=len(splits), scoring="accuracy", points=points, chosen=dict(chosen.params)
     )
-    return Outcome(result, dict(best.params), step.scores, step.solution)
+    return Outcome(result, dict(chosen.params), step.scores, step.solution)
 
 
 def _path_steps(

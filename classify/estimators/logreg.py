@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from classify.errors import ClassifierError
@@ -21,10 +20,10 @@ from classify.estimators.cross_validation import (
 from classify.estimators.search import C_GRID, SearchMixin, positive_grid
 from classify.estimators.solvers.gram import Gram, unit_scale
 from classify.estimators.solvers.logistic import LogisticProblems
-from classify.estimators.solvers.probabilities import class_scores, log_loss
+from classify.estimators.solvers.probabilities import class_scores, log_loss, scaled_softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,6 +35,8 @@ SEARCH_PRECISION = 0.03
 PRECISION = 1e-4
 # Directions with a smaller share of the variance are rounding errors of float32 products.
 NEGLIGIBLE = 1e-6
+# Probabilities of all folds that are in memory together: 128 MB.
+AT_ONCE = 2**24
 
 
 class LogReg(SearchMixin, LinearClassifier):
@@ -135,7 +136,7 @@ class LogReg(SearchMixin, LinearClassifier):
                 loss=partial(log_loss, class_weights=weights),
             )
             self.search_ = outcome.result
-            self.held_out_proba_: NDArray[np.float64] = softmax(outcome.scores, axis=1)
+            self.held_out_proba_ = scaled_softmax(outcome.scores)
             self.C_: float = outcome.chosen["C"]
             problem = LogisticProblems.of(Z, self.scale_, codes, weights[codes][np.newaxis])
             start = problem.zeros() if outcome.solution is None else outcome.solution
@@ -168,19 +169,29 @@ def _path_steps(
     The solution of a step is the mean of the folds' coefficients, which is near the solution for
     all samples.
     """
-    weights = np.zeros((len(splits), len(codes)))
-    for fold, (train, _) in enumerate(splits):
-        weights[fold, train] = sample_weight[train]
-    problems = LogisticProblems.of(Z, scale, codes, weights)
-    coef = problems.zeros()
+    batches = list(_batches(splits, len(codes) * (int(codes.max()) + 1)))
+    problems = []
+    for batch in batches:
+        weights = np.zeros((len(batch), len(codes)))
+        for fold, (train, _) in enumerate(batch):
+            weights[fold, train] = sample_weight[train]
+        problems.append(LogisticProblems.of(Z, scale, codes, weights))
+    coefs = [problem.zeros() for problem in problems]
     for C in values:
-        coef, decision = problems.minimise(coef, C, SEARCH_PRECISION)
-        held_out_decision = np.empty((len(codes), decision.shape[2]))
-        for fold, (_, held_out) in enumerate(splits):
-            held_out_decision[held_out] = decision[held_out, fold]
-        if decision.shape[2] == 1:
-            held_out_decision = held_out_decision[:, 0]
-        yield PathStep(class_scores(held_out_decision), coef.mean(axis=1, keepdims=True))
+        held_out_decision = np.empty((len(codes), problems[0].n_outputs))
+        for i, (batch, problem) in enumerate(zip(batches, problems, strict=True)):
+            coefs[i], decision = problem.minimise(coefs[i], C, SEARCH_PRECISION)
+            for fold, (_, held_out) in enumerate(batch):
+                held_out_decision[held_out] = decision[held_out, fold]
+        scores = held_out_decision[:, 0] if problems[0].n_outputs == 1 else held_out_decision
+        mean = np.concatenate(coefs, axis=1).mean(axis=1, keepdims=True)
+        yield PathStep(class_scores(scores), mean)
+
+
+def _batches(splits: Sequence[Fold], n_probabilities: int) -> Iterator[Sequence[Fold]]:
+    """Divide the folds into batches whose probabilities are in memory together."""
+    at_once = max(1, AT_ONCE // n_probabilities)
+    return (splits[start : start + at_once] for start in range(0, len(splits), at_once))
 
 
 def _coordinates(

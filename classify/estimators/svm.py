@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import combinations
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import joblib
 import numpy as np
-from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from classify.errors import ClassifierError
@@ -24,26 +22,30 @@ from classify.estimators.solvers.gram import (
     KERNELS,
     Gram,
     Kernel,
+    ProductsOnDemand,
     exact_products,
     kernel,
     squared_norms,
 )
+from classify.estimators.solvers.one_vs_one import ROWS, OneVsOne, from_pairs, one_vs_one_decision
 from classify.estimators.solvers.probabilities import (
     class_scores,
     fit_temperature,
     scaled_log_loss,
+    scaled_softmax,
 )
-from classify.estimators.solvers.working_set import BinarySVM, PairwiseProblem
+from classify.estimators.solvers.working_set import LIMIT, BinarySVM, PairwiseProblem
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from classify.estimators.solvers.gram import Samples
     from toolkit.progress import Progress
 
-# Samples whose kernel with all support vectors is in memory at a time.
-ROWS = 512
+# Samples whose inner products are kept even if there are few features: 64 MB.
+FEW_SAMPLES = 4000
 
 
 class SVM(SearchMixin, DecisionClassifier):
@@ -82,9 +84,14 @@ class SVM(SearchMixin, DecisionClassifier):
     support_ : ndarray of shape (n_support,)
         Positions of the support vectors in the training data.
     support_vectors_ : ndarray of float32, shape (n_support, n_features)
-    dual_coef_ : ndarray of float64, shape (n_support, n_pairs)
-        Weights of the support vectors, one column for every pair of classes.
-    intercept_ : ndarray of float64, shape (n_pairs,)
+    n_support_ : ndarray of intp, shape (n_classes,)
+        Number of support vectors of each class. With more than two classes, the support vectors
+        are sorted by class.
+    dual_coef_ : ndarray, shape (n_support, 1) or (n_support, n_classes)
+        Weights of the support vectors, positive for the second of two classes. With more classes,
+        the weight in the SVM of the vector's class and each other class, see
+        `classify.estimators.solvers.one_vs_one`.
+    intercept_ : ndarray of float64, shape (1,) or (n_classes, n_classes)
     temperature_ : float
         Factor on the decision values before the softmax.
     search_ : SearchResult
@@ -132,12 +139,12 @@ class SVM(SearchMixin, DecisionClassifier):
         kernels = _kernels(self.kernel)
         values = positive_grid("C", self.C, C_GRID)
         weights = self._class_weights(codes)
-        gram = Gram.of(features)
+        samples = _samples(features, codes)
         paths = [
             RegularisationPath(
                 [{"kernel": name, "C": value} for value in values],
                 partial(_path_steps, codes=codes, class_weights=weights, name=name, values=values),
-                gram,
+                samples,
             )
             for name in kernels
         ]
@@ -154,30 +161,51 @@ class SVM(SearchMixin, DecisionClassifier):
         self.C_: float = outcome.chosen["C"]
         self.kernel_: Kernel = outcome.chosen["kernel"]
         self.temperature_ = fit_temperature(outcome.scores, codes, weights)
-        self.held_out_proba_: NDArray[np.float64] = softmax(
-            self.temperature_ * outcome.scores, axis=1
-        )
+        self.held_out_proba_ = scaled_softmax(outcome.scores, self.temperature_)
         everything = np.arange(len(codes))
-        self.scale_ = gram.scale
-        self.gamma_ = gram.gamma(everything)
-        svms = next(_train_pairs(gram, codes, weights, self.kernel_, everything, [self.C_]))
-        dual_coef = np.stack([svm.weights for svm in svms], axis=1)
-        self.support_: NDArray[np.intp] = np.flatnonzero(dual_coef.any(axis=1))
+        self.scale_ = samples.scale
+        self.gamma_ = samples.gamma(everything)
+        if len(weights) == 2:
+            assert isinstance(samples, Gram)
+            svm = next(_train_pair(samples, codes, weights, self.kernel_, everything, [self.C_]))
+            self.support_: NDArray[np.intp] = np.flatnonzero(svm.weights)
+            self.dual_coef_: NDArray[Any] = svm.weights[self.support_, None]
+            self.intercept_ = np.array([svm.intercept])
+        else:
+            svms = OneVsOne(samples, self.kernel_, codes, weights, everything, [self.C_])
+            with threadpool_limits(1, user_api="blas"), _threads(joblib.cpu_count()) as parallel:
+                parallel(joblib.delayed(train)() for train in svms.training())
+            kept = np.flatnonzero(svms.weights.any(axis=1))
+            self.support_, self.dual_coef_ = svms.rows[kept], svms.weights[kept]
+            self.intercept_ = svms.intercepts
+        self.n_support_: NDArray[np.intp] = np.bincount(codes[self.support_])
         self.support_vectors_: NDArray[np.float32] = features[self.support_]
-        self.dual_coef_: NDArray[np.float64] = dual_coef[self.support_]
-        self.intercept_ = np.array([svm.intercept for svm in svms])
 
     def _decide(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        vectors = self.support_vectors_
+        vectors, n_classes = self.support_vectors_, len(self.classes_)
         vector_squares = self.scale_**2 * squared_norms(vectors, np.float64)
-        pairwise = np.empty((len(features), len(self.intercept_)))
+        decision = np.empty((len(features), 1 if n_classes == 2 else n_classes))
         for start in range(0, len(features), ROWS):
             rows = features[start : start + ROWS]
             products = self.scale_**2 * exact_products(rows, vectors)
             row_squares = self.scale_**2 * squared_norms(rows, np.float64)
             values = kernel(self.kernel_, products, row_squares, vector_squares, self.gamma_)
-            pairwise[start : start + ROWS] = values @ self.dual_coef_ + self.intercept_
-        return _decision(pairwise, len(self.classes_))
+            if n_classes == 2:
+                decided = values @ self.dual_coef_ + self.intercept_
+            else:
+                starts = np.concatenate([[0], np.cumsum(self.n_support_)])
+                decided = one_vs_one_decision(values, self.dual_coef_, self.intercept_, starts)
+            decision[start : start + ROWS] = decided
+        return decision[:, 0] if n_classes == 2 else decision
+
+    def upgrade(self) -> None:
+        """Convert a model of an earlier version, with a column of weights per pair of classes."""
+        if hasattr(self, "n_support_") or len(self.classes_) == 2:
+            return
+        order, self.dual_coef_, self.intercept_, self.n_support_ = from_pairs(
+            self.dual_coef_, self.intercept_, len(self.classes_)
+        )
+        self.support_, self.support_vectors_ = self.support_[order], self.support_vectors_[order]
 
 
 def _kernels(name: str) -> tuple[Kernel, ...]:
@@ -191,8 +219,21 @@ def _kernels(name: str) -> tuple[Kernel, ...]:
     )
 
 
+def _samples(features: NDArray[np.float32], codes: NDArray[np.int64]) -> Samples:
+    """Return the samples; with all inner products, if that is necessary or takes little memory."""
+    sizes = np.sort(np.bincount(codes))
+    small = len(features) <= max(FEW_SAMPLES, 4 * features.shape[1])
+    if small or len(sizes) == 2 or sizes[-2:].sum() > LIMIT:
+        return Gram.of(features)
+    return ProductsOnDemand.of(features)
+
+
+def _threads(workers: int) -> joblib.Parallel:
+    return joblib.Parallel(n_jobs=workers, require="sharedmem")
+
+
 def _path_steps(
-    gram: Gram,
+    samples: Samples,
     splits: Sequence[Fold],
     *,
     codes: NDArray[np.int64],
@@ -201,59 +242,60 @@ def _path_steps(
     values: Sequence[float],
 ) -> Generator[PathStep]:
     """Train one model per fold for each of the ascending values of C."""
-    n_classes = int(codes.max()) + 1
-    folds = [_train_pairs(gram, codes, class_weights, name, train, values) for train, _ in splits]
-    workers = min(len(splits), joblib.cpu_count())
-    # Each fold takes one core; a BLAS that used all cores for each of them would mostly wait.
-    with (
-        threadpool_limits(1, user_api="blas"),
-        joblib.Parallel(n_jobs=workers, require="sharedmem") as parallel,
-    ):
+    # Each thread takes one core; a BLAS that used all cores for each of them would mostly wait.
+    with threadpool_limits(1, user_api="blas"):
+        if len(class_weights) > 2:
+            yield from _one_vs_one_steps(samples, splits, codes, class_weights, name, values)
+            return
+        assert isinstance(samples, Gram)
+        folds = [
+            _train_pair(samples, codes, class_weights, name, train, values) for train, _ in splits
+        ]
+        with _threads(min(len(splits), joblib.cpu_count())) as parallel:
+            for _ in values:
+                decision = np.empty(len(codes))
+                svms = parallel(joblib.delayed(next)(fold) for fold in folds)
+                for (_, held_out), svm in zip(splits, svms, strict=True):
+                    decision[held_out] = svm.decision[held_out]
+                yield PathStep(class_scores(decision))
+
+
+def _one_vs_one_steps(
+    samples: Samples,
+    splits: Sequence[Fold],
+    codes: NDArray[np.int64],
+    class_weights: NDArray[np.float64],
+    name: Kernel,
+    values: Sequence[float],
+) -> Generator[PathStep]:
+    folds = [OneVsOne(samples, name, codes, class_weights, train, values) for train, _ in splits]
+    blocks = [
+        (fold, held_out[start : start + ROWS])
+        for fold, (_, held_out) in zip(folds, splits, strict=True)
+        for start in range(0, len(held_out), ROWS)
+    ]
+    scores = np.empty((len(codes), len(class_weights)))
+    with _threads(joblib.cpu_count()) as parallel:
         for _ in values:
-            scores = np.empty((len(codes), n_classes))
-            svms_by_fold = parallel(joblib.delayed(next)(fold) for fold in folds)
-            for (_, held_out), svms in zip(splits, svms_by_fold, strict=True):
-                pairwise = np.stack([svm.decision[held_out] for svm in svms], axis=1)
-                scores[held_out] = class_scores(_decision(pairwise, n_classes))
+            parallel(joblib.delayed(train)() for fold in folds for train in fold.training())
+            if any(fold.changed for fold in folds):
+                scores = np.empty_like(scores)
+                decided = parallel(joblib.delayed(fold.decide)(rows) for fold, rows in blocks)
+                for (_, rows), part in zip(blocks, decided, strict=True):
+                    scores[rows] = part
             yield PathStep(scores)
 
 
-def _train_pairs(
+def _train_pair(
     gram: Gram,
     codes: NDArray[np.int64],
     class_weights: NDArray[np.float64],
     name: Kernel,
     rows: NDArray[np.intp],
     values: Sequence[float],
-) -> Iterator[tuple[BinarySVM, ...]]:
-    """Yield one SVM per pair of classes, for each of the ascending values of C.
-
-    As in `SVC`, the first class of a pair is the positive one; of a single pair, the second.
-    """
-    n_classes, gamma = int(codes.max()) + 1, gram.gamma(rows)
-    positive = -1.0 if n_classes == 2 else 1.0
-    paths = []
-    for first, second in combinations(range(n_classes), 2):
-        targets = np.zeros(len(codes))
-        targets[rows[codes[rows] == first]] = positive
-        targets[rows[codes[rows] == second]] = -positive
-        problem = PairwiseProblem(gram, name, gamma, targets, class_weights[codes])
-        paths.append(problem.train_path(values))
-    return zip(*paths, strict=True)
-
-
-def _decision(pairwise: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-    """Return `SVC`'s decision values from those of all pairs of classes.
-
-    With more than two classes: the number of pairs that a class wins, plus the sum of its margins
-    squeezed into a third of a win, so that margins only order classes with as many wins.
-    """
-    if n_classes == 2:
-        return pairwise[:, 0]
-    signs = np.zeros((pairwise.shape[1], n_classes))
-    for column, (first, second) in enumerate(combinations(range(n_classes), 2)):
-        signs[column, first], signs[column, second] = 1.0, -1.0
-    wins = (np.where(pairwise >= 0, 1.0, -1.0) @ signs + n_classes - 1) / 2
-    margins = pairwise @ signs
-    decision: NDArray[np.float64] = wins + margins / (3 * (np.abs(margins) + 1))
-    return decision
+) -> Iterator[BinarySVM]:
+    """Yield the SVM of two classes, the second one positive, for the ascending values of C."""
+    targets = np.zeros(len(codes))
+    targets[rows] = np.where(codes[rows] == 1, 1.0, -1.0)
+    problem = PairwiseProblem(gram, name, gram.gamma(rows), targets, class_weights[codes])
+    return problem.train_path(values)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.metrics import (
     auc,
     confusion_matrix,
@@ -16,14 +15,15 @@ from sklearn.metrics import (
 )
 
 from classify.errors import ClassifierError
+from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-CONFIDENCE = 0.95
-ROC_POINTS = 200
+ROC_POINTS, ALL_ROC_POINTS, FEWEST_ROC_POINTS = 200, 6000, 50
+"""Largest number of points of a curve, and of all; with many classes each has at least so many."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class ClassScore:
 class RocCurve:
     """ROC curve of the class `label` against the rest.
 
-    `fpr` and `tpr` are the false and the true positive rates, thinned to at most 200 points; `auc`
-    is the area under the full curve.
+    `fpr` and `tpr` are the false and the true positive rates, thinned to at most 200 points (with
+    more than 30 classes to fewer, at least 50); `auc` is the area under the full curve.
     """
 
     label: str
@@ -121,7 +121,7 @@ def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Ev
     y_pred = y_proba.argmax(axis=1)
     columns = list(range(len(names)))
     n_test, n_correct = len(codes), int((y_pred == codes).sum())
-    interval = binomtest(n_correct, n_test).proportion_ci(CONFIDENCE, method="wilson")
+    low, high = wilson(n_correct, n_test)
     precision, recall, f1, support = precision_recall_fscore_support(
         codes, y_pred, labels=columns, zero_division=0.0
     )
@@ -131,8 +131,8 @@ def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Ev
         n_test=n_test,
         n_correct=n_correct,
         accuracy=n_correct / n_test,
-        accuracy_low=float(interval.low),
-        accuracy_high=float(interval.high),
+        accuracy_low=low,
+        accuracy_high=high,
         balanced_accuracy=float(recall[support > 0].mean()),
         roc_auc=float(np.mean([curve.auc for curve in curves])) if complete else None,
         log_loss=float(log_loss(codes, y_proba, labels=columns)),
@@ -179,12 +179,13 @@ def _roc_curves(
     A class without test samples, or with all of them, has none.
     """
     curves = []
+    n_points = max(FEWEST_ROC_POINTS, min(ROC_POINTS, ALL_ROC_POINTS // len(names)))
     for code in [1] if len(names) == 2 else range(len(names)):
         positive = codes == code
         if positive.all() or not positive.any():
             continue
         fpr, tpr, _ = roc_curve(positive, y_proba[:, code])
-        kept = np.unique(np.linspace(0, len(fpr) - 1, ROC_POINTS).round().astype(int))
+        kept = np.unique(np.linspace(0, len(fpr) - 1, n_points).round().astype(int))
         curves.append(
             RocCurve(names[code], fpr[kept].tolist(), tpr[kept].tolist(), float(auc(fpr, tpr)))
         )

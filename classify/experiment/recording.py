@@ -61,6 +61,8 @@ def result(
     """
     metrics = {field: getattr(evaluation, field) for field in vars(evaluation)}
     metrics["classes"] = [record.ClassScore(**asdict(score)) for score in evaluation.classes]
+    if len(evaluation.classes) > record.MANY_CLASSES:
+        metrics |= {"confusion": [], "confusion_cells": _cells(evaluation.confusion)}
     metrics["roc"] = [record.RocCurve(**asdict(curve)) for curve in evaluation.roc]
     found: SearchResult | None = getattr(estimator, "search_", None)
     threshold = confidence.threshold
@@ -81,6 +83,16 @@ def result(
         sigmoids=confidence.sigmoids,
         **fields,
     )
+
+
+def _cells(confusion: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return true class, predicted class and number of every cell that is not zero."""
+    return [
+        [true, predicted, n]
+        for true, counts in enumerate(confusion)
+        for predicted, n in enumerate(counts)
+        if n
+    ]
 
 
 def search(found: SearchResult) -> record.Search:

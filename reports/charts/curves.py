@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.charts.svg import MUTED, Chart, LegendEntry, new_figure, plot, report_style, style, svg
+from reports.record import MANY_CLASSES
 from reports.wording.text import count, figure, percent
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from reports.record import Result, RocCurve
 
-MANY_CLASSES = 8
+SEVERAL_CLASSES = 8
 """With more classes, their curves share one colour and one line of the legend."""
 CORNER = 0.95
 """From this area on, a curve is so close to its corner that the corner is also shown enlarged."""
@@ -58,7 +59,8 @@ def roc(results: Sequence[Result], n_classes: int) -> list[Chart]:
     n_classes : int
         With two classes there is one curve per classifier and one chart (and its enlarged corner,
         if a curve runs through it). With more, the first chart shows the mean of each classifier's
-        one-vs-rest curves (the macro average), and one chart per classifier follows.
+        one-vs-rest curves (the macro average), and up to `MANY_CLASSES` classes one chart per
+        classifier follows.
 
     Returns
     -------
@@ -196,7 +198,7 @@ def _charts(family: _CurveFamily, results: Sequence[Result], n_classes: int) -> 
     if any(line.area >= CORNER for *_, line in series):
         caption = f"Upper {family.corner} corner, enlarged"
         charts.append(_chart(family, f"{family.name}-corner", caption, series, corner=True))
-    if not two:
+    if 2 < n_classes <= MANY_CLASSES:
         charts += [_of_classes(family, i, results[i].title, lines) for i, lines in curves.items()]
     return charts
 
@@ -219,7 +221,7 @@ def _chart(
 
 def _of_classes(family: _CurveFamily, index: int, title: str, lines: Sequence[Curve]) -> Chart:
     name, caption = f"{family.name}-{index}", f"{title}: each class against the rest"
-    if len(lines) <= MANY_CLASSES:
+    if len(lines) <= SEVERAL_CLASSES:
         series = [(line.label, *style(i), line) for i, line in enumerate(lines)]
         return _chart(family, name, caption, series)
     canvas, axes = _frame(family)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.charts.svg import N_COLOURS
+from reports.record import MANY_CLASSES
 from reports.wording.text import count, printable
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class MapView:
 
     dots: list[Dot]
     legend: list[Marker]
+    """Empty with more than `MANY_CLASSES` classes, which have too few different markers."""
     top: float
     """Smallest y of the points, which are within the unit square."""
     height: int
@@ -90,12 +93,13 @@ def embedding_map(
     }
     positions = {image.path: i for i, image in enumerate(images)}
     codes = {name: code for code, name in enumerate(run.data.classes)}
+    numbers = Counter(point.label for point in stored.points)
     markers = {
         name: Marker(
             name,
             code % N_COLOURS,
             (code + code // N_COLOURS) % len(SHAPES),
-            sum(point.label == name for point in stored.points),
+            numbers[name],
         )
         for name, code in codes.items()
     }
@@ -120,7 +124,7 @@ def embedding_map(
     dots.sort(key=lambda dot: dot.wrong)
     return MapView(
         dots,
-        list(markers.values()),
+        list(markers.values()) if len(markers) <= MANY_CLASSES else [],
         top,
         round(2 * MARGIN + scale * span),
         _described(stored.method, len(dots), stored.n_pictures, sum(dot.wrong for dot in dots)),

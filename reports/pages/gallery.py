@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.pages.thumbnails import NO_IMAGES
+from reports.record import MANY_CLASSES
 from reports.wording.text import percent, printable
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from reports.record import PredictionRow, Result, Run
 
 _AT_ONCE = 8
-IMAGES_SHOWN = 1_000
+IMAGES_SHOWN, SHOWN_OF_MANY_CLASSES = 1_000, 800
 """Number of images on the page, misclassified ones first, so that the page stays small."""
-LARGE, LARGE_SIZE, SMALL_SIZE = 400, 128, 96
-"""How many thumbnails have the larger size, and both sizes in pixels."""
+LARGE, LARGE_OF_MANY_CLASSES = 400, 100
+"""How many thumbnails have the larger size."""
+LARGE_SIZE, SMALL_SIZE = 128, 96
+"""Both sizes in pixels."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +140,14 @@ def gallery(
         own = sorted(by_path[path], key=lambda p: p.classifier)
         return GalleryImage(path, truths[path], own, images(path, size))
 
-    sizes = itertools.chain(itertools.repeat(LARGE_SIZE, LARGE), itertools.repeat(SMALL_SIZE))
-    n_others = max(0, IMAGES_SHOWN - len(misclassified))
+    many = len(run.data.classes) > MANY_CLASSES
+    n_shown = SHOWN_OF_MANY_CLASSES if many else IMAGES_SHOWN
+    n_large = LARGE_OF_MANY_CLASSES if many else LARGE
+    sizes = itertools.chain(itertools.repeat(LARGE_SIZE, n_large), itertools.repeat(SMALL_SIZE))
+    n_others = max(0, n_shown - len(misclassified))
     # Several at once, because images may be fetched from a server.
     with ThreadPoolExecutor(_AT_ONCE, "thumbnail") as pool:
-        first = list(pool.map(image, misclassified[:IMAGES_SHOWN], sizes))
+        first = list(pool.map(image, misclassified[:n_shown], sizes))
         rest = list(pool.map(image, others[:n_others], itertools.repeat(SMALL_SIZE)))
     return Gallery(
         first,

@@ -17,12 +17,14 @@ from urllib.parse import quote
 
 from reports.charts import curves, training
 from reports.errors import RecordError
+from reports.pages import classes as class_tables
 from reports.pages import comparison, views
 from reports.pages.audit import audit_view
 from reports.pages.embedding_map import SHAPES, embedding_map
 from reports.pages.gallery import gallery
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.ranking import ranked
+from reports.record import MANY_CLASSES
 from reports.wording import differences, text
 from reports.wording.headline import headline
 from toolkit.wording import counted
@@ -69,6 +71,8 @@ def render(
         predictions = ()
     results = ranked(run.results)
     classes = run.data.classes
+    many = len(classes) > MANY_CLASSES
+    of_classes = [class_tables.many_classes(r, classes) for r in results] if many else []
     with thumbnails() as thumbnail:
         images = EmbeddedImages(run.data.root, thumbnail, fetch)
         shown = gallery(run, results, predictions, images)
@@ -79,7 +83,9 @@ def render(
         results=results,
         axis=views.axis(results),
         headline=headline(run, results),
-        confusions=[views.confusion_matrix(result, classes) for result in results],
+        confusions=[] if many else [views.confusion_matrix(r, classes) for r in results],
+        many_classes=of_classes,
+        classes_json=class_tables.to_json(run, of_classes),
         roc=curves.roc(results, len(classes)),
         precision_recall=curves.precision_recall(results, len(classes)),
         training=[*training.training(results), *training.sweeps(results)],
@@ -209,6 +215,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "percent": text.percent,
+        "span": text.span,
         "count": text.count,
         "counted": counted,
         "figure": text.figure,

@@ -40,14 +40,14 @@ function withSources({ misclassified, others }) {
   ];
 }
 
-function item(image, prediction, classes) {
+function item(image, prediction, classes, truth) {
   const thumbnail = image.source
     ? element("img", { src: image.source, alt: `Image of class ${classes[image.true]}` })
     : element("div", { className: "missing" }, "image not shown");
   const predicted = element("span", { className: "said" });
   predicted.append(element("b", {}, classes[prediction[1]] ?? ""), element("span", { className: "number" }, prediction[2]));
   const file = element("span", { className: "file", title: image.name }, image.name);
-  return element("li", {}, element("figure", {}, thumbnail, element("figcaption", {}, predicted, file)));
+  return element("li", {}, element("figure", {}, thumbnail, element("figcaption", {}, ...(truth ? [element("span", { className: "truth" }, truth)] : []), predicted, file)));
 }
 
 function confusion(table, images, classes, dialog) {
@@ -76,6 +76,95 @@ function confusion(table, images, classes, dialog) {
       cell.replaceChildren(button);
     });
   });
+}
+
+/* Many classes: a search for one of them, its figures and its mistakes. */
+
+const MATCHES = 12;
+const MISTAKES_OF_CLASS = 24;
+
+function finder(form, { classes, images: numbers, results }, stored) {
+  const [status, list] = [form.querySelector(".found"), document.querySelector(".matches")];
+  const card = document.querySelector(".class-card");
+  const folded = classes.map((name) => name.toLowerCase());
+
+  /* Classes that are predicted instead of a class, or instead of which it is predicted. */
+  function others({ wrong }, code, given, asked) {
+    const found = wrong.filter((cell) => cell[given] === code).sort((a, b) => b[2] - a[2]);
+    const names = found.slice(0, 5).map((cell) => `${classes[cell[asked]]} (${cell[2]})`);
+    if (found.length > 5) names.push(`${found.length - 5} more`);
+    return names.join(", ") || "-";
+  }
+
+  function row(result, code) {
+    const [recall, precision] = result.scores[code] ?? ["-", "-"];
+    const cells = [recall, precision].map((text) => element("td", { className: "number" }, text));
+    cells.push(element("td", {}, others(result, code, 0, 1)), element("td", {}, others(result, code, 1, 0)));
+    return element("tr", {}, element("th", { scope: "row" }, result.title), ...cells);
+  }
+
+  function table(code) {
+    const heads = [["Classifier", ""], ["Recall (95% interval)", "number"], ["Precision", "number"], ["Mistaken for", ""], ["Others mistaken for it", ""]];
+    const head = element("tr", {}, ...heads.map(([text, className]) => element("th", { scope: "col", className }, text)));
+    const rows = results.map((result) => row(result, code));
+    return element("table", { className: "plain" }, element("thead", {}, head), element("tbody", {}, ...rows));
+  }
+
+  /* The images of a class that were misclassified, and those that were taken for it. */
+  function pictures(code) {
+    const found = [];
+    for (const image of stored?.images ?? []) {
+      const wrong = image.predictions.filter((prediction) => prediction[1] !== image.true);
+      const prediction = image.true === code ? wrong[0] : wrong.find((pair) => pair[1] === code);
+      if (prediction) found.push(item(image, prediction, classes, `true class ${classes[image.true]}`));
+    }
+    return found.slice(0, MISTAKES_OF_CLASS);
+  }
+
+  function show(code) {
+    const [train, test] = numbers[code];
+    const region = element("div", { className: "scroll", tabIndex: 0 }, table(code));
+    region.setAttribute("role", "region");
+    region.setAttribute("aria-label", `Figures of ${classes[code]}`);
+    const found = pictures(code);
+    card.replaceChildren(
+      element("h3", {}, classes[code]),
+      element("p", { className: "note" }, `${train} training images, ${test} test images.${found.length ? " Some of the mistakes that concern it:" : ""}`),
+      region,
+      element("ul", { className: "pictures" }, ...found),
+    );
+    card.hidden = false;
+  }
+
+  function choose(code) {
+    form.elements.wanted.value = classes[code];
+    list.hidden = true;
+    status.textContent = "";
+    show(code);
+  }
+
+  function update() {
+    const wanted = form.elements.wanted.value.trim().toLowerCase();
+    const matching = wanted ? [...classes.keys()].filter((code) => folded[code].includes(wanted)) : [];
+    const exact = matching.find((code) => folded[code] === wanted);
+    const one = exact ?? (matching.length === 1 ? matching[0] : undefined);
+    list.replaceChildren(
+      ...matching.slice(0, MATCHES).map((code) => {
+        const button = element("button", { type: "button" }, classes[code]);
+        button.addEventListener("click", () => choose(code));
+        return element("li", {}, button);
+      }),
+    );
+    list.hidden = matching.length < 2;
+    const shown = matching.length > MATCHES ? `, the first ${MATCHES} are listed` : "";
+    status.textContent = wanted && `${matching.length} class${matching.length === 1 ? "" : "es"} found${shown}`;
+    if (one === undefined) card.hidden = true;
+    else show(one);
+  }
+
+  form.addEventListener("input", update);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.hidden = false;
 }
 
 /* Mistakes: by classifier, class and confidence, a screenful at a time. */
@@ -229,11 +318,13 @@ window.addEventListener("afterprint", () => {
 
 all("table.sortable").forEach(sortable);
 const stored = readJson("images");
+const images = stored && withSources(stored);
+const search = document.querySelector("form.finder");
+if (search) finder(search, readJson("classes"), stored && { ...stored, images });
 if (stored) {
   const { classes, misclassified } = stored;
-  const images = withSources(stored);
   const viewer = document.querySelector("dialog.viewer");
-  const form = document.querySelector("form.filters");
+  const form = document.querySelector("#mistakes form.filters");
   for (const table of all("table.confusion")) confusion(table, images, classes, viewer);
   viewer.querySelector(".close").addEventListener("click", () => viewer.close());
   viewer.addEventListener("click", (event) => event.target === viewer && viewer.close());

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOTHING = "-"
 
@@ -32,6 +36,16 @@ def count(number: int) -> str:
     '2,097,922'
     """
     return f"{number:,}"
+
+
+def span(numbers: Sequence[int]) -> str:
+    """Return the smallest and the largest of some whole numbers.
+
+    >>> span([4, 12, 7]), span([5, 5])
+    ('4 to 12', '5')
+    """
+    low, high = min(numbers), max(numbers)
+    return count(low) if low == high else f"{count(low)} to {count(high)}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from reports.record import (
+    MANY_CLASSES,
     Base,
     ClassScore,
     Data,
@@ -172,7 +173,12 @@ def _result(name: str, classes: list[str], truth: np.ndarray, probabilities: np.
             ClassScore(c, int(n), float(p), float(r), float(2 * p * r / max(p + r, 1e-9)))
             for c, n, p, r in zip(classes, confusion.sum(axis=1), precisions, recalls, strict=True)
         ],
-        confusion=confusion.tolist(),
+        confusion=[] if n_classes > MANY_CLASSES else confusion.tolist(),
+        confusion_cells=[
+            [*map(int, cell), int(confusion[tuple(cell)])] for cell in np.argwhere(confusion)
+        ]
+        if n_classes > MANY_CLASSES
+        else [],
         roc=roc,
         history={
             "loss": [float(0.69 * math.exp(-pace * e) + 0.02) for e in epochs],
@@ -201,7 +207,12 @@ def _roc(label: str, positive: np.ndarray, score: np.ndarray) -> RocCurve:
     order = np.argsort(-score)
     tpr = np.r_[0, np.cumsum(positive[order])] / max(positive.sum(), 1)
     fpr = np.r_[0, np.cumsum(~positive[order])] / max((~positive).sum(), 1)
-    return RocCurve(label, fpr.tolist(), tpr.tolist(), float(np.trapezoid(tpr, fpr)))
+    area = float(np.trapezoid(tpr, fpr))
+    # As in a real run, only the corners.
+    corners = np.r_[
+        True, np.diff(tpr[:-1]) * np.diff(fpr[1:]) + np.diff(fpr[:-1]) * np.diff(tpr[1:]) != 0, True
+    ]
+    return RocCurve(label, fpr[corners].tolist(), tpr[corners].tolist(), area)
 
 
 def _wilson(right: int, n: int) -> tuple[float, float]:

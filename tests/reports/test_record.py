@@ -59,6 +59,17 @@ def test_a_matrix_that_does_not_fit_the_classes_is_refused(raw):
         parse_record(json.dumps(raw))
 
 
+@pytest.mark.parametrize("cell", [[40, 0, 1], [0, 1], [0, 1, 0]])
+def test_a_cell_that_does_not_fit_the_classes_is_refused(cell):
+    """A cell is a true class, a predicted class and a number of images."""
+    run, _ = sample([f"class {i:02d}" for i in range(40)], n_per_class=2)
+    raw = json.loads(run.to_json())
+    assert parse_record(json.dumps(raw)) == run
+    raw["results"][0]["confusion_cells"].append(cell)
+    with pytest.raises(RecordError, match="expected two of 40 classes and a number of images"):
+        parse_record(json.dumps(raw))
+
+
 def test_a_curve_with_a_point_missing_is_refused(raw):
     """A ROC curve needs as many x values as y values."""
     raw["results"][0]["roc"][0]["fpr"].pop()

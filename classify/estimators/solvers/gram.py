@@ -8,6 +8,7 @@ every fold of a parameter search.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -88,25 +89,53 @@ def exact_products(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class Gram:
-    """Inner products of the rows of ``scale * X``, and what the kernels need in addition.
+class Samples(ABC):
+    """The kernel between samples, on features scaled to unit mean squared norm.
 
     Attributes
     ----------
-    products : ndarray of float32, shape (n, n)
     squares : ndarray of float32, shape (n,)
-        Its diagonal, with mean 1.
+        Squared norm of each row of ``scale * X``, with mean 1.
     scale : float
     row_means : ndarray of float64, shape (n,)
         Mean over the features of each row of ``scale * X``.
     n_features : int
     """
 
-    products: NDArray[np.float32]
     squares: NDArray[np.float32]
     scale: float
     row_means: NDArray[np.float64]
     n_features: int
+
+    def gamma(self, rows: NDArray[np.intp]) -> float:
+        """Return scikit-learn's ``gamma="scale"``, ``1 / (n_features * X[rows].var())``."""
+        mean_square = self.squares[rows].mean(dtype=np.float64) / self.n_features
+        variance = float(mean_square - self.row_means[rows].mean() ** 2)
+        return 1.0 / (self.n_features * variance) if variance > 0 else 1.0
+
+    def kernel(
+        self, name: Kernel, rows: NDArray[np.intp], columns: NDArray[np.intp], gamma: float
+    ) -> NDArray[np.float32]:
+        """Return the kernel between the samples `rows` and the samples `columns`."""
+        products = self._products(rows, columns)
+        return kernel(name, products, self.squares[rows], self.squares[columns], gamma)
+
+    @abstractmethod
+    def _products(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the inner products of some rows of ``scale * X`` with others, a new array."""
+
+
+@dataclass(frozen=True)
+class Gram(Samples):
+    """Samples with the inner products of all of them.
+
+    Attributes
+    ----------
+    products : ndarray of float32, shape (n, n)
+        Of the rows of ``scale * X``; its diagonal is `squares`.
+    """
+
+    products: NDArray[np.float32]
 
     @classmethod
     def of(cls, X: NDArray[np.float32]) -> Gram:
@@ -131,20 +160,10 @@ class Gram:
         products = X @ X.T
         products *= np.float32(scale**2)
         row_means = scale * X.mean(axis=1, dtype=np.float64)
-        return cls(products, products.diagonal().copy(), scale, row_means, X.shape[1])
+        return cls(products.diagonal().copy(), scale, row_means, X.shape[1], products)
 
-    def gamma(self, rows: NDArray[np.intp]) -> float:
-        """Return scikit-learn's ``gamma="scale"``, ``1 / (n_features * X[rows].var())``."""
-        mean_square = self.squares[rows].mean(dtype=np.float64) / self.n_features
-        variance = float(mean_square - self.row_means[rows].mean() ** 2)
-        return 1.0 / (self.n_features * variance) if variance > 0 else 1.0
-
-    def kernel(
-        self, name: Kernel, rows: NDArray[np.intp], columns: NDArray[np.intp], gamma: float
-    ) -> NDArray[np.float32]:
-        """Return the kernel between the samples `rows` and the samples `columns`."""
-        products = self.products[np.ix_(rows, columns)]
-        return kernel(name, products, self.squares[rows], self.squares[columns], gamma)
+    def _products(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.products[np.ix_(rows, columns)]
 
     def combine(
         self, name: Kernel, weights: NDArray[np.float64], rows: NDArray[np.intp], gamma: float
@@ -159,6 +178,32 @@ class Gram:
             block = kernel(name, self.products[part], self.squares[part], self.squares, gamma)
             total += weights[start : start + BLOCK] @ block.astype(np.float64)
         return total
+
+
+@dataclass(frozen=True)
+class ProductsOnDemand(Samples):
+    """Samples whose inner products are computed when they are needed, and not kept.
+
+    For many samples with few features, of which every solver needs a small part at a time.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n, n_features)
+    """
+
+    X: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, X: NDArray[np.float32]) -> ProductsOnDemand:
+        """Scale `X`, float32 ``(n, n_features)``, without a copy."""
+        scale = unit_scale(X)
+        squares = squared_norms(X) * np.float32(scale**2)
+        return cls(squares, scale, scale * X.mean(axis=1, dtype=np.float64), X.shape[1], X)
+
+    def _products(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        products: NDArray[np.float32] = self.X[rows] @ self.X[columns].T
+        products *= np.float32(self.scale**2)
+        return products
 
 
 def kernel(

@@ -7,21 +7,31 @@ matrices serves every fold.
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import joblib
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+R = TypeVar("R")
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""
 MAX_STEPS = 1000
 MAX_LINE_STEPS = 30
 LINE_PRECISION = 0.01
+BLOCK = 2**17
+"""Probabilities that are computed together: about a MB, which stays in the processor's cache."""
+LARGE = 2**22
+"""Probabilities from which on threads are worth their cost, and precision costs too much."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +48,10 @@ class LogisticProblems:
     centre : ndarray of float64, shape (n_features,)
     scale : float
         The models are trained on ``scale * (X - centre)``.
-    targets : ndarray of float64, shape (n_samples, 1, n_outputs)
-        For two classes 1 for the second class and 0 for the first; else one column per class.
+    codes : ndarray of int64, shape (n_samples,)
+        Class of every sample.
+    n_outputs : int
+        One for two classes, for the log odds of the second; else one per class.
     shares : ndarray of float64, shape (n_samples, n_problems, 1)
         Sample weights of every problem, each scaled to a sum of one.
     sizes : ndarray of float64, shape (n_problems,)
@@ -49,7 +61,8 @@ class LogisticProblems:
     X: NDArray[Any]
     centre: NDArray[np.float64]
     scale: float
-    targets: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    n_outputs: int
     shares: NDArray[np.float64]
     sizes: NDArray[np.float64]
 
@@ -62,30 +75,36 @@ class LogisticProblems:
         sample_weights: NDArray[np.float64],
     ) -> LogisticProblems:
         """Create one problem for each row of `sample_weights`, ``(n_problems, n_samples)``."""
-        targets = np.eye(codes.max() + 1)[codes]
-        if targets.shape[1] == 2:
-            targets = targets[:, 1:]
+        n_classes = int(codes.max()) + 1
         sizes = sample_weights.sum(axis=1)
         shares = (sample_weights / sizes[:, None]).T[:, :, None]
         centre = X.mean(axis=0, dtype=np.float64)
-        return cls(X, centre, scale, targets[:, None, :], shares, sizes)
+        return cls(X, centre, scale, codes, 1 if n_classes == 2 else n_classes, shares, sizes)
 
     def zeros(self) -> NDArray[np.float64]:
         """Return coefficients of zero, ``(n_features + 1, n_problems, n_outputs)``.
 
         The last row is the intercepts.
         """
-        n_problems, n_outputs = self.shares.shape[1], self.targets.shape[2]
-        return np.zeros((self.X.shape[1] + 1, n_problems, n_outputs))
+        return np.zeros((self.X.shape[1] + 1, self.shares.shape[1], self.n_outputs))
 
-    def decision(self, coef: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the log odds of every sample, ``(n_samples, n_problems, n_outputs)``."""
+    def decision(self, coef: NDArray[np.float64]) -> NDArray[Any]:
+        """Return the log odds of every sample, ``(n_samples, n_problems, n_outputs)``.
+
+        They are float64, or as precise as the features if they are as many as `LARGE`.
+        """
         flat = coef[:-1].reshape(len(coef) - 1, -1)
-        products: NDArray[np.float64] = (self.X @ flat.astype(self.X.dtype)).astype(np.float64)
-        products -= self.centre @ flat
+        products = (self.X @ flat.astype(self.X.dtype)).astype(self._dtype, copy=False)
+        products -= (self.centre @ flat).astype(self._dtype)
         products *= self.scale
-        decision: NDArray[np.float64] = products.reshape(-1, *coef.shape[1:]) + coef[-1]
+        decision: NDArray[Any] = products.reshape(-1, *coef.shape[1:])
+        decision += coef[-1].astype(self._dtype)
         return decision
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        large = self.shares.size * self.n_outputs >= LARGE
+        return self.X.dtype if large else np.dtype(np.float64)
 
     def minimise(
         self, coef: NDArray[np.float64], C: float, precision: float
@@ -127,7 +146,9 @@ class LogisticProblems:
             penalty_terms = (_dot(coef[:-1], direction[:-1]), _dot(direction[:-1], direction[:-1]))
             step = self._line_search(decision, change, *(penalty * term for term in penalty_terms))
             step = step[:, None]
-            coef, decision = coef + step * direction, decision + step * change
+            coef = coef + step * direction
+            change *= step.astype(change.dtype)
+            decision += change
             before = gradient
             gradient, rounding = self._gradient(coef, decision, penalty)
             history = [*history[1 - MEMORY :], (step * direction, gradient - before)]
@@ -138,31 +159,37 @@ class LogisticProblems:
         )
         return coef, decision
 
-    def _probabilities(self, decision: NDArray[np.float64]) -> NDArray[np.float64]:
-        probabilities: NDArray[np.float64] = (
-            expit(decision) if decision.shape[2] == 1 else softmax(decision, axis=2)
-        )
-        return probabilities
-
     def _gradient(
-        self, coef: NDArray[np.float64], decision: NDArray[np.float64], penalty: NDArray[np.float64]
+        self, coef: NDArray[np.float64], decision: NDArray[Any], penalty: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the gradient, and for every problem a bound on its rounding error."""
-        residual = (self._probabilities(decision) - self.targets) * self.shares
-        sums = residual.sum(axis=0)
-        flat = residual.reshape(len(residual), -1).astype(self.X.dtype)
+        flat = np.empty((len(decision), decision[0].size), dtype=self.X.dtype)
+
+        def residual_of(rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            residual = _probabilities(decision[rows])
+            if self.n_outputs == 1:
+                residual -= self.codes[rows, None, None]
+            else:
+                residual[np.arange(len(residual)), :, self.codes[rows]] -= 1.0
+            residual *= self.shares[rows]
+            flat[rows] = residual.reshape(len(residual), -1)
+            sums = residual.sum(axis=0, dtype=np.float64)
+            return sums, np.abs(residual, out=residual).sum(axis=(0, 2), dtype=np.float64)
+
+        parts = self._by_blocks(residual_of)
+        sums, sizes = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
         products = (self.X.T @ flat).astype(np.float64)
         products -= np.outer(self.centre, sums)
         products *= self.scale
         gradient = np.empty_like(coef)
         gradient[:-1] = products.reshape(gradient[:-1].shape) + penalty[:, None] * coef[:-1]
         gradient[-1] = sums
-        return gradient, 8 * np.finfo(self.X.dtype).eps * np.abs(residual).sum(axis=(0, 2))
+        return gradient, 8 * np.finfo(self.X.dtype).eps * sizes
 
     def _line_search(
         self,
-        decision: NDArray[np.float64],
-        change: NDArray[np.float64],
+        decision: NDArray[Any],
+        change: NDArray[Any],
         slope: NDArray[np.float64],
         curvature: NDArray[np.float64],
     ) -> NDArray[np.float64]:
@@ -174,14 +201,9 @@ class LogisticProblems:
         step, low = np.ones(len(slope)), np.zeros(len(slope))
         high = np.full(len(slope), np.inf)
         for _ in range(MAX_LINE_STEPS):
-            probabilities = self._probabilities(decision + step[:, None] * change)
-            weighted = probabilities * change
-            first = ((probabilities - self.targets) * change * self.shares).sum(axis=(0, 2))
+            first, second = self._derivatives(decision, change, step)
             first += slope + step * curvature
-            bend = weighted * (change if change.shape[2] > 1 else change - weighted)
-            if change.shape[2] > 1:
-                bend -= weighted * weighted.sum(axis=2, keepdims=True)
-            second = (bend * self.shares).sum(axis=(0, 2)) + curvature
+            second += curvature
             low, high = np.where(first < 0, step, low), np.where(first > 0, step, high)
             newton = step - first / np.maximum(second, np.finfo(float).tiny)
             middle = np.where(np.isfinite(high), (low + high) / 2, 4 * step)
@@ -192,6 +214,51 @@ class LogisticProblems:
             if (converged | (first == 0)).all():
                 break
         return step
+
+    def _derivatives(
+        self, decision: NDArray[Any], change: NDArray[Any], step: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the first two derivatives of every problem's log loss by its step, at `step`."""
+        steps = step[:, None].astype(decision.dtype)
+
+        def derivatives_of(rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            moved, shares = change[rows], self.shares[rows, :, 0]
+            weighted = _probabilities(decision[rows] + steps * moved)
+            weighted *= moved
+            if self.n_outputs == 1:
+                mean = weighted[:, :, 0]
+                of_target = moved[:, :, 0] * self.codes[rows, None]
+                spread = mean * (moved[:, :, 0] - mean)
+            else:
+                mean = weighted.sum(axis=2)
+                of_target = moved[np.arange(len(moved)), :, self.codes[rows]]
+                spread = np.einsum("ijk,ijk->ij", weighted, moved) - mean**2
+            return ((mean - of_target) * shares).sum(axis=0), (spread * shares).sum(axis=0)
+
+        parts = self._by_blocks(derivatives_of)
+        first, second = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+        return first, second
+
+    def _by_blocks(self, function: Callable[[slice], R]) -> list[R]:
+        """Call a function for blocks of samples; in threads if all of them are large."""
+        width = self.shares.shape[1] * self.n_outputs
+        step = max(1, BLOCK // width)
+        blocks = [slice(start, start + step) for start in range(0, len(self.X), step)]
+        if len(self.X) * width < LARGE:
+            return [function(rows) for rows in blocks]
+        with ThreadPoolExecutor(joblib.cpu_count()) as threads:
+            return list(threads.map(function, blocks))
+
+
+def _probabilities(decision: NDArray[Any]) -> NDArray[Any]:
+    """Return the probabilities of the outputs, in a new array."""
+    if decision.shape[2] == 1:
+        odds: NDArray[Any] = expit(decision)
+        return odds
+    probabilities: NDArray[Any] = decision - decision.max(axis=2, keepdims=True)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=2, keepdims=True)
+    return probabilities
 
 
 def _lbfgs_direction(

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+# Scores that are processed together: about a MB, which stays in the processor's cache.
+BLOCK = 2**17
 
 
 def class_scores(decision: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,8 +54,7 @@ def log_loss(
     >>> round(log_loss(np.array([[0.0, 0.0]]), np.array([1]), np.ones(2)), 4)
     0.6931
     """
-    losses = -log_softmax(scores, axis=1)[np.arange(len(codes)), codes]
-    return float(np.average(losses, weights=class_weights[codes]))
+    return _scaled_log_loss(1.0, scores, codes, class_weights)
 
 
 def fit_temperature(
@@ -75,12 +78,13 @@ def fit_temperature(
     """
     n_samples, n_classes = scores.shape
     rest = 1.0 / (n_samples + 2)
-    targets = np.full(scores.shape, rest / (n_classes - 1))
-    targets[np.arange(n_samples), codes] = 1.0 - rest
-    targets *= class_weights[codes][:, None]
+    weights, of_codes = class_weights[codes], scores[np.arange(n_samples), codes]
+    of_others = (scores.sum(axis=1) - of_codes) / (n_classes - 1)
+    expected = weights @ ((1.0 - rest) * of_codes + rest * of_others)
 
     def loss(log_factor: float) -> float:
-        return float(-(targets * log_softmax(np.exp(log_factor) * scores, axis=1)).sum())
+        factor = float(np.exp(log_factor))
+        return float(weights @ _log_sums(factor, scores) - factor * expected)
 
     return float(np.exp(minimize_scalar(loss, bounds=(-7.0, 7.0), method="bounded").x))
 
@@ -90,4 +94,46 @@ def scaled_log_loss(
 ) -> float:
     """Return the log loss after temperature scaling; parameters as for `fit_temperature`."""
     factor = fit_temperature(scores, codes, class_weights)
-    return log_loss(factor * scores, codes, class_weights)
+    return _scaled_log_loss(factor, scores, codes, class_weights)
+
+
+def scaled_softmax(scores: NDArray[np.float64], factor: float = 1.0) -> NDArray[np.float64]:
+    """Return the softmax of every row of ``factor * scores``.
+
+    Examples
+    --------
+    >>> scaled_softmax(np.array([[0.0, 0.0]]), 2.0)
+    array([[0.5, 0.5]])
+    """
+    probabilities = np.empty(scores.shape)
+    for rows in _blocks(scores):
+        block = probabilities[rows]
+        np.exp(factor * (scores[rows] - scores[rows].max(axis=1, keepdims=True)), out=block)
+        block /= block.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _scaled_log_loss(
+    factor: float,
+    scores: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    class_weights: NDArray[np.float64],
+) -> float:
+    losses = _log_sums(factor, scores) - factor * scores[np.arange(len(codes)), codes]
+    return float(np.average(losses, weights=class_weights[codes]))
+
+
+def _log_sums(factor: float, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of the sum of ``exp(factor * scores)`` for every row."""
+    sums = np.empty(len(scores))
+    for rows in _blocks(scores):
+        highest = scores[rows].max(axis=1)
+        block = scores[rows] - highest[:, None]
+        block *= factor
+        sums[rows] = np.log(np.exp(block, out=block).sum(axis=1)) + factor * highest
+    return sums
+
+
+def _blocks(scores: NDArray[np.float64]) -> Iterator[slice]:
+    step = max(1, BLOCK // scores.shape[1])
+    return (slice(start, start + step) for start in range(0, len(scores), step))

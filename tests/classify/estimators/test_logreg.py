@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from classify.errors import ClassifierError
+from classify.estimators import logreg
 from classify.estimators.logreg import LogReg
 from classify.estimators.search import C_GRID
 
@@ -24,6 +25,16 @@ def on_the_features(X, y, C, class_weight="balanced"):
     """Return scikit-learn's model; lbfgs would not converge on unscaled features."""
     theirs = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-9, class_weight=class_weight)
     return theirs.fit(X.astype(np.float64), y)
+
+
+def test_folds_that_are_trained_one_after_the_other_give_the_same_search(monkeypatch):
+    """With many classes, their probabilities are too many to be in memory together."""
+    X, y = blobs(4)
+    together = LogReg().fit(X, y)
+    monkeypatch.setattr(logreg, "AT_ONCE", 1)
+    apart = LogReg().fit(X, y)
+    assert apart.C_ == together.C_
+    np.testing.assert_allclose(apart.held_out_proba_, together.held_out_proba_, atol=0.02)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from classify.estimators.centroid import Centroid
 from classify.estimators.svm import SVM
 from classify.evaluation.confidence import assess_confidence
 from classify.evaluation.metrics import evaluate
@@ -33,6 +34,29 @@ def test_the_record_of_a_result_has_the_chosen_parameters():
     assert (result.fit_seconds, result.predict_seconds) == (2.0, 0.5)
     assert result.notes == ["a note"]
     assert isinstance(result.classes[0], record.ClassScore)
+
+
+def test_a_confusion_matrix_of_many_classes_is_recorded_by_its_cells():
+    """The record grows with the images, not with the square of the classes."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([f"class {i:02d}" for i in range(40)], 6)
+    X = rng.random((len(y), 5)).astype(np.float32)
+    model = Centroid().fit(X, y)
+    probabilities = model.predict_proba(X)
+    evaluation = evaluate(y, probabilities, model.classes_)
+    result = recording.result(
+        "centroid",
+        model,
+        evaluation,
+        assess_confidence(probabilities, np.repeat(np.arange(40), 6)),
+        fit_seconds=2.0,
+        predict_seconds=0.5,
+    )
+    assert result.confusion == []
+    dense = np.zeros((40, 40), dtype=int)
+    for true, predicted, number in result.cells():
+        dense[true, predicted] = number
+    assert dense.tolist() == evaluation.confusion
 
 
 def test_the_record_of_a_search_has_every_point():

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from reports import RocCurve
-from reports.charts.curves import MANY_CLASSES, precision_recall, recall_and_precision, roc
+from reports.charts.curves import SEVERAL_CLASSES, precision_recall, recall_and_precision, roc
 from tests.reports.samples import sample
 
 TWO = sample(["cats", "dogs"])[0].results
@@ -34,7 +34,7 @@ def test_more_classes_have_a_chart_per_classifier():
 
 def test_many_classes_share_one_line_of_the_legend():
     """The other line of the legend is their mean."""
-    classes = [f"class {i}" for i in range(MANY_CLASSES + 4)]
+    classes = [f"class {i}" for i in range(SEVERAL_CLASSES + 4)]
     results = sample(classes, n_per_class=10, classifiers=("svm",))[0].results
     last = roc(results, len(classes))[-1]
     assert [key.label for key in last.legend] == ["each of 12 classes", "mean over the classes"]

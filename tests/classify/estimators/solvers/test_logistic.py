@@ -55,6 +55,19 @@ def test_the_coefficients_are_as_precise_as_requested(precision):
     assert (apart > 0).all()
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_many_probabilities_are_computed_in_blocks_and_threads(n_classes, monkeypatch):
+    """The solution is the same within its precision, in the precision of the features."""
+    X, codes, members = blobs(n_classes)
+    problems = LogisticProblems.of(X.astype(np.float32), 0.2, codes, members)
+    expected, _ = problems.minimise(problems.zeros(), 1.0, 1e-4)
+    monkeypatch.setattr(logistic, "BLOCK", 100)
+    monkeypatch.setattr(logistic, "LARGE", 1)
+    coef, decision = problems.minimise(problems.zeros(), 1.0, 1e-4)
+    assert decision.dtype == np.float32
+    np.testing.assert_allclose(coef, expected, atol=3e-4 * np.abs(expected).max())
+
+
 def test_a_solved_problem_takes_no_step():
     """Starting at the solution takes no step."""
     X, codes, members = blobs(2)

@@ -1,0 +1,337 @@
+"""Support vector machines of every pair of more than two classes, as scikit-learn's `SVC` has them.
+
+A sample has one weight for every other class, whatever the number of pairs, so the weights of all
+SVMs are one matrix with a row per sample and a column per class. With many classes, neither the
+weights nor the decision values of single pairs are ever in memory for all pairs.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.svm import SVC
+
+from classify.estimators.solvers.gram import Gram
+from classify.estimators.solvers.working_set import LIMIT, TOLERANCE, PairwiseProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from classify.estimators.solvers.gram import Kernel, Samples
+
+# Classes that are compared with as many others at a time, for a block of samples: a few MB.
+TILE = 64
+BLOCK = 128
+# Samples whose kernel with all others is in memory at a time.
+ROWS = 512
+
+
+class OneVsOne:
+    """The SVMs of all pairs of classes, for one of several ascending values of C at a time.
+
+    Parameters
+    ----------
+    samples : Samples
+        A `Gram` if two classes together have more than `LIMIT` samples.
+    kernel : {"linear", "rbf"}
+    codes : ndarray of int64, shape (n,)
+        Class of every sample.
+    class_weights : ndarray of float64, shape (n_classes,)
+        Upper bound of a sample's weight by its class, as a multiple of C.
+    rows : ndarray of intp, shape (n_rows,)
+        The samples to train on, at least one of every class.
+    values : sequence of float
+        Ascending values of C.
+
+    Attributes
+    ----------
+    rows : ndarray of intp, shape (n_rows,)
+        The samples that are trained on, sorted by class.
+    starts : ndarray of intp, shape (n_classes + 1,)
+        Where each class begins in `rows`.
+    weights : ndarray, shape (n_rows, n_classes)
+        Weight of each of these samples in the SVM of its class and each other class; zero if it is
+        not a support vector, and for its own class. Every training overwrites them. float64 for up
+        to `LIMIT` samples, else float32.
+    intercepts : ndarray of float64, shape (n_classes, n_classes)
+        Of the decision values in favour of the first class; antisymmetric.
+
+    Notes
+    -----
+    `SVC` trains all pairs within a group of classes in one call. All classes are one group if they
+    have at most `LIMIT` samples. Otherwise they are divided so that every pair is in exactly one
+    group (see `groups_of`); the kernel of a group is small, and is computed when it is needed.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        kernel: Kernel,
+        codes: NDArray[np.int64],
+        class_weights: NDArray[np.float64],
+        rows: NDArray[np.intp],
+        values: Sequence[float],
+    ) -> None:
+        self.rows = rows[np.argsort(codes[rows], kind="stable")]
+        sizes = np.bincount(codes[rows], minlength=len(class_weights))
+        self.starts = np.concatenate([[0], np.cumsum(sizes)])
+        exact = len(rows) <= LIMIT
+        self.weights: NDArray[Any] = np.zeros(
+            (len(rows), len(sizes)), dtype=np.float64 if exact else np.float32
+        )
+        self.intercepts = np.zeros((len(sizes), len(sizes)))
+        self._samples, self._kernel, self._values = samples, kernel, values
+        self._codes, self._costs = codes, class_weights[codes]
+        self.gamma = samples.gamma(rows)
+        self._changed = True
+        self._paths = [self._path(group) for group in groups_of(sizes)]
+
+    def training(self) -> list[Callable[[], object]]:
+        """Return functions that together train for the next C, in any order and any thread."""
+        self._changed = False
+        return [path.__next__ for path in self._paths]
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last training changed an SVM: not if all weights are below their bounds."""
+        return self._changed
+
+    def decide(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the decision values of some samples, ``(len(rows), n_classes)``."""
+        decision = np.empty((len(rows), len(self.intercepts)))
+        for start in range(0, len(rows), ROWS):
+            part = rows[start : start + ROWS]
+            values = self._samples.kernel(self._kernel, part, self.rows, self.gamma)
+            decision[start : start + ROWS] = one_vs_one_decision(
+                values.astype(self.weights.dtype, copy=False),
+                self.weights,
+                self.intercepts,
+                self.starts,
+            )
+        return decision
+
+    def _path(self, group: NDArray[np.intp]) -> Iterator[None]:
+        within = np.concatenate([np.arange(*self.starts[code : code + 2]) for code in group])
+        if len(within) > LIMIT and len(group) == 2:
+            return self._path_of_large_pair(group, within)
+        return self._path_of_group(group, within)
+
+    def _path_of_group(self, group: NDArray[np.intp], within: NDArray[np.intp]) -> Iterator[None]:
+        at_bound = True
+        for C in self._values:
+            # If all weights are below their bounds, the solution is the same for every larger C.
+            if at_bound:
+                at_bound = self._train_group(group, within, C)
+                self._changed = True
+            yield
+
+    def _train_group(self, group: NDArray[np.intp], within: NDArray[np.intp], C: float) -> bool:
+        """Train all pairs of a group; return whether a weight is at its bound."""
+        rows = self.rows[within]
+        costs = self._costs[rows]
+        values = self._samples.kernel(self._kernel, rows, rows, self.gamma).astype(np.float64)
+        svc = SVC(C=C, kernel="precomputed", tol=TOLERANCE)
+        svc.fit(values, self._codes[rows], sample_weight=costs)
+        weights = _weights_by_class(svc)
+        self.weights[np.ix_(within, group)] = weights
+        # The decision value of a single pair is in favour of the second class.
+        self._set_intercepts(group, svc.intercept_ if len(group) > 2 else -svc.intercept_)
+        return bool((weights >= C * costs[:, None] * (1 - 1e-9)).any())
+
+    def _path_of_large_pair(
+        self, pair: NDArray[np.intp], within: NDArray[np.intp]
+    ) -> Iterator[None]:
+        assert isinstance(self._samples, Gram)
+        rows = self.rows[within]
+        targets = np.zeros(len(self._codes))
+        targets[rows] = np.where(self._codes[rows] == pair[0], 1.0, -1.0)
+        problem = PairwiseProblem(self._samples, self._kernel, self.gamma, targets, self._costs)
+        others = np.where(self._codes[rows] == pair[0], pair[1], pair[0])
+        for svm in problem.train_path(self._values):
+            self._changed = True
+            self.weights[within, others] = np.abs(svm.weights[rows])
+            self._set_intercepts(pair, np.array([svm.intercept]))
+            yield
+
+    def _set_intercepts(self, group: NDArray[np.intp], values: NDArray[np.float64]) -> None:
+        first, second = (group[side] for side in np.triu_indices(len(group), 1))
+        self.intercepts[first, second] = values
+        self.intercepts[second, first] = -values
+
+
+def _weights_by_class(svc: SVC) -> NDArray[np.float64]:
+    """Return the weight of every sample in the SVM of its class and each class, of a trained `SVC`.
+
+    `SVC` has the support vectors sorted by class, and leaves out the class itself.
+    """
+    n_samples, n_classes = svc.shape_fit_[0], len(svc.classes_)
+    weights = np.zeros((n_samples, n_classes))
+    start = 0
+    for code, number in enumerate(svc.n_support_):
+        found = slice(start, start + number)
+        others = np.delete(np.arange(n_classes), code)
+        weights[np.ix_(svc.support_[found], others)] = np.abs(svc.dual_coef_[:, found].T)
+        start += number
+    return weights
+
+
+def groups_of(sizes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Divide classes into groups so that every pair of classes is in exactly one of them.
+
+    Parameters
+    ----------
+    sizes : ndarray of int, shape (n_classes,)
+        Number of samples of each class.
+
+    Returns
+    -------
+    list of ndarray of intp
+        Ascending classes of each group. A group has at most `LIMIT` samples, unless it is a single
+        pair.
+
+    Notes
+    -----
+    The groups are the lines of a finite affine plane: classes are points ``(x, y)`` of a square
+    whose side `q` is a prime number, and two points have exactly one line ``y = slope * x + start``
+    (or ``x = constant``) modulo `q` in common.
+
+    Examples
+    --------
+    >>> [group.tolist() for group in groups_of(np.array([1500, 1500, 1500, 1500]))]
+    [[0, 1], [2, 3], [0, 2], [1, 3], [0, 3], [1, 2]]
+    """
+    n_classes = len(sizes)
+    if sizes.sum() <= LIMIT:
+        return [np.arange(n_classes)]
+    side = int(np.ceil(np.sqrt(n_classes)))
+    while any(side % divisor == 0 for divisor in range(2, side)):
+        side += 1
+    lines = [[side * x + y for y in range(side)] for x in range(side)]
+    lines += [
+        [side * x + (slope * x + start) % side for x in range(side)]
+        for slope in range(side)
+        for start in range(side)
+    ]
+    lines = [[code for code in line if code < n_classes] for line in lines]
+    if any(sizes[line].sum() > LIMIT for line in lines):
+        return [np.array(pair) for pair in combinations(range(n_classes), 2)]
+    return [np.array(line) for line in lines if len(line) > 1]
+
+
+def one_vs_one_decision(
+    kernel: NDArray[Any],
+    weights: NDArray[Any],
+    intercepts: NDArray[np.float64],
+    starts: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return `SVC`'s decision values: the pairs that a class wins, and a fraction for its margins.
+
+    The sum of the margins is squeezed into a third of a win, so that margins only order classes
+    with as many wins.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (n_rows, n_support)
+        Between any samples and the support vectors, which are sorted by class.
+    weights, intercepts, starts
+        As in `OneVsOne`, of the support vectors; every class has at least one.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_classes)
+    """
+    decision = np.empty((len(kernel), len(intercepts)))
+    sums = weights.sum(axis=1)
+    for start in range(0, len(kernel), BLOCK):
+        rows = kernel[start : start + BLOCK]
+        for_class = np.add.reduceat(rows * sums, starts[:-1], axis=1)
+        margins = for_class - rows @ weights + intercepts.sum(axis=1)
+        wins = _wins(np.ascontiguousarray(rows.T), weights, intercepts, starts)
+        decision[start : start + BLOCK] = wins.T + margins / (3 * (np.abs(margins) + 1))
+    return decision
+
+
+def _wins(
+    kernel: NDArray[Any],
+    weights: NDArray[Any],
+    intercepts: NDArray[np.float64],
+    starts: NDArray[np.intp],
+) -> NDArray[np.int64]:
+    """Count the pairs that each class wins, ``(n_classes, n_rows)``; `kernel` has a row per vector.
+
+    Of a tie, the first class wins.
+    """
+    n_classes = len(intercepts)
+    offsets = intercepts.astype(kernel.dtype)
+    wins = np.zeros((n_classes, kernel.shape[1]), dtype=np.int64)
+    tiles = [slice(first, min(first + TILE, n_classes)) for first in range(0, n_classes, TILE)]
+
+    def support(classes: slice, against: slice) -> NDArray[Any]:
+        values = np.empty(
+            (classes.stop - classes.start, against.stop - against.start, kernel.shape[1]),
+            dtype=kernel.dtype,
+        )
+        for i, code in enumerate(range(classes.start, classes.stop)):
+            vectors = slice(starts[code], starts[code + 1])
+            np.matmul(weights[vectors, against].T, kernel[vectors], out=values[i])
+        return values
+
+    for number, tile in enumerate(tiles):
+        for other in tiles[number:]:
+            ours = support(tile, other)
+            theirs = (ours if other is tile else support(other, tile)).transpose(1, 0, 2)
+            ours -= theirs
+            ours += offsets[tile, other, None]
+            won = (ours >= 0).view(np.uint8)
+            if other is tile:
+                later = np.tri(len(won), k=-1, dtype=np.uint8).T[:, :, None]
+                won &= later
+                wins[tile] += _count(won, 1) + _count(later - won, 0)
+            else:
+                wins[tile] += _count(won, 1)
+                wins[other] += len(won) - _count(won, 0)
+    return wins
+
+
+def _count(flags: NDArray[np.uint8], axis: int) -> NDArray[np.int64]:
+    # At most `TILE` of them, which fit into a byte.
+    counts: NDArray[np.uint8] = flags.sum(axis=axis, dtype=np.uint8)
+    return counts.astype(np.int64)
+
+
+def from_pairs(
+    coef: NDArray[np.float64], intercepts: NDArray[np.float64], n_classes: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Convert SVMs that have one column of weights for every pair of classes.
+
+    Parameters
+    ----------
+    coef : ndarray of float64, shape (n_support, n_pairs)
+        Positive for support vectors of the first class of the pair, negative for the second.
+    intercepts : ndarray of float64, shape (n_pairs,)
+    n_classes : int
+        More than two.
+
+    Returns
+    -------
+    order : ndarray of intp, shape (n_support,)
+        The support vectors sorted by class.
+    weights, intercepts
+        As in `OneVsOne`, in this order.
+    n_support : ndarray of intp, shape (n_classes,)
+        Number of support vectors of each class.
+    """
+    first, second = np.triu_indices(n_classes, 1)
+    weights, codes = np.zeros((len(coef), n_classes)), np.zeros(len(coef), dtype=np.intp)
+    square = np.zeros((n_classes, n_classes))
+    for column, a, b, intercept in zip(coef.T, first, second, intercepts, strict=True):
+        for code, other, of_class in ((a, b, column > 0), (b, a, column < 0)):
+            weights[of_class, other] = np.abs(column[of_class])
+            codes[of_class] = code
+        square[a, b], square[b, a] = intercept, -intercept
+    order = np.argsort(codes, kind="stable")
+    return order, weights[order], square, np.bincount(codes, minlength=n_classes)
