@@ -24,7 +24,7 @@ SHOWN = 12
 MAP_SIDE = 250
 """Largest number of dots along a side of the heat map."""
 _RIGHT, _WRONG = (47, 127, 193), (224, 123, 57)
-_FAINTEST = 70
+_FAINTEST = 110
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,12 @@ def many_classes(result: Result, classes: Sequence[str]) -> ManyClasses:
     """
     cells = list(result.cells())
     supports = {score.name: score.support for score in result.classes}
-    wrong = sorted((cell for cell in cells if cell[0] != cell[1]), key=lambda cell: -cell[2])
     pairs = [
         ConfusedPair(classes[i], classes[j], n, n / max(supports.get(classes[i], n), 1))
-        for i, j, n in wrong[:SHOWN]
+        for i, j, n in cells
+        if i != j
     ]
+    pairs.sort(key=lambda pair: (-pair.count, -pair.share))
     rows = _rows(result, classes)
     tested = [row for row in rows.values() if row.score.support]
     missed = [row for row in tested if row.n_correct < row.score.support]
@@ -89,13 +90,13 @@ def many_classes(result: Result, classes: Sequence[str]) -> ManyClasses:
     return ManyClasses(
         result,
         rows,
-        n_pairs=len(wrong),
-        pairs=pairs,
+        n_pairs=len(pairs),
+        pairs=pairs[:SHOWN],
         n_perfect=len(tested) - len(missed),
         worst=sorted(missed, key=lambda row: (row.high, row.score.recall))[:SHOWN],
         heat_map=image,
         per_dot=per_dot,
-        description=_described(result, len(classes), len(wrong), pairs),
+        description=_described(result, len(classes), pairs),
     )
 
 
@@ -180,11 +181,11 @@ def heat_map(cells: Iterable[tuple[int, int, int]], n_classes: int) -> tuple[str
     return base64.b64encode(buffer.getvalue()).decode("ascii"), per_dot
 
 
-def _described(result: Result, n_classes: int, n_wrong: int, pairs: Sequence[ConfusedPair]) -> str:
+def _described(result: Result, n_classes: int, pairs: Sequence[ConfusedPair]) -> str:
     text = (
         f"Heat map of the confusion matrix of {count(n_classes)} classes: "
         f"{count(result.n_correct)} of {count(result.n_test)} images are on the diagonal; "
-        f"{count(n_wrong)} pairs of classes are confused"
+        f"{count(len(pairs))} pairs of classes are confused"
     )
     if pairs:
         text += f", most often {pairs[0].true} as {pairs[0].predicted} ({count(pairs[0].count)})"
