@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from extract.datasets.dataset import MINIMUM, MINIMUM_WITHOUT_SPLIT
 from extract.errors import ImageError
 from extract.images.files import read_bytes
-from extract.images.formats import MAX_PIXELS, format_of, sides
+from extract.images.formats import MAX_PIXELS, check
+from extract.images.rendering import needed_extra
 from toolkit.progress import Progress, silent
 from toolkit.wording import counted, plural
 
@@ -152,27 +153,46 @@ def look_over(
     step = -(-len(dataset) // LOOKED_INTO)
     paths = [item.path for item in dataset.items][:: step or 1]
     formats: Counter[str] = Counter()
+    pixels: Counter[tuple[bool, bool]] = Counter()
     sizes, unreadable, misnamed = [], {}, []
     for done, path in enumerate(paths, 1):
         try:
-            data = read_bytes(path)
-            name = format_of(data)
-            if name is None:
-                raise ImageError("not an image, or not in a format that is read")
+            header = check(read_bytes(path), max_pixels, reduced_to=1)
+            name = header.format
             formats[name] += 1
-            size = sides(data, max_pixels)
-            if size is not None:
-                sizes.append(size)
+            if needed := needed_extra(name):
+                raise ImageError(needed)
+            pixels[header.bits > 8, header.has_alpha] += 1
+            if header.width is not None and header.height is not None:
+                sizes.append((header.width, header.height))
             if path.suffix.lower() not in _SUFFIXES_OF.get(name, {path.suffix.lower()}):
                 misnamed.append((path, name))
         except ImageError as error:
             unreadable[path] = str(error)
         progress("reading headers", done, len(paths))
     sizes.sort(key=lambda size: size[0] * size[1])
-    remarks = [*_odd_classes(dataset), *_odd_images(dataset, sizes, misnamed)]
+    remarks = [
+        *_odd_classes(dataset),
+        *_odd_images(dataset, sizes, misnamed),
+        *_odd_pixels(pixels),
+    ]
     return Overview(
         dataset, len(paths), dict(formats.most_common()), tuple(sizes), unreadable, tuple(remarks)
     )
+
+
+def _odd_pixels(pixels: Counter[tuple[bool, bool]]) -> list[str]:
+    """Say how many images have more than 8 bits, and how many have transparency."""
+    deep = sum(number for (is_deep, _), number in pixels.items() if is_deep)
+    clear = sum(number for (_, has_alpha), number in pixels.items() if has_alpha)
+    remarks = []
+    if deep:
+        have = plural(deep, "image has", "images have")
+        remarks.append(f"{have} more than 8 bits, which are scaled to 8 by those in use.")
+    if clear:
+        have = plural(clear, "image has", "images have")
+        remarks.append(f"{have} transparency, which is laid on white.")
+    return remarks
 
 
 def _table(classes: dict[str, dict[str, int | None]], has_split: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ def as_seen(data: bytes, header: Header, pixels: PixelSettings, max_pixels: int)
         return _from_values(values, Remark.NOTHING, pixels)
     with warnings.catch_warnings(action="ignore"):
         return _with_pillow(data, header, max_pixels)
+
+
+def needed_extra(name: str) -> str | None:
+    """Return what to do if a format needs an extra that is not installed; else None."""
+    packages = {"HEIF": ("pillow_heif", NEEDS_EXTRA), "DICOM": ("pydicom", dicom.NEEDS_EXTRA)}
+    if name not in packages:
+        return None
+    package, words = packages[name]
+    return None if importlib.util.find_spec(package) else words
 
 
 def missing_extras(quarantine: Mapping[Path, str]) -> list[str]:

@@ -85,3 +85,15 @@ def test_of_many_images_some_are_looked_into(tmp_path: Path) -> None:
     overview = look_over(read_dataset(tmp_path))
     assert overview.looked_into == LOOKED_INTO // 2 + 1
     assert f"(of {LOOKED_INTO // 2 + 1:,} looked into)" in "\n".join(overview.lines())
+
+
+def test_pixels_that_are_changed_are_counted(tmp_path: Path) -> None:
+    """More than eight bits, transparency, and formats whose extra is not installed."""
+    for label in ("cats", "dogs"):
+        (tmp_path / label).mkdir()
+        Image.new("RGBA", (40, 40)).save(tmp_path / label / "1.png")
+        Image.new("I;16", (40, 40)).save(tmp_path / label / "2.tiff")
+        Image.new("RGB", (40, 40)).save(tmp_path / label / "3.png")
+    remarks = look_over(read_dataset(tmp_path)).remarks
+    assert "2 images have more than 8 bits, which are scaled to 8 by those in use." in remarks
+    assert "2 images have transparency, which is laid on white." in remarks
