@@ -127,7 +127,8 @@ def read_predictions(path: Path) -> list[PredictionRow]:
                 f"{path}, line {line}: expected a probability from 0 to 1, found {cell[:50]!r}; "
                 "run python -m classify again"
             )
-    texts = [frame[name].map(decode_text) for name in PREDICTION_COLUMNS[:-1]]
+    # Lists, because pandas keeps text in Arrow if it can, which has no undecodable file names.
+    texts = [[decode_text(cell) for cell in frame[name]] for name in PREDICTION_COLUMNS[:-1]]
     return list(starmap(PredictionRow, zip(*texts, probabilities, strict=True)))
 
 
@@ -139,7 +140,10 @@ def read_pictures(path: Path) -> list[PictureRecord]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    rows = _read(path, PICTURE_COLUMNS).map(decode_text).itertuples(index=False, name=None)
+    rows = (
+        [decode_text(cell) for cell in cells]
+        for cells in _read(path, PICTURE_COLUMNS).itertuples(index=False, name=None)
+    )
     return [PictureRecord(*row) for row in rows]
 
 

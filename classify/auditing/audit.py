@@ -193,7 +193,12 @@ def _frame(kind: type, rows: Sequence[Any]) -> pd.DataFrame:
 
     columns = [field.name for field in dataclasses.fields(kind)]
     values = [[getattr(row, column) for column in columns] for row in rows]
-    return pd.DataFrame(values, columns=columns)
+    frame = pd.DataFrame(values, columns=columns, dtype=object)
+    # Text stays objects, because pandas' own type may not hold names that are not UTF-8.
+    numbers = [
+        name for name in columns if len(frame) and not any(isinstance(x, str) for x in frame[name])
+    ]
+    return frame.astype({name: type(frame[name].iloc[0]) for name in numbers})
 
 
 def _shown(value: object) -> object:

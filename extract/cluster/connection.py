@@ -126,15 +126,29 @@ def _start_local(n_workers: str) -> Iterator[Any]:
         )
     with contextlib.ExitStack() as stack:
         with _ctrl_c_deferred():
-            cluster = _import_distributed().LocalCluster(
-                n_workers=int(n_workers),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
+            try:
+                cluster = _import_distributed().LocalCluster(
+                    n_workers=int(n_workers),
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                )
+            except (OSError, RuntimeError) as error:
+                raise ClusterError(
+                    f"cannot start {n_workers} workers on this machine: {_first_cause(error)}; "
+                    "solve that, or leave the cluster out",
+                    setting="dask",
+                ) from error
             stack.enter_context(cluster)
         yield cluster
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the error that led to all others: a full disk, say."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error
 
 
 @contextlib.contextmanager

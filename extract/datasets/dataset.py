@@ -213,7 +213,8 @@ class Dataset:
         import pandas as pd
 
         rows = [(str(item.path), item.label, item.split) for item in self.items]
-        return pd.DataFrame(rows, columns=["path", "label", "split"])
+        # Objects, because pandas' own type for text may not hold names that are not UTF-8.
+        return pd.DataFrame(rows, columns=["path", "label", "split"], dtype=object)
 
     def relative(self, path: Path) -> str:
         """Return an image's path below `root`, or its full path if it is elsewhere."""

@@ -121,6 +121,14 @@ def test_a_frame_has_one_row_for_each_image(load: Callable[..., Dataset], pictur
     assert list(frame.label[frame.split == "train"]) == data.train.labels
 
 
+def test_a_frame_holds_names_that_are_not_utf8() -> None:
+    """Arrow, in which pandas keeps text that is installed, has no such names."""
+    items = (Item(Path(os.fsdecode(b"caf\xe9.png")), os.fsdecode(b"\xe9"), "train"),)
+    frame = Dataset("d", Path(), items).to_frame()
+    assert os.fsencode(frame.path[0]) == b"caf\xe9.png"
+    assert os.fsencode(frame.label[0]) == b"\xe9"
+
+
 def test_a_notebook_shows_the_classes_and_their_images() -> None:
     """Names of classes are escaped; a long list is cut."""
     items = tuple(
