@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from classify.errors import ModelError
 from extract.images.loading import ReadSettings
-from reports.wording.text import printable
 from toolkit.addresses import as_path
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.csv_cells import encode_text, write_csv
 from toolkit.progress import ConsoleProgress
-from toolkit.wording import counted, plural
+from toolkit.wording import counted, plural, printable
 
 if TYPE_CHECKING:
     import argparse

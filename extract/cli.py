@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from extract.arguments import add_arguments, options_from
 from toolkit.console import argument_parser, run
 from toolkit.progress import ConsoleProgress
-from toolkit.wording import plural
+from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -74,7 +74,7 @@ def _look_over(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(overview.to_dict()))
     elif not args.quiet:
-        print("\n".join(overview.lines()))
+        print("\n".join(map(printable, overview.lines())))
 
 
 def _print_summary(prepared: Prepared) -> None:

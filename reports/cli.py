@@ -77,7 +77,7 @@ def _render(args: argparse.Namespace) -> None:
     from reports.pages.changed_images import changed_predictions
     from reports.pages.comparison import format_comparison
     from reports.reading import read_record
-    from reports.wording.text import printable
+    from toolkit.wording import printable
 
     folders = [path.parent if path.is_file() else path for path in args.runs]
     # All records are read before the first page is written: a typing error changes nothing on disk.
@@ -119,6 +119,6 @@ def _predictions(folder: Path) -> list[PredictionRow]:
 
 
 def _print_path(path: Path) -> None:
-    from reports.wording.text import printable
+    from toolkit.wording import printable
 
     print(printable(str(path)))

@@ -132,7 +132,7 @@ class RunResults:
         from reports.tables import format_results
         from reports.wording.findings import unused_files_sentence
         from reports.wording.headline import headline
-        from reports.wording.text import printable
+        from toolkit.wording import printable
 
         answer = headline(self.record, ranked(self.record.results))
         lines = [f"Run of {self.record.data.name} in {self.folder}"]

@@ -16,8 +16,9 @@ from reports.picture_records import PictureRecord
 from reports.record import PredictionRow
 from reports.wording.differences import comparison_sentence, comparisons_with
 from reports.wording.findings import audit_sentence, findings, unused_files_sentence
-from reports.wording.text import duration, figure, printable
+from reports.wording.text import duration, figure
 from toolkit.csv_cells import decode_text, encode_text
+from toolkit.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -37,3 +37,26 @@ def counted(number: int, nouns: str) -> str:
     """
     noun = _NOUNS.sub(r"\1", nouns, count=1) if number == 1 else nouns
     return f"{number:,} {noun}"
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with every character that is not printable as a backslash escape.
+
+    Control characters, line breaks, bidirectional marks and the lone surrogates that stand for
+    bytes outside UTF-8 (`os.fsdecode`) become visible, so that a name stays on one line, can be
+    encoded, and cannot be mistaken for another one.
+
+    >>> print(printable("cat\n\udcff"))
+    cat\n\xff
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else _escape(character) for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

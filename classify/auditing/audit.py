@@ -12,9 +12,8 @@ from classify.errors import ClassifierError
 from classify.image_data import as_dataset, as_options, choose_progress
 from extract.prepare import prepare
 from reports.picture_records import Copy, Leak, Outlier, Suspect
-from reports.wording.text import printable
 from toolkit.progress import Progress, as_progress
-from toolkit.wording import plural
+from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

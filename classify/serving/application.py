@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect
 from extract.errors import ImageError
 from extract.images.loading import default_workers
 from reports.pages.served import render_api, render_try
-from reports.wording.text import printable
 from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
+from toolkit.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from extract.errors import DataError
 from extract.images.hashing import hash_images
 from extract.options import LAYOUTS, VALIDATION, DataSettings
 from toolkit.progress import Progress, as_progress, silent
-from toolkit.wording import plural
+from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from extract.datasets.dataset import Dataset
@@ -183,7 +183,7 @@ def load_unsplit(
     if to_split:
         require_images(dataset)
     for line in dataset.lines_of_layout():
-        logger.info("%s", line)
+        logger.info("%s", printable(line))
     return dataset
 
 

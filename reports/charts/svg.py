@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.wording.text import printable
+from toolkit.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.wording.text import NOTHING, count, percent, printable
+from reports.wording.text import NOTHING, count, percent
 from toolkit.statistics import wilson
+from toolkit.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

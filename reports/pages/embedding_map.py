@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from reports.charts.svg import N_COLOURS
 from reports.record import MANY_CLASSES
-from reports.wording.text import count, printable
+from reports.wording.text import count
+from toolkit.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

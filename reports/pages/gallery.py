@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reports.pages.thumbnails import NO_IMAGES
 from reports.record import MANY_CLASSES
-from reports.wording.text import percent, printable
+from reports.wording.text import percent
+from toolkit.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

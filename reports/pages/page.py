@@ -27,7 +27,7 @@ from reports.ranking import ranked
 from reports.record import MANY_CLASSES
 from reports.wording import differences, text
 from reports.wording.headline import headline
-from toolkit.wording import counted
+from toolkit.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,11 +231,7 @@ def _environment() -> Environment:
 
 def _escape_invisible(value: Any) -> Any:
     """Escape invisible characters in what a template prints, except in markup."""
-    return (
-        text.printable(value)
-        if isinstance(value, str) and not hasattr(value, "__html__")
-        else value
-    )
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _command(arguments: Sequence[str]) -> str:

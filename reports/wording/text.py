@@ -12,23 +12,6 @@ if TYPE_CHECKING:
 NOTHING = "-"
 
 
-def printable(text: str) -> str:
-    r"""Return `text` with every character that is not printable as a backslash escape.
-
-    Control characters, line breaks, bidirectional marks and the lone surrogates that stand for
-    bytes outside UTF-8 (`os.fsdecode`) become visible, so that a name stays on one line, can be
-    encoded, and cannot be mistaken for another one.
-
-    >>> print(printable("cat\n\udcff"))
-    cat\n\xff
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else _escape(character) for character in text
-    )
-
-
 def count(number: int) -> str:
     """Return a whole number with commas between thousands.
 
@@ -111,9 +94,3 @@ def join_names(names: list[str]) -> str:
     ('a, b and c', 'a')
     """
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _escape(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")

@@ -128,7 +128,9 @@ def _folders_without_images(folder: Folder) -> dict[str, list[Folder]]:
 
 def kind_of(path: Path) -> str:
     """Return what to count a file as that is no image by its suffix."""
-    suffix = suffix_of(path).strip()
+    suffix = suffix_of(path)
+    if suffix != suffix.strip():  # as of "cat.jpg "
+        suffix = repr(suffix)
     return f"{suffix} files" if suffix else "files without a suffix"
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.wording.text import count, duration, figure, join_names, percent, printable, timestamp
+from reports.wording.text import count, duration, figure, join_names, percent, timestamp
+from toolkit.wording import printable
 
 
 @pytest.mark.parametrize(
