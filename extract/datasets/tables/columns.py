@@ -27,7 +27,8 @@ PATH_NAMES = (
 LABEL_NAMES = (
     "label", "labels", "class", "classes", "class_name", "classname", "class_label", "label_name",
     "labelname", "category", "categories", "category_name", "target", "targets", "target_name", "y",
-    "label_id", "class_id", "classid", "category_id", "class_index", "label_index",
+    "breed", "species", "diagnosis", "dx", "label_id", "class_id", "classid", "category_id",
+    "class_index", "label_index",
 )  # fmt: skip
 SPLIT_NAMES = (
     "split", "set", "subset", "data_set", "dataset", "partition", "fold", "phase", "usage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
@@ -22,7 +23,7 @@ class Finder:
     A name is a path relative to the table, with slashes or backslashes, or an address. What is not
     there is looked up among the images below the folder of the table: by its name, without regard
     to case where that is unambiguous; or, if it has no suffix of an image format, as the name of an
-    image without its suffix.
+    image without its suffix. Of an absolute path of another machine, the end is looked up.
 
     Parameters
     ----------
@@ -36,6 +37,7 @@ class Finder:
         self._table, self.folder, self._encoding = table, table.parent, encoding
         self._images: dict[str, list[PurePosixPath]] | None = None
         self._looked_up: list[tuple[str, Path]] = []
+        self._beginning: tuple[str, ...] = ()
 
     def find(self, name: str) -> Path | None:
         """Return the file or address that a cell names; None if there is none.
@@ -65,7 +67,7 @@ class Finder:
             return self.folder / plain, False
         for written in dict.fromkeys((name, plain, self._as_stored(plain))):
             path = self.folder / written
-            if os.path.lexists(path) and not path.is_dir():
+            if _is_there(path):
                 return path, False
         return self._look_up(name, PurePosixPath(plain)), True
 
@@ -85,8 +87,10 @@ class Finder:
         return os.fsdecode(name.encode(self._encoding, "surrogateescape"))
 
     def _look_up(self, name: str, plain: PurePosixPath) -> Path | None:
-        if not plain.parts or ".." in plain.parts or plain.is_absolute():
+        if not plain.parts or ".." in plain.parts:
             return None
+        if plain.is_absolute() or re.match("[A-Za-z]:", plain.parts[0]):
+            return self._moved(plain)
         if self._images is None:
             self._images = self._listing()
         fitting = [
@@ -106,6 +110,23 @@ class Finder:
             return None
         return self.folder / str(chosen[0])
 
+    def _moved(self, absolute: PurePosixPath) -> Path | None:
+        """Find a path of another machine below the folder, without its beginning.
+
+        The beginning is the same for all paths, so that no image is taken for another.
+        """
+        parts = absolute.parts
+        beginnings = (
+            [self._beginning] if self._beginning else [parts[:n] for n in range(1, len(parts))]
+        )
+        for beginning in beginnings:
+            rest = parts[len(beginning) :]
+            path = self.folder.joinpath(*rest)
+            if rest and parts[: len(beginning)] == beginning and _is_there(path):
+                self._beginning = beginning
+                return path
+        return None
+
     def _of_the_same_split(self, images: list[PurePosixPath]) -> list[PurePosixPath]:
         """Keep those in ``train/`` if the table is called ``train.csv`` and others are not."""
         word = split_of(self._table.stem)
@@ -120,6 +141,10 @@ class Finder:
             for key in {_key(image.name), _key(image.stem)}:
                 images[key].append(image)
         return images
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path) and not path.is_dir()
 
 
 def _key(name: str) -> str:

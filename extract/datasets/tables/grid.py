@@ -168,12 +168,30 @@ def _text(
     separator = _SEPARATOR_LINE.match(text)
     if separator:
         text, delimiter, skipped = text[separator.end() :], separator[1], 1
-    reader = _parse(text, delimiter or _delimiter(text, path.suffix.lower()))
+    delimiter = delimiter or _delimiter(text, path.suffix.lower())
+    _check_quotation_marks(path, text, delimiter)
+    reader = _parse(text, delimiter)
     return [(reader.line_num + skipped, cells) for cells in reader], remarks, encoding
 
 
-def _parse(text: str, delimiter: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+def _check_quotation_marks(path: Path, text: str, delimiter: str) -> None:
+    """Refuse a quotation mark that is never closed: all rows after it would be one cell."""
+    line = 0
+    try:
+        reader = _parse(text, delimiter, strict=True)
+        for _ in reader:
+            line = reader.line_num
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise DataError(
+                f"{path}, after line {line}: a quotation mark is not closed; close it, or double "
+                "it if it belongs to the cell"
+            ) from error
+
+
+def _parse(text: str, delimiter: str, *, strict: bool = False) -> Any:
+    lines = io.StringIO(text, newline="")
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=strict)
 
 
 def _delimiter(text: str, suffix: str) -> str:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from extract.datasets.tables.columns import Columns
 
 _MISSING_SHOWN = 3
-_TRUE, _FALSE = {"1", "1.0", "true", "t", "yes", "y"}, {"0", "0.0", "false", "f", "no", "n"}
+_TRUE = {"1", "1.0", "true", "t", "yes", "y", "wahr", "vrai"}
+_FALSE = {"0", "0.0", "false", "f", "no", "n", "falsch", "faux"}
 
 
 Labelled = tuple["Path", str, "SplitWord | None"]

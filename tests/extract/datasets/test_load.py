@@ -122,7 +122,7 @@ def test_a_frame_has_one_row_for_each_image(load: Callable[..., Dataset], pictur
 
 
 def test_a_frame_holds_names_that_are_not_utf8() -> None:
-    """Arrow, in which pandas keeps text that is installed, has no such names."""
+    """Arrow, in which pandas keeps text where it is installed, has no such names."""
     items = (Item(Path(os.fsdecode(b"caf\xe9.png")), os.fsdecode(b"\xe9"), "train"),)
     frame = Dataset("d", Path(), items).to_frame()
     assert os.fsencode(frame.path[0]) == b"caf\xe9.png"

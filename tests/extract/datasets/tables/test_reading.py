@@ -114,7 +114,7 @@ def test_a_line_that_names_the_separator_is_followed(read: Callable[..., Table])
         ("image,category", "images from 'image', labels from 'category'"),
         ("file_name,target", "images from 'file_name', labels from 'target'"),
         ("File Name,Class-Name", "images from 'File Name', labels from 'Class-Name'"),
-        ("image_id,dx", "images from 'image_id', labels from 'dx'"),
+        ("image_id,fruit", "images from 'image_id', labels from 'fruit'"),
         ("foto,art", "images from 'foto', labels from 'art'"),
     ],
 )
@@ -141,8 +141,8 @@ def test_the_column_whose_cells_are_images_counts(read: Callable[..., Table]) ->
 
 def test_several_columns_that_may_be_labels_are_refused(read: Callable[..., Table]) -> None:
     rows = [[*row, "left" if i % 2 else "right"] for i, row in enumerate(ROWS)]
-    with pytest.raises(DataError, match="any of species, side may be the labels"):
-        read(rows, "path,species,side")
+    with pytest.raises(DataError, match="any of colour, side may be the labels"):
+        read(rows, "path,colour,side")
 
 
 @pytest.mark.parametrize("prefix", ["imgs/", ""])
@@ -153,6 +153,20 @@ def test_names_without_a_suffix_are_completed(read: Callable[..., Table], prefix
     first = f"{prefix}cat.0"
     remark = f"20 names were looked up among the images, as '{first}' is 'imgs/cat.0.jpg'."
     assert remark in table.remarks
+
+
+@pytest.mark.parametrize("beginning", ["/kaggle/input/pets/", "C:\\Users\\me\\pets\\"])
+def test_absolute_paths_of_another_machine_are_looked_up(
+    read: Callable[..., Table], beginning: str
+) -> None:
+    table = read([[beginning + path, label] for path, label in ROWS])
+    assert labels(table) == EXPECTED
+    assert (
+        f"20 names were looked up among the images, as {beginning + ROWS[0][0]!r}"
+        in (table.remarks[0])
+    )
+    with pytest.raises(DataError, match="there is no file"):
+        read([[beginning + ROWS[0][0], "cat"], ["/elsewhere/" + ROWS[1][0], "cat"]])
 
 
 def test_a_name_of_two_images_is_refused(read: Callable[..., Table], tmp_path: Path) -> None:
@@ -268,6 +282,11 @@ def test_a_table_without_a_header_is_read(read: Callable[..., Table]) -> None:
         ("path,label", [[path, ""] for path, _ in ROWS], "line 2: expected a path and a label"),
         ("path,label", [], "expected one row per image"),
         ("path,label", [["imgs/cat.0.jpg", "cat", "x"]], "line 2: expected 2 cells"),
+        (
+            "path,label",
+            [*ROWS, ['"imgs/cat.0.jpg', "cat"]],
+            "after line 21: a quotation mark is not",
+        ),
         ("path,path,label", [["a", "b", "c"]], "several columns called path"),
         ("width,height", [["1", "2"]], "none of them has names of images"),
         ("path,label,split", [["imgs/cat.0.jpg", "cat", "holdout"]], "the split is 'holdout'"),
