@@ -8,6 +8,7 @@ import pytest
 
 from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
+from tests.extract.datasets.layouts.test_choice import DRAWN, SPLIT, make
 from tests.extract.test_addresses import draw, in_memory, listed
 from toolkit.addresses import as_path
 
@@ -34,6 +35,15 @@ def test_layouts_are_those_of_folders(tmp_path: Path, files: list[str]) -> None:
     there = read_dataset(in_memory(tmp_path / "data"))
     assert listed(there) == listed(here)
     assert there.classes == here.classes
+
+
+@pytest.mark.parametrize("kind", [*SPLIT, *DRAWN])
+def test_every_layout_is_read_alike_at_an_address(tmp_path: Path, kind: str) -> None:
+    files = SPLIT[kind] if kind in SPLIT else DRAWN[kind][0]
+    here = read_dataset(make(tmp_path / "data", *files))
+    there = read_dataset(in_memory(tmp_path / "data"))
+    assert listed(there) == listed(here)
+    assert there.layout == here.layout
 
 
 @pytest.mark.parametrize("first", ["cats", "cats/1.png"])
