@@ -99,12 +99,11 @@ def _passed_over(tree: Folder, reading: Reading) -> dict[str, int]:
     passed: Counter[str] = Counter()
     for reason, paths in reading.unused.items():
         passed[reason] += len(paths)
-    listed = {path for path, _, _ in reading.labelled}
-    listed.update(path for paths in reading.unused.values() for path in paths)
     passed += count_no_images(tree)
     passed.subtract(kind_of(path) for path in reading.tables)
-    for folder in tree.walk():
-        passed["images elsewhere"] += sum(path not in listed for path in folder.images)
+    n_images = sum(len(folder.images) for folder in tree.walk())
+    n_known = len(reading.labelled) + sum(map(len, reading.unused.values()))
+    passed["images elsewhere"] += n_images - n_known
     for reason, folders in _folders_without_images(tree).items():
         names = shown([relative(folder.path, tree.path) for folder in folders])
         passed[f"{reason} ({names})"] = len(folders)

@@ -10,6 +10,7 @@ from extract.datasets.split_names import split_of
 from extract.datasets.tables import Table, is_table, read_table
 from extract.errors import DataError
 from toolkit.addresses import relative
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,11 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
         ]
     names = ", ".join(relative(path, tree.path) for path in tables)
     listed = {path for path, _, _ in labelled}
+    if len(listed) < len(labelled):
+        raise DataError(
+            f"{names} have {plural(len(labelled) - len(listed), 'image')} in common; keep each "
+            "image in one of them"
+        )
     unused: dict[str, list[Path]] = {}
     for folder in top.walk():
         missing = [path for path in folder.images if path not in listed]
@@ -83,10 +89,11 @@ def problems_of_tables(tree: Folder, top: Folder) -> list[str]:
 
 def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], list[str]]:
     """Return what the tables say about the images, and why others cannot be used."""
-    images = set(top.all_images())
+    candidates = _candidates(tree, top)
+    images = set(top.all_images()) if candidates else set()
     tables: dict[Path, Table] = {}
     problems = []
-    for path in _candidates(tree, top):
+    for path in candidates:
         try:
             table = read_table(path)
         except DataError as error:

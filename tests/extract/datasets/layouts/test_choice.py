@@ -259,6 +259,14 @@ def test_two_tables_with_labels_are_refused(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
+def test_tables_of_two_splits_may_not_share_images(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.jpg*4")
+    (tmp_path / "train.csv").write_text(rows("id,label", "a1 a2 a3"))
+    (tmp_path / "test.csv").write_text(rows("id,label", "a3 a4"))
+    with pytest.raises(DataError, match=r"test.csv, train.csv have 1 image in common"):
+        read_dataset(tmp_path)
+
+
 def test_a_table_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     make(tmp_path, "images/a.jpg*2")
     (tmp_path / "labels.csv").write_text("id,label\na1,cat\nb7,dog\n")
