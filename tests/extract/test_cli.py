@@ -113,7 +113,8 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
     """Status 2 and one line with the class and the reason."""
     for label in ("a", "b"):
         (tmp_path / "data" / label).mkdir(parents=True)
-        (tmp_path / "data" / label / "1.jpg").write_text("no image")
+        for i in range(3):
+            (tmp_path / "data" / label / f"{i}.jpg").write_text("no image")
     done = run_command(
         "extract",
         "--weights",
@@ -124,7 +125,8 @@ def test_a_class_without_a_usable_image_stops_the_run(home: Path, tmp_path: Path
     )
     assert done.returncode == 2
     assert "no usable image in class 'a'" in done.stderr
-    assert done.stderr.strip().count("\n") == 0
+    assert done.stderr.count("error:") == 1
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -160,8 +162,8 @@ def test_a_picture_in_two_classes_is_mentioned(home: Path, tmp_path: Path) -> No
     """No classifier can be right about both; a copy within one class is not counted."""
     for name in ("a", "b"):
         (tmp_path / "data" / name).mkdir(parents=True)
-        for i in range(2):
-            picture = np.random.default_rng(i + 5 * (name == "b" and i == 1)).integers(
+        for i in range(3):
+            picture = np.random.default_rng(i + 5 * (name == "b" and i > 0)).integers(
                 0, 255, (9, 9, 3)
             )
             cv2.imwrite(str(tmp_path / "data" / name / f"{i}.png"), picture.astype(np.uint8))
