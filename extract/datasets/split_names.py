@@ -117,7 +117,7 @@ def _rule(
     """Return what each split of the data becomes, and the sentence that says so."""
     becomes: dict[SplitWord, Split] = {"train": "train", "test": "test"}
     if not numbers["validation"]:
-        return becomes, []
+        return becomes, [] if validation == "auto" else ["The data have no validation split."]
     images = plural(numbers["validation"], "image")
     if validation == "ignore":
         return becomes, [f"The validation split ({images}) is left out."]

@@ -11,6 +11,7 @@ from extract.datasets.layouts.readings import (
     Reading,
     is_container,
     is_flat,
+    is_to_predict,
     shown,
     split_words,
     unwrap,
@@ -30,11 +31,6 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 """Names of folders that are parts of a collection: part_1, 2023-05, 100CANON."""
-_TO_PREDICT = re.compile(
-    r"(seg[-_ ]?)?(pred|prediction|predictions|predict|unlabell?ed|inference|submission|unknown|"
-    r"to[-_ ]?predict|new)s?",
-    re.IGNORECASE,
-)
 _DRAWN_FOR_OTHERS = re.compile(
     r"(mask|annotation|annot|label|segmentation|ground[-_ ]?truth|gt|trimap|depth|bbox)s?",
     re.IGNORECASE,
@@ -152,7 +148,7 @@ def _has_no_labels(folder: Folder) -> bool:
         return True
     while len(folder.filled) == 1 and not folder.images:
         (folder,) = folder.filled
-    return is_flat(folder) and _TO_PREDICT.fullmatch(folder.name.strip()) is not None
+    return is_flat(folder) and is_to_predict(folder)
 
 
 def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:

@@ -50,6 +50,11 @@ def read_dataset(
     if not is_remote(path):
         path = Path(path).absolute()
     if is_table(path) and (is_remote(path) or path.is_file()):
+        if settings.layout not in ("auto", "table"):
+            raise DataError(
+                f"{path} is a table: the layout {settings.layout} is for folders; leave it out",
+                setting="layout",
+            )
         table, root = read_table(path), path.parent
         items, left_out, remarks = settle_splits(table.labelled, settings.validation)
         layout = Layout(

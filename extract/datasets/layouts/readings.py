@@ -32,6 +32,11 @@ _CONTAINERS = re.compile(
     re.IGNORECASE,
 )
 """Names of folders that only hold images."""
+_TO_PREDICT = re.compile(
+    r"(seg[-_ ]?)?(pred|prediction|predictions|predict|unlabell?ed|inference|submission|unknown|"
+    r"to[-_ ]?predict|new)s?",
+    re.IGNORECASE,
+)
 _NAMES_SHOWN = 5
 
 
@@ -101,6 +106,11 @@ def is_container(folder: Folder) -> bool:
     return _CONTAINERS.fullmatch(folder.name.strip()) is not None
 
 
+def is_to_predict(folder: Folder) -> bool:
+    """Tell whether the name of a folder says that its images have no labels."""
+    return _TO_PREDICT.fullmatch(folder.name.strip()) is not None
+
+
 def is_flat(folder: Folder) -> bool:
     """Tell whether no image is in a subfolder."""
     return not folder.filled
@@ -143,10 +153,11 @@ def unwrap(folder: Folder) -> Folder:
 
 
 def _inside_split(folder: Folder) -> Folder:
-    """Step into ``train/train/`` and ``train/images/``."""
+    """Step into ``train/train/``, ``train/images/`` and ``test/unknown/``."""
     while len(folder.filled) == 1:
         (only,) = folder.filled
-        if not is_container(only) and split_of(only.name) != split_of(folder.name):
+        is_split = split_of(only.name) == split_of(folder.name)
+        if not (is_split or is_container(only) or is_to_predict(only)):
             break
         folder = only
     return folder

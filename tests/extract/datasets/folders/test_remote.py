@@ -8,7 +8,7 @@ import pytest
 
 from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
-from tests.extract.datasets.layouts.test_choice import DRAWN, SPLIT, make
+from tests.extract.datasets.layouts.samples import DRAWN, SPLIT, make
 from tests.extract.test_addresses import draw, in_memory, listed
 from toolkit.addresses import as_path
 

@@ -12,7 +12,7 @@ from PIL import Image
 from extract.datasets.folders.tree import read_tree
 from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
-from tests.extract.datasets.layouts.test_choice import CLASSES, counted, make
+from tests.extract.datasets.layouts.samples import CLASSES, counted, make
 
 
 def png() -> bytes:

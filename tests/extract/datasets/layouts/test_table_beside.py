@@ -1,0 +1,111 @@
+"""Labels in a table beside the images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from extract.datasets.layouts import read_dataset
+from extract.errors import DataError
+from extract.options import DataSettings
+from tests.extract.datasets.layouts.samples import counted, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def rows(header: str, names: str, labels: str = "cat dog") -> str:
+    """Return a table of the images, whose labels take turns."""
+    both = labels.split()
+    return "\n".join([header, *(f"{n},{both[i % 2]}" for i, n in enumerate(names.split()))])
+
+
+TABLES = {
+    "train, unlabelled test, labels.csv": (
+        ("train/a.jpg*4", "test/b.jpg*3"), {"labels.csv": rows("id,breed", "a1 a2 a3 a4")},
+        {"cat": "2", "dog": "2"}, {"images without a row in labels.csv in test": 3},
+    ),
+    "train.csv, test.csv without labels, sample submission": (
+        ("train/a.jpg*4", "test/b.jpg*3"),
+        {"train.csv": rows("id,label", "a1.jpg a2.jpg a3.jpg a4.jpg"), "test.csv": "id\nb1.jpg\n",
+         "sample_submission.csv": rows("id,label", "b1.jpg b2.jpg")},
+        {"cat": "2", "dog": "2"},
+        {"images without a row in train.csv in test": 3, ".csv files": 2},
+    ),
+    "trainLabels.csv beside a wrapped folder": (
+        ("cifar/train/a.png*4",), {"cifar/trainLabels.csv": rows("id,label", "a1 a2 a3 a4")},
+        {"cat": "2", "dog": "2"}, {},
+    ),
+    "images in one folder": (
+        ("images/a.jpg*4", "readme.md"), {"annotations.csv": rows("filename,class", "a1 a2 a3 a4")},
+        {"cat": "2", "dog": "2"}, {".md files": 1},
+    ),
+    "a table of each split": (
+        ("train/a.jpg*4", "test/b.jpg*2"),
+        {"train/_classes.csv": "filename,cat,dog\na1.jpg,1,0\na2.jpg,0,1\na3.jpg,1,0\na4.jpg,0,1\n",
+         "test/_classes.csv": "filename,cat,dog\nb1.jpg,1,0\nb2.jpg,0,1\n"},
+        {"cat": "2+1", "dog": "2+1"}, {},
+    ),
+    "train.csv and val.csv": (
+        ("images/a.jpg*4", "images/b.jpg*2"),
+        {"train.csv": rows("image,label", "a1.jpg a2.jpg a3.jpg a4.jpg"),
+         "val.csv": rows("image,label", "b1.jpg b2.jpg")},
+        {"cat": "2+1", "dog": "2+1"}, {},
+    ),
+    "a table that says what the folders say": (
+        ("cat/a.jpg*2", "dog/b.jpg*2"), {"all.csv": rows("path,label", "cat/a1.jpg dog/b1.jpg")},
+        {"cat": "2", "dog": "2"}, {".csv files": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_beside_the_images(tmp_path: Path, kind: str) -> None:
+    files, tables, expected, passed_over = TABLES[kind]
+    make(tmp_path / "data", *files)
+    for name, text in tables.items():
+        (tmp_path / "data" / name).write_text(text)
+    dataset = read_dataset(tmp_path / "data")
+    assert counted(dataset) == expected
+    assert dataset.layout.passed_over == passed_over
+
+
+def test_a_table_that_contradicts_the_folders_is_refused(tmp_path: Path) -> None:
+    """As of skin lesions, whose images are in two parts."""
+    make(tmp_path, "images_part_1/a.jpg*2", "images_part_2/b.jpg*2")
+    (tmp_path / "metadata.csv").write_text(rows("image_id,dx", "a1 a2 b1 b2"))
+    with pytest.raises(DataError, match=r"read as table, labels in metadata.csv: 2 classes \(cat"):
+        read_dataset(tmp_path)
+    dataset = read_dataset(tmp_path, settings=DataSettings("table"))
+    assert counted(dataset) == {"cat": "2", "dog": "2"}
+
+
+def test_two_tables_with_labels_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.jpg*4")
+    for name in ("old.csv", "new.csv"):
+        (tmp_path / name).write_text(rows("id,label", "a1 a2 a3 a4"))
+    with pytest.raises(DataError, match=r"several tables: new.csv and old.csv; give the one"):
+        read_dataset(tmp_path)
+
+
+def test_tables_of_two_splits_may_not_share_images(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.jpg*4")
+    (tmp_path / "train.csv").write_text(rows("id,label", "a1 a2 a3"))
+    (tmp_path / "test.csv").write_text(rows("id,label", "a3 a4"))
+    with pytest.raises(DataError, match=r"test.csv, train.csv have 1 image in common"):
+        read_dataset(tmp_path)
+
+
+def test_a_table_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.jpg*2")
+    (tmp_path / "labels.csv").write_text("id,label\na1,cat\nb7,dog\n")
+    with pytest.raises(DataError, match=r"has no layout .*; .*labels.csv, line 3: there is"):
+        read_dataset(tmp_path)
+
+
+def test_a_layout_is_for_folders(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg*2")
+    (tmp_path / "t.csv").write_text(rows("path,label", "a1.jpg a2.jpg"))
+    with pytest.raises(DataError, match=r"is a table: the layout class-folders is for folders"):
+        read_dataset(tmp_path / "t.csv", settings=DataSettings("class-folders"))
