@@ -12,6 +12,7 @@ from extract.errors import ImageError
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, check
 from extract.images.rendering import needed_extra
+from toolkit.addresses import is_remote
 from toolkit.progress import Progress, silent
 from toolkit.wording import counted, plural
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOKED_INTO = 2000
 """Images whose headers are read; of a larger data set, so many at equal distances."""
+FETCHED = 50
+"""The same for images at addresses, which are fetched for it."""
 IMBALANCE = 10
 SMALL = 32
 _CLASSES_SHOWN = 20
@@ -150,8 +153,9 @@ def look_over(
     AddressError
         If the server of an address does not respond.
     """
-    step = -(-len(dataset) // LOOKED_INTO)
-    paths = [item.path for item in dataset.items][:: step or 1]
+    paths = [item.path for item in dataset.items]
+    at_most = FETCHED if any(map(is_remote, paths)) else LOOKED_INTO
+    paths = paths[:: -(-len(paths) // at_most) or 1]
     formats: Counter[str] = Counter()
     pixels: Counter[tuple[bool, bool]] = Counter()
     sizes, unreadable, misnamed = [], {}, []

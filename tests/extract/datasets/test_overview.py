@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from extract.datasets.layouts import read_dataset
-from extract.datasets.overview import LOOKED_INTO, look_over
+from extract.datasets.overview import FETCHED, LOOKED_INTO, look_over
 from tests.commands import run_command
+from tests.extract.test_addresses import in_memory
 
 
 def draw(path: Path, width: int = 40, height: int = 40, kind: str | None = None) -> None:
@@ -97,3 +98,12 @@ def test_pixels_that_are_changed_are_counted(tmp_path: Path) -> None:
     remarks = look_over(read_dataset(tmp_path)).remarks
     assert "2 images have more than 8 bits, which are scaled to 8 by those in use." in remarks
     assert "2 images have transparency, which is laid on white." in remarks
+
+
+def test_of_images_at_an_address_few_are_fetched(tmp_path: Path) -> None:
+    draw(tmp_path / "pets/cats/00.png")
+    for i in range(1, 2 * FETCHED):
+        (tmp_path / f"pets/cats/{i:02}.png").hardlink_to(tmp_path / "pets/cats/00.png")
+    overview = look_over(read_dataset(in_memory(tmp_path / "pets")))
+    assert overview.looked_into == FETCHED
+    assert overview.formats == {"PNG": FETCHED}
