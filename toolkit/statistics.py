@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,10 +32,13 @@ def wilson(number: int, total: int) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (0.596, 0.982)
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(number, total).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, size = number / total, total + z**2
+    middle = (number + z**2 / 2) / size
+    reach = z / size * math.sqrt(total * share * (1 - share) + z**2 / 4)
+    low = middle - reach if number else 0.0
+    high = middle + reach if number < total else 1.0
+    return low, high
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

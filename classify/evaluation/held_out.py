@@ -73,6 +73,14 @@ def held_out_proba(
     return probabilities
 
 
+def images_to_hold_out(estimator: Classifier) -> int:
+    """Return how many training images of every class `held_out_proba` needs."""
+    if hasattr(estimator, "held_out_proba_"):
+        return 0
+    least: int = getattr(estimator, "min_class_size", 1)
+    return least + 1
+
+
 def _predict_fold(
     estimator: Classifier,
     X: NDArray[Any],

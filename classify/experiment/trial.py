@@ -167,7 +167,7 @@ class Trial:
     def _confidence(self, fitted: Fitted, notes: list[str]) -> Confidence:
         """Calibrate and choose a threshold if the settings ask for it; add notes on what fails."""
         from classify.evaluation.confidence import assess_confidence
-        from classify.evaluation.held_out import held_out_proba
+        from classify.evaluation.held_out import held_out_proba, images_to_hold_out
         from classify.evaluation.metrics import class_codes
 
         estimator, probabilities = fitted.estimator, fitted.probabilities
@@ -183,6 +183,12 @@ class Trial:
             return assess_confidence(probabilities, codes)
         X, labels = self._X(estimator, "train"), self._features.labels("train")
         train_codes = class_codes(labels, estimator.classes_)
+        if int(np.bincount(train_codes).min()) < images_to_hold_out(estimator):
+            notes.append(
+                "neither calibrated nor given a threshold: its cross-validation needs at least "
+                f"{images_to_hold_out(estimator)} training images of every class"
+            )
+            return assess_confidence(probabilities, codes)
         held_out = held_out_proba(estimator, X, labels, progress=self._progress)
         confidence = assess_confidence(
             probabilities,

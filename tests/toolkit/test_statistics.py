@@ -1,10 +1,11 @@
-"""Significance tests: exact figures from the definitions."""
+"""Intervals and significance tests: exact figures from the definitions."""
 
 from math import comb
 
 import pytest
+from scipy.stats import binomtest
 
-from toolkit.statistics import holm, mcnemar
+from toolkit.statistics import holm, mcnemar, wilson
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 6), (3, 9), (12, 5), (40, 20)])
@@ -25,3 +26,10 @@ def test_holm_multiplies_the_smallest_by_all_and_never_falls():
     assert holm([0.04, 0.001, 0.02, 0.03]) == pytest.approx([0.06, 0.004, 0.06, 0.06])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@pytest.mark.parametrize(("number", "total"), [(0, 1), (1, 1), (0, 7), (3, 4), (981, 1000)])
+def test_wilsons_interval_is_that_of_scipy(number: int, total: int) -> None:
+    """Also at both ends, where it reaches 0 and 1."""
+    expected = binomtest(number, total).proportion_ci(0.95, method="wilson")
+    assert wilson(number, total) == pytest.approx((expected.low, expected.high), abs=1e-12)

@@ -146,6 +146,16 @@ def test_equal_rows_are_in_the_same_split(tmp_path: Path) -> None:
     assert [row + 90 for row in rows if row < 90] == [row for row in rows if row >= 90]
 
 
+def test_a_class_too_small_to_hold_out_is_a_note(tmp_path: Path) -> None:
+    """With two training images of a class, a classifier without a search is not calibrated."""
+    X, y = blobs()
+    y[:3] = "d"
+    run = compare((X, y), None, ["nearest", "logreg"], calibrate=True, out=tmp_path)
+    nearest, logreg = run.record.results
+    assert "needs at least 3 training images of every class" in " ".join(nearest.notes)
+    assert (nearest.uncalibrated, logreg.uncalibrated is None) == (None, False)
+
+
 def test_tables_lists_and_numbers_as_labels_are_taken(tmp_path: Path) -> None:
     """A DataFrame and a Series, lists of lists, integers: classes are always text."""
     X, y = blobs()
