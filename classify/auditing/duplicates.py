@@ -15,6 +15,8 @@ MAX_DIRECTIONS = 512
 """Largest number of principal directions that are used."""
 IMAGES_PER_DIRECTION = 5
 """With fewer images per direction, the directions are estimated too badly."""
+NEGLIGIBLE = 1e-12
+"""A direction with a smaller share of the largest variance is a rounding error."""
 MIN_COSINE = 0.38
 """Cosine of two signatures from which on they are near-duplicates; see `benchmarks/audit.py`."""
 MIN_DEVIATIONS = 6.0
@@ -48,7 +50,12 @@ def signatures(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     centred -= centred.mean(axis=0)
     covariance = centred.T @ centred / len(centred)
     values, vectors = np.linalg.eigh(covariance)
-    n_directions = min(MAX_DIRECTIONS, max(1, len(centred) // IMAGES_PER_DIRECTION), len(values))
+    n_directions = min(
+        MAX_DIRECTIONS,
+        max(1, len(centred) // IMAGES_PER_DIRECTION),
+        # Features that are the same in every image give directions of rounding errors.
+        max(1, int((values > NEGLIGIBLE * values[-1]).sum())),
+    )
     values, vectors = values[-n_directions:], vectors[:, -n_directions:]
     whitened = centred @ (vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny)))
     return unit_rows(whitened.astype(np.float32))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reports.record import ClassScore, Result, Run
 
-SHOWN = 12
+SHOWN = 10
 """Number of pairs and of classes in the tables."""
 MAP_SIDE = 250
 """Largest number of dots along a side of the heat map."""

@@ -169,14 +169,12 @@ function finder(form, { classes, images: numbers, results }, stored) {
 
 /* Mistakes: by classifier, class and confidence, a screenful at a time. */
 
-const SCREENFUL = 48;
-
-function mistakes(form, misclassified) {
+function mistakes(form, misclassified, screenful) {
   const list = document.querySelector(".mistakes");
   const items = [...list.children].map((item, i) => ({ item, ...misclassified[i] }));
   const more = document.querySelector(".more");
   const button = more.querySelector("button");
-  let limit = SCREENFUL;
+  let limit = screenful;
 
   function wrongPredictions({ true: truth, predictions }, by) {
     const wrong = predictions.filter((prediction) => prediction[1] !== truth);
@@ -201,17 +199,17 @@ function mistakes(form, misclassified) {
     for (const [, item] of matching.slice(0, limit)) item.hidden = false;
     const rest = Math.max(0, matching.length - limit);
     more.hidden = rest === 0;
-    button.textContent = `Show ${Math.min(rest, SCREENFUL)} more of ${rest}`;
+    button.textContent = `Show ${Math.min(rest, screenful)} more of ${rest}`;
     form.querySelector(".found").textContent = `${matching.length} image${matching.length === 1 ? "" : "s"}`;
   }
 
   form.addEventListener("input", () => {
-    limit = SCREENFUL;
+    limit = screenful;
     update();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   button.addEventListener("click", () => {
-    limit += SCREENFUL;
+    limit += screenful;
     update();
   });
   form.hidden = false;
@@ -330,5 +328,5 @@ if (stored) {
   viewer.addEventListener("click", (event) => event.target === viewer && viewer.close());
   const field = document.querySelector(".map .field");
   if (field) map(field, readJson("dots"), { ...stored, images });
-  if (form) mistakes(form, misclassified);
+  if (form) mistakes(form, misclassified, search ? 12 : 48);
 }
