@@ -92,7 +92,7 @@ class Recipe:
     --------
     >>> recipe = Recipe(weights="ab" * 32, preprocessing="caffe")
     >>> recipe.fingerprint[:12]
-    'FINGERPRINT'
+    '0fe56fe6a051'
     """
 
     weights: str

@@ -15,6 +15,10 @@ from PIL import Image
 HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
 HAS_DICOM = importlib.util.find_spec("pydicom") is not None
 
+KINDS = ["JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF"]
+KINDS += ["HEIF"] if HAS_HEIF else []
+"""The formats that can be read here and that Pillow can write, by Pillow's names."""
+
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 

@@ -44,7 +44,13 @@ from reports.pages.comparison import format_comparison  # noqa: E402 - the path 
 from reports.ranking import best_in_validation  # noqa: E402 - the path above comes first
 from reports.reading import parse_record  # noqa: E402 - the path above comes first
 from tests.extract.datasets import tar_samples  # noqa: E402 - the path above comes first
-from tests.extract.pictures import moving, saved  # noqa: E402 - the path above comes first
+from tests.extract.pictures import (  # noqa: E402 - the path above comes first
+    HAS_DICOM,
+    KINDS,
+    medical,
+    moving,
+    saved,
+)
 from tests.reliability import archives  # noqa: E402 - the path above comes first
 from tests.reports.samples import sample  # noqa: E402 - the path above comes first
 from toolkit.errors import ToolkitError  # noqa: E402 - the path above comes first
@@ -229,7 +235,7 @@ def targets(readers: Readers) -> dict[str, tuple[st.SearchStrategy[Any], Callabl
     guesses = dict.fromkeys(tables.PREDICTION_COLUMNS, names) | {
         "probability": ["0.5", "1", "1e-9"]
     }
-    pictures = [saved(kind) for kind in ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")]
+    pictures = [saved(kind) for kind in KINDS] + ([medical()] if HAS_DICOM else [])
     pictures += [saved("JPEG", progressive=True), saved("PNG", "RGBA"), saved("JPEG", "CMYK")]
     pictures += [moving("GIF"), moving("WEBP"), saved("TIFF", compression="tiff_lzw")]
     texts = mutated([json.dumps(record).encode()]).map(lambda data: data.decode("latin1"))

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from tests.extract.pictures import (
     HAS_DICOM,
-    HAS_HEIF,
+    KINDS,
     chunk,
     huge,
     medical,
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REFUSED, EITHER = "refused", "either"
-
-KINDS = ["JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF"]
-KINDS += ["HEIF"] if HAS_HEIF else []
 
 
 @dataclass(frozen=True)
