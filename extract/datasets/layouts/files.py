@@ -7,7 +7,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from extract.datasets.folders.tree import images_in_disguise, read_tree
+from extract.datasets.folders.tree import (
+    images_in_disguise,
+    is_image_by_content,
+    read_tree,
+)
 from extract.datasets.layouts.reader import count_no_images, no_images
 from extract.errors import DataError
 from toolkit.addresses import is_remote, sort_key
@@ -15,9 +19,8 @@ from toolkit.addresses import is_remote, sort_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COLLECTION = re.compile(
-    r"\.(csv|tsv|xlsx?|ods|parquet|jsonl?|zip|tar|gz|tgz|bz2|xz|7z|rar)", re.IGNORECASE
-)
+_ARCHIVE = re.compile(r"\.(zip|tar|gz|tgz|bz2|tbz2|xz|txz|zst|7z|rar)", re.IGNORECASE)
+_LIST = re.compile(r"\.(csv|tsv|xlsx?|ods|parquet|jsonl?|txt)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,8 @@ def images_in(path: Path) -> Found:
     if is_remote(path) or not path.is_dir():
         if not is_remote(path) and not os.path.lexists(path):
             raise DataError(f"there is no file or folder {path}; check the name")
-        if _COLLECTION.fullmatch(path.suffix):
-            raise DataError(
-                f"{path} is no image but a table or an archive; give the images or their folder "
-                "instead"
-            )
+        if is_remote(path) or not is_image_by_content(path):
+            _refuse_collections(path)
         return Found([path])
     tree = read_tree(path)
     if not tree.has_images:
@@ -64,3 +64,13 @@ def images_in(path: Path) -> Found:
         dict(count_no_images(tree)),
         images_in_disguise(tree),
     )
+
+
+def _refuse_collections(path: Path) -> None:
+    if _ARCHIVE.fullmatch(path.suffix):
+        raise DataError(f"{path} is an archive, not an image; unpack it and give its folder")
+    if _LIST.fullmatch(path.suffix):
+        raise DataError(
+            f"{path} is a table or a text, not an image; give the images that it lists, or their "
+            "folder"
+        )

@@ -204,9 +204,11 @@ def test_images_in_accepts_files_and_folders(tmp_path: Path) -> None:
     touch(tmp_path, "b.jpg", "a.png", "notes.txt")
     assert [p.name for p in images_in(tmp_path).paths] == ["a.png", "b.jpg"]
     assert images_in(tmp_path).passed_over == {".txt files": 1}
-    assert images_in(tmp_path / "notes.txt").paths == [tmp_path / "notes.txt"]
-    with pytest.raises(DataError, match="is no image but a table or an archive"):
+    assert images_in(tmp_path / "b.jpg").paths == [tmp_path / "b.jpg"]
+    with pytest.raises(DataError, match=r"new.zip is an archive, not an image; unpack it"):
         images_in(touch(tmp_path, "new.zip") / "new.zip")
+    with pytest.raises(DataError, match=r"notes.txt is a table or a text, not an image"):
+        images_in(tmp_path / "notes.txt")
     with pytest.raises(DataError, match="no file or folder"):
         images_in(tmp_path / "absent")
     with pytest.raises(DataError, match="contains no images"):
