@@ -221,6 +221,7 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
             )
         },
         "passed_over": run.data.passed_over,
+        "remarks": run.data.remarks,
         "images": extraction.images,
         "cached": extraction.cached,
         "computed": extraction.computed,

@@ -98,6 +98,7 @@ class Prepared:
             "layout": self.dataset.layout.name,
             "classes": self.dataset.class_counts(),
             "passed_over": self.dataset.layout.passed_over,
+            "remarks": list(self.dataset.layout.remarks),
             "images": len(extraction.digests) + len(extraction.quarantine),
             "cached": extraction.cached,
             "computed": extraction.computed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,3 +143,33 @@ def test_images_in_memory_are_predicted_as_their_files(
     np.testing.assert_allclose(model.predict_proba(opened), expected, atol=0.02)
     mixed = [paths[0], arrays[1], str(paths[2])]
     np.testing.assert_allclose(model.predict_proba(mixed), expected, atol=1e-4)
+
+
+def test_an_image_of_one_colour_is_named(
+    model: Model, tmp_path: Path, notes: pytest.LogCaptureFixture
+) -> None:
+    """It gets a prediction, which means nothing."""
+    cv2.imwrite(str(tmp_path / "plain.png"), np.full((50, 40, 3), 90, np.uint8))
+    (prediction,) = model.predict_files([tmp_path / "plain.png"])
+    assert prediction.label is not None
+    assert "1 image has one colour only: nothing can be seen" in notes.text
+    assert "plain.png" in notes.text
+
+
+def test_more_bits_than_in_training_are_decided_over_the_images_given_together(
+    home: Path, paths: list[Path], tmp_path: Path, notes: pytest.LogCaptureFixture
+) -> None:
+    """A run on 8 bits, asked about the 12-bit originals of its images."""
+    model = load(home)
+    recipe = dataclasses.replace(model.base.recipe, interpolation="bicubic")
+    model.base = dataclasses.replace(model.base, recipe=recipe)
+    shallow, deep = [], []
+    for path in paths:
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        shallow.append(tmp_path / f"{path.stem}.png")
+        deep.append(tmp_path / f"{path.stem}.tiff")
+        cv2.imwrite(str(shallow[-1]), grey)
+        cv2.imwrite(str(deep[-1]), (grey / 255 * 4095).astype(np.uint16))
+    np.testing.assert_allclose(model.predict_proba(deep), model.predict_proba(shallow), atol=0.02)
+    assert "3 images have more than 8 bits, scaled as decided over them together" in notes.text
+    assert "12 bits are in use" in notes.text
