@@ -13,7 +13,7 @@ from PIL import Image
 from extract.errors import ImageError
 from extract.images import dicom
 from extract.images.decoding import decode, measure, render
-from extract.images.formats import check, read_header
+from extract.images.formats import Header, check, read_header
 from extract.images.pixels import PixelSettings, Remark
 from tests.extract.pictures import HAS_DICOM, HAS_HEIF, medical, moving, photograph, picture, saved
 
@@ -207,6 +207,14 @@ def test_one_colour_is_remarked() -> None:
     assert render(saved("JPEG"), PixelSettings(32)).remarks == Remark.NOTHING
 
 
+def test_a_jpeg_2000_cut_at_any_byte_is_refused() -> None:
+    """Its decoder accepts some of them."""
+    data = saved("JPEG2000")
+    for end in range(1, len(data)):
+        with pytest.raises(ImageError):
+            decode(data[:end], 8)
+
+
 # --- HEIC ---
 
 
@@ -306,6 +314,13 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale_without_aliasing(
     filtered = np.asarray(whole.resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
     assert np.abs(decode(data, 64) - filtered).max() <= 8
     assert np.abs(decode(data, 64) - filtered).mean() < 2
+
+
+def test_a_jpeg_is_decoded_at_no_less_than_twice_the_side() -> None:
+    """Of 1,600 x 1,200 pixels, a quarter suffices for 150 but not for 151."""
+    header = Header("JPEG", 1600, 1200)
+    assert [header.reduction(size) for size in (75, 76, 150, 151, 301)] == [8, 4, 4, 2, 1]
+    assert Header("PNG", 1600, 1200).reduction(75) == 1
 
 
 def test_stripes_finer_than_the_result_become_grey() -> None:
