@@ -288,3 +288,24 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path, change, message):
     rewrite(path, **{"about.npy": npy(np.frombuffer(json.dumps(about).encode(), np.uint8))})
     with pytest.raises(ModelError, match=message):
         persistence.load(path)
+
+
+@pytest.mark.parametrize("kind", [SVM, LogReg])
+def test_probabilities_of_the_training_samples_are_not_saved(tmp_path, kind):
+    """With many classes they would be most of the file; the trained model keeps them."""
+    X, y = data(3)
+    model = kind(C=1.0).fit(X, y)
+    loaded = persistence.load(tmp_path / persistence.save(model, tmp_path, "model"))
+    assert not hasattr(loaded, "held_out_proba_")
+    assert model.held_out_proba_.shape == (30, 3)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_model_of_an_earlier_version_with_other_numbers_of_pairs_is_damaged(tmp_path):
+    """Before anything is allocated for the pairs that its classes would have."""
+    X, y = data(3)
+    model = SVM(C=1.0).fit(X, y)
+    del model.n_support_
+    path = tmp_path / persistence.save(model, tmp_path, "model")
+    with pytest.raises(ModelError, match="expected weights and intercepts of 3 pairs"):
+        persistence.load(path)

@@ -324,7 +324,18 @@ def from_pairs(
         As in `OneVsOne`, in this order.
     n_support : ndarray of intp, shape (n_classes,)
         Number of support vectors of each class.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit the number of classes.
     """
+    n_pairs = n_classes * (n_classes - 1) // 2
+    if coef.shape[1:] != (n_pairs,) or intercepts.shape != (n_pairs,):
+        raise ValueError(
+            f"expected weights and intercepts of {n_pairs:,} pairs of classes, found arrays of the "
+            f"shapes {coef.shape} and {intercepts.shape}"
+        )
     first, second = np.triu_indices(n_classes, 1)
     weights, codes = np.zeros((len(coef), n_classes)), np.zeros(len(coef), dtype=np.intp)
     square = np.zeros((n_classes, n_classes))
