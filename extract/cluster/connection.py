@@ -136,8 +136,8 @@ def _start_local(n_workers: str) -> Iterator[Any]:
                 )
             except (OSError, RuntimeError) as error:
                 raise ClusterError(
-                    f"cannot start {n_workers} workers on this machine: {_first_cause(error)}; "
-                    "solve that, or leave the cluster out",
+                    f"cannot start {plural(int(n_workers), 'worker')} on this machine: "
+                    f"{_first_cause(error)}; solve that, or leave the cluster out",
                     setting="dask",
                 ) from error
             stack.enter_context(cluster)
