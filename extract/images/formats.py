@@ -56,10 +56,11 @@ _OTHER_FILES = {
 
 _pillows_limit = threading.Lock()
 
-_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
-_BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 338, 339  # tags of TIFF
+_BITS, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339  # tags of TIFF
 _UNSIGNED = 1
+_GREY_OR_RGB = (0, 1, 2, None)
+_JPEG2000_DEPTH = re.compile(rb"\xff\x4f\xff\x51.{38}(.)", re.DOTALL)
 _PPM_DEPTH = re.compile(
     rb"P[2356](?:\s+|#[^\n\r]*[\n\r])+\d+(?:\s+|#[^\n\r]*[\n\r])+\d+"
     rb"(?:\s+|#[^\n\r]*[\n\r])+(\d+)"
@@ -95,6 +96,8 @@ class Header:
         EXIF orientation, 1 to 8.
     inverted : bool, default=False
         Whether zero is white.
+    in_planes : bool, default=False
+        Whether each channel is stored on its own.
     """
 
     format: str
@@ -106,6 +109,7 @@ class Header:
     n_pages: int = 1
     orientation: int = 1
     inverted: bool = False
+    in_planes: bool = False
 
     @property
     def is_deep(self) -> bool:
@@ -278,16 +282,20 @@ def open_image(data: bytes, name: str) -> Any:
 
 
 def _header_of(image: Any, name: str, data: bytes, *, count_pages: bool) -> Header:
-    bits, numbers, inverted = 8, "integer", False
+    bits, numbers, inverted, in_planes = 8, "integer", False, False
     if name == "PNG":
         bits = data[24] if data[12:16] == b"IHDR" else 8
     elif name == "TIFF":
         bits, numbers = _depth_of_tags(image.tag_v2)
-        inverted = image.tag_v2.get(_PHOTOMETRIC) == 0
+        photometric = image.tag_v2.get(_PHOTOMETRIC)
+        inverted = photometric == 0
+        if photometric not in _GREY_OR_RGB:
+            bits = 8  # CMYK and LAB have a known range, of which Pillow takes the upper 8 bits
+        in_planes = image.tag_v2.get(_PLANES) == 2 and len(image.getbands()) > 1
     elif name == "PPM" and (depth := _PPM_DEPTH.match(data)):
         bits = max(8, int(depth[1]).bit_length())
-    elif image.mode in _SIXTEEN_BIT_MODES:
-        bits = 16
+    elif name == "JPEG2000" and (depth := _JPEG2000_DEPTH.search(data)):
+        bits = (depth[1][0] & 0x7F) + 1
     n_pages = 1
     if count_pages and name != "JPEG":  # telephones append previews and maps of depth to a JPEG
         n_pages = int(getattr(image, "n_frames", 1))
@@ -301,6 +309,7 @@ def _header_of(image: Any, name: str, data: bytes, *, count_pages: bool) -> Head
         n_pages=n_pages,
         orientation=_orientation(image),
         inverted=inverted,
+        in_planes=in_planes,
     )
 
 

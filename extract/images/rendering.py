@@ -134,6 +134,11 @@ def read_values(data: bytes, header: Header, max_pixels: int) -> tuple[NDArray[A
     """
     import numpy as np
 
+    if header.in_planes:  # OpenCV reads other values
+        raise ImageError(
+            f"a TIFF of {header.bits} bits whose channels are stored one after the other, which is "
+            "not read; save it with interleaved channels"
+        )
     values, remarks = None, Remark.NOTHING
     with warnings.catch_warnings(action="ignore"):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 
 import cv2
@@ -11,11 +12,20 @@ import pytest
 from PIL import Image
 
 from extract.errors import ImageError
-from extract.images import dicom
+from extract.images import boxes, dicom
 from extract.images.decoding import decode, measure, render
 from extract.images.formats import Header, check, read_header
 from extract.images.pixels import PixelSettings, Remark
-from tests.extract.pictures import HAS_DICOM, HAS_HEIF, medical, moving, photograph, picture, saved
+from tests.extract.pictures import (
+    HAS_DICOM,
+    HAS_HEIF,
+    medical,
+    moving,
+    photograph,
+    picture,
+    saved,
+    with_tags,
+)
 
 needs_heif = pytest.mark.skipif(not HAS_HEIF, reason="needs the extra heif")
 needs_dicom = pytest.mark.skipif(not HAS_DICOM, reason="needs the extra dicom")
@@ -67,6 +77,14 @@ def test_a_header_says_format_sides_bits_and_transparency(data: bytes, words: tu
     assert header is not None
     found = header.format, header.width, header.height, header.bits, header.has_alpha
     assert found == words
+
+
+def test_the_size_of_a_heic_image_is_not_that_of_its_tiles_or_thumbnail() -> None:
+    def extent(width: int, height: int) -> bytes:
+        return b"ispe\0\0\0\0" + struct.pack(">II", width, height)
+
+    data = b"".join(extent(*sides) for sides in ((512, 512), (4032, 3024), (320, 240)))
+    assert boxes.sides(data) == (4032, 3024)
 
 
 def test_a_header_counts_pages_on_request() -> None:
@@ -152,6 +170,20 @@ def test_colours_of_more_than_eight_bits_are_scaled_too(suffix: str) -> None:
     deep = photograph()[:, :, ::-1].astype(np.uint16) * 16
     difference = decode(opencv(suffix, deep), 32).astype(int) - decode(saved("PNG"), 32)
     assert np.abs(difference).max() <= 2
+
+
+def test_a_jpeg_2000_of_twelve_bits_is_scaled() -> None:
+    """Also in colour, of which Pillow would keep the upper byte."""
+    deep = np.dstack([GREY] * 3).astype(np.uint16) * 16
+    assert np.abs(seen(opencv(".jp2", deep)) - expected()).mean() < 2
+
+
+def test_a_tiff_of_sixteen_bits_in_planes_is_refused() -> None:
+    """OpenCV and Pillow both read other values."""
+    deep = np.dstack([GREY] * 3).astype(np.uint16) * 257
+    interleaved = cv2.imencode(".tiff", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes()
+    with pytest.raises(ImageError, match="16 bits whose channels are stored one after the other"):
+        decode(with_tags(interleaved, 2, 284), 32)
 
 
 def test_the_bits_of_the_settings_hold_for_a_dark_image() -> None:
