@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 import tarfile
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from extract.datasets.archive_files import Entry
+
+logger = logging.getLogger(__name__)
 
 MAX_FILES = 200_000
 MAX_BYTES = 20 * 2**30
@@ -83,6 +86,11 @@ def unpack(archive: Path, destination: Path, *, progress: Progress = silent) -> 
     nothing but names and contents is used: neither owners, permissions nor links.
     """
     with _open(archive) as opened, disk.atomic_folder(destination) as folder:
+        if opened.guessed:
+            logger.info(
+                "%s does not state the encoding of its names; they were read as %s, as %r",
+                archive.name, *opened.guessed,
+            )  # fmt: skip
         _extract(opened, folder, progress, f"unpacking {archive.name}")
     return destination
 

@@ -75,10 +75,13 @@ class OpenArchive(ABC):
     ----------
     entries : list of Entry
         Its files and folders.
+    guessed : tuple of (str, str) or None
+        The encoding of names that do not state theirs, and one of them; None if there are none but
+        in UTF-8.
     """
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self.entries = entries
+    def __init__(self, entries: list[Entry], guessed: tuple[str, str] | None) -> None:
+        self.entries, self.guessed = entries, guessed
 
     @abstractmethod
     def contents(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
@@ -144,9 +147,9 @@ class _ZipArchive(OpenArchive):
         self._opened = opened
         _check_overlap(opened.infolist())
         self._infos = [info for info in opened.infolist() if not _is_root(info.orig_filename)]
-        names = _zip_names(self._infos)
+        names, guessed = _zip_names(self._infos)
         super().__init__(
-            [_zip_entry(info, name) for info, name in zip(self._infos, names, strict=True)]
+            [_zip_entry(info, name) for info, name in zip(self._infos, names, strict=True)], guessed
         )
 
     def contents(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
@@ -195,8 +198,8 @@ def _check_overlap(infos: Iterable[zipfile.ZipInfo]) -> None:
         previous = info.orig_filename
 
 
-def _zip_names(infos: list[zipfile.ZipInfo]) -> list[str]:
-    """Return the names, whose encoding older programs do not state.
+def _zip_names(infos: list[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, str] | None]:
+    """Return the names, and what was guessed: older programs do not state their encoding.
 
     Python takes such names as CP437. They are UTF-8 if they can be, since programs of macOS and
     Linux write that without saying so; else the encoding whose letters fit all names.
@@ -215,7 +218,8 @@ def _zip_names(infos: list[zipfile.ZipInfo]) -> list[str]:
             names[i] = stated
     encoding = _encoding_of(unstated.values(), ("cp437", "cp1252"), "cp437")
     names |= {i: raw.decode(encoding) for i, raw in unstated.items()}
-    return [names[i] for i in range(len(infos))]
+    guessed = None if encoding == "utf-8" else (encoding, names[next(iter(unstated))])
+    return [names[i] for i in range(len(infos))], guessed
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:
@@ -252,7 +256,11 @@ class _TarArchive(OpenArchive):
                     raise RefusedError(f"it contains more than {max_files:,} entries")
         raw = [name for name in map(_raw_name, listed) if not name.isascii()]
         self._encoding = _encoding_of(raw, ("cp1252",), "latin-1")
-        super().__init__([self._entry(member) for member in listed if not _is_root(member.name)])
+        guessed = (
+            None if self._encoding == "utf-8" else (self._encoding, raw[0].decode(self._encoding))
+        )
+        entries = [self._entry(member) for member in listed if not _is_root(member.name)]
+        super().__init__(entries, guessed)
 
     def contents(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         entries = iter(self.entries)
