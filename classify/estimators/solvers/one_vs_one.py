@@ -7,7 +7,6 @@ weights nor the decision values of single pairs are ever in memory for all pairs
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -197,7 +196,7 @@ def groups_of(sizes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     -----
     The groups are the lines of a finite affine plane: classes are points ``(x, y)`` of a square
     whose side `q` is a prime number, and two points have exactly one line ``y = slope * x + start``
-    (or ``x = constant``) modulo `q` in common.
+    (or ``x = constant``) modulo `q` in common. A line with too many samples is divided again.
 
     Examples
     --------
@@ -205,7 +204,7 @@ def groups_of(sizes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     [[0, 1], [2, 3], [0, 2], [1, 3], [0, 3], [1, 2]]
     """
     n_classes = len(sizes)
-    if sizes.sum() <= LIMIT:
+    if sizes.sum() <= LIMIT or n_classes == 2:
         return [np.arange(n_classes)]
     side = int(np.ceil(np.sqrt(n_classes)))
     while any(side % divisor == 0 for divisor in range(2, side)):
@@ -216,10 +215,12 @@ def groups_of(sizes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
         for slope in range(side)
         for start in range(side)
     ]
-    lines = [[code for code in line if code < n_classes] for line in lines]
-    if any(sizes[line].sum() > LIMIT for line in lines):
-        return [np.array(pair) for pair in combinations(range(n_classes), 2)]
-    return [np.array(line) for line in lines if len(line) > 1]
+    groups = []
+    for points in lines:
+        line = np.array([code for code in points if code < n_classes], dtype=np.intp)
+        if len(line) > 1:
+            groups += [line[group] for group in groups_of(sizes[line])]
+    return groups
 
 
 def one_vs_one_decision(
