@@ -14,6 +14,7 @@ import logging
 import math
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolkit.errors import ToolkitError, did_you_mean
@@ -135,6 +136,8 @@ class _Once(logging.Filter):
 
 
 def _show_notes(quiet: bool) -> None:
+    # joblib says so at its import if /dev/shm is full; no command lets it start processes.
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(_Once())
