@@ -68,7 +68,7 @@ def render(data: bytes, pixels: PixelSettings, max_pixels: int = MAX_PIXELS) -> 
         seen = as_seen(data, header, pixels, max_pixels)
         image, remarks = seen.image, seen.remarks
     square = resize(image, pixels)
-    if (square == square[0, 0]).all():
+    if (square[0] == square[0, 0]).all() and (square == square[0, 0]).all():
         remarks |= Remark.UNIFORM
     return Seen(square, remarks)
 

@@ -222,19 +222,17 @@ def read_opencv(
     cv2 = opencv()
     flag = cv2.IMREAD_UNCHANGED
     if not unchanged:
-        flag = {
-            1: cv2.IMREAD_COLOR,
-            2: cv2.IMREAD_REDUCED_COLOR_2,
-            4: cv2.IMREAD_REDUCED_COLOR_4,
-            8: cv2.IMREAD_REDUCED_COLOR_8,
-        }[reduction]
+        # The order of the colours is a flag of its own; "grey" is the scale without that flag.
+        scales = {8: cv2.IMREAD_REDUCED_GRAYSCALE_8, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4}
+        scales |= {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 1: 0}
+        flag = scales[reduction] | cv2.IMREAD_COLOR_RGB
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
         if image is None:
             raise ImageError("damaged, truncated, or of a kind that OpenCV does not read")
         if image.shape[0] * image.shape[1] > max_pixels:
             raise too_large(max_pixels, image.shape[1], image.shape[0])
-        if image.ndim == 3 and image.shape[2] >= 3:
+        if unchanged and image.ndim == 3 and image.shape[2] >= 3:
             code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
             image = cv2.cvtColor(image, code)
         rgb: NDArray[Any] = image
