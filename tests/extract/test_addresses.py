@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from cache import Store
-from extract.datasets import tables
 from extract.datasets.layouts import read_dataset
 from extract.datasets.sources import locate
+from extract.datasets.tables import grid
 from extract.errors import DataError
 from extract.images import decoder_pool
 from extract.images.hashing import hash_images
@@ -127,7 +127,7 @@ def test_a_table_at_an_address_may_not_be_too_long(monkeypatch: pytest.MonkeyPat
     """A part of it would be another data set."""
     table = b"path,label\n" + b"a.png,cats\n" * 100
     fsspec.filesystem("memory").pipe("/bucket/table.csv", table)
-    monkeypatch.setattr(tables, "_MAX_BYTES_OF_CSV", len(table) - 1)
+    monkeypatch.setattr(grid, "MAX_BYTES", len(table) - 1)
     with pytest.raises(DataError, match="is larger than"):
         read_dataset(as_path("memory://bucket/table.csv"))
 
