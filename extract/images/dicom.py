@@ -79,7 +79,8 @@ def read(data: bytes) -> tuple[NDArray[np.uint8], int]:
     except ImageError:
         raise
     except Exception as error:
-        raise ImageError(f"a DICOM image that cannot be decoded: {error}") from error
+        why = str(error).partition("\n")[0].strip(": ")
+        raise ImageError(f"a DICOM image that cannot be decoded: {why}") from error
 
 
 def _read(data: bytes) -> tuple[NDArray[np.uint8], int]:

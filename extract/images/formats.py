@@ -41,9 +41,9 @@ _FORMATS = {
     "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),
     "PPM": re.compile(rb"P[1-6][\s#]"),
     "JPEG2000": re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"),
-    "DICOM": re.compile(rb".{128}DICM", re.DOTALL),
 }
-FORMATS = (*_FORMATS, "HEIF", "AVIF")
+_DICOM = re.compile(rb".{128}DICM", re.DOTALL)  # what is before it may look like a TIFF
+FORMATS = (*_FORMATS, "DICOM", "HEIF", "AVIF")
 """The formats that can be decoded, by Pillow's names."""
 
 _OTHER_FILES = {
@@ -126,6 +126,8 @@ class Header:
 
 def format_of(data: bytes) -> str | None:
     """Return the format of an image file by its first bytes; None if it is none of `FORMATS`."""
+    if _DICOM.match(data):
+        return "DICOM"
     named = next((name for name, start in _FORMATS.items() if start.match(data)), None)
     return named or boxes.format_of(data)
 

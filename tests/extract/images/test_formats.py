@@ -294,6 +294,13 @@ def test_without_a_window_the_extremes_of_a_dicom_image_are_black_and_white() ->
 
 
 @needs_dicom
+def test_a_dicom_image_may_begin_like_a_tiff() -> None:
+    """What is in its first 128 bytes is up to whoever writes it."""
+    data = medical()
+    np.testing.assert_array_equal(decode(b"II*\0" + data[4:], 32), decode(data, 32))
+
+
+@needs_dicom
 def test_in_monochrome1_zero_is_white() -> None:
     plain, inverted = medical(), medical(PhotometricInterpretation="MONOCHROME1")
     assert np.abs(seen(plain) + seen(inverted) - 255).max() <= 2
