@@ -166,7 +166,7 @@ def look_over(
             formats[name] += 1
             if needed := needed_extra(name):
                 raise ImageError(needed)
-            pixels[header.bits > 8, header.has_alpha] += 1
+            pixels[header.is_deep, header.has_alpha] += 1
             if header.width is not None and header.height is not None:
                 sizes.append((header.width, header.height))
             if path.suffix.lower() not in _SUFFIXES_OF.get(name, {path.suffix.lower()}):
