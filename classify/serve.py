@@ -76,7 +76,7 @@ def _serve(args: argparse.Namespace) -> None:
             "pip install 'frozen-features[serve]', or in a checkout pip install '.[serve]'"
         ) from error
     from classify.serving.live_model import LiveModel
-    from extract.datasets import shapes
+    from extract.datasets.sources import shapes
 
     with _listening(args.host, args.port) as listener:
         with ConsoleProgress(args.quiet) as progress:

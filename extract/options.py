@@ -203,7 +203,7 @@ class Options:
     ----------
     data : str, default="auto"
         ``"auto"``, a named data set, a folder, a table, an archive or the URL of one, or the
-        address of a folder or table; see `extract.datasets.sources.locate`.
+        address of a folder or table; see `extract.datasets.sources.locating.locate`.
     base : BaseSettings, optional
         The frozen base; several, if `base.backbone` names several separated by commas.
     reading : ReadSettings, optional

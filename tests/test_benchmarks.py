@@ -33,10 +33,10 @@ def test_bench_runs_every_benchmark_in_the_order_of_the_table() -> None:
     """The Makefile, the table, and the modules that publish name the same benchmarks."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     listed = re.findall(r"^BENCHMARKS := (.*)$", makefile, re.MULTILINE)
-    assert listed == [" ".join(table.ORDER)]
+    assert [name.rpartition(".")[2] for name in listed[0].split()] == [*table.ORDER]
     publishing = {
         path.stem
-        for path in (ROOT / "benchmarks").glob("*.py")
+        for path in (ROOT / "benchmarks").rglob("*.py")
         if "inputs.publish(" in path.read_text(encoding="utf-8")
     }
     assert publishing == set(table.ORDER)

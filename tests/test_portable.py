@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from extract.datasets.shapes import CLASSES, draw_image
+from extract.datasets.sources.shapes import CLASSES, draw_image
 from tests.commands import ROOT, python
 
 pytestmark = pytest.mark.slow

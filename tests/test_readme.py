@@ -22,7 +22,7 @@ import cv2
 import pytest
 
 from extract.backbones.weights import TORCHVISION_VGG16, resolve
-from extract.datasets.shapes import CLASSES, draw_image
+from extract.datasets.sources.shapes import CLASSES, draw_image
 from tests.commands import run_command, run_program
 
 if TYPE_CHECKING:

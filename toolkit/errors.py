@@ -12,7 +12,7 @@
     │   └── ArchiveError
     ├── DecoderError (OSError)            extract.images.decoder_pool
     ├── DownloadError (OSError)           extract.errors
-    │   └── UnreachableError              extract.datasets.download
+    │   └── UnreachableError              extract.datasets.sources.download
     ├── WeightsError (ValueError)         extract.errors
     ├── RecipeError (ValueError)          extract.errors
     ├── EngineError (ImportError)         extract.errors

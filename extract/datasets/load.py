@@ -14,7 +14,7 @@ from cache.store import Store
 from extract.datasets.corrections import apply_corrections
 from extract.datasets.labels import require_images, settle_labels
 from extract.datasets.layouts import read_dataset
-from extract.datasets.sources import locate
+from extract.datasets.sources.locating import locate
 from extract.errors import DataError
 from extract.images.hashing import hash_images
 from extract.options import LAYOUTS, VALIDATION, DataSettings

@@ -24,7 +24,7 @@ from classify.evaluation.learning_curve import learning_curve
 from classify.experiment.dask_backend import dask_backend
 from classify.parallel import in_this_process, parallel_starmap
 from extract.backbones.catalog import construct
-from extract.datasets import shapes
+from extract.datasets.sources import shapes
 from extract.errors import ClusterError
 from tests.commands import run_command
 from tests.dask_processes import cluster_of_processes

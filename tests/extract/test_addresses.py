@@ -18,7 +18,7 @@ import pytest
 
 from cache import Store
 from extract.datasets.layouts import read_dataset
-from extract.datasets.sources import locate
+from extract.datasets.sources.locating import locate
 from extract.datasets.tables import grid
 from extract.errors import DataError
 from extract.images import decoder_pool

@@ -15,7 +15,7 @@ import pytest
 from chromium import CHROMIUM, DESK, opened
 
 from extract.backbones.catalog import construct
-from extract.datasets.shapes import CLASSES, draw_image
+from extract.datasets.sources.shapes import CLASSES, draw_image
 from extract.libraries import import_keras
 from tests.commands import run_command
 

@@ -15,7 +15,7 @@ import cv2
 from chromium import CHROMIUM
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from extract.datasets.shapes import draw_image
+from extract.datasets.sources.shapes import draw_image
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WINDOW = {"width": 1280, "height": 860}

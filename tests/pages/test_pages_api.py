@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from classify.serving.model import Model
-from extract.datasets.shapes import draw_image, encode_jpeg
+from extract.datasets.sources.shapes import draw_image, encode_jpeg
 from extract.images.thumbnails import open_thumbnails
 from tests.commands import run_command
 

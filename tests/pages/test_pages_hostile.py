@@ -8,7 +8,7 @@ import pytest
 import requests
 from chromium import CHROMIUM, DESK, opened
 
-from extract.datasets.shapes import draw_image, encode_jpeg
+from extract.datasets.sources.shapes import draw_image, encode_jpeg
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
 
-from extract.datasets.shapes import CLASSES
+from extract.datasets.sources.shapes import CLASSES
 from tests.commands import run_command
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import cv2
 import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
 
-from extract.datasets.shapes import CLASSES, draw_image
+from extract.datasets.sources.shapes import CLASSES, draw_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

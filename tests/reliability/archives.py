@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from extract.datasets import archive as archives  # noqa: E402 - found by the path above
-from extract.datasets.archive import check_archive, unpack  # noqa: E402 - found by the path above
-from extract.datasets.sources import locate  # noqa: E402 - found by the path above
-from tests.extract.datasets import tar_samples  # noqa: E402 - found by the path above
+from extract.datasets.sources import archive as archives  # noqa: E402 - found by the path above
+from extract.datasets.sources.archive import check_archive, unpack  # noqa: E402 - found by the path above
+from extract.datasets.sources.locating import locate  # noqa: E402 - found by the path above
+from tests.extract.datasets.sources import tar_samples  # noqa: E402 - found by the path above
 from tests.extract.misbehaving import serving  # noqa: E402 - found by the path above
 from toolkit.errors import ToolkitError  # noqa: E402 - found by the path above
 

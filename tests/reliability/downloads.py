@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from extract.datasets import (  # noqa: E402 - found by the path above
+from extract.datasets.sources import (  # noqa: E402 - found by the path above
     download,
     minimum_rate,
 )
-from extract.datasets.download import fetch  # noqa: E402 - found by the path above
+from extract.datasets.sources.download import fetch  # noqa: E402 - found by the path above
 from extract.errors import DownloadError  # noqa: E402 - found by the path above
 from tests.extract.misbehaving import (  # noqa: E402 - found by the path above
     CONTENT,

@@ -30,10 +30,10 @@ import pandas as pd  # noqa: E402 - the path above comes first
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402 - the path above
 from hypothesis import strategies as st  # noqa: E402 - the path above comes first
 
-from extract.datasets.archive import check_archive  # noqa: E402 - the path above comes first
 from extract.datasets.corrections import apply_corrections  # noqa: E402 - the path above
 from extract.datasets.dataset import Dataset, Item  # noqa: E402 - the path above comes first
 from extract.datasets.layouts import read_dataset  # noqa: E402 - the path above comes first
+from extract.datasets.sources.archive import check_archive  # noqa: E402 - the path above comes first
 from extract.errors import ArchiveError, DataError, ImageError, RecipeError  # noqa: E402 - the path
 from extract.images import decoding  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
@@ -43,7 +43,7 @@ from reports.pages import page  # noqa: E402 - the path above comes first
 from reports.pages.comparison import format_comparison  # noqa: E402 - the path above comes first
 from reports.ranking import best_in_validation  # noqa: E402 - the path above comes first
 from reports.reading import parse_record  # noqa: E402 - the path above comes first
-from tests.extract.datasets import tar_samples  # noqa: E402 - the path above comes first
+from tests.extract.datasets.sources import tar_samples  # noqa: E402 - the path above comes first
 from tests.extract.pictures import (  # noqa: E402 - the path above comes first
     HAS_DICOM,
     KINDS,

@@ -12,7 +12,7 @@ import pytest
 from classify.serving.live_model import LiveModel
 from classify.serving.model import Model
 from extract.backbones.catalog import construct
-from extract.datasets.shapes import CLASSES, draw_image
+from extract.datasets.sources.shapes import CLASSES, draw_image
 from reports import record, tables
 from reports.reading import read_record
 from tests.commands import run_command

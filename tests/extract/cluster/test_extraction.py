@@ -23,7 +23,7 @@ from extract.cluster.extraction import (
     code_digest,
     embed,
 )
-from extract.datasets.shapes import draw_image
+from extract.datasets.sources.shapes import draw_image
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
 from extract.options import BaseSettings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from extract.datasets import download
+from extract.datasets.sources import download
 from tests.extract import file_server, misbehaving
 
 if TYPE_CHECKING:

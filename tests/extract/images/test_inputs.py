@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from extract.datasets.shapes import draw_image, encode_jpeg
+from extract.datasets.sources.shapes import draw_image, encode_jpeg
 from extract.errors import DataError, ImageError
 from extract.images.decoding import decode
 from extract.images.inputs import image_digest, read_inputs

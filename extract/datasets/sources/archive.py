@@ -14,14 +14,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cache import disk
-from extract.datasets.archive_files import OpenArchive, RefusedError, open_archive
+from extract.datasets.sources.archive_files import OpenArchive, RefusedError, open_archive
 from extract.errors import ArchiveError
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from extract.datasets.archive_files import Entry
+    from extract.datasets.sources.archive_files import Entry
 
 logger = logging.getLogger(__name__)
 

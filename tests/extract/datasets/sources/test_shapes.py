@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from extract.datasets import shapes
+from extract.datasets.sources import shapes
 from extract.errors import DataError
 
 if TYPE_CHECKING:

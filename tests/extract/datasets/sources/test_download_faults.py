@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from extract.datasets import download, minimum_rate
-from extract.datasets.download import UnreachableError, fetch
+from extract.datasets.sources import download, minimum_rate
+from extract.datasets.sources.download import UnreachableError, fetch
 from extract.errors import DownloadError
 from tests.extract.misbehaving import (
     CONTENT,

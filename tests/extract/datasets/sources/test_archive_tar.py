@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from extract.datasets import archive as archives
-from extract.datasets.archive import check_archive, unpack
+from extract.datasets.sources import archive as archives
+from extract.datasets.sources.archive import check_archive, unpack
 from extract.errors import ArchiveError
-from tests.extract.datasets.tar_samples import ENTRIES, entry, made, with_files
+from tests.extract.datasets.sources.tar_samples import ENTRIES, entry, made, with_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable

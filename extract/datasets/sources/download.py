@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 from cache import disk
 from cache.locks import locked
-from extract.datasets import minimum_rate
+from extract.datasets.sources import minimum_rate
 from extract.errors import DownloadError
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
@@ -117,7 +117,7 @@ def fetch(
     -----
     A part is resumed with `Range` and `If-Range` (RFC 9110, sections 13.1.5 and 14), and only if
     the server gave an entity tag or a date with it. Ctrl-C keeps the part. A server must deliver
-    the rate of `extract.datasets.minimum_rate`, including the head of its response.
+    the rate of `extract.datasets.sources.minimum_rate`, including the head of its response.
     """
     _require_web(url)
     part = Path(f"{destination}.part")

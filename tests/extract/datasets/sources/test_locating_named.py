@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from extract.datasets import shapes, sources
 from extract.datasets.dataset import counts
-from extract.datasets.download import UnreachableError, git_blob_id
 from extract.datasets.layouts import read_dataset
-from extract.datasets.sources import locate
+from extract.datasets.sources import locating, shapes
+from extract.datasets.sources.download import UnreachableError, git_blob_id
+from extract.datasets.sources.locating import locate
 from extract.errors import ArchiveError, DownloadError
 from tests.extract.file_server import PARTS, Server, listing, make_zip, serving
 
@@ -26,16 +26,16 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 def official(lesson: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Make the toolkit expect the small zip files."""
     blobs = {part: git_blob_id(lesson.folder / f"{part}.zip") for part in PARTS}
-    monkeypatch.setattr(sources, "DOGS_VS_CATS", blobs)
-    monkeypatch.setattr(sources, "DOGS_VS_CATS_URL", lesson.url)
+    monkeypatch.setattr(locating, "DOGS_VS_CATS", blobs)
+    monkeypatch.setattr(locating, "DOGS_VS_CATS_URL", lesson.url)
     return lesson
 
 
 def test_the_four_files_have_the_lessons_names() -> None:
     """Each name has its own git blob id."""
-    assert tuple(sources.DOGS_VS_CATS) == PARTS
-    assert all(len(bytes.fromhex(blob)) == 20 for blob in sources.DOGS_VS_CATS.values())
-    assert len(set(sources.DOGS_VS_CATS.values())) == 4
+    assert tuple(locating.DOGS_VS_CATS) == PARTS
+    assert all(len(bytes.fromhex(blob)) == 20 for blob in locating.DOGS_VS_CATS.values())
+    assert len(set(locating.DOGS_VS_CATS.values())) == 4
 
 
 def test_dogs_vs_cats_is_downloaded_and_unpacked(official: Server, cache: Path) -> None:

@@ -64,7 +64,7 @@ def main() -> None:
 
 def in_own_process(n: int) -> dict[str, Any]:
     """Measure one size in a separate process."""
-    command = [sys.executable, "-m", "benchmarks.scale", "--size", str(n)]
+    command = [sys.executable, "-m", "benchmarks.scaling.scale", "--size", str(n)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout)
     print(f"{n:,} embeddings: {figures}", flush=True)

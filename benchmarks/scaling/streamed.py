@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import commands, inputs
-from benchmarks.scale import digest
+from benchmarks.scaling.scale import digest
 from cache.store import SHARD_ROWS
 from classify.estimators.rows import RowsOnDisk
 from classify.estimators.streamed import StreamedLogReg
@@ -75,7 +75,7 @@ def photographs(cache: str | None) -> list[inputs.Row]:
 
 def in_own_process(n: int, pooling: str) -> dict[str, Any]:
     """Measure one size in a separate process."""
-    command = [sys.executable, "-m", "benchmarks.streamed", "--size", str(n), pooling]
+    command = [sys.executable, "-m", "benchmarks.scaling.streamed", "--size", str(n), pooling]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout)
     print(f"{n:,} embeddings, pooling {pooling}: {figures}", flush=True)

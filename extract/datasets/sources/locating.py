@@ -21,11 +21,11 @@ from urllib.parse import unquote
 from cache import disk
 from cache.errors import CacheError
 from cache.locks import locked
-from extract.datasets import shapes
-from extract.datasets.archive import check_archive, unpack
-from extract.datasets.archive_files import SUFFIXES as ARCHIVE_SUFFIXES
-from extract.datasets.download import UnreachableError, fetch, git_blob_id
 from extract.datasets.folders import read_tree
+from extract.datasets.sources import shapes
+from extract.datasets.sources.archive import check_archive, unpack
+from extract.datasets.sources.archive_files import SUFFIXES as ARCHIVE_SUFFIXES
+from extract.datasets.sources.download import UnreachableError, fetch, git_blob_id
 from extract.datasets.tables import is_table
 from extract.errors import ArchiveError, DataError, DownloadError
 from toolkit.addresses import as_path, is_address
@@ -91,7 +91,7 @@ def locate(
         - ``auto``: the folder ``data`` if it contains images; else ``dogs-vs-cats``; else, if its
           server cannot be reached, ``shapes``.
         - ``dogs-vs-cats``: 3,000 photographs, which are downloaded.
-        - ``shapes``: the set that `extract.datasets.shapes` draws.
+        - ``shapes``: the set that `extract.datasets.sources.shapes` draws.
         - A folder, a table or an archive, or the URL of an archive.
         - The address of a folder or table, see `toolkit.addresses.SCHEMES`;
           a folder on the web ends in a slash.

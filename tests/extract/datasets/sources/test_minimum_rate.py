@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from extract.datasets import minimum_rate
-from extract.datasets.minimum_rate import TooSlowError, at_minimum_rate
+from extract.datasets.sources import minimum_rate
+from extract.datasets.sources.minimum_rate import TooSlowError, at_minimum_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 
 from cache import disk
 from cache.locks import locked
-from extract.datasets.download import fetch, git_blob_id
+from extract.datasets.sources.download import fetch, git_blob_id
 from extract.errors import DownloadError
 from tests.extract.misbehaving import CONTENT, Handler, Server, cut, is_content, status
 

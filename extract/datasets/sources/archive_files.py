@@ -1,7 +1,7 @@
 """What zip and tar files contain: entries with their names in Unicode, and their bytes.
 
 Names are returned with slashes, as Windows programs may write backslashes, and without a leading
-``./``. Whether they are safe is judged in `extract.datasets.archive`.
+``./``. Whether they are safe is judged in `extract.datasets.sources.archive`.
 """
 
 from __future__ import annotations

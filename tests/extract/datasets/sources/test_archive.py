@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extract.datasets import archive as archives
-from extract.datasets.archive import check_archive, unpack
+from extract.datasets.sources import archive as archives
+from extract.datasets.sources.archive import check_archive, unpack
 from extract.errors import ArchiveError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cache.errors import CacheError
-from extract.datasets import shapes
 from extract.datasets.layouts import read_dataset
-from extract.datasets.sources import locate
+from extract.datasets.sources import shapes
+from extract.datasets.sources.locating import locate
 from extract.errors import ArchiveError, DataError, DownloadError
 from tests.extract.file_server import Server, listing, make_zip
 from toolkit.errors import AddressError

@@ -1,0 +1,1 @@
+"""Benchmarks of what is large: many images, little memory, several machines, addresses."""
