@@ -24,6 +24,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     ):
         os.environ.setdefault(variable, "1")
 
+collect_ignore_glob = ["portable/*", "reliability/*"]
+"""Programs that tests start; collecting doctests must not import them."""
+
 TOGETHER = {
     "tests/pages/": "pages",
     "tests/extract/cluster/": "dask",
