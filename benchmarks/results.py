@@ -27,7 +27,7 @@ def main() -> None:
         data = inputs.photographs(folder)
         common = ("--data", data, "--weights", inputs.weights(), "--cache", str(folder / "cache"))
         default = classify(folder / "default", "all", *common)
-        notebook = classify(folder / "notebook", FROZEN, *common, "--preprocess", "notebook")
+        notebook = classify(folder / "lesson", FROZEN, *common, "--preset", "lesson")
         best = classify(folder / "best", FROZEN, *common, "--preset", "best")
         tuned = classify(folder / "tuned", "finetune", *common)
     print_table(default, notebook, best, tuned)
