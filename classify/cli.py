@@ -201,10 +201,12 @@ def _print_results(folder: Path, run: Run) -> None:
         print(line)
     print(f"\nreport  {folder / 'report.html'}")
     name = shlex.quote(str(folder))
-    print(f"try it  python -m classify.predict {name} IMAGE")
-    print(f"        python -m classify.serve {name}")
-    if len(run.results) > 1:
-        print(f"        {best_in_validation(run).classifier} predicts; --clf chooses another")
+    best = best_in_validation(run)
+    if best.model is not None:
+        print(f"try it  python -m classify.predict {name} IMAGE")
+        print(f"        python -m classify.serve {name}")
+    if best.model is not None and len(run.results) > 1:
+        print(f"        {best.classifier} predicts; --clf chooses another")
 
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:

@@ -334,7 +334,7 @@ def _note_contradictions(dataset: Dataset, extraction: ExtractionResult) -> None
     }
     if twice:
         first, second = next(iter(twice.items()))
-        logger.info(
+        logger.warning(
             "%s in more than one class, for example %s and %s, which are the same file; an audit "
             "lists them",
             plural(len(twice), "image is", "images are"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from classify.experiment.candidates import Candidate
     from extract.options import Options
     from toolkit.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 TEST_SIZE = 0.2
 MAX_SEED = 2**32 - 1
@@ -149,7 +152,7 @@ def compare(
     )
     with as_progress(choose_progress(progress, embedder)) as report:
         inputs = _inputs(data, embedder, test_size, seed=seed, dask=dask, progress=report)
-        folder, _ = run(
+        folder, finished = run(
             _candidates(classifiers, inputs),
             inputs,
             settings,
@@ -157,6 +160,9 @@ def compare(
             command=[_call(data, embedder, classifiers, settings)],
             progress=report,
         )
+    for result in finished.results:
+        for note in result.notes:
+            logger.warning("%s: %s", result.classifier, note)
     return RunResults(folder)
 
 

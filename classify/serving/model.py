@@ -97,6 +97,14 @@ class Model:
                 f"{run_folder} is a run on embeddings without a frozen base, so its classifiers "
                 "cannot predict images; compare classifiers on images instead"
             )
+        if self.result.model is None:
+            others = [result.classifier for result in self.run.results if result.model]
+            advice = f"choose one of: {', '.join(others)}" if others else "train another one"
+            raise ModelError(
+                f"the model of {self.result.classifier!r} was not saved in {run_folder}, as the "
+                f"notes of the run say; {advice}",
+                setting="clf",
+            )
         # Only the name counts: a record cannot have a file outside of its folder read.
         file = run_folder / Path(str(self.result.model)).name
         self.estimator = persistence.load(file, self.result.model_sha256)

@@ -66,7 +66,7 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     new = sorted({item.label for item in items} - set(dataset.classes))
     if new:
         names = ", ".join(f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
-        logger.info("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
+        logger.warning("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
     return dataclasses.replace(dataset, items=tuple(items))
 
 
@@ -74,7 +74,7 @@ def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str])
     """Return the label that the file gives each image, by the name that the data set gives it."""
     grid = read_grid(path, known=[*classes, *by_name])
     for remark in grid.remarks:
-        logger.info("%s", remark)
+        logger.warning("%s", remark)
     columns = [name.casefold() for name in grid.header]
     if "path" not in columns or "label" not in columns:
         raise DataError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import html
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -223,10 +222,10 @@ class Dataset:
     def with_hashed_split(self, digests: Sequence[str], test_size: float, seed: int) -> Dataset:
         """Put a share of every class into the test split, by the content of the images.
 
-        The split of an image depends only on its own bytes, the seed and the share. Adding or
-        removing other images never moves it, and two copies of one image are always in the same
-        split. There is one exception: a class that would have no test image (or fewer than two
-        different training images) moves those nearest to the border.
+        Each image draws a number from its own bytes and the seed. In every class, those with the
+        lowest numbers are for the test: the given share of the different images, at least one, and
+        at least two are left for training. Adding or removing images therefore moves at most those
+        at the border, and two copies of one image are always in the same split.
 
         Parameters
         ----------
@@ -263,7 +262,7 @@ class Dataset:
         )
         n_test = sum(item.split == "test" for item in items)
         origin = (
-            f"{n_test} of {len(items)} drawn for the test by their content, about {test_size:.0%} "
+            f"{n_test} of {len(items)} drawn for the test by their content, {test_size:.0%} "
             f"of every class, seed {seed}"
         )
         return dataclasses.replace(self, items=items, split_origin=origin)
@@ -284,12 +283,12 @@ def _draw(digest: str, seed: int) -> float:
 def _border(draws: Sequence[float], test_size: float) -> float:
     """Return the draw below which an image of this class is for the test.
 
-    It leaves at least one image for the test and two for training, if there are so many different
-    ones; copies of an image have the same draw. Two are divided; one is where its draw says.
+    Copies of an image have the same draw and count once. Two images are divided; one is where its
+    draw says.
     """
     distinct = sorted(set(draws))
     if len(distinct) == 1:
         return test_size
-    lowest = math.nextafter(distinct[0], 1.0)
-    n_train = min(MINIMUM["train"], len(distinct) - MINIMUM["test"])
-    return min(max(test_size, lowest), distinct[-n_train])
+    most = max(MINIMUM["test"], len(distinct) - MINIMUM["train"])
+    n_test = min(max(round(test_size * len(distinct)), MINIMUM["test"]), most)
+    return distinct[n_test]

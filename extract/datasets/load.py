@@ -183,7 +183,8 @@ def load_unsplit(
     if to_split:
         require_images(dataset)
     for line in dataset.lines_of_layout():
-        logger.info("%s", printable(line))
+        is_plain = not (dataset.layout.passed_over or dataset.layout.remarks)
+        logger.log(logging.INFO if is_plain else logging.WARNING, "%s", printable(line))
     return dataset
 
 

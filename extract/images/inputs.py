@@ -165,7 +165,7 @@ def _with_bits(rows: Sequence[Any], pixels: PixelSettings) -> PixelSettings:
     if not deep or pixels.bits is not None or pixels.interpolation == "lanczos4":
         return pixels
     bits = depth.bits_in_use([depth.measure(np.asarray(image)) for image in deep])
-    logger.info(
+    logger.warning(
         "%s 16 bits, of which %d are in use in all of them together, so %s is white",
         plural(len(deep), "PIL image has", "PIL images have"),
         bits,

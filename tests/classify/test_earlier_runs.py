@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from classify import ModelError, load_model
 from reports.reading import read_record
 from tests.commands import run_command
 from tests.html import text_of
@@ -63,6 +64,16 @@ def test_earlier_bases_are_read_once() -> None:
     raw = json.loads((EARLIER / "streamed" / "run.json").read_text())
     assert one.bases[0].recipe == raw["recipe"]
     assert one.extraction.computed == raw["extraction"]["computed"]
+
+
+def test_a_classifier_without_a_model_is_told_with_those_that_have_one(tmp_path: Path) -> None:
+    """As for a forest, whose model is never saved."""
+    folder = shutil.copytree(EARLIER / "streamed", tmp_path / "run")
+    raw = json.loads((folder / "run.json").read_text())
+    raw["results"].append({**raw["results"][0], "classifier": "forest", "model": None})
+    (folder / "run.json").write_text(json.dumps(raw))
+    with pytest.raises(ModelError, match=r"'forest' was not saved .*choose one of: svm"):
+        load_model(folder, classifier="forest")
 
 
 def test_reports_are_rendered_again(home: Path) -> None:

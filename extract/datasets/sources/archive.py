@@ -87,7 +87,7 @@ def unpack(archive: Path, destination: Path, *, progress: Progress = silent) -> 
     """
     with _open(archive) as opened, disk.atomic_folder(destination) as folder:
         if opened.guessed:
-            logger.info(
+            logger.warning(
                 "%s does not state the encoding of its names; they were read as %s, as %r",
                 archive.name, *opened.guessed,
             )  # fmt: skip

@@ -174,8 +174,8 @@ def _auto(store: Path, mirror_url: str | None, progress: Progress) -> Source:
     try:
         return _dogs_vs_cats(store, mirror_url, progress)
     except UnreachableError as error:
-        logger.info("%s", error)
-        logger.info(
+        logger.warning("%s", error)
+        logger.warning(
             "dogs-vs-cats could not be downloaded: the drawn data set shapes is used instead; "
             "give the name of a data set to use that one and no other"
         )

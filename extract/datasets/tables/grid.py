@@ -107,9 +107,11 @@ def read_grid(path: Path, known: Collection[str] = ()) -> Grid:
     except AddressError:
         raise
     except (OSError, csv.Error) as error:
-        is_missing = is_remote(path) and isinstance(error, FileNotFoundError)
-        reason = "there is no such file" if is_missing else error
-        raise DataError(f"{path} cannot be read as CSV: {reason}") from error
+        if isinstance(error, FileNotFoundError):
+            reason = "there is no such file; check the name"
+        else:
+            reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path} cannot be read as a table: {reason}") from error
     filled = [(line, cells) for line, cells in rows if any(map(str.strip, cells))]
     if not filled:
         return Grid([], [], encoding, remarks)

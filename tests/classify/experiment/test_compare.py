@@ -387,3 +387,11 @@ assert read_run(run.folder).best == run.best
     done = python("face.py", cwd=home, FROZEN_FEATURES_CACHE="cache")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("['disc']")
+
+
+def test_a_model_that_cannot_be_kept_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A forest holds types that no file is trusted with."""
+    compare(blobs(), None, [RandomForestClassifier(3)], out=tmp_path / "run")
+    assert "its model was not saved" in caplog.text

@@ -86,7 +86,7 @@ def test_a_file_that_does_not_fit_is_refused(
 
 def test_a_missing_file_is_one_error(data: Dataset, tmp_path: Path) -> None:
     """The error is one sentence."""
-    with pytest.raises(DataError, match="cannot be read as CSV"):
+    with pytest.raises(DataError, match="cannot be read as a table"):
         apply_corrections(data, tmp_path / "absent.csv")
 
 

@@ -138,23 +138,30 @@ def flat(n: int, label: str = "a", start: int = 0) -> tuple[Item, ...]:
 
 
 def test_the_hashed_split_is_stratified_and_seeded() -> None:
-    """About the same share of each class is drawn; the seed decides which images."""
+    """The same share of each class is drawn; the seed decides which images."""
     dataset = Dataset("d", Path("/d"), flat(500) + flat(300, "b"))
     names = digests(800)
     split = dataset.with_hashed_split(names, 0.25, seed=0)
-    assert counts(split.items, ["a", "b"], "test") == pytest.approx([125, 75], abs=25)
+    assert counts(split.items, ["a", "b"], "test") == [125, 75]
     again = dataset.with_hashed_split(names, 0.25, seed=0)
     assert split == again
     other = dataset.with_hashed_split(names, 0.25, seed=1)
     assert [i.split for i in other.items] != [i.split for i in split.items]
 
 
-def test_adding_images_does_not_reshuffle_the_rest() -> None:
-    """The split of an image depends on its own bytes, not on other images."""
-    names = digests(300)
+@pytest.mark.parametrize("n_added", [1, 10, 100])
+def test_adding_images_moves_at_most_those_at_the_border(n_added: int) -> None:
+    """All that move go the same way: they are next to each other in the order of the draws."""
+    names = digests(200 + n_added)
     few = Dataset("d", Path("/d"), flat(200)).with_hashed_split(names[:200], 0.2, seed=0)
-    many = Dataset("d", Path("/d"), flat(300)).with_hashed_split(names, 0.2, seed=0)
-    assert many.items[:200] == few.items
+    many = Dataset("d", Path("/d"), flat(200 + n_added)).with_hashed_split(names, 0.2, seed=0)
+    moved = [
+        (before.split, after.split)
+        for before, after in zip(few.items, many.items, strict=False)
+        if before != after
+    ]
+    assert len(set(moved)) <= 1
+    assert len(moved) <= max(1, n_added // 5)
 
 
 def test_copies_of_one_image_are_in_one_split() -> None:
