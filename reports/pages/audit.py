@@ -97,8 +97,9 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
         audit_sentence(audit).capitalize(),
         [
             FindingGroup(
-                "Test images that are also in training",
-                "They make every classifier look better than it is. leaks.csv lists all of them.",
+                "Test images that look like training images",
+                "The same file, or nearly the same embedding. If the subject is the same, they "
+                "make every classifier look better than it is. leaks.csv lists all of them.",
                 len(audit.leaks),
                 leaks,
             ),

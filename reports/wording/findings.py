@@ -35,7 +35,7 @@ def findings(run: Run) -> list[tuple[str, str]]:
         found += [
             (
                 name,
-                f"accuracy {percent(accuracy)} without the test images that are in training, too",
+                f"accuracy {percent(accuracy)} without test images that look like training images",
             )
             for name, accuracy in run.audit.accuracies_without_leaks.items()
         ]
@@ -59,15 +59,16 @@ def audit_sentence(audit: Audit) -> str:
     --------
     >>> from reports.picture_records import Audit
     >>> print(audit_sentence(Audit([], [], [], {}, 8.0)))  # doctest: +NORMALIZE_WHITESPACE
-    audit (8.00 s): no test image is also in training; no copies of other images; no suspect labels;
-    no outliers
+    audit (8.00 s): no test image looks like a training image; no copies of other images; no suspect
+    labels; no outliers
     """
     exact = sum(leak.exact for leak in audit.leaks)
-    leaks = "no test image is also in training"
+    leaks = "no test image looks like a training image"
     if audit.leaks:
-        verb = "is" if len(audit.leaks) == 1 else "are"
-        images = plural(len(audit.leaks), "test image")
-        leaks = f"{images} {verb} also in training ({count(exact)} byte for byte)"
+        look = "looks like a training image"
+        if len(audit.leaks) > 1:
+            look = "look like training images"
+        leaks = f"{plural(len(audit.leaks), 'test image')} {look} ({count(exact)} byte for byte)"
     copies = _number_of(len(audit.copies), "copy of another image", "copies of other images")
     relabelled = sum(copy.label != copy.of_label for copy in audit.copies)
     if relabelled:

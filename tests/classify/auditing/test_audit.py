@@ -57,7 +57,7 @@ def run(home: Path) -> Path:
     wanted = ("--clf", "centroid,logreg", "--audit", "--out", "run")
     done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 0, done.stderr
-    assert "also in training (1 byte for byte)" in done.stdout
+    assert "(1 byte for byte)" in done.stdout
     return home / "run"
 
 
@@ -73,7 +73,7 @@ def test_a_test_image_that_is_in_training_is_a_leak(run: Path) -> None:
     assert (leak["exact"], float(leak["cosine"])) == ("yes", 1.0)
     record = json.loads((run / "run.json").read_text())
     assert set(record["audit"]["accuracies_without_leaks"]) == {"centroid", "logreg"}
-    assert "without the test images that are in training, too" in (run / "report.html").read_text()
+    assert "without test images that look like training images" in (run / "report.html").read_text()
 
 
 def test_a_file_that_exists_twice_is_listed(run: Path) -> None:
