@@ -70,8 +70,7 @@ def test_a_class_is_found_with_the_keyboard_alone(page: Any) -> None:
     assert page.locator(".class-card h3").inner_text() == "class 0000"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")])
 def test_no_rule_of_accessibility_is_broken(
     browser: Any, address: str, size: dict[str, int], scheme: str
 ) -> None:

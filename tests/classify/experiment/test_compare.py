@@ -370,7 +370,9 @@ from extract import Embedder, load_dataset
 from reports import read_run
 
 data = load_dataset("pictures", test_size=0.2, seed=0)
-embed = Embedder("mobilenet:alpha=0.25", size=64, pooling="avg", weights="mobilenet.weights.h5")
+embed = Embedder(
+    "mobilenet:alpha=0.25", size=64, pooling="avg", weights="mobilenet.weights.h5", resize="lanczos"
+)
 run = compare(data, embed, [SVM(), LogReg(), RandomForestClassifier(50)], repeats=3)
 assert "test images" in run._repr_html_()
 assert run.results["classifier"].tolist() == ["svm", "logreg", "RandomForestClassifier"]

@@ -40,7 +40,7 @@ def run(home):
         "--calibrate", "--target-precision", "0.9", "--out", "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "trained in one pass over embeddings on disk: 254.0 KiB are more than the" in done.stdout
+    assert "trained in one pass over embeddings on disk: 256.0 KiB are more than the" in done.stdout
     return home / "run"
 
 
@@ -54,7 +54,7 @@ def test_a_run_says_that_it_was_one_pass(run):
     for result in (logreg, svm):
         assert result.title in page
         passed, *_, held_out, curve = result.notes
-        assert passed.startswith("trained in one pass over embeddings on disk: 254.0 KiB are more")
+        assert passed.startswith("trained in one pass over embeddings on disk: 256.0 KiB are more")
         assert "come from 12 training images that were held out" in held_out
         assert curve.startswith("no learning curve: ")
         assert passed in page
