@@ -257,10 +257,10 @@ def test_notebook_preprocessing_beats_the_lesson(lesson: Lesson, extracted: Done
 
 
 def test_the_scratch_cnn_learns_as_little_as_the_lessons(lesson: Lesson, extracted: Done) -> None:
-    """On a third of the photographs it is far from frozen features, but better than chance."""
-    summary = lesson.run("classify", *listed(lesson, 3), "--clf", "cnn").summary
+    """On half of the photographs it is far from frozen features, but better than chance."""
+    summary = lesson.run("classify", *listed(lesson, 2), "--clf", "cnn").summary
     assert summary["computed"] == 0
-    assert 0.62 <= summary["results"][0]["accuracy"] <= 0.75
+    assert 0.58 <= summary["results"][0]["accuracy"] <= 0.75
 
 
 def test_peak_memory_does_not_grow_with_the_number_of_images(
