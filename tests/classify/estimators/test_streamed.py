@@ -69,6 +69,7 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(rows, "BATCH_BYTES", 50 * 64 * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error:.*sklearn.utils.parallel")
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize(

@@ -305,6 +305,7 @@ def embedder(home: Path) -> Embedder:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_data_set_keeps_its_own_split(home: Path, embedder: Embedder, tmp_path: Path) -> None:
     """A share of test images beside it is an error."""
     data = load_dataset(home / "pictures", cache=home / "cache")
@@ -316,6 +317,7 @@ def test_a_data_set_keeps_its_own_split(home: Path, embedder: Embedder, tmp_path
         compare(data, embedder, "centroid", test_size=0.5, out=tmp_path / "again")
 
 
+@pytest.mark.slow
 def test_paths_and_labels_are_split_by_content(
     home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:
@@ -334,6 +336,7 @@ def test_paths_and_labels_are_split_by_content(
     assert [item.path for item in runs[0].record.quarantine] == ["test/star/broken.jpg"]
 
 
+@pytest.mark.slow
 def test_an_embedder_and_a_network_of_another_base_do_not_fit(
     home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:

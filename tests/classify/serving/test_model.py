@@ -145,6 +145,7 @@ def test_images_in_memory_are_predicted_as_their_files(
     np.testing.assert_allclose(model.predict_proba(mixed), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_image_of_one_colour_is_named(
     model: Model, tmp_path: Path, notes: pytest.LogCaptureFixture
 ) -> None:
@@ -156,6 +157,7 @@ def test_an_image_of_one_colour_is_named(
     assert "plain.png" in notes.text
 
 
+@pytest.mark.slow
 def test_more_bits_than_in_training_are_decided_over_the_images_given_together(
     home: Path, paths: list[Path], tmp_path: Path, notes: pytest.LogCaptureFixture
 ) -> None:
