@@ -260,7 +260,7 @@ def test_the_scratch_cnn_learns_as_little_as_the_lessons(lesson: Lesson, extract
     """On half of the photographs it is far from frozen features, but better than chance."""
     summary = lesson.run("classify", *listed(lesson, 2), "--clf", "cnn").summary
     assert summary["computed"] == 0
-    assert 0.58 <= summary["results"][0]["accuracy"] <= 0.75
+    assert 0.62 <= summary["results"][0]["accuracy"] <= 0.75
 
 
 def test_peak_memory_does_not_grow_with_the_number_of_images(

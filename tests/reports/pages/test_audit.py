@@ -12,6 +12,7 @@ from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from reports.reading import parse_record
 from reports.tables import remarks, write_audit
+from reports.wording.findings import unused_files_sentence
 from tests.reports.samples import sample
 
 HOSTILE = "cat/<script>=cmd()\n.jpg"
@@ -77,10 +78,11 @@ def test_an_audit_is_read_back_and_summarised_in_the_terminal():
     """Its numbers are below the table of results."""
     run, _ = audited()
     assert parse_record(run.to_json()) == run
-    assert (
+    assert remarks(run)[-2:] == [
         "audit (9.00 s): 1 test image looks like a training image (0 byte for byte); 1 copy of "
-        "another image (1 with another label); 3 suspect labels; 1 outlier"
-    ) in remarks(run)
+        "another image (1 with another label); 3 suspect labels; 1 outlier",
+        unused_files_sentence(run),
+    ]
     without = "svm: accuracy 90.0% without test images that look like training images"
     assert without in remarks(run)
 

@@ -8,6 +8,7 @@ from reports.reading import parse_record
 from reports.record import Comparison
 from reports.tables import remarks
 from reports.wording import differences
+from reports.wording.findings import unused_files_sentence
 from reports.wording.headline import headline
 from tests.reports.samples import sample
 
@@ -67,9 +68,7 @@ def test_a_note_of_several_classifiers_appears_once():
         dataclasses.replace(result, notes=["classes weigh equally"]) for result in run.results
     ]
     lines = remarks(dataclasses.replace(run, results=results))
-    assert [line for line in lines if "weigh equally" in line] == [
-        "dense, logreg, svm, cnn: classes weigh equally"
-    ]
+    assert lines == ["dense, logreg, svm, cnn: classes weigh equally", unused_files_sentence(run)]
 
 
 def test_comparisons_are_read_back():

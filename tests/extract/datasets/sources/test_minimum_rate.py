@@ -66,7 +66,7 @@ def test_silence_is_slow() -> None:
 
 def test_an_iterator_that_is_fast_enough_is_never_stopped() -> None:
     """Many windows may pass as long as each of them brings enough."""
-    assert len(list(at_minimum_rate(numbers(250, 0.002), one))) == 250
+    assert len(list(at_minimum_rate(numbers(100, 0.008), one))) == 100
 
 
 def test_the_time_of_the_caller_does_not_count() -> None:
