@@ -1,6 +1,6 @@
 """Images -> embeddings: reading, decoding, the forward pass and the commit, overlapped.
 
-Decoding runs ahead in processes (see `extract.images.decoder_pool`), the forward pass runs in the
+Decoding runs ahead in processes (see `extract.images.decoders.pool`), the forward pass runs in the
 calling thread, and the commit in a thread behind it. The queues are bounded, so memory does not
 grow with the number of images.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache.store import SHARD_ROWS
-from extract.images.decoder_pool import Decoded, DecoderPool
+from extract.images.decoders.pool import Decoded, DecoderPool
 from extract.images.hashing import REMEMBERED_TOGETHER, hash_images
 from extract.images.inputs import image_digest
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead

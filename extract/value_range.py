@@ -12,7 +12,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from extract.images.decoder_pool import DecoderPool
+from extract.images.decoders.pool import DecoderPool
 from extract.images.depth import Values, bits_in_use, black_and_white
 from extract.images.hashing import DEEP, DEPTH, hash_images
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead

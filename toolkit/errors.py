@@ -10,7 +10,7 @@
     ├── DataError (ValueError)            extract.errors
     │   ├── ImageError
     │   └── ArchiveError
-    ├── DecoderError (OSError)            extract.images.decoder_pool
+    ├── DecoderError (OSError)            extract.images.decoders.pool
     ├── DownloadError (OSError)           extract.errors
     │   └── UnreachableError              extract.datasets.sources.download
     ├── WeightsError (ValueError)         extract.errors

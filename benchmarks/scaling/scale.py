@@ -28,7 +28,7 @@ from distributed import Client, LocalCluster
 
 from benchmarks.common import inputs
 from cache.store import SHARD_ROWS, Store
-from extract.images.decoder_pool import Decoded
+from extract.images.decoders.pool import Decoded
 from extract.images.loading import ahead
 from extract.pipeline import extract
 from extract.recipe import Recipe

@@ -14,7 +14,7 @@ from classify.serving.model import Model
 from classify.serving.prediction import is_undecided
 from classify.serving.similar import SimilarImages
 from extract.errors import ImageError
-from extract.images.decoder_pool import DecoderPool
+from extract.images.decoders.pool import DecoderPool
 from extract.images.files import check_size
 from extract.images.loading import ReadSettings
 from extract.images.thumbnails import Thumbnails

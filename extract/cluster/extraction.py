@@ -21,7 +21,7 @@ import numpy as np
 from extract.cluster.connection import OTHER_CODE, code_digest, connect, explained_errors
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
-from extract.images.decoder_pool import Decoded, DecoderPool
+from extract.images.decoders.pool import Decoded, DecoderPool
 from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, ahead, default_workers
 from toolkit.addresses import file_state, file_states, is_remote
 from toolkit.errors import ToolkitError

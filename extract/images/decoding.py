@@ -1,7 +1,7 @@
 """From the bytes of an image file to an RGB `uint8` array, or the reason why not.
 
 The files may come from anybody. Decode them in a process that may die: see
-`extract.images.decoder_pool`.
+`extract.images.decoders.pool`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from extract.errors import ImageError
-from extract.images.decoder_pool import DecoderPool
+from extract.images.decoders.pool import DecoderPool
 from extract.images.formats import MAX_PIXELS
 from extract.images.pixels import PixelSettings
 from toolkit.addresses import is_remote
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from extract.images.decoder_pool import Decoded
+    from extract.images.decoders.pool import Decoded
 
 BATCH_SIZE = 32
 FETCHED_AT_ONCE = 8

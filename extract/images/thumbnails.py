@@ -8,7 +8,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
-from extract.images.decoder_pool import DecoderError, DecoderPool
+from extract.images.decoders.pool import DecoderError, DecoderPool
 from extract.images.loading import default_workers
 from toolkit.addresses import is_remote, read_remote
 

@@ -21,7 +21,7 @@ def decoders(of: int) -> set[int]:
     found = set()
     for pid in children(of):
         with contextlib.suppress(OSError):
-            if b"decoder_pool" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"extract.images.decoders" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(pid)
     return found
 

@@ -21,7 +21,7 @@ from extract.datasets.layouts import read_dataset
 from extract.datasets.sources.locating import locate
 from extract.datasets.tables import grid
 from extract.errors import DataError
-from extract.images import decoder_pool
+from extract.images.decoders import pool as decoder_pool
 from extract.images.hashing import hash_images
 from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, load_images
 from extract.pipeline import extract

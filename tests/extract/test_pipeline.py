@@ -18,7 +18,7 @@ import pytest
 
 from cache import CacheError, Store
 from extract.errors import ImageError
-from extract.images.decoder_pool import DecoderError
+from extract.images.decoders.pool import DecoderError
 from extract.images.hashing import DEPTH, SHALLOW
 from extract.images.loading import ReadSettings, load_images
 from extract.images.pixels import Remark

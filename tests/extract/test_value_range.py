@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cache import Store
-from extract.images import decoder_pool
+from extract.images.decoders import pool as decoder_pool
 from extract.images.hashing import DEEP, DEPTH
 from extract.recipe import Recipe
 from extract.value_range import adapted, describe, find_deep, with_value_range

@@ -32,7 +32,7 @@ from cache.location import cache_folder
 from cache.store import Store
 from extract import pipeline
 from extract.datasets.layouts import read_dataset
-from extract.images import decoder_pool
+from extract.images.decoders import pool as decoder_pool
 from extract.images.loading import ReadSettings
 from extract.pipeline import extract
 from extract.recipe import Recipe
@@ -42,7 +42,7 @@ from toolkit.csv_cells import decode_text, write_quarantine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from extract.images.decoder_pool import Decoded
+    from extract.images.decoders.pool import Decoded
     from extract.pipeline import ExtractionResult
 
 SIZE = 32

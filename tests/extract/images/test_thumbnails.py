@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from extract.images import thumbnails
-from extract.images.decoder_pool import DecoderPool
+from extract.images.decoders.pool import DecoderPool
 from extract.images.thumbnails import Thumbnails, open_thumbnails
 
 if TYPE_CHECKING:

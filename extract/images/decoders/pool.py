@@ -9,7 +9,6 @@ gains nothing in this process.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import signal
 import struct
@@ -21,14 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from extract.errors import ImageError
-from extract.images.decoder_process import (
-    connect,
-    end_after,
-    held_back_errors,
-    inheriting,
-    limit_memory,
+from extract.images.decoders.protocol import (
+    BYTES,
+    PATH,
+    REQUEST,
+    SECONDS_TO_DECODE,
+    SIDES,
+    SQUARE,
+    THUMBNAIL,
+    VALUES,
 )
-from extract.images.decoding import decode_thumbnail, measure, render
+from extract.images.decoders.system import inheriting
 from extract.images.depth import Values
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, REDUCED_TIMES
@@ -37,30 +39,15 @@ from toolkit.addresses import is_remote
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     import numpy as np
-
-SECONDS_TO_DECODE = 10.0
-"""A decoder that takes longer for one image is killed, and the image is not used."""
-
-_PATH, _BYTES = b"p", b"b"
-_SQUARE, _THUMBNAIL, _VALUES = b"s", b"t", b"v"
-_REQUEST = struct.Struct(">ccI")
-"""Start of a request: path or bytes, what is requested, and its size; a path or bytes follow."""
-_SIDES = struct.Struct(">cIIB")
-"""Start of a decoded image: a plus sign, height, width and remarks; the pixels follow."""
 
 _SECONDS_TO_READ = 60.0
 _SECONDS_TO_START = 120.0
 _SECONDS_PER_SLICE = 0.5
 
-_BASE_BYTES, _BYTES_PER_PIXEL = 2 * 2**30, 40
-"""Memory that a decoder may take beyond what it starts with; about 4 GB by default."""
-
 _COMMAND = (
     "import sys; sys.path[:] = sys.argv[4:]; "
-    "from extract.images.decoder_pool import work; work(*sys.argv[1:4])"
+    "from extract.images.decoders.worker import work; work(*sys.argv[1:4])"
 )
 
 
@@ -158,7 +145,7 @@ class DecoderPool:
         AddressError
             If an address does not answer.
         """
-        return self._decoded(image_file, _SQUARE, self._pixels.size)
+        return self._decoded(image_file, SQUARE, self._pixels.size)
 
     def thumbnail(self, image_file: Path | bytes, size: int) -> Decoded:
         """Read and decode an image, shrunk in its own proportions; may be called from any thread.
@@ -175,7 +162,7 @@ class DecoderPool:
         DecoderError, AddressError
             As from a call of the pool.
         """
-        return self._decoded(image_file, _THUMBNAIL, size)
+        return self._decoded(image_file, THUMBNAIL, size)
 
     def measure(self, image_file: Path | bytes) -> Decoded:
         """Measure the values of an image of more than 8 bits; may be called from any thread.
@@ -190,7 +177,7 @@ class DecoderPool:
         DecoderError, AddressError
             As from a call of the pool.
         """
-        return self._decoded(image_file, _VALUES, 0)
+        return self._decoded(image_file, VALUES, 0)
 
     def _decoded(self, image_file: Path | bytes, request: bytes, size: int) -> Decoded:
         if not isinstance(image_file, bytes) and is_remote(image_file):
@@ -257,10 +244,10 @@ class _Decoder:
         digest = None
         try:
             if isinstance(image_file, bytes):
-                kind, content = _BYTES, image_file
+                kind, content = BYTES, image_file
             else:
-                kind, content = _PATH, os.fsencode(image_file.absolute())
-            self._connection.send_bytes(_REQUEST.pack(kind, request, size) + content)
+                kind, content = PATH, os.fsencode(image_file.absolute())
+            self._connection.send_bytes(REQUEST.pack(kind, request, size) + content)
             answer = self._receive(_SECONDS_TO_READ)
             if answer[:1] == b"+":
                 digest = answer[1:].decode("ascii")
@@ -305,7 +292,7 @@ class _Decoder:
 
 
 def _start(line: int, pixels: PixelSettings, max_pixels: int) -> subprocess.Popen[bytes]:
-    package = str(Path(__file__).parents[2])
+    package = str(Path(__file__).parents[3])
     quiet = subprocess.DEVNULL
     arguments = [str(line), pixels.to_json(), str(max_pixels)]
     return subprocess.Popen(  # noqa: S603 - this interpreter, with this module
@@ -328,92 +315,12 @@ def _parse(answer: bytes, digest: str, request: bytes, size: int) -> Decoded:
     """Return what a decoder has answered; an image may have taken it over."""
     import numpy as np
 
-    if request == _VALUES:
+    if request == VALUES:
         text = answer[1:].decode("ascii")
         return Decoded(digest, values=Values.from_json(text) if text else None)
-    _, height, width, remarks = _SIDES.unpack_from(answer)
-    image = np.frombuffer(answer, np.uint8, offset=_SIDES.size).reshape(height, width, 3)
-    expected = height == width == size if request == _SQUARE else max(height, width) <= size
+    _, height, width, remarks = SIDES.unpack_from(answer)
+    image = np.frombuffer(answer, np.uint8, offset=SIDES.size).reshape(height, width, 3)
+    expected = height == width == size if request == SQUARE else max(height, width) <= size
     if not expected or not image.size:
         raise ValueError(f"{width} x {height} pixels")
     return Decoded(digest, image, remarks=Remark(remarks))
-
-
-def work(line: str, pixels: str, max_pixels: str) -> None:
-    """Decode every file that is requested, until the other end of the connection is closed.
-
-    Parameters
-    ----------
-    line : str
-        File descriptor of the connection, or its handle on Windows.
-    pixels, max_pixels : str
-        See `DecoderPool`; the settings as JSON.
-    """
-    settings, limit = PixelSettings.from_json(pixels), int(max_pixels)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with connect(int(line)) as connection, contextlib.suppress(EOFError, OSError):
-        try:
-            warnings = _prepare(limit)
-        except ImportError as error:
-            connection.send_bytes(str(error).encode() or b"?")
-            return
-        connection.send_bytes(b"")
-        while True:
-            _answer(connection, warnings, settings, limit)
-
-
-def _prepare(max_pixels: int) -> int:
-    """Import the libraries, limit this process, and return a pipe that reads its standard error."""
-    import cv2  # noqa: F401 - here, so that its import does not count as time of the first image
-    from PIL import Image, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
-
-    Image.preinit()
-    limit_memory(_BASE_BYTES + _BYTES_PER_PIXEL * max_pixels)
-    return held_back_errors()
-
-
-def _answer(
-    connection: Connection, warnings: int, settings: PixelSettings, max_pixels: int
-) -> None:
-    message = connection.recv_bytes()
-    kind, request, size = _REQUEST.unpack_from(message)
-    # If no process is left to end a decoder that hangs, the system does.
-    end_after(2 * SECONDS_TO_DECODE)
-    try:
-        data = message[_REQUEST.size :]
-        if kind == _PATH:
-            data = read_bytes(Path(os.fsdecode(data)))
-        connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
-        _read(warnings)
-        answer = b"+" + _made(data, request, size, settings, max_pixels)
-        # A JPEG may have its end marker and yet lack data: libjpeg fills in grey and only warns.
-        if b"premature end" in _read(warnings):
-            raise ImageError("damaged JPEG: a part of the image is missing")
-    except ImageError as error:
-        answer = b"-" + str(error).encode("utf-8", "replace")
-    except MemoryError:
-        answer = b"-not enough memory to decode it"
-    end_after(0)
-    connection.send_bytes(answer)
-
-
-def _made(
-    data: bytes, request: bytes, size: int, settings: PixelSettings, max_pixels: int
-) -> bytes:
-    """Return what is requested of an image."""
-    if request == _VALUES:
-        values = measure(data, max_pixels)
-        return values.to_json().encode("ascii") if values else b""
-    if request == _THUMBNAIL:
-        image, remarks = decode_thumbnail(data, size, max_pixels), Remark.NOTHING
-    else:
-        seen = render(data, settings, max_pixels)
-        image, remarks = seen.image, seen.remarks
-    return _SIDES.pack(b"+", *image.shape[:2], remarks)[1:] + image.tobytes()
-
-
-def _read(warnings: int) -> bytes:
-    """Return what was written to standard error since the last call."""
-    with contextlib.suppress(BlockingIOError):
-        return os.read(warnings, 2**16)
-    return b""

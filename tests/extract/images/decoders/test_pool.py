@@ -18,21 +18,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extract.images import decoder_pool
-from extract.images.decoder_pool import DecoderError, DecoderPool
+from extract.images.decoders import pool as decoder_pool
+from extract.images.decoders.pool import DecoderError, DecoderPool
 from extract.images.decoding import decode
 from tests.extract.decoders import children, decoders, ends, is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 # The real process, except that decoding does what the last bytes of the file say.
 SABOTAGED = """
 import sys; sys.path[:] = sys.argv[4:]
 import os, signal, time
-import extract.images.decoder_pool as d
+import extract.images.decoders.worker as d
 real = d.render
 def render(data, *args):
     if data.endswith(b"crash"):
@@ -354,7 +354,7 @@ def test_no_decoder_outlives_a_killed_program(tmp_path: Path, end: bytes) -> Non
         f"""
         import threading, time
         from pathlib import Path
-        from extract.images import decoder_pool
+        from extract.images.decoders import pool as decoder_pool
         decoder_pool._COMMAND = {SABOTAGED!r}
         pool = decoder_pool.DecoderPool(24)
         pool.__enter__()

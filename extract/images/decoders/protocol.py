@@ -1,0 +1,15 @@
+"""What the pool and its workers send each other."""
+
+from __future__ import annotations
+
+import struct
+
+SECONDS_TO_DECODE = 10.0
+"""A worker that takes longer for one image is killed, and the image is not used."""
+
+PATH, BYTES = b"p", b"b"
+SQUARE, THUMBNAIL, VALUES = b"s", b"t", b"v"
+REQUEST = struct.Struct(">ccI")
+"""Start of a request: path or bytes, what is requested, and its size; a path or bytes follow."""
+SIDES = struct.Struct(">cIIB")
+"""Start of a decoded image: a plus sign, height, width and remarks; the pixels follow."""
