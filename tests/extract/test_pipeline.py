@@ -17,10 +17,9 @@ import numpy as np
 import pytest
 
 from cache import CacheError, Store
-from extract.errors import ImageError
 from extract.images.decoders.pool import DecoderError
 from extract.images.hashing import DEPTH, SHALLOW
-from extract.images.loading import ReadSettings, load_images
+from extract.images.loading import ReadSettings
 from extract.images.pixels import Remark
 from extract.pipeline import extract
 from extract.recipe import Recipe
@@ -281,25 +280,6 @@ def test_what_a_reader_should_know_of_an_image_is_remembered(store: Store, tmp_p
     expected = {paths[0]: Remark.UNIFORM, paths[2]: Remark.UNIFORM}
     assert extract(paths, RECIPE, store, StubEngine).remarks == expected
     assert extract(paths, RECIPE, store, no_engine).remarks == expected
-
-
-def test_load_images_keeps_the_order(tmp_path: Path) -> None:
-    """One array for the whole list; a broken file is named."""
-    paths = draw(tmp_path / "d", 0, 100)
-    images = load_images(paths, 16)
-    assert images.shape == (100, 16, 16, 3)
-    assert images[:, 0, 0, 2].tolist() == list(range(100))
-    paths[50].write_bytes(b"text")
-    with pytest.raises(ImageError, match=r"0050\.png: not an image"):
-        load_images(paths, 16)
-
-
-def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
-    """The error names a larger image, its size and the limit."""
-    paths = draw(tmp_path / "d", 0, 3)
-    assert len(load_images(paths, 16, reading=ReadSettings(max_pixels=64))) == 3
-    with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
-        load_images(paths, 16, reading=ReadSettings(max_pixels=63))
 
 
 def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: Path) -> None:

@@ -62,3 +62,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a folder that contains nothing but what unpacking leaves in it."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    return folder

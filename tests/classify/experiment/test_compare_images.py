@@ -1,0 +1,118 @@
+"""`classify.compare` on images, whose embeddings an earlier version has put into the cache."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from classify import SVM, ClassifierError, LogReg, compare
+from extract import Embedder, load_dataset
+from tests.commands import python
+
+EARLIER = Path(__file__).parents[2] / "data" / "earlier-run"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with pictures whose embeddings are in its cache."""
+    folder = tmp_path_factory.mktemp("earlier") / "home"
+    shutil.copytree(EARLIER, folder)
+    return folder
+
+
+@pytest.fixture
+def embedder(home: Path) -> Embedder:
+    """Return the embedder of that cache."""
+    return Embedder(
+        "mobilenet:alpha=0.25", size=64, pooling="avg",
+        weights=str(home / "mobilenet.weights.h5"), cache=home / "cache", resize="lanczos",
+    )  # fmt: skip
+
+
+def test_a_data_set_keeps_its_own_split(home: Path, embedder: Embedder, tmp_path: Path) -> None:
+    """A share of test images beside it is an error."""
+    data = load_dataset(home / "pictures", cache=home / "cache")
+    run = compare(data, embedder, "centroid", audit=True, out=tmp_path / "out")
+    assert run.record.data.test_counts == [9, 8, 8]
+    assert run.record.audit is not None
+    assert 'id="mistakes"' in run.report().read_text(encoding="utf-8")
+    with pytest.raises(ClassifierError, match="already has a test split"):
+        compare(data, embedder, "centroid", test_size=0.5, out=tmp_path / "again")
+
+
+def test_paths_and_labels_are_split_by_content(
+    home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
+    """In any order, with the share that was asked for; what is no image is set aside."""
+    data = load_dataset(home / "pictures", cache=home / "cache")
+    pairs = [*zip(data.train.paths, data.train.labels, strict=True),
+             *zip(data.test.paths, data.test.labels, strict=True)]  # fmt: skip
+    runs = []
+    for i, order in enumerate((pairs, pairs[::-1])):
+        paths, labels = zip(*order, strict=True)
+        runs.append(
+            compare((paths, labels), embedder, "centroid", test_size=0.3, out=tmp_path / str(i))
+        )
+    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+    assert 15 <= sum(runs[0].record.data.test_counts) <= 27
+    assert [item.path for item in runs[0].record.quarantine] == ["test/star/broken.jpg"]
+
+
+def test_an_embedder_and_a_network_of_another_base_do_not_fit(
+    home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
+    """The parameters of the part that is trained come from the embedder."""
+    from classify import FineTune
+
+    with pytest.raises(ClassifierError, match=r"FineTune has size=96, but .* computed with 64"):
+        compare(home / "pictures", embedder, FineTune(size=96), out=tmp_path / "out")
+
+
+def test_parameters_that_one_pass_does_not_have_are_named(
+    home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
+    """Where the embeddings exceed the memory limit."""
+    classifiers = [SVM(C=1, folds=3, kernel="linear"), LogReg(class_weight=None)]
+    run = compare(
+        home / "pictures", embedder, classifiers, memory_limit=10_000, out=tmp_path / "out"
+    )
+    svm, logreg = run.record.results
+    assert svm.title == "Linear SVM on frozen features, in one pass"
+    assert svm.notes[-1] == "C and folds: without effect in one pass"
+    assert len(logreg.notes) == 1
+    assert logreg.params["class_weight"] is None
+
+
+@pytest.mark.slow
+def test_the_public_face(home: Path) -> None:
+    """A notebook's whole job in a few lines, without TensorFlow, as everything is in the cache."""
+    code = """
+import sys
+from sklearn.ensemble import RandomForestClassifier
+from classify import compare, audit, load_model, LogReg, SVM, DenseHead
+from extract import Embedder, load_dataset
+from reports import read_run
+
+data = load_dataset("pictures", test_size=0.2, seed=0)
+embed = Embedder(
+    "mobilenet:alpha=0.25", size=64, pooling="avg", weights="mobilenet.weights.h5", resize="lanczos"
+)
+run = compare(data, embed, [SVM(), LogReg(), RandomForestClassifier(50)], repeats=3)
+assert "test images" in run._repr_html_()
+assert run.results["classifier"].tolist() == ["svm", "logreg", "RandomForestClassifier"]
+assert len(run.predictions) == 75 and len(run.comparisons) == 3
+assert run.report().stat().st_size > 10_000
+found = audit(data, embed)
+assert len(found.copies) == 2
+assert "tensorflow" not in sys.modules
+model = load_model(run.folder)
+print(run.best, model.predict(["pictures/test/disc/001.jpg"]))
+assert read_run(run.folder).best == run.best
+"""
+    (home / "face.py").write_text(code)
+    done = python("face.py", cwd=home, FROZEN_FEATURES_CACHE="cache")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("['disc']")

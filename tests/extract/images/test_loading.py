@@ -1,0 +1,33 @@
+"""Whole lists of images are decoded into one array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from extract.errors import ImageError
+from extract.images.loading import ReadSettings, load_images
+from tests.extract.test_pipeline import draw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_load_images_keeps_the_order(tmp_path: Path) -> None:
+    """One array for the whole list; a broken file is named."""
+    paths = draw(tmp_path / "d", 0, 100)
+    images = load_images(paths, 16)
+    assert images.shape == (100, 16, 16, 3)
+    assert images[:, 0, 0, 2].tolist() == list(range(100))
+    paths[50].write_bytes(b"text")
+    with pytest.raises(ImageError, match=r"0050\.png: not an image"):
+        load_images(paths, 16)
+
+
+def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
+    """The error names a larger image, its size and the limit."""
+    paths = draw(tmp_path / "d", 0, 3)
+    assert len(load_images(paths, 16, reading=ReadSettings(max_pixels=64))) == 3
+    with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
+        load_images(paths, 16, reading=ReadSettings(max_pixels=63))
