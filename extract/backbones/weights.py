@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,8 @@ import numpy as np
 
 from cache import disk, file_records
 from extract.backbones import catalog as backbones
-from extract.backbones import torchvision, weight_files
+from extract.backbones import keras_weights, torchvision, weight_files
 from extract.errors import WeightsError
-from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 TORCHVISION_VGG16 = "d1b7ddac92696a32f673108bdbe970640fc2b18c5bff8dfdf5eb81a57944895a"
 """`identity` of torchvision's VGG16 convolutions in Keras's axis order."""
 
-KERAS_STORAGE = "https://storage.googleapis.com"
-PROBE_SECONDS = 5.0
 CONSTRUCTION_SIZE = 224
 
 # Keras publishes different MobileNet weights for several image sizes.
@@ -146,7 +142,9 @@ def resolve(
 def on_disk(backbone: str, cache: Path) -> bool:
     """Return whether a backbone's weights seem to be in Keras's folder or in the cache."""
     name = backbones.find_backbone(backbone).name
-    return _in_keras_folder(name) or (name == "vgg16" and _torchvision_file(cache).is_file())
+    return keras_weights.in_keras_folder(name) or (
+        name == "vgg16" and _torchvision_file(cache).is_file()
+    )
 
 
 def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
@@ -174,7 +172,7 @@ def load_base(backbone: str, size: int, weights: Weights) -> keras.Model:
         If the base does not accept images of this size.
     """
     if weights.path is None:
-        model = _construct_imagenet(backbones.find_backbone(backbone).name, size)
+        model = keras_weights.construct_imagenet(backbones.find_backbone(backbone).name, size)
     else:
         model = backbones.construct(backbone, size)
     load_into(model, weights)
@@ -234,7 +232,7 @@ def _other_choices(spec: str, backbone: str) -> str:
 
 
 def _auto(backbone: str, size: int, cache: Path, progress: Progress) -> Weights:
-    if _imagenet_record(backbone, size, cache).is_file() or _in_keras_folder(backbone):
+    if _imagenet_record(backbone, size, cache).is_file() or keras_weights.in_keras_folder(backbone):
         return _imagenet(backbone, size, cache, progress)
     if backbone != "vgg16":
         return _imagenet(backbone, size, cache, progress)
@@ -258,7 +256,7 @@ def _imagenet(backbone: str, size: int, cache: Path, progress: Progress) -> Weig
     known = _recall(record)
     if known is None:
         progress("imagenet weights", 0, 1)
-        known = identity(_construct_imagenet(backbone, size).get_weights())
+        known = identity(keras_weights.construct_imagenet(backbone, size).get_weights())
         progress("imagenet weights", 1, 1)
         _remember(record, known)
     return Weights("imagenet", known, None, None)
@@ -268,50 +266,6 @@ def _imagenet_record(backbone: str, size: int, cache: Path) -> Path:
     found = backbones.find_backbone(backbone)
     variant = f"-{size}" if found.family in _WEIGHTS_DEPEND_ON_SIZE else ""
     return cache / "weights" / f"{found.file_name}-imagenet{variant}.json"
-
-
-def _construct_imagenet(backbone: str, size: int) -> keras.Model:
-    if not _in_keras_folder(backbone):
-        _probe_storage()
-        _log.info("Keras downloads the ImageNet weights of %s", backbone)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # Keras draws a progress bar there
-            return backbones.construct(backbone, size, "imagenet")
-    except ToolkitError:
-        raise
-    except Exception as error:  # Keras raises bare Exception when a download fails
-        raise WeightsError(f"Keras could not load its ImageNet weights ({error})") from error
-
-
-def _in_keras_folder(backbone: str) -> bool:
-    """Return whether Keras seems to have the backbone's weights without the top.
-
-    Keras's file names have many forms: ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``,
-    ``efficientnetv2-b0_notop.h5``, ``weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5``.
-    """
-    try:
-        folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
-    except RuntimeError:  # a user without a home folder
-        return False
-    family = backbones.find_backbone(backbone).family
-    name = re.compile(rf"(weights)?{family}(weights.*|\d.*)?notop.*h5")
-    plain = (re.sub(r"[-_.]", "", file.name.lower()) for file in folder.glob("*.h5"))
-    return any(map(name.fullmatch, plain))
-
-
-def _probe_storage() -> None:
-    """Fail within seconds, not minutes, if Keras's storage cannot be reached."""
-    import requests
-
-    try:
-        requests.head(KERAS_STORAGE, timeout=PROBE_SECONDS)
-    except requests.exceptions.SSLError:
-        pass  # the server is there; Keras, which uses other certificates, may succeed
-    except requests.RequestException as error:
-        raise WeightsError(
-            f"Keras's ImageNet weights are not on this disk and {KERAS_STORAGE} cannot be reached "
-            f"({type(error).__name__})"
-        ) from error
 
 
 def _torchvision_file(cache: Path) -> Path:

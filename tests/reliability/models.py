@@ -44,6 +44,7 @@ from canaries import (  # noqa: E402 - the path above comes first
 from cache.store import Store  # noqa: E402 - the path above comes first
 from classify import predict  # noqa: E402 - the path above comes first
 from classify.serving.prediction import Prediction  # noqa: E402
+from extract.backbones import keras_weights  # noqa: E402 - the path above comes first
 from extract.backbones import weights as pretrained  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
 from reports import tables  # noqa: E402 - the path above comes first
@@ -69,7 +70,7 @@ def main() -> int:
     # What would take more memory, or reach for the network, fails at once.
     resource.setrlimit(resource.RLIMIT_AS, (BYTES_AT_MOST, resource.RLIM_INFINITY))
     os.environ |= {"PIP_INDEX_URL": NOWHERE, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
-    pretrained.KERAS_STORAGE = NOWHERE
+    keras_weights.KERAS_STORAGE = NOWHERE
     broken: list[str] = []
     ran = count = 0
     with tempfile.TemporaryDirectory() as name:

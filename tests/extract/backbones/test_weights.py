@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cache import file_records
-from extract.backbones import weight_files, weights
+from extract.backbones import keras_weights, weight_files
 from extract.backbones.catalog import construct
 from extract.backbones.weights import (
     TORCHVISION_VGG16,
@@ -60,7 +60,7 @@ def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int, tmp_path
     home = tmp_path / "keras"
     (home / "models").mkdir(parents=True)
     monkeypatch.setenv("KERAS_HOME", str(home))
-    monkeypatch.setattr(weights, "KERAS_STORAGE", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setattr(keras_weights, "KERAS_STORAGE", f"http://127.0.0.1:{closed_port}")
     return home
 
 
@@ -223,7 +223,7 @@ def test_keras_files_are_recognised(no_keras_storage: Path, backbone: str, file:
     """Each form of Keras's file names matches its own backbone and no other."""
     (no_keras_storage / "models" / file).touch()
     others = ("vgg16", "resnet50", "resnet50v2", "mobilenet", "mobilenetv2", "efficientnetb0")
-    found = [name for name in {backbone, *others} if weights._in_keras_folder(name)]
+    found = [name for name in {backbone, *others} if keras_weights.in_keras_folder(name)]
     assert found == [backbone]
 
 
