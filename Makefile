@@ -37,7 +37,7 @@ demo: .venv/run-stamp ## embed and classify drawn shapes, and print the accuracy
 	$(BIN)/python -m classify --data shapes --clf all
 
 test: quick docs ## check and test everything
-	$(PYTEST) -m 'slow and not photographs and not exhaustive'
+	$(PYTEST) --doctest-modules -m 'slow and not photographs and not exhaustive' tests classify/networks
 	$(BIN)/python -m pytest -m photographs tests/test_photographs.py tests/extract
 
 quick: lint fast ## check everything and run the fast tests

@@ -70,7 +70,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take longest first, and leave the others in their order."""
+    """Put the tests that take longest first; examples that train a network are slow, too."""
+    for item in items:
+        if item.nodeid.startswith("classify/networks/"):
+            item.add_marker("slow")
 
     def place(item: pytest.Item) -> int:
         places = (i for i, prefix in enumerate(LONGEST_FIRST) if item.nodeid.startswith(prefix))

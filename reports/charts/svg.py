@@ -34,6 +34,8 @@ _SETTINGS: Any = {
     "text.parse_math": False,
     "lines.scale_dashes": False,
     "font.size": 12,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
     "axes.grid": True,
@@ -139,9 +141,12 @@ def svg(canvas: Figure, name: str, title: str, description: str) -> str:
     """Return the drawing as an `<svg>` element for a page, where `name` must be unique."""
     import xml.etree.ElementTree as ET
 
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    canvas.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    # `Figure.savefig` would draw twice: once for the size of the labels, and once more.
+    FigureCanvasSVG(canvas).print_svg(buffer, metadata=metadata)  # type: ignore[no-untyped-call]
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just now
     for element in root.iter():
         _adapt(element, f"{name}-")

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     pictures = tmp_path / "pictures"
     run, predictions = sample(
-        ["cats", "dogs"], str(pictures), n_per_class=15, classifiers=("svm", "cnn")
+        ["cats", "dogs"], str(pictures), n_per_class=5, classifiers=("svm", "logreg")
     )
     draw(predictions, pictures)
     (folder / "run.json").write_text(run.to_json(), encoding="utf-8")

@@ -20,7 +20,7 @@ HOSTILE = "cat/<script>=cmd()\n.jpg"
 
 def audited(n_suspects=3):
     """Return a run with one leak, some suspects and one outlier, with hostile names."""
-    run, predictions = sample(["cat", "dog"])
+    run, predictions = sample(["cat", "dog"], classifiers=("svm", "logreg"))
     audit = Audit(
         leaks=[Leak("cat/0001.jpg", HOSTILE, 0.91, exact=False)],
         suspects=[Suspect(HOSTILE, "train", "cat", "dog", 0.01 * i) for i in range(n_suspects)],

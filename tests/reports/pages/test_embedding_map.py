@@ -32,7 +32,9 @@ def mapped(run: Run, predictions: list, extra: int = 0) -> Run:
 @pytest.fixture
 def shown(tmp_path):
     """Return a run with image files and a map, its predictions, its gallery and the map's view."""
-    run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=60)
+    run, predictions = sample(
+        ["cats", "dogs"], str(tmp_path), n_per_class=60, classifiers=("dense", "logreg")
+    )
     draw(predictions, tmp_path)
     run = mapped(run, predictions, extra=3)
     results = ranked(run.results)

@@ -222,7 +222,7 @@ def test_pictures_and_drawings_have_words(html):
 
 def test_the_page_says_how_the_data_were_understood():
     """In a section of its own, with what was passed over; a run of old has none."""
-    run, predictions = sample(["cats", "dogs"], n_per_class=20)
+    run, predictions = sample(["cats", "dogs"], n_per_class=5, classifiers=("svm",))
     assert "data" not in Page(render(run, predictions, None)).sections
     data = replace(
         run.data,
@@ -311,7 +311,7 @@ def test_the_page_is_the_same_every_time(photographs, html):
 
 def test_the_page_links_the_files_beside_it(tmp_path: Path):
     """Those that exist in the run's folder."""
-    run, predictions = sample(["cats", "dogs"], n_per_class=10)
+    run, predictions = sample(["cats", "dogs"], n_per_class=5, classifiers=("svm",))
     (tmp_path / "metrics.csv").touch()
     write(run, predictions, tmp_path / "report.html")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -327,7 +327,7 @@ def test_a_page_that_cannot_be_written_is_a_clear_error(tmp_path: Path):
 
 def test_unused_files_are_not_counted_as_embedded():
     """Embeddings are those that were computed and those that came from the cache."""
-    run, predictions = sample(["cat", "dog"])
+    run, predictions = sample(["cat", "dog"], n_per_class=5, classifiers=("svm",))
     extraction = replace(run.extraction, images=82, cached=50, computed=30, quarantined=2)
     run = replace(run, bases=[replace(run.bases[0], extraction=extraction)])
     html = render(run, predictions, None)
