@@ -34,6 +34,9 @@ NOT_RUN = ("make ", ". .venv/bin/activate", "pip install ")
 SERVER = ("python -m classify.serve", "curl ")
 """The server does not end by itself; it and its client have a test of their own."""
 
+LABELS = ("cats", "dogs", CLASSES[2])
+"""What `my-pictures` holds five pictures of each: the pages name the first two."""
+
 
 def blocks_of(document: Path) -> list[tuple[str, str]]:
     """Return language and text of every block that can be run."""
@@ -49,14 +52,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a working directory with folders of pictures, and a cache with the weights."""
     home = tmp_path_factory.mktemp("home")
     for split, folder, names in (
-        ("train", "data", CLASSES),
-        ("test", "my-pictures", ("cats", "dogs", *CLASSES[2:])),
+        ("train", "data", CLASSES[: len(LABELS)]),
+        ("test", "my-pictures", LABELS),
     ):
-        for index in range(30):
-            label = names[index % len(CLASSES)]
-            path = home / folder / label / f"{index}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), draw_image(split, index)[:, :, ::-1])
+        for index in range(5 * len(CLASSES)):
+            shape = index % len(CLASSES)
+            if shape < len(names):
+                path = home / folder / names[shape] / f"{index}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), draw_image(split, index)[:, :, ::-1])
     shutil.copytree(home / "data" / CLASSES[0], home / "new-pictures")
     shutil.copy(next((home / "new-pictures").iterdir()), home / "new.jpg")
     cache = home / "cache"
@@ -194,4 +198,4 @@ def test_the_documented_server_answers_the_documented_request(folder: Path) -> N
         line = curl.replace("http://127.0.0.1:8000/", address)
         assert line != curl
         answer = json.loads(run(*shlex.split(line), "--silent", cwd=folder))
-    assert answer["label"] in ("cats", "dogs", *CLASSES[2:])
+    assert answer["label"] in LABELS
