@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 N_COLOURS = 8
 DASHES: tuple[tuple[float, ...], ...] = ((), (7, 3), (2, 2.5), (8, 3, 2, 3))
 WIDTH, HEIGHT = 440, 310
+RIGHT, BOTTOM, TOP = 20, 40, 8
+"""The margins around the axes, in pixels; the left one depends on the labels of its ticks."""
 MUTED, LINE = "#020202", "#030303"
 _VARIABLES = {MUTED: "var(--muted)", LINE: "var(--line)"}
 _VARIABLES |= {f"#0400{i:02x}": f"var(--series-{i})" for i in range(N_COLOURS)}
@@ -99,7 +101,7 @@ def new_figure(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     """Return an empty figure and its axes."""
     from matplotlib.figure import Figure
 
-    canvas = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72, layout="constrained")
+    canvas = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72)
     axes = canvas.add_subplot()
     axes.set_xlabel(printable(xlabel))
     axes.set_ylabel(printable(ylabel))
@@ -137,12 +139,21 @@ def plot(
         line.set_dashes(DASHES[dash])
 
 
+def _place(axes: Axes) -> None:
+    """Leave room for the labels of the ticks; a layout engine takes as long as the drawing."""
+    labels = axes.yaxis.get_major_formatter().format_ticks(list(axes.get_yticks()))
+    left = 24 + 8 * max(map(len, labels), default=0)
+    width, height = WIDTH - left - RIGHT, HEIGHT - TOP - BOTTOM
+    axes.set_position((left / WIDTH, BOTTOM / HEIGHT, width / WIDTH, height / HEIGHT))
+
+
 def svg(canvas: Figure, name: str, title: str, description: str) -> str:
     """Return the drawing as an `<svg>` element for a page, where `name` must be unique."""
     import xml.etree.ElementTree as ET
 
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    _place(canvas.axes[0])
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     # `Figure.savefig` would draw twice: once for the size of the labels, and once more.
