@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import joblib
@@ -158,17 +160,15 @@ class Streamed(SearchMixin, LinearClassifier):
         order = rng.permutation(np.setdiff1d(np.arange(len(codes)), self.held_out_))
         models = self._untrained(alphas, rng)
         done = 0
-        # With more than two classes, each model has threads of its own.
-        workers = joblib.cpu_count() if len(self.classes_) == 2 else 1
-        with joblib.Parallel(n_jobs=workers, require="sharedmem") as parallel:
+        with ThreadPoolExecutor(min(len(models), joblib.cpu_count())) as threads:
             for positions, batch in batches(rows, order):
                 if not done:
                     self.scale_ = unit_scale(batch)
                 batch *= np.float32(self.scale_)
-                parallel(
-                    joblib.delayed(_train_batch)(model, batch, codes[positions], weights)
-                    for model in models.values()
+                train = partial(
+                    _train_batch, batch=batch, codes=codes[positions], class_weights=weights
                 )
+                list(threads.map(train, models.values()))
                 done += len(positions)
                 progress(f"{self.title}: training", done, len(order))
         self._choose(rows, codes, weights, models)
@@ -177,12 +177,14 @@ class Streamed(SearchMixin, LinearClassifier):
         self, alphas: Sequence[float], rng: np.random.RandomState
     ) -> dict[float, SGDClassifier]:
         seeds = rng.randint(2**31, size=len(alphas))
+        # Cores beyond one for each model go to the classes of each, which takes longer to begin.
+        threads = max(1, joblib.cpu_count() // len(alphas))
         return {
             alpha: SGDClassifier(
                 loss=self.loss,
                 alpha=alpha,
                 average=True,
-                n_jobs=joblib.cpu_count(),
+                n_jobs=threads,
                 random_state=RandomState(seed),
             )
             for alpha, seed in zip(alphas, seeds, strict=True)

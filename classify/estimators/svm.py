@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from operator import call
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import joblib
@@ -173,8 +175,11 @@ class SVM(SearchMixin, DecisionClassifier):
             self.intercept_ = np.array([svm.intercept])
         else:
             svms = OneVsOne(samples, self.kernel_, codes, weights, everything, [self.C_])
-            with threadpool_limits(1, user_api="blas"), _threads(joblib.cpu_count()) as parallel:
-                parallel(joblib.delayed(train)() for train in svms.training())
+            with (
+                threadpool_limits(1, user_api="blas"),
+                ThreadPoolExecutor(joblib.cpu_count()) as threads,
+            ):
+                list(threads.map(call, svms.training()))
             kept = np.flatnonzero(svms.weights.any(axis=1))
             self.support_, self.dual_coef_ = svms.rows[kept], svms.weights[kept]
             self.intercept_ = svms.intercepts
@@ -228,10 +233,6 @@ def _samples(features: NDArray[np.float32], codes: NDArray[np.int64]) -> Samples
     return ProductsOnDemand.of(features)
 
 
-def _threads(workers: int) -> joblib.Parallel:
-    return joblib.Parallel(n_jobs=workers, require="sharedmem")
-
-
 def _path_steps(
     samples: Samples,
     splits: Sequence[Fold],
@@ -251,10 +252,10 @@ def _path_steps(
         folds = [
             _train_pair(samples, codes, class_weights, name, train, values) for train, _ in splits
         ]
-        with _threads(min(len(splits), joblib.cpu_count())) as parallel:
+        with ThreadPoolExecutor(min(len(splits), joblib.cpu_count())) as threads:
             for _ in values:
                 decision = np.empty(len(codes))
-                svms = parallel(joblib.delayed(next)(fold) for fold in folds)
+                svms = threads.map(next, folds)
                 for (_, held_out), svm in zip(splits, svms, strict=True):
                     decision[held_out] = svm.decision[held_out]
                 yield PathStep(class_scores(decision))
@@ -275,12 +276,12 @@ def _one_vs_one_steps(
         for start in range(0, len(held_out), ROWS)
     ]
     scores = np.empty((len(codes), len(class_weights)))
-    with _threads(joblib.cpu_count()) as parallel:
+    with ThreadPoolExecutor(joblib.cpu_count()) as threads:
         for _ in values:
-            parallel(joblib.delayed(train)() for fold in folds for train in fold.training())
+            list(threads.map(call, (train for fold in folds for train in fold.training())))
             if any(fold.changed for fold in folds):
                 scores = np.empty_like(scores)
-                decided = parallel(joblib.delayed(fold.decide)(rows) for fold, rows in blocks)
+                decided = threads.map(lambda block: block[0].decide(block[1]), blocks)
                 for (_, rows), part in zip(blocks, decided, strict=True):
                     scores[rows] = part
             yield PathStep(scores)

@@ -32,14 +32,14 @@ def _networks_are_run_eagerly(request):
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        SVM(),
+        SVM(C=[0.1, 1.0]),
         LogReg(),
         Nearest(),
         Centroid(),
         StreamedLogReg(),
         StreamedSVM(),
         WrappedClassifier(LogisticRegression()),
-        DenseHead(epochs=1, learning_rate=0.03),
+        DenseHead(epochs=1, batch_size=300, learning_rate=0.3),
     ]
 )
 def test_scikit_learns_conventions_are_kept(estimator, check):
