@@ -5,11 +5,23 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHROMIUM = shutil.which("chromium")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
+WINDOWS = pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param(DESK, "light", id="desk-light"),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.exhaustive),
+        pytest.param(DESK, "dark", id="desk-dark", marks=pytest.mark.exhaustive),
+    ],
+)
+"""Both sizes and both schemes; `make reliability` has every pair of them."""
 
 
 def opened(

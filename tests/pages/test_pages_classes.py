@@ -70,7 +70,11 @@ def test_a_class_is_found_with_the_keyboard_alone(page: Any) -> None:
     assert page.locator(".class-card h3").inner_text() == "class 0000"
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [(PHONE, "dark"), pytest.param(DESK, "light", marks=pytest.mark.exhaustive)],
+    ids=["phone-dark", "desk-light"],
+)
 def test_no_rule_of_accessibility_is_broken(
     browser: Any, address: str, size: dict[str, int], scheme: str
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import pytest
-from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
+from chromium import CHROMIUM, DESK, WINDOWS, broken_rules, opened
 
 from extract.datasets.sources.shapes import CLASSES, draw_image
 
@@ -163,8 +163,7 @@ def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -
         context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@WINDOWS
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_no_rule_of_accessibility_is_broken(
     browser: Any,
