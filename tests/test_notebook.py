@@ -12,12 +12,17 @@ from typing import Any
 
 import pytest
 
+from extract.datasets.sources.shapes import class_of, draw_image, encode_jpeg
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
 WEIGHTS = ROOT / "tests" / "data" / "earlier-run" / "mobilenet.weights.h5"
 EMBEDDER = 'Embedder("vgg16", progress=True)'
 SMALL = f'Embedder("mobilenet:alpha=0.25", size=64, weights={str(WEIGHTS)!r}, progress=True)'
-"""A small network with random weights: the notebook's own one takes minutes."""
+DATA = 'load_dataset("shapes")'
+FEW = 'load_dataset("few-shapes")'
+N_IMAGES = {"train": 60, "test": 36}
+"""A small network with random weights, and a tenth of the shapes: the notebook's take minutes."""
 
 
 def code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
@@ -36,12 +41,19 @@ def shown(cell: dict[str, Any], kind: str = "text/html") -> str:
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Execute the notebook with a small network; return its code cells by their last lines."""
+    """Execute the notebook on little; return its code cells by their last lines."""
     home = tmp_path_factory.mktemp("notebook")
+    for split, n_images in N_IMAGES.items():
+        for index in range(n_images):
+            path = home / "few-shapes" / split / class_of(index) / f"{index}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode_jpeg(draw_image(split, index)))
     text = NOTEBOOK.read_text(encoding="utf-8")
-    source = json.dumps(EMBEDDER)[1:-1]
-    assert text.count(source) == 1
-    (home / "notebook.ipynb").write_text(text.replace(source, json.dumps(SMALL)[1:-1]))
+    for own, small in ((EMBEDDER, SMALL), (DATA, FEW)):
+        source = json.dumps(own)[1:-1]
+        assert text.count(source) == 1
+        text = text.replace(source, json.dumps(small)[1:-1])
+    (home / "notebook.ipynb").write_text(text)
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace",
                "notebook.ipynb"]  # fmt: skip
     environment = {**os.environ, "FROZEN_FEATURES_CACHE": str(home / "cache")}
@@ -71,7 +83,7 @@ def test_the_notebook_names_no_folder_of_a_machine() -> None:
 def test_a_run_shows_its_answer_and_its_table(executed: dict[str, dict[str, Any]]) -> None:
     """The line `run` shows a sentence and the accuracies of both classifiers."""
     page = shown(executed["run"])
-    for words in ("of 200 test images", "Logistic regression", "SVM", "<table"):
+    for words in (f"of {N_IMAGES['test']} test images", "Logistic regression", "SVM", "<table"):
         assert words in page, words
 
 
