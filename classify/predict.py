@@ -25,6 +25,7 @@ logger = logging.getLogger("classify.predict")  # run as a module, its name is _
 
 DESCRIPTION = "Classify images with a model that python -m classify has saved."
 COLUMNS = ("path", "class", "probability", "undecided", "problem")
+OTHER_FORMATS = (".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".html")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _predict(args: argparse.Namespace) -> None:
     from classify.serving.model import Model
 
+    if args.csv is not None and args.csv.suffix.lower() in OTHER_FORMATS:
+        raise ModelError(
+            f"the table is written as CSV, and {args.csv} has the suffix of another format; give "
+            "it the suffix .csv",
+            setting="csv",
+        )
     files = [file for path in args.paths for file in _images_in(path)]
     with ConsoleProgress(args.quiet) as progress:
         model = Model(

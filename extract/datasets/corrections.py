@@ -7,6 +7,8 @@ import logging
 import unicodedata
 from typing import TYPE_CHECKING
 
+from extract.datasets.split_names import split_of
+from extract.datasets.tables.columns import LABEL_NAMES, plain, understand
 from extract.datasets.tables.grid import read_grid
 from extract.errors import DataError
 from toolkit.csv_cells import decode_text
@@ -31,9 +33,10 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
         The data set to correct.
     path : Path
         A CSV file with the columns ``path``, written as in the reports of the data set, and
-        ``label``; or what a spreadsheet has made of one, in its own encoding, with its own
-        separator, or as an Excel file. Other columns are ignored, so a corrected ``suspects.csv``
-        can be used. An image whose label is empty is left out.
+        ``label``, or other names that a table of images may have; or what a spreadsheet has made of
+        one, in its own encoding, with its own separator, or as an Excel file. Other columns are
+        ignored, so a corrected ``suspects.csv`` can be used. An image whose label is empty is left
+        out.
 
     Returns
     -------
@@ -73,18 +76,22 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
 def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str]) -> dict[str, str]:
     """Return the label that the file gives each image, by the name that the data set gives it."""
     grid = read_grid(path, known=[*classes, *by_name])
-    for remark in grid.remarks:
-        logger.warning("%s", remark)
-    columns = [name.casefold() for name in grid.header]
-    if "path" not in columns or "label" not in columns:
+    columns = understand(
+        path,
+        grid,
+        lambda cell: _known_name(cell, by_name) is not None,
+        lambda _, cell: split_of(cell) is not None,
+    )
+    if plain(grid.header[columns.labels[0]]) not in LABEL_NAMES:  # a guess would change labels
         raise DataError(
-            f"{path}: expected the columns path and label, found "
-            f"{','.join(columns) or 'an empty file'}"
+            f"{path}: expected the columns path and label, found {','.join(grid.header)}"
         )
+    for remark in (*grid.remarks, *columns.remarks):
+        logger.warning("%s", remark)
     labels: dict[str, str] = {}
     unknown = []
     for line, cells in grid.rows:
-        cell, label = cells[columns.index("path")], cells[columns.index("label")].strip()
+        cell, label = cells[columns.path], cells[columns.labels[0]].strip()
         name = _known_name(cell, by_name)
         if name is None:
             unknown.append(decode_text(cell))

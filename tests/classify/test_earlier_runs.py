@@ -100,6 +100,15 @@ def test_the_cache_is_warm(home: Path) -> None:
     assert json.loads(done.stdout)["computed"] == 0
 
 
+def test_a_table_of_predictions_is_csv_and_nothing_else(home: Path) -> None:
+    """A name that ends as another format does is refused before anything is predicted."""
+    arguments = ("run", "pictures/test", *BASE, "--csv", "answers.xlsx")
+    done = run_command("classify.predict", *arguments, cwd=home)
+    assert done.returncode == 2
+    assert "answers.xlsx has the suffix of another format; give it the suffix .csv" in done.stderr
+    assert not (home / "answers.xlsx").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "classifier",

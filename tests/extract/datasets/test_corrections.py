@@ -58,10 +58,26 @@ def test_a_new_class_is_mentioned(
     assert "new class: dgos (did you mean dogs?)" in caplog.text
 
 
+def test_columns_may_have_the_names_of_other_tables(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a table of images, and the columns that were taken are named."""
+    rows = [["cats/1.png", "dogs"], ["cats/2.png", ""]]
+    write_csv(tmp_path / "corrected.csv", ["Filename", "Class"], rows)
+    found = apply_corrections(data, tmp_path / "corrected.csv")
+    assert labels_of(found) == {"cats/1.png": "dogs", "dogs/1.png": "dogs", "dogs/2.png": "dogs"}
+    assert "Columns: images from 'Filename', labels from 'Class'." in caplog.text
+
+
 @pytest.mark.parametrize(
     ("header", "rows", "words"),
     [
-        (["path", "class"], [["cats/1.png", "dogs"]], "expected the columns path and label"),
+        (
+            ["path", "note"],
+            [["cats/1.png", "?"], ["cats/2.png", "!"]],
+            "expected the columns path and label, found path,note",
+        ),
+        ([], [], "expected the columns path,label"),
         (["path", "label"], [["cats/9.png", "dogs"]], "has no image 'cats/9.png'; write paths as"),
         (
             ["path", "label"],
