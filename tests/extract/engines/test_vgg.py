@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from extract.backbones.catalog import PREPROCESSINGS, construct
+from extract.backbones.catalog import construct
 from extract.backbones.weights import Weights, identity
 from extract.engines.openvino import OpenVINOEngine, pack
 from extract.engines.tensorflow import TensorFlowEngine
@@ -51,9 +51,11 @@ def some_images(n: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "preprocessing", "pooling", "layer"),
     [
-        *(("vgg16", preprocessing, "none", None) for preprocessing in PREPROCESSINGS),
-        *(("vgg16", "torch", pooling, None) for pooling in ("avg", "max")),
-        *(("vgg16", "caffe", "none", layer) for layer in ("block4_pool", "block5_conv2")),
+        ("vgg16", "torch", "none", None),
+        ("vgg16", "tf", "avg", None),
+        ("vgg16", "identity", "max", None),
+        ("vgg16", "caffe", "none", "block4_pool"),
+        ("vgg16", "notebook", "none", "block5_conv2"),
         ("vgg19", "caffe", "none", None),
     ],
 )
