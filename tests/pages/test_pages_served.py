@@ -145,8 +145,8 @@ def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -
     """From ten windows at once, each with its own images."""
     from playwright.sync_api import expect
 
-    contexts = [browser.new_context() for _ in range(10)]
-    pages = [context.new_page() for context in contexts]
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(10)]
     for i, page in enumerate(pages):
         page.goto(f"{server}/")
         for j in range(2):
@@ -159,8 +159,7 @@ def test_ten_at_a_time_are_answered(browser: Any, server: str, tmp_path: Path) -
         )
     for page in pages:
         expect(page.locator(".found")).to_have_text("2 classified", timeout=20_000)
-    for context in contexts:
-        context.close()
+    context.close()
 
 
 @WINDOWS
