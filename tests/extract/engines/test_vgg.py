@@ -52,8 +52,8 @@ def some_images(n: int) -> np.ndarray:
     ("name", "preprocessing", "pooling", "layer"),
     [
         ("vgg16", "torch", "none", None),
-        ("vgg16", "tf", "avg", None),
-        ("vgg16", "identity", "max", None),
+        ("vgg16", "tf", "avg", "block4_pool"),
+        ("vgg16", "identity", "max", "block4_pool"),
         ("vgg16", "caffe", "none", "block4_pool"),
         ("vgg16", "notebook", "none", "block5_conv2"),
         ("vgg19", "caffe", "none", None),
