@@ -213,8 +213,8 @@ def main() -> int:
         with_short_writes(faults, range(1, 8400, 83 if full else 1009))
         if common.can_trace():
             for new in (True, False):
-                at_calls(faults, new, 1 if full else 13)
-            on_the_command_line(faults, random.Random(common.SEED), 10**6 if full else 15)
+                at_calls(faults, new, 1 if full else 23)
+            on_the_command_line(faults, random.Random(common.SEED), 10**6 if full else 8)
         else:
             common.say(f"no faults at system calls: {common.NO_STRACE}")
     return common.conclude(

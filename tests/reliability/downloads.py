@@ -53,7 +53,7 @@ HASH = hashlib.sha256(CONTENT).hexdigest()
 def main() -> int:
     """Meet every fault, and print how many there were and how many files were not verified."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="1,000 drawn sequences, not 60")
+    parser.add_argument("--full", action="store_true", help="1,000 drawn sequences, not 30")
     full = parser.parse_args().full
     download.BACKOFF, download.READ_TIMEOUT = 0.001, 0.3
     minimum_rate.WINDOW, minimum_rate.MIN_RATE = 0.4, 10_000.0
@@ -64,7 +64,7 @@ def main() -> int:
     sequences += [[fault] * 2 * download.ATTEMPTS for fault in FAULTS.items()]
     drawn = random.Random(SEED)
     quick = [fault for fault in FAULTS.items() if fault[0] not in SLOW]
-    sequences += [drawn.choices(quick, k=drawn.randint(2, 5)) for _ in range(1000 if full else 60)]
+    sequences += [drawn.choices(quick, k=drawn.randint(2, 5)) for _ in range(1000 if full else 30)]
     broken: list[str] = []
     with serving() as server, tempfile.TemporaryDirectory() as folder:
         for number, sequence in enumerate(sequences):

@@ -40,7 +40,7 @@ from cache.maintenance import upkeep  # noqa: E402 - the path above comes first
 from cache.store import Store  # noqa: E402 - the path above comes first
 
 SEED = 23
-STEPS, STEPS_FULL = 400, 10_000
+STEPS, STEPS_FULL = 250, 10_000
 STEPS_A_CACHE = 50
 
 IMAGES = [hashlib.sha256(b"image %d" % i).hexdigest() for i in range(12)]

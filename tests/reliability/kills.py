@@ -78,13 +78,13 @@ class Kills:
         return True
 
 
-def at_calls(kills: Kills, base: str, times: dict[str, int]) -> None:
-    """Kill at every system call of these names, so many times each."""
+def at_calls(kills: Kills, base: str, times: dict[str, int], most: int) -> None:
+    """Kill at every system call of these names, or about `most` evenly spaced ones of each."""
     counts = common.calls_of(kills.prepare(base), kills.scratch)
     wanted = {name: count for name, count in counts.items() if name in times}
     common.say(f"{base} cache: {sum(wanted.values())} calls: {wanted}")
     for name, count in wanted.items():
-        for n in range(1, count + 1):
+        for n in range(1, count + 1, max(1, count // most)):
             for _ in range(times[name]):
                 kill = f"inject={name}:signal=SIGKILL:when={n}"
                 work = kills.prepare(base)
@@ -149,11 +149,11 @@ def main() -> int:
             if full:
                 times |= dict.fromkeys(OTHERS, 1)
             for base in kills.base:
-                at_calls(kills, base, times)
+                at_calls(kills, base, times, 10**6 if full else 15)
         else:
             common.say(f"no kills at system calls: {common.NO_STRACE}")
         calls = kills.count - moments
-        step = 29 if not full else 5 if calls else 1
+        step = 59 if not full else 5 if calls else 1
         common.say(f"lines of the package, {step} apart")
         for base in kills.base:
             at_lines(kills, base, range(1, 10**6, step))

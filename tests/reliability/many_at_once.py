@@ -176,7 +176,7 @@ def open_together(folder: Path) -> list[str]:
 def main() -> int:
     """Run everything, and print how much was done and what went wrong."""
     full = common.wants_full(__doc__)
-    seconds, times = (60.0, 50) if full else (5.0, 5)
+    seconds, times = (60.0, 50) if full else (3.0, 3)
     with common.scratch_folder() as scratch:
         counts, broken = all_together(cache_folder(scratch / "cache"), seconds)
         common.say(counts)

@@ -337,7 +337,7 @@ def main() -> int:
     if not common.can_trace():
         return common.conclude(f"skipped: {common.NO_STRACE}", [])
     rng = random.Random(common.SEED)
-    times, every = (4, 1) if full else (1, 2)
+    times, every = (4, 1) if full else (1, 3)
     count, broken = 0, []
     with common.scratch_folder() as scratch:
         steps = record(scratch)
