@@ -106,6 +106,7 @@ def test_every_other_family_gives_the_same_with_openvino(name: str, tmp_path: Pa
     recipe = Recipe(weights.identity, backbone.preprocessing, name, size=size, pooling="avg")
     images = some_images(8, size)
     expected = TensorFlowEngine(recipe, weights)(images)
+    assert expected.shape == (8, backbone.channels)
     assert (
         relative_error(OpenVINOEngine.from_recipe(recipe, weights, models)(images), expected) < 1e-4
     )
