@@ -100,7 +100,7 @@ data = load_dataset("pictures", test_size=0.2, seed=0)
 embed = Embedder(
     "mobilenet:alpha=0.25", size=64, pooling="avg", weights="mobilenet.weights.h5", resize="lanczos"
 )
-run = compare(data, embed, [SVM(), LogReg(), RandomForestClassifier(50)], repeats=3)
+run = compare(data, embed, [SVM(), LogReg(), RandomForestClassifier(10)], repeats=3)
 assert "test images" in run._repr_html_()
 assert run.results["classifier"].tolist() == ["svm", "logreg", "RandomForestClassifier"]
 assert len(run.predictions) == 75 and len(run.comparisons) == 3
