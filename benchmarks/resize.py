@@ -82,18 +82,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = inputs.photographs(folder)
         rows = [
-            *accuracies(Path(name), args.images),
+            *accuracies(folder, data, args.images),
             *speeds(args.rounds),
-            *tested(Path(name)),
+            *tested(folder, data),
         ]
     inputs.publish("resize", rows)
 
 
-def accuracies(folder: Path, n_images: int) -> list[inputs.Row]:
+def accuracies(folder: Path, name: str, n_images: int) -> list[inputs.Row]:
     """Return the cross-validated accuracy of each filter at each size."""
-    data = inputs.photographs(folder)
-    dataset = find_dataset(Options(data, BaseSettings(cache=folder / "cache")))
+    dataset = find_dataset(Options(name, BaseSettings(cache=folder / "cache")))
     items = [item for item in dataset.items if item.split == "train"]
     items = items[:: max(1, len(items) // n_images)][:n_images]
     y = np.array([item.label for item in items])
@@ -154,9 +155,9 @@ def speeds(rounds: int) -> list[inputs.Row]:
     return rows
 
 
-def tested(folder: Path) -> list[inputs.Row]:
+def tested(folder: Path, name: str) -> list[inputs.Row]:
     """Return accuracies on the test split with the lesson's filter and with the default one."""
-    data = load_dataset(str(folder / "dogs-vs-cats"))
+    data = load_dataset(name)
     accuracies: dict[str, list[float]] = {}
     rows = []
     for size, resize in itertools.product(SIZES, (LESSON, DEFAULT)):
