@@ -37,7 +37,7 @@ demo: .venv/run-stamp ## embed and classify drawn shapes, and print the accuracy
 	$(BIN)/python -m classify --data shapes --clf all
 
 test: quick docs ## check and test everything
-	$(PYTEST) --doctest-modules -m 'slow and not photographs and not exhaustive' tests classify/networks
+	$(PYTEST) --doctest-modules -m 'slow and not photographs and not exhaustive' tests classify/networks extract/backbones
 	$(BIN)/python -m pytest -m photographs tests/test_photographs.py tests/extract
 
 quick: lint fast ## check everything and run the fast tests
@@ -56,7 +56,7 @@ portable: .venv/dev-stamp ## run the whole job without the modules that Windows 
 
 coverage: .venv/dev-stamp ## measure which lines and branches the tests run, subprocesses included
 	@mkdir -p build
-	$(PYTEST) -m 'not photographs' --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
+	$(PYTEST) -m 'not photographs and not exhaustive' --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
 
 docs: .venv/dev-stamp ## build the pages of docs/ and the API reference, with no network and no warnings
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --fresh-env \

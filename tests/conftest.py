@@ -70,9 +70,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take longest first; examples that train a network are slow, too."""
+    """Put the tests that take longest first; examples that need TensorFlow are slow, too."""
     for item in items:
-        if item.nodeid.startswith("classify/networks/"):
+        if item.nodeid.startswith(("classify/networks/", "extract/backbones/")):
             item.add_marker("slow")
 
     def place(item: pytest.Item) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
 
 from reports.pages.page import render
+from reports.record import MANY_CLASSES
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,14 +22,18 @@ pytestmark = [
 LAPTOP = {"width": 1280, "height": 800}
 
 
+def write(folder: Path, n_classes: int) -> str:
+    """Write the report of so many classes, and return its address."""
+    names = [f"class {i:04d}" for i in range(n_classes)]
+    run, predictions = sample(names, n_per_class=4)
+    (folder / "report.html").write_text(render(run, predictions, None), encoding="utf-8")
+    return (folder / "report.html").as_uri()
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Write the report of a thousand classes."""
-    names = [f"class {i:04d}" for i in range(1000)]
-    run, predictions = sample(names, n_per_class=4)
-    path = Path(tmp_path_factory.mktemp("classes"), "report.html")
-    path.write_text(render(run, predictions, None), encoding="utf-8")
-    return path.as_uri()
+    return write(tmp_path_factory.mktemp("classes"), 1000)
 
 
 @pytest.fixture
@@ -71,15 +76,19 @@ def test_a_class_is_found_with_the_keyboard_alone(page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme"),
-    [(PHONE, "dark"), pytest.param(DESK, "light", marks=pytest.mark.exhaustive)],
-    ids=["phone-dark", "desk-light"],
+    ("n_classes", "size", "scheme"),
+    [
+        pytest.param(MANY_CLASSES + 20, PHONE, "dark", id="phone-dark"),
+        pytest.param(1000, PHONE, "dark", id="thousand-phone-dark", marks=pytest.mark.exhaustive),
+        pytest.param(1000, DESK, "light", id="thousand-desk-light", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_no_rule_of_accessibility_is_broken(
-    browser: Any, address: str, size: dict[str, int], scheme: str
+    browser: Any, tmp_path: Path, n_classes: int, size: dict[str, int], scheme: str
 ) -> None:
     """Axe-core finds nothing serious, also with a class shown, and nothing is too wide."""
-    for page in opened(browser, address, size, scheme):
+    for page in opened(browser, write(tmp_path, n_classes), size, scheme):
         page.get_by_label("Find a class").fill("class 0042")
+        assert page.locator(".class-card").is_visible()
         assert broken_rules(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

@@ -96,7 +96,7 @@ def test_it_is_about_as_accurate_as_training_in_memory(
 @BOTH
 def test_rows_on_disk_and_in_memory_give_the_same_model(kind, tmp_path, small_batches):
     """The same model from both; shuffled rows give an equally good one."""
-    X, y = blobs(2)
+    X, y = blobs(2, n_samples=1000)
     unseen, truth = blobs(2, seed=1)
     shuffled = np.random.default_rng(0).permutation(len(y))
     in_memory, on_disk = kind().fit(X, y), kind().fit(stored(tmp_path, X), y)

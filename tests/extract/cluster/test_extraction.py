@@ -129,6 +129,7 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
         assert again.cached == 40
 
 
+@pytest.mark.exhaustive
 def test_four_workers_give_the_same_cache_too(
     home: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -149,19 +150,20 @@ def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
     raise AssertionError("no worker was started again within a minute")
 
 
-def test_workers_killed_at_each_tenth_of_the_work_lose_nothing(
-    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+@pytest.mark.parametrize("parts", [4, pytest.param(10, marks=pytest.mark.exhaustive)])
+def test_workers_killed_all_along_the_work_lose_nothing(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path, parts: int
 ) -> None:
     """Other workers repeat their tasks; the cache is the same."""
     killed: list[int] = []
 
     def kill(stage: str, done: int, total: int) -> None:
-        if stage == "computing embeddings" and done / total >= (len(killed) + 1) / 10:
+        if stage == "computing embeddings" and done / total >= (len(killed) + 1) / parts:
             killed.append(wait_for_a_worker(workers, but=killed))
             os.kill(killed[-1], signal.SIGKILL)
 
     done = extract_on(workers.scheduler_address, base(home, tmp_path), paths(home), progress=kill)
-    assert len(killed) >= 8
+    assert len(killed) >= parts - 2
     assert done.computed == N_PICTURES - 1
     assert shards(tmp_path) == alone
 
