@@ -297,7 +297,7 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
 ) -> None:
     """A part of the images is not a data set. The next run continues."""
     monkeypatch.setattr(addresses, "_SECONDS_BETWEEN_ATTEMPTS", 0.0)
-    for i in range(200):
+    for i in range(120):
         draw(tmp_path / "data" / "cats" / f"{i:03}.png", i)
     store = Store(tmp_path / "cache")
     with serving(tmp_path / "data") as server:
@@ -305,14 +305,14 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
         port = server.server_port
 
         def progress(stage: str, done: int, total: int) -> None:
-            if stage == "computing embeddings" and done >= 96:
+            if stage == "computing embeddings" and done >= 48:
                 server.shutdown()
                 server.socket.close()
 
         with pytest.raises(AddressError, match=r"in 3 attempts.*run the same command again"):
             extract(paths, RECIPE, store, StubEngine, batch_size=16, progress=progress)
     kept = sum(recipe.rows for recipe in store.recipes())
-    assert 96 <= kept < 200
+    assert 48 <= kept < 120
     engine = StubEngine()
     with Server(tmp_path / "data") as server:
         server.server_close()
@@ -322,8 +322,8 @@ def test_a_server_that_goes_away_ends_the_run_and_keeps_what_was_computed(
     finally:
         server.shutdown()
         server.server_close()
-    assert (done.cached, done.computed) == (kept, 200 - kept)
-    assert sum(engine.batches) == 200 - kept
+    assert (done.cached, done.computed) == (kept, 120 - kept)
+    assert sum(engine.batches) == 120 - kept
 
 
 def again_at(port: int, folder: Path) -> http.server.ThreadingHTTPServer:

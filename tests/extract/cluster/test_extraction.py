@@ -247,11 +247,12 @@ def wait_for_shards(cache: Path, n: int, process: subprocess.Popen[Any]) -> None
         time.sleep(0.02)
 
 
-def test_a_client_that_is_killed_twice_goes_on_where_it_was(
-    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.exhaustive)])
+def test_a_client_that_is_killed_goes_on_where_it_was(
+    home: Path, alone: dict[str, bytes], workers: LocalCluster, tmp_path: Path, times: int
 ) -> None:
-    """What was committed is kept; the third run computes only the rest."""
-    for n in (1, 2):
+    """What was committed is kept; the run after it computes only the rest."""
+    for n in range(1, times + 1):
         process = extraction(home, tmp_path, workers.scheduler_address)
         wait_for_shards(tmp_path, n, process)
         process.kill()
