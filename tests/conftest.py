@@ -82,6 +82,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+@pytest.fixture(autouse=True)
+def _loggers_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what a command that ran in this process has done to our loggers."""
+    for name in ("cache", "classify", "extract", "reports", "toolkit"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
 @pytest.fixture(scope="session")
 def whole_cluster() -> Iterator[Callable[[], LocalCluster]]:
     """Return what gives a cluster of two workers: the one before, if it still has both."""

@@ -35,7 +35,7 @@ def cluster_of_processes(
             stack.enter_context(process)
             stack.callback(process.kill)
             processes.append(process)
-            while not known.exists():
+            while not (known.exists() and known.read_text()):  # it is empty for a moment
                 assert process.poll() is None
                 time.sleep(0.05)
         yield json.loads(known.read_text())["address"], processes[0]

@@ -21,6 +21,7 @@ def python(*arguments: str, **options: object) -> subprocess.CompletedProcess[st
     )  # fmt: skip
 
 
+@pytest.mark.skipif("COVERAGE_PROCESS_CONFIG" in os.environ, reason="coverage takes time, too")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_takes_under_half_a_second(command: str) -> None:
     """Of a processor, and the best of three, so that a busy machine does not decide."""

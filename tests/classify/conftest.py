@@ -8,10 +8,7 @@ import pytest
 
 
 @pytest.fixture
-def notes(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> pytest.LogCaptureFixture:
-    """Catch the notes of `classify`, also where a command line has taken them for itself."""
-    monkeypatch.setattr(logging.getLogger("classify"), "propagate", True)
+def notes(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Catch the notes of `classify`."""
     caplog.set_level(logging.INFO, logger="classify")
     return caplog
