@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _predict(args: argparse.Namespace) -> None:
     from classify.serving.model import Model
 
+    _check_order(args.run, args.paths)
     if args.csv is not None and args.csv.suffix.lower() in OTHER_FORMATS:
         raise ModelError(
             f"the table is written as CSV, and {args.csv} has the suffix of another format; give "
@@ -101,6 +102,20 @@ def _predict(args: argparse.Namespace) -> None:
         print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
     if n_broken == len(predictions):
         raise ModelError("none of the files can be used as an image; choose others")
+
+
+def _check_order(run: Path, paths: Sequence[str]) -> None:
+    """Raise an error if the run was named after the images."""
+    from reports.record import RECORD_NAME
+
+    if (run / RECORD_NAME).exists():
+        return
+    for path in paths:
+        if (Path(path) / RECORD_NAME).is_file():
+            raise ModelError(
+                f"{path} is the folder of a run, and {run} is none; name the run first, then the "
+                "images"
+            )
 
 
 def _images_in(text: str) -> list[Path]:

@@ -100,6 +100,13 @@ def test_the_cache_is_warm(home: Path) -> None:
     assert json.loads(done.stdout)["computed"] == 0
 
 
+def test_a_run_that_is_named_last_is_recognised(home: Path) -> None:
+    """Its folder is not searched for images."""
+    done = run_command("classify.predict", "pictures/test", "run", *BASE, cwd=home)
+    assert done.returncode == 2
+    assert "name the run first, then the images" in done.stderr
+
+
 def test_a_table_of_predictions_is_csv_and_nothing_else(home: Path) -> None:
     """A name that ends as another format does is refused before anything is predicted."""
     arguments = ("run", "pictures/test", *BASE, "--csv", "answers.xlsx")
