@@ -17,6 +17,7 @@ from extract.datasets.layouts.readings import (
     unwrap,
 )
 from extract.datasets.layouts.table_beside import problems_of_tables, table_beside
+from extract.datasets.tables import lists_images
 from extract.errors import DataError
 
 if TYPE_CHECKING:
@@ -66,10 +67,10 @@ def choose(tree: Folder, layout: str = "auto") -> Reading:
         return reading
     found = _propose(tree, top)
     if not found:
-        problems = "".join(f"; {problem}" for problem in problems_of_tables(tree, top))
+        problems = "".join(f"{problem}; " for problem in problems_of_tables(tree, top).values())
         raise DataError(
-            f"{tree.path} has no layout that gives labels: expected {EXPECTED}; found "
-            f"{_found(top)}{problems}"
+            f"{tree.path} has no layout that gives labels: {problems}expected {EXPECTED}; found "
+            f"{_found(top)}"
         )
     if len(found) > 1:
         ways = "; ".join(f"read as {each.layout}, {each.summary()}" for each in found)
@@ -115,6 +116,7 @@ def _propose(tree: Folder, top: Folder) -> list[Reading]:
     table = table_beside(tree, top)
     if table is not None:
         return [table] if classes is None else _compare(table, classes)
+    _refuse_broken_table(tree, top)
     if all(_PART.fullmatch(folder.name.strip()) for folder in top.filled):
         return _present(classes, _without_labels(top, "parts of one collection"))
     if any(map(is_container, top.filled)) and any(map(_has_no_labels, top.filled)):
@@ -133,7 +135,7 @@ def _with_split_folders(tree: Folder, top: Folder) -> list[Reading]:
     if all(map(_has_no_labels, others)):
         if have_classes:
             return _present(above)
-        labelled = _present(table_beside(tree, top), file_names(top))
+        labelled = _labels_beside(tree, top)
         if labelled or len(words) == 1:
             return labelled
         return _present(_without_labels(top, "splits whose images are in no class"), classes)
@@ -153,7 +155,7 @@ def _has_no_labels(folder: Folder) -> bool:
 
 def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:
     """Propose readings of images in the folder itself, or in one folder without others in it."""
-    labelled = _present(table_beside(tree, top), file_names(top))
+    labelled = _labels_beside(tree, top)
     if labelled or not top.filled or is_container(top.filled[0]):
         return labelled
     return _present(readings.class_folders(top))
@@ -164,6 +166,25 @@ def _compare(table: Reading, classes: Reading) -> list[Reading]:
     by_folder = {path: label for path, label, _ in classes.labelled}
     same = sum(by_folder.get(path) == label for path, label, _ in table.labelled)
     return [classes] if same == len(table.labelled) else [table, classes]
+
+
+def _labels_beside(tree: Folder, top: Folder) -> list[Reading]:
+    """Propose readings of labels that no folder gives: in a table, and in the names of files."""
+    table = table_beside(tree, top)
+    if table is None:
+        _refuse_broken_table(tree, top)
+    return _present(table, file_names(top))
+
+
+def _refuse_broken_table(tree: Folder, top: Folder) -> None:
+    """Raise an error if a table has labels of the images, but cannot be used."""
+    for table, problem in problems_of_tables(tree, top).items():
+        if lists_images(table):
+            raise DataError(
+                f"{problem}; the table has labels of the images, so mend it, or choose "
+                "the layout that gives labels without it",
+                setting="layout",
+            )
 
 
 def _repeat_their_folders(top: Folder) -> bool:

@@ -82,22 +82,22 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
     )
 
 
-def problems_of_tables(tree: Folder, top: Folder) -> list[str]:
-    """Return why the tables beside the images cannot be used."""
+def problems_of_tables(tree: Folder, top: Folder) -> dict[Path, str]:
+    """Return the tables beside the images that cannot be used, and why."""
     return _usable_tables(tree, top)[1]
 
 
-def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], list[str]]:
+def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], dict[Path, str]]:
     """Return what the tables say about the images, and why others cannot be used."""
     candidates = _candidates(tree, top)
     images = set(top.all_images()) if candidates else set()
     tables: dict[Path, Table] = {}
-    problems = []
+    problems = {}
     for path in candidates:
         try:
             table = read_table(path)
         except DataError as error:
-            problems.append(str(error))
+            problems[path] = str(error)
             continue
         labelled = [image for image in table.labelled if image[0] in images]
         if labelled:

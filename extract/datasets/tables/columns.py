@@ -142,15 +142,16 @@ def _path_column(grid: Grid, names: list[str], exists: Callable[[str], bool]) ->
     """Return the first column by its name whose cells are images; else the only one that is."""
     named = [names.index(name) for name in PATH_NAMES if name in names]
     for column in named:
-        if _names_images(grid, column, exists):
+        if names_images(grid, column, exists):
             return column
-    others = [i for i in range(len(names)) if _names_images(grid, i, exists)]
+    others = [i for i in range(len(names)) if names_images(grid, i, exists)]
     if len(others) == 1:
         return others[0]
     return named[0] if named else None
 
 
-def _names_images(grid: Grid, column: int, exists: Callable[[str], bool]) -> bool:
+def names_images(grid: Grid, column: int, exists: Callable[[str], bool]) -> bool:
+    """Tell whether most of the first cells of a column are names of images."""
     cells = [cell for cell in grid.column(column) if not is_missing(cell)][:_ROWS_TO_TRY]
     return bool(cells) and sum(map(exists, cells)) * 2 > len(cells)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from extract.datasets.split_names import EXAMPLES, split_of
-from extract.datasets.tables.columns import is_known, is_missing, is_one, understand
+from extract.datasets.tables.columns import is_known, is_missing, is_one, names_images, understand
 from extract.datasets.tables.finding import Finder
 from extract.datasets.tables.grid import Grid, read_grid
 from extract.errors import DataError
@@ -92,6 +92,29 @@ def read_table(path: Path) -> Table:
         remarks += (f"Columns that are not used: {', '.join(columns.unused)}.",)
     counted = {reason: number for reason, number in passed_over.items() if number}
     return Table(kept, counted, remarks)
+
+
+def lists_images(path: Path) -> bool:
+    """Tell whether a table names images that exist and their labels, even if it cannot be used.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_table`.
+
+    Returns
+    -------
+    bool
+        True if most of its first rows name an image.
+    """
+    try:
+        grid = read_grid(path)
+        finder = Finder(path, grid.encoding)
+        grid = _with_header(grid, finder)
+        columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
+    except DataError:
+        return False
+    return names_images(grid, columns.path, finder.exists)
 
 
 def _with_header(grid: Grid, finder: Finder) -> Grid:

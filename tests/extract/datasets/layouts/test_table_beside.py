@@ -100,8 +100,36 @@ def test_tables_of_two_splits_may_not_share_images(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     make(tmp_path, "images/a.jpg*2")
     (tmp_path / "labels.csv").write_text("id,label\na1,cat\nb7,dog\n")
-    with pytest.raises(DataError, match=r"has no layout .*; .*labels.csv, line 3: there is"):
+    with pytest.raises(DataError, match=r"has no layout .*labels: .*labels.csv, line 3: there is"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (("first/a.jpg*4", "second/b.jpg*4"), "a1 a2 a3 a4 b1 b2 b3 b4"),
+        (("images/x_01.jpg*4", "images/y_01.jpg*4"), "x_011 x_012 x_013 x_014 y_011 y_012"),
+    ],
+    ids=["folders", "names"],
+)
+def test_a_table_with_one_wrong_row_is_not_passed_over(
+    tmp_path: Path, files: tuple[str, ...], names: str
+) -> None:
+    """Other labels would be taken for those of the table, without a word."""
+    make(tmp_path, *files)
+    (tmp_path / "labels.csv").write_text(rows("id,label", names) + "\ngone,cat\n")
+    with pytest.raises(
+        DataError, match=r"there is no file .*gone.*; the table has labels"
+    ) as error:
+        read_dataset(tmp_path)
+    assert error.value.setting == "layout"
+
+
+def test_a_table_about_something_else_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    """It names no image that is there."""
+    make(tmp_path, "cats/a.jpg*4", "dogs/b.jpg*4")
+    (tmp_path / "prices.csv").write_text("id,label\nmilk,1.20\nbread,2.40\n")
+    assert counted(read_dataset(tmp_path)) == {"cats": "4", "dogs": "4"}
 
 
 def test_a_layout_is_for_folders(tmp_path: Path) -> None:
