@@ -109,9 +109,11 @@ def _propose(tree: Folder, top: Folder) -> list[Reading]:
     classes = readings.class_folders(top)
     for reading in (readings.splits_below(top), readings.splits_in_names(top)):
         if reading is not None:
+            if _repeat(_names_below_splits(top)):
+                return _present(reading, readings.leaf_folders(top))
             others_are_read = any(reason.startswith("images in") for reason in reading.unused)
             return _present(reading, classes if others_are_read else None)
-    if _repeat_their_folders(top):
+    if _repeat_their_folders(top) or _holds_its_siblings(top):
         return _present(classes, readings.leaf_folders(top))
     table = table_beside(tree, top)
     if table is not None:
@@ -189,10 +191,30 @@ def _refuse_broken_table(tree: Folder, top: Folder) -> None:
 
 def _repeat_their_folders(top: Folder) -> bool:
     """Tell whether folders have the same folders in them, which then may be the classes."""
-    if len(top.filled) < 2 or any(map(is_flat, top.filled)):
+    if any(map(is_flat, top.filled)):
         return False
-    names = [{inner.name for inner in folder.filled} for folder in top.filled]
-    return len(set.intersection(*names)) > 1
+    return _repeat([{inner.name for inner in folder.filled} for folder in top.filled])
+
+
+def _names_below_splits(top: Folder) -> list[set[str]]:
+    """Return the names of the folders in ``CLASS/train`` and ``CLASS/test``, for each class."""
+    return [
+        {inner.name for split in folder.filled for inner in split.filled} for folder in top.filled
+    ]
+
+
+def _repeat(names: list[set[str]]) -> bool:
+    """Tell whether several folders have at least two names in common."""
+    return len(names) > 1 and len(set.intersection(*names)) > 1
+
+
+def _holds_its_siblings(top: Folder) -> bool:
+    """Tell whether a folder beside classes has folders of their names, as a copy of all has."""
+    names = {folder.name for folder in top.filled}
+    return any(
+        len(folder.filled) > 1 and {inner.name for inner in folder.filled} <= names
+        for folder in top.filled
+    )
 
 
 _FORCED: dict[str, Callable[[Folder, Folder], Reading | None]] = {

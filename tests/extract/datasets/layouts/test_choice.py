@@ -66,6 +66,15 @@ UNCLEAR = {
         ["class-folders", "unlabelled"],
     ),
     "masks": (("images/a.jpg*3", "masks/a.png*3"), ["class-folders", "unlabelled"]),
+    "a copy of all classes beside them": (
+        (*CLASSES, "cell_images/cats/b.jpg*3", "cell_images/dogs/b.jpg*3"),
+        ["class-folders", "leaf-folders"],
+    ),
+    "folds with splits and classes": (
+        tuple(f"fold{n}/{split}/{label}/a.jpg*2" for n in (1, 2) for split in ("train", "val")
+              for label in ("cats", "dogs")),
+        ["split-folders", "leaf-folders"],
+    ),
     "images and masks in every class": (
         ("covid/images/a.png*3", "covid/masks/a.png*3", "normal/images/a.png*3",
          "normal/masks/a.png*3"),
