@@ -84,9 +84,9 @@ def choose(tree: Folder, layout: str = "auto") -> Reading:
 
 
 def _found(top: Folder) -> str:
-    folders = [f"{folder.name}/" for folder in top.filled]
-    images = [path.name for path in top.images]
-    return shown([*folders, *images]) or "no images"
+    folders = [f"{folder.name}/" for folder in (*top.filled, *top.folders)]
+    files = [path.name for path in (*top.images, *top.others)]
+    return shown([*dict.fromkeys(folders), *files]) or "no images"
 
 
 def _present(*found: Reading | None) -> list[Reading]:
