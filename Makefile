@@ -38,7 +38,7 @@ demo: .venv/run-stamp ## embed and classify drawn shapes, and print the accuracy
 
 test: quick docs ## check and test everything
 	$(PYTEST) --doctest-modules -m 'slow and not photographs and not exhaustive' tests classify/networks extract/backbones
-	$(BIN)/python -m pytest -m photographs tests/test_photographs.py tests/extract
+	$(BIN)/python -m pytest -m 'photographs and not exhaustive' tests/test_photographs.py tests/extract
 
 quick: lint fast ## check everything and run the fast tests
 
