@@ -69,6 +69,8 @@ def hash_images(
     unknown += [
         path for path, digest in remembered.items() if digest not in noted and not is_remote(path)
     ]
+    if not unknown:
+        return {path: remembered[path] for path in paths if path in remembered}, {}
     quarantine: dict[Path, str] = {}
     fresh: dict[Path, tuple[FileState, str]] = {}
     depths: dict[str, str] = {}
