@@ -182,7 +182,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         X : array-like of shape (n_samples,) or (n_samples, 1)
             A list, a NumPy array, a pandas Series or a data frame of one column, with paths of
             image files (str or Path), PIL images, or uint8 arrays of shape (height, width, 3) in
-            RGB. Also an array of shape (n_samples, height, width, 3).
+            RGB. Also an array of shape (n_samples, height, width, 3), or a split of a data set.
 
         Returns
         -------

@@ -161,8 +161,8 @@ class Model:
         images : list of str, path, ndarray or PIL image; ndarray; str or path
             Paths or addresses of image files; or images in memory, as uint8 arrays of shape
             (height, width, 3) in RGB, as one array of shape (n_images, height, width, 3) or as PIL
-            images; also mixed. A single path is one image. The embeddings of files are kept in the
-            cache, those of images in memory are not.
+            images; also mixed; or a split of a data set. A single path is one image. The embeddings
+            of files are kept in the cache, those of images in memory are not.
 
         Returns
         -------

@@ -47,9 +47,9 @@ def read_inputs(
     Parameters
     ----------
     X : array-like of shape (n,) or (n, 1), or ndarray of shape (n, height, width, 3)
-        A list, a tuple, a NumPy array, a pandas Series or a data frame of one column. Its elements
-        are paths (str or Path; ``~`` is expanded), PIL images, or uint8 arrays of shape (height,
-        width, 3) in RGB.
+        A list, a tuple, a NumPy array, a pandas Series, a data frame of one column, or a split of a
+        data set. Its elements are paths (str or Path; ``~`` is expanded), PIL images, or uint8
+        arrays of shape (height, width, 3) in RGB.
     max_pixels : int, default=50 million
         Width times height up to which an image in memory is accepted.
     pixels : PixelSettings, optional
@@ -119,6 +119,14 @@ def image_digest(pixels: NDArray[np.uint8]) -> str:
 
 def _rows(X: Any) -> Sequence[Any]:
     """Return the rows of a container."""
+    if dataclasses.is_dataclass(X):  # a data set of ours, or one of its splits
+        paths = getattr(X, "paths", None)
+        if paths is None:
+            raise DataError(
+                f"expected a list of images or of their paths, found {type(X).__name__}; of a data "
+                "set, pass one of its splits, train or test"
+            )
+        X = paths
     if isinstance(X, str | bytes | os.PathLike) or _is_pil_image(X):
         one = "image" if _is_pil_image(X) else repr(X)
         raise DataError(

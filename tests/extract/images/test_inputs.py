@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from extract.datasets.dataset import Dataset, Subset
 from extract.datasets.sources.shapes import draw_image, encode_jpeg
 from extract.errors import DataError, ImageError
 from extract.images.decoding import decode
@@ -39,6 +40,7 @@ PIXELS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
         lambda names: pd.Series(names, index=[7, 3]),
         lambda names: pd.Series(names, dtype="string"),
         lambda names: pd.DataFrame({"path": names}),
+        lambda names: Subset([Path(name) for name in names], ["cats"] * len(names)),
     ],
     ids=[
         "list",
@@ -50,6 +52,7 @@ PIXELS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
         "Series",
         "string",
         "frame",
+        "split",
     ],
 )
 def test_paths_come_in_many_containers(container: Callable[[list[str]], Any]) -> None:
@@ -151,6 +154,7 @@ def test_addresses_are_paths_on_request() -> None:
         (iter(NAMES), r"found list_iterator; pass list\(X\)"),
         ({"a.jpg": 1}, r"found dict; pass list\(X\)"),
         (None, "found NoneType"),
+        (Dataset("pets", Path(), ()), "found Dataset; of a data set, pass one of its splits"),
         (pd.DataFrame({"path": NAMES, "size": [1, 2]}), r"found 2 columns \(path, size\); select"),
         (np.array([NAMES, NAMES]), r"found shape \(2, 2\)"),
         (np.zeros(5), r"found shape \(5,\) in float64"),
