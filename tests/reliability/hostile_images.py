@@ -2,7 +2,7 @@
 
 Every file goes through the real pipeline, with an engine whose embedding is the image itself, so
 that one wrong pixel shows. In the first run one decoder takes good and hostile files in turn; then
-the order is drawn. DecoderPool are killed with SIGSEGV while they decode. With ``--full`` every
+the order is drawn. Decoders are killed with SIGSEGV while they decode. With ``--full`` every
 hostile file also has a run of its own, and 3,000 files changed at random follow; without, the file
 that takes a minute to decode meets a shorter limit than the others.
 """

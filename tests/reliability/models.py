@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import dataclasses
 import hashlib
 import io
@@ -21,7 +20,6 @@ import shutil
 import signal
 import sys
 import tempfile
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,18 +39,15 @@ from canaries import (  # noqa: E402 - the path above comes first
     trained,
     zipped,
 )
+from escaping import escapes  # noqa: E402 - the path above comes first
 
 from cache.store import Store  # noqa: E402 - the path above comes first
 from classify import predict  # noqa: E402 - the path above comes first
-from classify.serving.prediction import Prediction  # noqa: E402
 from extract.backbones import keras_weights  # noqa: E402 - the path above comes first
 from extract.backbones import weights as pretrained  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
-from reports import tables  # noqa: E402 - the path above comes first
-from reports.pages import page  # noqa: E402 - the path above comes first
-from reports.record import RECORD_NAME, Run  # noqa: E402 - the path above comes first
+from reports.record import RECORD_NAME  # noqa: E402 - the path above comes first
 from tests.reports.samples import sample, with_recipe  # noqa: E402 - the path above comes first
-from toolkit.csv_cells import decode_text, write_quarantine  # noqa: E402 - the path above comes first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -305,98 +300,6 @@ def voiceless(place: Place, full: bool) -> Iterator[str]:
         if not place.sang():
             yield name
         place.song.unlink(missing_ok=True)
-
-
-# --- names ---------------------------------------------------------------------------------------
-
-NAMES = [
-    "<script>alert(1)</script>",
-    "\"'><img src=x onerror=alert(2)>",
-    "</title></style></svg><b>",
-    "{{ 7*7 }}{% raw %}",
-    "&lt;i&gt;",
-    "javascript:alert(3)",
-    "=cmd|' /C calc'!A0",
-    "+1+1",
-    "-2+3",
-    "@SUM(1)",
-    "\uff1d1+1",
-    "\t=1",
-    "\r=1",
-    "'quoted",
-    'a,"b"\nc',
-    "\u202etxt.exe",
-    "\udcff\x00\x1b[31m",
-    " =1",
-]
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-class Structure(HTMLParser):
-    """The elements of a page with their attributes' names."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, ...]] = []
-        self.links: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
-        self.elements.append((tag, *(name for name, _ in attrs)))
-        self.links += [str(value) for name, value in attrs if name in {"href", "src"}]
-
-
-def escapes() -> Iterator[str]:
-    """Put hostile names into every table and page; yield what is not escaped."""
-    harmless = [f"name {i:02}" for i in range(len(NAMES))]
-    with tempfile.TemporaryDirectory() as folder:
-        pages = [Structure(page.render(*_run(names), Path(folder))) for names in (harmless, NAMES)]
-        if len(pages[0].elements) < 100 or pages[0].elements != pages[1].elements:
-            yield "the page has other elements when names look like HTML"
-        if any(not link.startswith(("#", "data:")) for link in pages[1].links):
-            yield f"the page has the links {pages[1].links}"
-        run, predictions = _run(NAMES)
-        path = Path(folder, "table.csv")
-        tables.write_predictions(predictions, path)
-        if tables.read_predictions(path) != predictions:
-            yield "predictions.csv does not give the names back"
-        yield from _formulas(path)
-        tables.write_metrics(run, path)
-        yield from _formulas(path)
-        write_quarantine(path, [(name, name) for name in NAMES])
-        yield from _formulas(path)
-        cells = [predict._row(Prediction(Path(name), name, 0.5)) for name in NAMES]
-        if [decode_text(row[1]) for row in cells] != NAMES:
-            yield "the table of classify.predict does not give the names back"
-        if any(cell.startswith(FORMULAS) for row in cells for cell in row):
-            yield "the table of classify.predict has a formula"
-        lines = [predict._line(Prediction(Path(name), name, 0.5)) for name in NAMES]
-        if any(not line.isprintable() for line in lines):
-            yield "classify.predict prints control characters"
-
-
-def _run(names: list[str]) -> tuple[Run, list[tables.PredictionRow]]:
-    run, predictions = sample(names, n_per_class=4, classifiers=("logreg", "svm"))
-    predictions = [
-        dataclasses.replace(row, path=f"{names[i % len(names)]}{i}.jpg")
-        for i, row in enumerate(predictions)
-    ]
-    data = dataclasses.replace(run.data, name=names[0], root=names[1], split=names[2])
-    quarantine = [type(run.quarantine[0])(name, name) for name in names]
-    command = ["python", *names]
-    return (
-        dataclasses.replace(run, data=data, quarantine=quarantine, command=command),
-        predictions,
-    )
-
-
-def _formulas(path: Path) -> Iterator[str]:
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.reader(file):
-            for cell in row:
-                if cell.startswith(FORMULAS):
-                    yield f"{path.name} has a formula: {cell!r}"
 
 
 if __name__ == "__main__":

@@ -183,8 +183,8 @@ def _refuse_broken_table(tree: Folder, top: Folder) -> None:
     for table, problem in problems_of_tables(tree, top).items():
         if lists_images(table):
             raise DataError(
-                f"{problem}; the table has labels of the images, so mend it, or choose "
-                "the layout that gives labels without it",
+                f"{problem}; the table has labels of the images, so correct it, "
+                "or choose a layout that does not use it",
                 setting="layout",
             )
 

@@ -76,10 +76,7 @@ def read_table(path: Path) -> Table:
     AddressError
         If the server of an address does not respond.
     """
-    grid = read_grid(path)
-    finder = Finder(path, grid.encoding)
-    grid = _with_header(grid, finder)
-    columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
+    grid, finder, columns = _understood(path)
     if not grid.rows:
         raise DataError(f"{path}: expected one row per image, found none below the header")
     rows, passed_over = _labelled_rows(path, grid, columns)
@@ -108,13 +105,19 @@ def lists_images(path: Path) -> bool:
         True if most of its first rows name an image.
     """
     try:
-        grid = read_grid(path)
-        finder = Finder(path, grid.encoding)
-        grid = _with_header(grid, finder)
-        columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
+        grid, finder, columns = _understood(path)
     except DataError:
         return False
     return names_images(grid, columns.path, finder.exists)
+
+
+def _understood(path: Path) -> tuple[Grid, Finder, Columns]:
+    """Read the cells of a table, and find out what its columns mean."""
+    grid = read_grid(path)
+    finder = Finder(path, grid.encoding)
+    grid = _with_header(grid, finder)
+    columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
+    return grid, finder, columns
 
 
 def _with_header(grid: Grid, finder: Finder) -> Grid:

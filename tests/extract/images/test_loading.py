@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cache import store as store_module
+from cache.store import Store
 from extract.errors import ImageError
+from extract.images.hashing import hash_images
 from extract.images.loading import ReadSettings, load_images
 from tests.extract.test_pipeline import draw
 
@@ -31,3 +34,20 @@ def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
     assert len(load_images(paths, 16, reading=ReadSettings(max_pixels=64))) == 3
     with pytest.raises(ImageError, match=r"0000\.png: 8 x 8 is more than 63 pixels"):
         load_images(paths, 16, reading=ReadSettings(max_pixels=63))
+
+
+def test_no_thread_is_started_where_every_file_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warm run then counts no cores, which takes a library a tenth of a second to import."""
+    monkeypatch.setattr(store_module, "_SECONDS_UNTIL_SETTLED", -60.0)
+    paths = draw(tmp_path / "pictures", 0, 3)
+    (tmp_path / "cache").mkdir()
+    store = Store(tmp_path / "cache")
+    first = hash_images(paths, store)
+
+    def threads(*_: object) -> int:
+        raise AssertionError
+
+    monkeypatch.setattr(ReadSettings, "threads", threads)
+    assert hash_images(paths, store) == first
