@@ -18,14 +18,6 @@ EARLIER = Path(__file__).parents[1] / "data" / "earlier-run"
 BASE = ("--weights", "mobilenet.weights.h5", "--cache", "cache")
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the earlier run, its pictures, weights and cache."""
-    folder = tmp_path_factory.mktemp("earlier") / "home"
-    shutil.copytree(EARLIER, folder)
-    return folder
-
-
 @pytest.mark.parametrize("name", ["run", "streamed"])
 def test_records_are_read(name: str) -> None:
     """Every result of `run.json` is there."""
@@ -76,13 +68,13 @@ def test_a_classifier_without_a_model_is_told_with_those_that_have_one(tmp_path:
         load_model(folder, classifier="forest")
 
 
-def test_reports_are_rendered_again(home: Path) -> None:
+def test_reports_are_rendered_again(earlier_home: Path) -> None:
     """`python -m reports` writes the page of each, and a comparison of both."""
-    done = run_command("reports", "run", "streamed", cwd=home)
+    done = run_command("reports", "run", "streamed", cwd=earlier_home)
     assert done.returncode == 0, done.stderr
-    comparison = text_of(home / "comparison.html")
+    comparison = text_of(earlier_home / "comparison.html")
     for name in ("run", "streamed"):
-        report = text_of(home / name / "report.html")
+        report = text_of(earlier_home / name / "report.html")
         for result in read_record(EARLIER / name).results:
             accuracy = f"{100 * result.accuracy:.1f}%"
             assert result.title in report
@@ -90,30 +82,30 @@ def test_reports_are_rendered_again(home: Path) -> None:
             assert accuracy in comparison
 
 
-def test_the_cache_is_warm(home: Path) -> None:
+def test_the_cache_is_warm(earlier_home: Path) -> None:
     """With the arithmetic of earlier versions, no embedding is computed again."""
     done = run_command(
         "extract", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25",
-        "--size", "64", "--pool", "avg", "--resize", "lanczos", *BASE, "--json", cwd=home,
+        "--size", "64", "--pool", "avg", "--resize", "lanczos", *BASE, "--json", cwd=earlier_home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["computed"] == 0
 
 
-def test_a_run_that_is_named_last_is_recognised(home: Path) -> None:
+def test_a_run_that_is_named_last_is_recognised(earlier_home: Path) -> None:
     """Its folder is not searched for images."""
-    done = run_command("classify.predict", "pictures/test", "run", *BASE, cwd=home)
+    done = run_command("classify.predict", "pictures/test", "run", *BASE, cwd=earlier_home)
     assert done.returncode == 2
     assert "name the run first, then the images" in done.stderr
 
 
-def test_a_table_of_predictions_is_csv_and_nothing_else(home: Path) -> None:
+def test_a_table_of_predictions_is_csv_and_nothing_else(earlier_home: Path) -> None:
     """A name that ends as another format does is refused before anything is predicted."""
     arguments = ("run", "pictures/test", *BASE, "--csv", "answers.xlsx")
-    done = run_command("classify.predict", *arguments, cwd=home)
+    done = run_command("classify.predict", *arguments, cwd=earlier_home)
     assert done.returncode == 2
     assert "answers.xlsx has the suffix of another format; give it the suffix .csv" in done.stderr
-    assert not (home / "answers.xlsx").exists()
+    assert not (earlier_home / "answers.xlsx").exists()
 
 
 @pytest.mark.slow
@@ -129,12 +121,12 @@ def test_a_table_of_predictions_is_csv_and_nothing_else(home: Path) -> None:
         "sklearn.linear_model:RidgeClassifier",
     ],
 )
-def test_models_predict_what_they_predicted(home: Path, classifier: str) -> None:
+def test_models_predict_what_they_predicted(earlier_home: Path, classifier: str) -> None:
     """Every model gives the classes and probabilities that it gave when it was saved."""
-    table = home / f"{classifier}.csv"
+    table = earlier_home / f"{classifier}.csv"
     done = run_command(
         "classify.predict", "run", "pictures/test", *BASE,
-        "--clf", classifier, "--csv", str(table), cwd=home,
+        "--clf", classifier, "--csv", str(table), cwd=earlier_home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with (EARLIER / "predicted.csv").open() as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -15,26 +14,21 @@ from tests.commands import python
 EARLIER = Path(__file__).parents[2] / "data" / "earlier-run"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with pictures whose embeddings are in its cache."""
-    folder = tmp_path_factory.mktemp("earlier") / "home"
-    shutil.copytree(EARLIER, folder)
-    return folder
-
-
 @pytest.fixture
-def embedder(home: Path) -> Embedder:
+def embedder(earlier_home: Path) -> Embedder:
     """Return the embedder of that cache."""
     return Embedder(
         "mobilenet:alpha=0.25", size=64, pooling="avg",
-        weights=str(home / "mobilenet.weights.h5"), cache=home / "cache", resize="lanczos",
+        weights=str(earlier_home / "mobilenet.weights.h5"), cache=earlier_home / "cache",
+        resize="lanczos",
     )  # fmt: skip
 
 
-def test_a_data_set_keeps_its_own_split(home: Path, embedder: Embedder, tmp_path: Path) -> None:
+def test_a_data_set_keeps_its_own_split(
+    earlier_home: Path, embedder: Embedder, tmp_path: Path
+) -> None:
     """A share of test images beside it is an error."""
-    data = load_dataset(home / "pictures", cache=home / "cache")
+    data = load_dataset(earlier_home / "pictures", cache=earlier_home / "cache")
     run = compare(data, embedder, "centroid", audit=True, out=tmp_path / "out")
     assert run.record.data.test_counts == [9, 8, 8]
     assert run.record.audit is not None
@@ -44,10 +38,10 @@ def test_a_data_set_keeps_its_own_split(home: Path, embedder: Embedder, tmp_path
 
 
 def test_paths_and_labels_are_split_by_content(
-    home: Path, embedder: Embedder, tmp_path: Path
+    earlier_home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:
     """In any order, with the share that was asked for; what is no image is set aside."""
-    data = load_dataset(home / "pictures", cache=home / "cache")
+    data = load_dataset(earlier_home / "pictures", cache=earlier_home / "cache")
     pairs = [*zip(data.train.paths, data.train.labels, strict=True),
              *zip(data.test.paths, data.test.labels, strict=True)]  # fmt: skip
     runs = []
@@ -62,22 +56,22 @@ def test_paths_and_labels_are_split_by_content(
 
 
 def test_an_embedder_and_a_network_of_another_base_do_not_fit(
-    home: Path, embedder: Embedder, tmp_path: Path
+    earlier_home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:
     """The parameters of the part that is trained come from the embedder."""
     from classify import FineTune
 
     with pytest.raises(ClassifierError, match=r"FineTune has size=96, but .* computed with 64"):
-        compare(home / "pictures", embedder, FineTune(size=96), out=tmp_path / "out")
+        compare(earlier_home / "pictures", embedder, FineTune(size=96), out=tmp_path / "out")
 
 
 def test_parameters_that_one_pass_does_not_have_are_named(
-    home: Path, embedder: Embedder, tmp_path: Path
+    earlier_home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:
     """Where the embeddings exceed the memory limit."""
     classifiers = [SVM(C=1, folds=3, kernel="linear"), LogReg(class_weight=None)]
     run = compare(
-        home / "pictures", embedder, classifiers, memory_limit=10_000, out=tmp_path / "out"
+        earlier_home / "pictures", embedder, classifiers, memory_limit=10_000, out=tmp_path / "out"
     )
     svm, logreg = run.record.results
     assert svm.title == "Linear SVM on frozen features, in one pass"
@@ -87,7 +81,7 @@ def test_parameters_that_one_pass_does_not_have_are_named(
 
 
 @pytest.mark.slow
-def test_the_public_face(home: Path) -> None:
+def test_the_public_face(earlier_home: Path) -> None:
     """A notebook's whole job in a few lines, without TensorFlow, as everything is in the cache."""
     code = """
 import sys
@@ -112,7 +106,7 @@ model = load_model(run.folder)
 print(run.best, model.predict(["pictures/test/disc/001.jpg"]))
 assert read_run(run.folder).best == run.best
 """
-    (home / "face.py").write_text(code)
-    done = python("face.py", cwd=home, FROZEN_FEATURES_CACHE="cache")
+    (earlier_home / "face.py").write_text(code)
+    done = python("face.py", cwd=earlier_home, FROZEN_FEATURES_CACHE="cache")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("['disc']")

@@ -24,29 +24,23 @@ if TYPE_CHECKING:
 EARLIER = Path(__file__).parents[2] / "data" / "earlier-run"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the run, its pictures, weights and cache."""
-    folder = tmp_path_factory.mktemp("model") / "home"
-    shutil.copytree(EARLIER, folder)
-    return folder
-
-
-def load(home: Path, classifier: str | None = None) -> Model:
-    weights = str(home / "mobilenet.weights.h5")
-    return load_model(home / "run", classifier, weights=weights, cache=home / "cache")
+def load(earlier_home: Path, classifier: str | None = None) -> Model:
+    weights = str(earlier_home / "mobilenet.weights.h5")
+    return load_model(
+        earlier_home / "run", classifier, weights=weights, cache=earlier_home / "cache"
+    )
 
 
 @pytest.fixture(scope="module")
-def model(home: Path) -> Model:
-    return load(home)
+def model(earlier_home: Path) -> Model:
+    return load(earlier_home)
 
 
 @pytest.fixture(scope="module")
-def paths(home: Path) -> list[Path]:
+def paths(earlier_home: Path) -> list[Path]:
     """Return an image of each class."""
     names = ("disc/001.jpg", "square/003.jpg", "star/004.jpg")
-    return [home / "pictures" / "test" / name for name in names]
+    return [earlier_home / "pictures" / "test" / name for name in names]
 
 
 def predicted_before(model: Model, paths: list[Path]) -> list[tuple[str, float]]:
@@ -59,12 +53,12 @@ def predicted_before(model: Model, paths: list[Path]) -> list[tuple[str, float]]
     return [rows[path.name] for path in paths]
 
 
-def test_the_default_is_the_best_in_validation(home: Path, model: Model) -> None:
+def test_the_default_is_the_best_in_validation(earlier_home: Path, model: Model) -> None:
     """Its name is shown; another one is loaded by its name."""
     assert model.result.classifier in repr(model)
-    assert load(home, "centroid").result.classifier == "centroid"
+    assert load(earlier_home, "centroid").result.classifier == "centroid"
     with pytest.raises(ModelError, match="holds no classifier 'cnn'; it holds: dense, logreg"):
-        load(home, "cnn")
+        load(earlier_home, "cnn")
 
 
 def test_files_get_the_probabilities_of_the_command(model: Model, paths: list[Path]) -> None:
@@ -98,10 +92,12 @@ def test_a_file_that_is_no_image_is_named(model: Model, paths: list[Path], tmp_p
         model.predict([tmp_path / "gone.jpg"])
 
 
-def test_a_run_is_as_good_as_its_folder(home: Path) -> None:
+def test_a_run_is_as_good_as_its_folder(earlier_home: Path) -> None:
     """`compare` returns it."""
-    run = read_run(home / "run")
-    model = load_model(run, weights=str(home / "mobilenet.weights.h5"), cache=home / "cache")
+    run = read_run(earlier_home / "run")
+    model = load_model(
+        run, weights=str(earlier_home / "mobilenet.weights.h5"), cache=earlier_home / "cache"
+    )
     assert model.result.classifier == run.best
 
 
@@ -113,15 +109,19 @@ def test_a_run_on_embeddings_has_no_model_for_images(tmp_path: Path) -> None:
         load_model(run.folder)
 
 
-def test_weights_that_are_missing_are_named(home: Path) -> None:
+def test_weights_that_are_missing_are_named(earlier_home: Path) -> None:
     """Before anything is predicted."""
     with pytest.raises(WeightsError, match=r"gone\.h5"):
-        load_model(home / "run", weights=str(home / "gone.h5"), cache=home / "cache")
+        load_model(
+            earlier_home / "run",
+            weights=str(earlier_home / "gone.h5"),
+            cache=earlier_home / "cache",
+        )
 
 
-def test_a_damaged_model_is_refused(home: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_is_refused(earlier_home: Path, tmp_path: Path) -> None:
     """By its SHA-256 in the record of the run."""
-    shutil.copytree(home / "run", tmp_path / "run")
+    shutil.copytree(earlier_home / "run", tmp_path / "run")
     with (tmp_path / "run" / "svm.skops").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ModelError, match="not the file that the run has written"):
@@ -131,10 +131,10 @@ def test_a_damaged_model_is_refused(home: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("classifier", ["logreg", "finetune"])
 def test_images_in_memory_are_predicted_as_their_files(
-    home: Path, paths: list[Path], classifier: str
+    earlier_home: Path, paths: list[Path], classifier: str
 ) -> None:
     """As a list of arrays, as one array and as PIL images."""
-    model = load(home, classifier)
+    model = load(earlier_home, classifier)
     expected = model.predict_proba(paths)
     arrays = [cv2.imread(str(path))[:, :, ::-1] for path in paths]
     np.testing.assert_allclose(model.predict_proba(arrays), expected, atol=1e-4)
@@ -159,10 +159,10 @@ def test_an_image_of_one_colour_is_named(
 
 @pytest.mark.slow
 def test_more_bits_than_in_training_are_decided_over_the_images_given_together(
-    home: Path, paths: list[Path], tmp_path: Path, notes: pytest.LogCaptureFixture
+    earlier_home: Path, paths: list[Path], tmp_path: Path, notes: pytest.LogCaptureFixture
 ) -> None:
     """A run on 8 bits, asked about the 12-bit originals of its images."""
-    model = load(home)
+    model = load(earlier_home)
     recipe = dataclasses.replace(model.base.recipe, interpolation="bicubic")
     model.base = dataclasses.replace(model.base, recipe=recipe)
     shallow, deep = [], []
