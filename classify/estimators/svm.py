@@ -29,7 +29,13 @@ from classify.estimators.solvers.gram import (
     kernel,
     squared_norms,
 )
-from classify.estimators.solvers.one_vs_one import ROWS, OneVsOne, from_pairs, one_vs_one_decision
+from classify.estimators.solvers.one_vs_one import (
+    ROWS,
+    OneVsOne,
+    from_pairs,
+    one_vs_one_decision,
+    votes_decision,
+)
 from classify.estimators.solvers.probabilities import (
     class_scores,
     fit_temperature,
@@ -53,8 +59,9 @@ FEW_SAMPLES = 4000
 class SVM(SearchMixin, DecisionClassifier):
     """Support vector classifier whose C and kernel are chosen by cross-validation.
 
-    It predicts what scikit-learn's `SVC` predicts (with ``break_ties=True`` for more than two
-    classes). It is trained on one Gram matrix for all kernels, values of C and folds.
+    For two classes it predicts what scikit-learn's `SVC` predicts. For more, it has the same SVM
+    for every pair of classes, and predicts the class with the highest mean decision value against
+    the others. It is trained on one Gram matrix for all kernels, values of C and folds.
 
     Parameters
     ----------
@@ -96,6 +103,9 @@ class SVM(SearchMixin, DecisionClassifier):
     intercept_ : ndarray of float64, shape (1,) or (n_classes, n_classes)
     temperature_ : float
         Factor on the decision values before the softmax.
+    votes_ : bool
+        Whether the decision values count the pairs that a class wins: only in models of earlier
+        versions, of more than two classes.
     search_ : SearchResult
         The cross-validation; `cv_results_` and `best_params_` are as in `GridSearchCV`.
     held_out_proba_ : ndarray of float64, shape (n_samples, n_classes)
@@ -164,6 +174,7 @@ class SVM(SearchMixin, DecisionClassifier):
         self.kernel_: Kernel = outcome.chosen["kernel"]
         self.temperature_ = fit_temperature(outcome.scores, codes, weights)
         self.held_out_proba_ = scaled_softmax(outcome.scores, self.temperature_)
+        self.votes_ = False
         everything = np.arange(len(codes))
         self.scale_ = samples.scale
         self.gamma_ = samples.gamma(everything)
@@ -199,12 +210,17 @@ class SVM(SearchMixin, DecisionClassifier):
                 decided = values @ self.dual_coef_ + self.intercept_
             else:
                 starts = np.concatenate([[0], np.cumsum(self.n_support_)])
-                decided = one_vs_one_decision(values, self.dual_coef_, self.intercept_, starts)
+                decide = votes_decision if self.votes_ else one_vs_one_decision
+                decided = decide(values, self.dual_coef_, self.intercept_, starts)
             decision[start : start + ROWS] = decided
         return decision[:, 0] if n_classes == 2 else decision
 
     def upgrade(self) -> None:
-        """Convert a model of an earlier version, with a column of weights per pair of classes."""
+        """Convert a model of an earlier version.
+
+        It counts the pairs that a class wins, and may have a column of weights per pair of classes.
+        """
+        self.votes_ = getattr(self, "votes_", True)
         if hasattr(self, "n_support_") or len(self.classes_) == 2:
             return
         order, self.dual_coef_, self.intercept_, self.n_support_ = from_pairs(

@@ -1,4 +1,4 @@
-"""Support vector machines of every pair of more than two classes, as scikit-learn's `SVC` has them.
+"""Support vector machines of every pair of more than two classes, trained by scikit-learn's `SVC`.
 
 A sample has one weight for every other class, whatever the number of pairs, so the weights of all
 SVMs are one matrix with a row per sample and a column per class. With many classes, neither the
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from classify.estimators.solvers.gram import Kernel, Samples
 
-# Classes that are compared with as many others at a time, for a block of samples: a few MB.
-TILE = 64
+# Samples whose decision values are computed at a time.
 BLOCK = 128
 # Samples whose kernel with all others is in memory at a time.
 ROWS = 512
@@ -229,10 +228,7 @@ def one_vs_one_decision(
     intercepts: NDArray[np.float64],
     starts: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Return `SVC`'s decision values: the pairs that a class wins, and a fraction for its margins.
-
-    The sum of the margins is squeezed into a third of a win, so that margins only order classes
-    with as many wins.
+    """Return the mean decision value of every class against each of the others.
 
     Parameters
     ----------
@@ -244,64 +240,46 @@ def one_vs_one_decision(
     Returns
     -------
     ndarray of float64, shape (n_rows, n_classes)
+
+    Notes
+    -----
+    `SVC` counts the pairs that a class wins. Nearly the same number is won wherever the sample
+    lies, so wins say little about how sure a prediction is. The sum of the margins does, and takes
+    one product of matrices, not one for each pair of classes.
     """
     decision = np.empty((len(kernel), len(intercepts)))
     sums = weights.sum(axis=1)
     for start in range(0, len(kernel), BLOCK):
         rows = kernel[start : start + BLOCK]
         for_class = np.add.reduceat(rows * sums, starts[:-1], axis=1)
-        margins = for_class - rows @ weights + intercepts.sum(axis=1)
-        wins = _wins(np.ascontiguousarray(rows.T), weights, intercepts, starts)
-        decision[start : start + BLOCK] = wins.T + margins / (3 * (np.abs(margins) + 1))
+        decision[start : start + BLOCK] = for_class - rows @ weights
+    decision += intercepts.sum(axis=1)
+    decision /= len(intercepts) - 1
     return decision
 
 
-def _wins(
+def votes_decision(
     kernel: NDArray[Any],
     weights: NDArray[Any],
     intercepts: NDArray[np.float64],
     starts: NDArray[np.intp],
-) -> NDArray[np.int64]:
-    """Count the pairs that each class wins, ``(n_classes, n_rows)``; `kernel` has a row per vector.
+) -> NDArray[np.float64]:
+    """Return the decision values of models of earlier versions; parameters as above.
 
-    Of a tie, the first class wins.
+    They are those of `SVC`: the pairs that a class wins, and less than a third for its margins. Of
+    a tie, the first class wins.
     """
     n_classes = len(intercepts)
-    offsets = intercepts.astype(kernel.dtype)
-    wins = np.zeros((n_classes, kernel.shape[1]), dtype=np.int64)
-    tiles = [slice(first, min(first + TILE, n_classes)) for first in range(0, n_classes, TILE)]
-
-    def support(classes: slice, against: slice) -> NDArray[Any]:
-        values = np.empty(
-            (classes.stop - classes.start, against.stop - against.start, kernel.shape[1]),
-            dtype=kernel.dtype,
-        )
-        for i, code in enumerate(range(classes.start, classes.stop)):
-            vectors = slice(starts[code], starts[code + 1])
-            np.matmul(weights[vectors, against].T, kernel[vectors], out=values[i])
-        return values
-
-    for number, tile in enumerate(tiles):
-        for other in tiles[number:]:
-            ours = support(tile, other)
-            theirs = (ours if other is tile else support(other, tile)).transpose(1, 0, 2)
-            ours -= theirs
-            ours += offsets[tile, other, None]
-            won = (ours >= 0).view(np.uint8)
-            if other is tile:
-                later = np.tri(len(won), k=-1, dtype=np.uint8).T[:, :, None]
-                won &= later
-                wins[tile] += _count(won, 1) + _count(later - won, 0)
-            else:
-                wins[tile] += _count(won, 1)
-                wins[other] += len(won) - _count(won, 0)
-    return wins
-
-
-def _count(flags: NDArray[np.uint8], axis: int) -> NDArray[np.int64]:
-    # At most `TILE` of them, which fit into a byte.
-    counts: NDArray[np.uint8] = flags.sum(axis=axis, dtype=np.uint8)
-    return counts.astype(np.int64)
+    margins = (n_classes - 1) * one_vs_one_decision(kernel, weights, intercepts, starts)
+    decision: NDArray[np.float64] = margins / (3 * (np.abs(margins) + 1))
+    columns = np.ascontiguousarray(kernel.T)
+    for code in range(n_classes):
+        own = slice(starts[code], starts[code + 1])
+        against = np.add.reduceat(columns * weights[:, code, None], starts[:-1], axis=0)
+        values = weights[own].T @ columns[own] - against + intercepts[code][:, None]
+        decision[:, code] += (values[:code] > 0).sum(axis=0)
+        decision[:, code] += (values[code + 1 :] >= 0).sum(axis=0)
+    return decision
 
 
 def from_pairs(

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import SVC
 
 from classify.errors import ClassifierError
 from classify.estimators.search import C_GRID
 from classify.estimators.svm import SVM
-from tests.classify.estimators.clusters import clusters
+from tests.classify.estimators.clusters import clusters, mean_decision, mean_of_pairs
 
 
 def blobs(n_classes, n_samples=150, n_features=300, seed=0):
@@ -24,19 +25,22 @@ def blobs(n_classes, n_samples=150, n_features=300, seed=0):
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 @pytest.mark.parametrize("C", [0.03, 1.0, 100.0])
-def test_it_predicts_what_svc_predicts_on_the_features(n_classes, kernel, C):
-    """Decision values and predictions are those of `SVC`, with C converted to unscaled features."""
+def test_its_svms_are_those_of_svc_on_the_features(n_classes, kernel, C):
+    """Decision values are those of `SVC`, with C converted to unscaled features."""
     X, y = blobs(n_classes)
     unseen, _ = blobs(n_classes, seed=1)
     ours = SVM(C=C, kernel=kernel, folds=2).fit(X, y)
     # The rbf kernel does not change with the scale, so its C does not either.
     raw_C = C * ours.scale_**2 if kernel == "linear" else C
-    theirs = SVC(C=raw_C, kernel=kernel, break_ties=True, class_weight="balanced").fit(X, y)
-    np.testing.assert_allclose(
-        ours.decision_function(unseen), theirs.decision_function(unseen), atol=0.01
-    )
-    assert (ours.predict(unseen) == theirs.predict(unseen)).mean() >= 0.99
-    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    theirs = SVC(C=raw_C, kernel=kernel, class_weight="balanced").fit(X, y)
+    expected = mean_decision(theirs, unseen)
+    np.testing.assert_allclose(ours.decision_function(unseen), expected, atol=0.01)
+    if n_classes == 2:
+        assert (ours.predict(unseen) == theirs.predict(unseen)).mean() >= 0.99
+        np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    else:
+        highest = theirs.classes_[expected.argmax(axis=1)]
+        assert (ours.predict(unseen) == highest).mean() >= 0.99
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", None])
@@ -46,10 +50,10 @@ def test_unbalanced_classes_are_weighted_as_scikit_learn_weights_them(n_classes,
     X, y = blobs(n_classes, n_samples=160)
     kept = (y != "bee") | (np.arange(160) % 16 == 1)
     ours = SVM(C=0.3, kernel="rbf", folds=2, class_weight=class_weight).fit(X[kept], y[kept])
-    theirs = SVC(C=0.3, break_ties=True, class_weight=class_weight).fit(X[kept], y[kept])
+    theirs = SVC(C=0.3, class_weight=class_weight).fit(X[kept], y[kept])
     unseen, _ = blobs(n_classes, seed=1)
     np.testing.assert_allclose(
-        ours.decision_function(unseen), theirs.decision_function(unseen), atol=0.01
+        ours.decision_function(unseen), mean_decision(theirs, unseen), atol=0.01
     )
 
 
@@ -78,20 +82,28 @@ def test_the_search_scores_are_those_of_svc_on_the_folds():
         assert alone.points[0].mean == point.mean
 
 
-def test_the_search_with_many_classes_finds_what_scikit_learn_finds():
-    """60 classes of 6 rows: the mean accuracy of every point is that of `GridSearchCV`."""
+def test_the_search_with_many_classes_finds_what_svc_finds():
+    """60 classes of 6 rows: the mean accuracy of every point is that of `SVC` on the same folds."""
     X, y = clusters(60, 6)
-    ours = SVM(C=[0.01, 1.0, 10.0], kernel="linear", folds=3).fit(X, y)
-    theirs = GridSearchCV(
-        SVC(kernel="linear", break_ties=True),
-        {"C": [C * ours.scale_**2 for C in (0.01, 1.0, 10.0)]},
-        cv=StratifiedKFold(3, shuffle=True, random_state=0),
-    ).fit(X, y)
-    np.testing.assert_allclose(
-        ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], atol=0.006
-    )
-    unseen = X + np.float32(0.2)
-    assert (ours.predict(unseen) == theirs.predict(unseen)).mean() >= 0.98
+    values = (0.01, 1.0, 10.0)
+    ours = SVM(C=values, kernel="linear", folds=3).fit(X, y)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    for C, accuracy in zip(values, ours.cv_results_["mean_test_score"], strict=True):
+        svc = SVC(C=C * ours.scale_**2, kernel="linear", decision_function_shape="ovo")
+        pairs = cross_val_predict(svc, X, y, cv=folds, method="decision_function")
+        predicted = np.unique(y)[mean_of_pairs(pairs, 60).argmax(axis=1)]
+        assert accuracy == pytest.approx((predicted == y).mean(), abs=0.006)
+
+
+@pytest.mark.parametrize("n_classes", [3, 6, 20])
+def test_probabilities_say_how_sure_a_prediction_is(n_classes):
+    """Their log loss is no higher than that of `SVC`, calibrated by scikit-learn."""
+    X, y = clusters(n_classes, 60, 10)
+    train, test = np.arange(len(y)) < 30 * n_classes, np.arange(len(y)) >= 30 * n_classes
+    ours = SVM(kernel="rbf").fit(X[train], y[train])
+    theirs = CalibratedClassifierCV(SVC(C=ours.C_), ensemble=False).fit(X[train], y[train])
+    losses = [log_loss(y[test], model.predict_proba(X[test])) for model in (ours, theirs)]
+    assert losses[0] < losses[1]
 
 
 def test_auto_searches_both_kernels_over_the_grid():

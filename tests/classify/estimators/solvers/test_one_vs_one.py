@@ -12,9 +12,14 @@ from sklearn.svm import SVC
 
 from classify.estimators.solvers import one_vs_one
 from classify.estimators.solvers.gram import KERNELS, Gram, Kernel, ProductsOnDemand, Samples
-from classify.estimators.solvers.one_vs_one import OneVsOne, from_pairs, groups_of
+from classify.estimators.solvers.one_vs_one import (
+    OneVsOne,
+    from_pairs,
+    groups_of,
+    votes_decision,
+)
 from classify.estimators.svm import SVM
-from tests.classify.estimators.clusters import clusters
+from tests.classify.estimators.clusters import clusters, mean_decision
 
 VALUES = (0.01, 0.1, 1.0, 100.0)
 
@@ -60,10 +65,24 @@ def test_the_decision_values_are_those_of_svc(
         theirs = SVC(
             C=C, kernel=kernel, gamma=svms.gamma, class_weight=dict(enumerate(weights)), tol=1e-5
         ).fit(X[rows] * samples.scale, y[rows])
-        expected = theirs.decision_function(X[others] * samples.scale)
-        # A pair whose margin is within the tolerance of `SVC` may go to the other class.
-        same = np.abs(svms.decide(others) - expected) < 0.02
-        assert same.mean() > 0.98
+        expected = mean_decision(theirs, X[others] * samples.scale)
+        np.testing.assert_allclose(svms.decide(others), expected, atol=0.02)
+
+
+def test_models_of_earlier_versions_count_votes() -> None:
+    """Their decision values are those of `SVC`, so that their temperature still fits."""
+    X, y = clusters(12, 12)
+    samples = Gram.of(X)
+    svms = OneVsOne(samples, "rbf", y, np.ones(12), np.arange(len(y)), [1.0])
+    for train in svms.training():
+        train()
+    rows = np.arange(0, len(y), 5)
+    values = samples.kernel("rbf", rows, svms.rows, svms.gamma)
+    found = votes_decision(values, svms.weights, svms.intercepts, svms.starts)
+    theirs = SVC(C=1.0, gamma=svms.gamma, tol=1e-5).fit(X * samples.scale, y)
+    expected = theirs.decision_function(X[rows] * samples.scale)
+    # A pair whose margin is within the tolerance of `SVC` may go to the other class.
+    assert (np.abs(found - expected) < 0.02).mean() > 0.98
 
 
 def test_svms_with_a_column_per_pair_are_converted() -> None:
