@@ -92,8 +92,8 @@ def main() -> None:
         folder = Path(name)
         data = inputs.photographs(folder)
         rows = [
-            *accuracies(folder, data, args.images),
             *speeds(args.rounds),
+            *accuracies(folder, data, args.images),
             *tested(folder, data),
         ]
     inputs.publish("resize", rows)

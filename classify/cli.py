@@ -128,8 +128,9 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
         "--target-precision",
         type=share,
         metavar="SHARE",
-        help="predict only where the probability is high enough for this share of correct "
-        "predictions, as 0.99; the threshold is chosen on the training split",
+        help="predict only where the probability is high enough for at least this share of correct "
+        "predictions, as 0.95, on new images, too; the threshold is chosen on the training split, "
+        "and holds in 95 of 100 such choices",
     )
 
 
@@ -211,6 +212,8 @@ def _print_results(folder: Path, run: Run) -> None:
 
 def _summary(folder: Path, run: Run) -> dict[str, Any]:
     """Return what ``--json`` prints of a run."""
+    from reports.ranking import best_in_validation
+
     extraction = run.extraction
     return {
         "run": str(folder),
@@ -231,6 +234,7 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "recipe": run.recipe,
         "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},
+        "chosen": best_in_validation(run).classifier if run.results else None,
         "results": [
             {
                 "classifier": result.classifier,

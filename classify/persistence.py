@@ -335,7 +335,7 @@ def _load_skops(data: bytes) -> Classifier:
     n_features = estimator.n_features_in_
     if not 0 < n_features < len(data):
         raise ModelError(f"it claims to take {n_features} features, but is too small for that")
-    if isinstance(estimator, registry.get_class("svm")):
+    if isinstance(estimator, (registry.get_class("svm"), registry.get_class("centroid"))):
         estimator.upgrade()
     # One prediction shows whether the parts fit together.
     estimator.predict_proba(np.zeros((1, n_features), dtype=np.float32))

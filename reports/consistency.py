@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from reports.errors import RecordError
@@ -61,6 +62,13 @@ def _check_result(where: str, result: Result, n_classes: int) -> None:
     _check_bins(f"{where}.uncalibrated", result.uncalibrated)
     if any(len(sigmoid) != 2 for sigmoid in result.sigmoids):
         raise RecordError(f"not a run record: {where}.sigmoids are not pairs of numbers")
+    if result.temperature is not None and not 0 < result.temperature < math.inf:
+        raise RecordError(
+            f"not a run record: {where}.temperature is {result.temperature!r}; expected a positive "
+            "number"
+        )
+    if result.calibration_gain is not None:
+        _check_number(f"{where}.calibration_gain", 3, len(result.calibration_gain))
     if result.search and result.search.method not in METHODS:
         raise RecordError(
             f"not a run record: {where}.search.method is {result.search.method!r}, "

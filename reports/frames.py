@@ -15,6 +15,9 @@ PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 COMPARISON_COLUMNS = ["first", "second", "only_first", "only_second", "p_value", "p_adjusted"]
 CURVE_COLUMNS = ["classifier", "images_per_class", "draw", "accuracy"]
 CLASS_MEASURES = ("precision", "recall", "f1")
+INTERVALS = ("balanced_accuracy", "roc_auc", "log_loss")
+"""Measures besides the accuracy that have a 95% interval."""
+VALIDATED = ("validation_accuracy", "validation_log_loss")
 
 
 def results_frame(run: Run) -> pd.DataFrame:
@@ -29,8 +32,11 @@ def results_frame(run: Run) -> pd.DataFrame:
     pandas.DataFrame
         The columns of `metrics.csv`: `classifier`; `accuracy` with `accuracy_low` and
         `accuracy_high`, its 95% Wilson interval; `balanced_accuracy`; `precision[CLASS]`,
-        `recall[CLASS]` and `f1[CLASS]` for each class; `roc_auc`; `log_loss`; and `fit_seconds`
-        and `predict_seconds`. Measures are float64, NaN if unknown.
+        `recall[CLASS]` and `f1[CLASS]` for each class; `roc_auc`; `log_loss`; `fit_seconds` and
+        `predict_seconds`; the 95% intervals of `balanced_accuracy`, `roc_auc` and `log_loss`,
+        named as that of the accuracy; and `validation_accuracy` and `validation_log_loss`, on
+        training images that the classifier was not trained on. Measures are float64, NaN if
+        unknown.
     """
     import pandas as pd
 
@@ -46,6 +52,8 @@ def result_columns(classes: Sequence[str]) -> list[str]:
         *("classifier", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"),
         *(f"{measure}[{name}]" for name in classes for measure in CLASS_MEASURES),
         *("roc_auc", "log_loss", "fit_seconds", "predict_seconds"),
+        *(f"{measure}_{end}" for measure in INTERVALS for end in ("low", "high")),
+        *VALIDATED,
     ]
 
 
@@ -57,6 +65,8 @@ def result_row(result: Result, classes: Sequence[str]) -> list[Any]:
         *(result.accuracy, result.accuracy_low, result.accuracy_high, result.balanced_accuracy),
         *(getattr(scores.get(name), m, None) for name in classes for m in CLASS_MEASURES),
         *(result.roc_auc, result.log_loss, result.fit_seconds, result.predict_seconds),
+        *(getattr(result, f"{m}_{end}") for m in INTERVALS for end in ("low", "high")),
+        *(getattr(result.validation, name.removeprefix("validation_"), None) for name in VALIDATED),
     ]  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def list_runs(folder: Path) -> list[RunEntry]:
         except RecordError as error:
             logger.warning("%s", error)
         else:
-            runs.append(RunEntry(path, run, next(iter(ranked(run.results)), None)))
+            runs.append(RunEntry(path, run, next(iter(ranked(run)), None)))
     if not runs:
         raise RecordError(
             f"there is no run in {folder}; python -m classify writes one into {RUNS} by default",

@@ -6,36 +6,43 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reports.record import Result, Run, SearchPoint
 
 
-def ranked(results: Sequence[Result]) -> list[Result]:
-    """Sort results by accuracy on the test split, then by log loss, the best first.
+def ranked(run: Run) -> list[Result]:
+    """Sort the results of a run, the one that was chosen first.
 
-    This is the order in which reports show them; see `best_in_validation` for the choice of a
-    model.
+    The others follow by their log loss on held-out training images; those that have none, as in
+    runs of earlier versions, by their accuracy on the test split.
     """
+    if not run.results:
+        return []
+    best = best_in_validation(run)
 
-    def key(result: Result) -> tuple[float, float]:
-        loss = result.log_loss if math.isfinite(result.log_loss) else math.inf
-        return (-result.accuracy if math.isfinite(result.accuracy) else math.inf, loss)
+    def key(result: Result) -> tuple[bool, float, float]:
+        loss = math.inf if result.validation is None else result.validation.log_loss
+        accuracy = result.accuracy if math.isfinite(result.accuracy) else -math.inf
+        return (result is not best, loss, -accuracy)
 
-    return sorted(results, key=key)
+    return sorted(run.results, key=key)
 
 
 def best_in_validation(run: Run) -> Result:
     """Return the classifier that did best in validation on the training split.
 
-    Classifiers whose parameters were searched are compared by the log loss of the chosen point, or
-    by its accuracy if the log loss of one of them is unknown. The test split plays no part.
+    It has the lowest log loss on training images that it was not trained on, the same images for
+    all classifiers. In runs of earlier versions, those whose parameters were searched are compared
+    by the log loss of the chosen point, or by its accuracy if the log loss of one of them is
+    unknown. The test split plays no part.
 
     Parameters
     ----------
     run : Run
-        With at least one result. If no parameters were searched, the first result is returned.
+        With at least one result. If nothing was validated, the first result is returned.
     """
+    validated = [(r, r.validation) for r in run.results if r.validation is not None]
+    if validated:
+        return min(validated, key=lambda pair: (pair[1].log_loss, -pair[1].accuracy))[0]
     searched = {
         result.classifier: (result, point)
         for result in run.results

@@ -25,13 +25,22 @@ MANY_CLASSES = 30
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 of one class on the test split, each in [0, 1]."""
+    """Precision, recall and F1 of one class on the test split, each in [0, 1].
+
+    The 95% intervals are None in records of earlier versions.
+    """
 
     name: str
     support: int
     precision: float
     recall: float
     f1: float
+    precision_low: float | None = None
+    precision_high: float | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
+    f1_low: float | None = None
+    f1_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,9 @@ class Threshold:
     """Share of the test images that are predicted, and correctly."""
     undecided: float
     """Share of the test images that are not predicted."""
+    precision_low: float | None = None
+    precision_high: float | None = None
+    """95% interval of the precision; None in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,8 @@ class Reliability:
     counts: list[int]
     error: float
     """Expected calibration error: the mean difference of the two, over all predictions."""
+    chance: float | None = None
+    """What perfectly calibrated probabilities would show; None in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,19 @@ class Sweep:
     learning_rate: float
     history: dict[str, list[float]]
     """As in `Result`, with `val_loss` and `val_accuracy` on the validation split."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A classifier on training images that it was not trained on; the classifiers are chosen by it.
+
+    All classifiers of a run are compared on the same images.
+    """
+
+    n_samples: int
+    accuracy: float
+    log_loss: float
+    """It decides."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +193,22 @@ class Result:
     uncalibrated: Reliability | None = None
     """Before calibration, if the probabilities were calibrated."""
     sigmoids: list[list[float]] = field(default_factory=list)
-    """Parameters of the calibration; see `classify.evaluation.calibration`."""
+    """The calibration in runs of earlier versions."""
     backbone: str | None = None
     """Base of its embeddings, one of `Run.bases`; None if there is only one."""
+    temperature: float | None = None
+    """The calibration; see `classify.evaluation.calibration`."""
+    calibration_gain: list[float] | None = None
+    """By how much it lowers the log loss on the test images, with the limits of the interval."""
+    validation: Validation | None = None
+    """None if it has none, and in records of earlier versions."""
+    balanced_accuracy_low: float | None = None
+    """95% intervals; None in records of earlier versions."""
+    balanced_accuracy_high: float | None = None
+    roc_auc_low: float | None = None
+    roc_auc_high: float | None = None
+    log_loss_low: float | None = None
+    log_loss_high: float | None = None
 
     def cells(self) -> Iterator[tuple[int, int, int]]:
         """Yield true class, predicted class and number for every cell that is not zero."""

@@ -134,7 +134,7 @@ class RunResults:
         from reports.wording.headline import headline
         from toolkit.wording import printable
 
-        answer = headline(self.record, ranked(self.record.results))
+        answer = headline(self.record, ranked(self.record))
         lines = [f"Run of {self.record.data.name} in {self.folder}"]
         if answer:
             lines += [answer.sentence]

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from reports.errors import RecordError
 from reports.frames import PREDICTION_COLUMNS, result_columns, result_row
 from reports.picture_records import PictureRecord
+from reports.ranking import best_in_validation
 from reports.record import PredictionRow
+from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.differences import comparison_sentence, comparisons_with
 from reports.wording.findings import audit_sentence, findings, unused_files_sentence
 from reports.wording.text import duration, figure
@@ -38,6 +40,8 @@ EARLIER_OUTLIERS_NAME = "oddities.csv"
 """What earlier versions called `OUTLIERS_NAME`."""
 PICTURE_COLUMNS = ["path", "label", "split", "sha256"]
 TERMINAL_WIDTH = 100
+CHOSEN = "*"
+"""Marks the classifier that was chosen on the training split."""
 
 
 def write_metrics(run: Run, path: Path) -> None:
@@ -154,6 +158,7 @@ def format_results(run: Run) -> str:
     One line per classifier, in the order of the run: accuracy with its 95% interval, balanced
     accuracy, ROC AUC, log loss, and the times of fitting and of predicting the test split.
     """
+    chosen = best_in_validation(run) if len(run.results) > 1 else None
     header = [
         "classifier",
         "accuracy",
@@ -166,7 +171,7 @@ def format_results(run: Run) -> str:
     ]
     rows = [
         [
-            result.classifier,
+            f"{result.classifier} {CHOSEN}" if result is chosen else result.classifier,
             figure(result.accuracy),
             format_interval(result),
             figure(result.balanced_accuracy),
@@ -184,8 +189,13 @@ def remarks(run: Run) -> list[str]:
     """Return the lines below the table: the best against the others, findings and notes."""
     if not run.results:
         return []
-    best = max(run.results, key=lambda result: (result.accuracy, -result.log_loss))
-    lines = [comparison_sentence(pair, best.n_test) for pair in comparisons_with(run, best)]
+    best = best_in_validation(run)
+    lines = []
+    if len(run.results) > 1:
+        lines.append(chosen_sentence(run, best, f"{CHOSEN} {best.classifier}"))
+        lines += [comparison_sentence(pair, best.n_test) for pair in comparisons_with(run, best)]
+        lucky = lucky_sentence(best, run.results)
+        lines += [lucky] if lucky else []
     lines += [f"{name}: {text}" for name, text in findings(run)]
     classifiers: dict[str, list[str]] = {}
     for result in run.results:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Centroid(FeatureClassifier):
-    """Predict the class whose mean has the highest cosine similarity.
+    """Predict the class whose mean has the highest cosine similarity, seen from the overall mean.
 
     It has no parameters to choose, so a few samples per class are enough. All classes have the same
     weight, whatever their number of samples.
@@ -27,8 +27,10 @@ class Centroid(FeatureClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+    mean_ : ndarray of float32, shape (n_features,)
+        Mean of the classes' means; every sample is first scaled to unit norm.
     centroids_ : ndarray of float32, shape (n_classes, n_features)
-        Means of the classes; every sample, and then every mean, is scaled to unit norm.
+        Directions of the classes' means from `mean_`, scaled to unit norm.
     temperature_ : float
         Factor on the cosines before the softmax.
 
@@ -50,6 +52,7 @@ class Centroid(FeatureClassifier):
     """
 
     title: ClassVar[str] = "Nearest class mean on frozen features"
+    min_class_size: ClassVar[int] = 1
 
     def _fit(
         self,
@@ -60,6 +63,9 @@ class Centroid(FeatureClassifier):
         features = unit_rows(features)
         counts = np.bincount(codes)
         sums = np.stack([features[codes == code].sum(axis=0) for code in range(len(counts))])
+        self.mean_: NDArray[np.float32] = (sums / counts[:, None]).mean(axis=0).astype(np.float32)
+        features = unit_rows(features - self.mean_)
+        sums = np.stack([features[codes == code].sum(axis=0) for code in range(len(counts))])
         self.centroids_: NDArray[np.float32] = unit_rows(sums)
         cosines = (features @ self.centroids_.T).astype(np.float64)
         means_without = unit_rows(sums[codes] - features)
@@ -69,6 +75,12 @@ class Centroid(FeatureClassifier):
         self.temperature_ = fit_temperature(cosines, codes, class_weights)
 
     def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        cosines = exact_products(unit_rows(features), self.centroids_)
+        directions = unit_rows(unit_rows(features) - self.mean_)
+        cosines = exact_products(directions, self.centroids_)
         probabilities: NDArray[np.float64] = softmax(self.temperature_ * cosines, axis=1)
         return probabilities
+
+    def upgrade(self) -> None:
+        """Convert a model of an earlier version, which took the cosines from the origin."""
+        if not hasattr(self, "mean_"):
+            self.mean_ = np.zeros(self.n_features_in_, dtype=np.float32)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import check_random_state
 
 from classify.errors import ClassifierError
 from classify.estimators.search import SearchPoint, SearchResult
@@ -116,7 +117,7 @@ def cross_validate(
     codes : ndarray of int64, shape (n_samples,)
         Class of every sample; every class has at least two.
     folds : int
-        Number of folds; a class with fewer samples than that reduces it.
+        Number of folds.
     seed : int, RandomState or None
         Shuffles the samples before they are split.
     progress : Progress
@@ -131,7 +132,10 @@ def cross_validate(
     ClassifierError
         If `folds` is less than two.
     """
-    splits = _stratified_folds(codes, folds, seed)
+    if len(codes) > MANY and folds > FEW_FOLDS:
+        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
+        folds = FEW_FOLDS
+    splits = stratified_folds(codes, folds, seed)
     total, finished = sum(len(path.points) for path in paths), 0
     progress(stage, 0, total)
     points: list[SearchPoint] = []
@@ -210,23 +214,46 @@ def _search_point(
     return SearchPoint(dict(params), float(accuracies.mean()), float(accuracies.std()), loss)
 
 
-def _stratified_folds(
+def stratified_folds(
     codes: NDArray[np.int64], folds: int, seed: int | np.random.RandomState | None
 ) -> list[Fold]:
-    """Return `folds` folds, or fewer for many samples or a small class."""
+    """Divide samples into folds in which every class has about the same share.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, shape (n_samples,)
+        Class of every sample.
+    folds : int
+        Number of folds. A class with fewer samples is missing in some of the held-out parts.
+    seed : int, RandomState or None
+        Shuffles the samples.
+
+    Returns
+    -------
+    list of (ndarray of intp, ndarray of intp)
+        Positions of the training and of the held-out samples of each fold.
+
+    Raises
+    ------
+    ClassifierError
+        If `folds` is less than two.
+
+    Examples
+    --------
+    >>> codes = np.array([0] * 10 + [1] * 2)
+    >>> [np.bincount(codes[held_out]).tolist() for _, held_out in stratified_folds(codes, 5, 0)]
+    [[2, 1], [2, 1], [2], [2], [2]]
+    """
     if folds < 2:
         raise ClassifierError(f"cross-validation needs at least 2 folds, found {folds}")
-    if len(codes) > MANY and folds > FEW_FOLDS:
-        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
-        folds = FEW_FOLDS
-    smallest = int(np.bincount(codes).min())
-    if smallest < folds:
-        log.info(
-            "the smallest class has %d training images: %d folds instead of %d",
-            smallest,
-            smallest,
-            folds,
-        )
-        folds = smallest
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(codes, codes))
+    if int(np.bincount(codes).min()) >= folds:
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        return list(splitter.split(codes, codes))
+    rng = check_random_state(seed)
+    # Dealt class by class, so that the folds have about the same size, too.
+    order = rng.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    fold_of = np.empty(len(codes), dtype=np.intp)
+    fold_of[order] = np.arange(len(codes)) % folds
+    parts = [(np.flatnonzero(fold_of != i), np.flatnonzero(fold_of == i)) for i in range(folds)]
+    return [(train, held_out) for train, held_out in parts if len(held_out)]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from toolkit.progress import Progress
 
 K_GRID = (1, 2, 3, 5, 8, 12, 20, 30)
+TIE_BREAK = 1e-6
+"""By so much the vote of the nearest neighbour counts more than that of the last one."""
 MAX_VALIDATION = 2000
 """Largest number of training samples that k is validated on."""
 
@@ -58,7 +60,8 @@ class Nearest(SearchMixin, FeatureClassifier):
     Notes
     -----
     The probability of a class is its share of the votes, with one additional vote that all classes
-    share (Laplace's rule), so that no class has probability zero.
+    share (Laplace's rule), so that no class has probability zero. Where votes are equal, the nearer
+    neighbours decide.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class Nearest(SearchMixin, FeatureClassifier):
 
     title: ClassVar[str] = "Nearest neighbours on frozen features"
     search_method: ClassVar[SearchMethod] = "leave-one-out"
+    min_class_size: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -138,7 +142,9 @@ class Nearest(SearchMixin, FeatureClassifier):
         n_classes = len(self.votes_)
         votes = np.full((len(neighbours), n_classes), 1.0 / n_classes)
         rows = np.arange(len(neighbours))
-        for codes in self.codes_[neighbours].T:
-            votes[rows, codes] += self.votes_[codes]
+        n_neighbours = neighbours.shape[1]
+        for rank, codes in enumerate(self.codes_[neighbours].T):
+            nearer = 1 + TIE_BREAK * (n_neighbours - rank) / n_neighbours
+            votes[rows, codes] += nearer * self.votes_[codes]
         probabilities: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
         return probabilities

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
+
+from classify.estimators.solvers import probabilities as probabilities_solver
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 BINS = 10
 
@@ -32,34 +31,20 @@ class Reliability:
     error : float
         Expected calibration error: the mean difference between probability and accuracy over the
         bins, weighted by `counts` (Naeini, Cooper and Hauskrecht, 2015).
+    chance : float
+        The error that perfectly calibrated probabilities would show on average, because the
+        accuracies of few samples fluctuate.
     """
 
     probabilities: list[float]
     accuracies: list[float]
     counts: list[int]
     error: float
+    chance: float
 
 
-class _LogOddsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A classifier whose features are its decision values."""
-
-    def __init__(self, n_classes: int) -> None:
-        self.n_classes = n_classes
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: ARG002 - there is nothing to learn
-        self.classes_ = np.arange(self.n_classes)
-        return self
-
-    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        return np.asarray(X)[:, 0] if self.n_classes == 2 else np.asarray(X)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        odds = self.decision_function(X)
-        return (odds > 0).astype(int) if self.n_classes == 2 else odds.argmax(axis=1)
-
-
-def fit_sigmoids(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> list[list[float]]:
-    """Fit the sigmoids that `calibrate` applies.
+def fit_temperature(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> float:
+    """Fit the factor that `calibrate` applies.
 
     Parameters
     ----------
@@ -70,46 +55,53 @@ def fit_sigmoids(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> list[l
 
     Returns
     -------
-    list of [slope, offset]
-        One sigmoid for two classes, else one per class.
+    float
+        Above 1 if the probabilities are not sure enough, below 1 if they are too sure.
 
-    Notes
-    -----
-    Platt's method (1999) on the log odds, as in scikit-learn's `CalibratedClassifierCV`.
+    References
+    ----------
+    .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
+       networks", ICML (2017).
     """
-    n_classes = probabilities.shape[1]
-    classifier = FrozenEstimator(_LogOddsClassifier(n_classes).fit([], []))
-    # Nothing is trained in the folds, so the fewest do.
-    model = CalibratedClassifierCV(classifier, method="sigmoid", cv=2)
-    model.fit(_log_odds(probabilities), codes)
-    (fitted,) = model.calibrated_classifiers_
-    return [[float(sigmoid.a_), float(sigmoid.b_)] for sigmoid in fitted.calibrators]
+    return probabilities_solver.fit_temperature(
+        _logarithms(probabilities), codes.astype(np.int64), np.ones(probabilities.shape[1])
+    )
 
 
-def calibrate(probabilities: NDArray[Any], sigmoids: list[list[float]]) -> NDArray[np.float64]:
-    """Return calibrated probabilities.
+def calibrate(probabilities: NDArray[Any], temperature: float) -> NDArray[np.float64]:
+    """Return calibrated probabilities; the most probable class stays the most probable.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
         As the classifier predicts them.
-    sigmoids : list of [slope, offset]
-        From `fit_sigmoids`.
+    temperature : float
+        From `fit_temperature`: the factor on their logarithms.
 
     Returns
     -------
     ndarray of float64, shape (n_samples, n_classes)
-        With more than two classes, each is calibrated against the rest, and the rows are scaled to
-        a sum of one.
 
     Examples
     --------
     Of the predictions with a probability of 90%, three in four were correct:
 
-    >>> probabilities = np.array([[0.1, 0.9], [0.9, 0.1]] * 4)
-    >>> sigmoids = fit_sigmoids(probabilities, np.array([1, 0, 1, 0, 1, 0, 0, 1]))
-    >>> calibrate(probabilities[:1], sigmoids).round(1).tolist()
+    >>> probabilities = np.array([[0.1, 0.9], [0.9, 0.1]] * 20)
+    >>> codes = np.array([1, 0, 1, 0, 1, 0, 0, 1] * 5)
+    >>> calibrate(probabilities[:1], fit_temperature(probabilities, codes)).round(1).tolist()
     [[0.3, 0.7]]
+    """
+    return probabilities_solver.scaled_softmax(_logarithms(probabilities), temperature)
+
+
+def apply_sigmoids(probabilities: NDArray[Any], sigmoids: list[list[float]]) -> NDArray[np.float64]:
+    """Return probabilities as runs of earlier versions calibrated them.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    sigmoids : list of [slope, offset]
+        One for two classes, else one per class, each for its log odds against the rest.
     """
     slopes, offsets = np.array(sigmoids).T
     positive = expit(-(_log_odds(probabilities) * slopes + offsets))
@@ -149,7 +141,21 @@ def reliability(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Reliabi
     means = [float(top[bins == number].mean()) for number in filled]
     accuracies = [float(correct[bins == number].mean()) for number in filled]
     differences = np.abs(np.subtract(means, accuracies))
-    return Reliability(means, accuracies, counts, float(np.average(differences, weights=counts)))
+    # The mean distance of a normal variable from its mean is sqrt(2 / pi) standard deviations.
+    deviations = [float((top * (1 - top))[bins == number].sum()) ** 0.5 for number in filled]
+    return Reliability(
+        means,
+        accuracies,
+        counts,
+        error=float(np.average(differences, weights=counts)),
+        chance=(2 / np.pi) ** 0.5 * sum(deviations) / len(top),
+    )
+
+
+def _logarithms(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    tiny = np.finfo(np.float32).eps
+    logarithms: NDArray[np.float64] = np.log(probabilities.astype(np.float64).clip(tiny, 1))
+    return logarithms
 
 
 def _log_odds(probabilities: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold
 
 from classify.estimators.base import encode_labels
+from classify.estimators.cross_validation import stratified_folds
+from classify.estimators.rows import RowsOnDisk
 from classify.parallel import in_this_process, parallel_starmap
 from toolkit.progress import silent
 
@@ -21,15 +23,33 @@ if TYPE_CHECKING:
 FOLDS = 5
 
 
-def held_out_proba(
-    estimator: Classifier, X: ArrayLike, y: ArrayLike, progress: Progress = silent
-) -> NDArray[Any]:
-    """Return probabilities of training samples, each by a model that was not trained on it.
+@dataclass(frozen=True)
+class HeldOutProbabilities:
+    """Probabilities of training samples, each by a model that was not trained on it.
+
+    Attributes
+    ----------
+    probabilities : ndarray of shape (n_held_out, n_classes)
+    codes : ndarray of int64, shape (n_held_out,)
+        True classes, as columns of `probabilities`.
+    rows : ndarray of intp, shape (n_held_out,)
+        Positions of the samples in the training split.
+    """
+
+    probabilities: NDArray[Any]
+    codes: NDArray[np.int64]
+    rows: NDArray[np.intp]
+
+
+def hold_out(
+    estimator: Classifier, X: Any, y: ArrayLike, progress: Progress = silent
+) -> HeldOutProbabilities | None:
+    """Predict training samples without having trained on them.
 
     Parameters
     ----------
     estimator : Classifier
-        Trained on `X` and `y`. If it has the attribute `held_out_proba_`, that is returned: of all
+        Trained on `X` and `y`. If it has the attribute `held_out_proba_`, that is taken: of all
         samples where the parameters were chosen by cross-validation, of the samples `held_out_`
         where some were held out. Otherwise copies of it are trained in five folds, with the
         parameters that it has chosen.
@@ -40,26 +60,29 @@ def held_out_proba(
 
     Returns
     -------
-    ndarray of shape (n_samples, n_classes) or (n_held_out, n_classes)
+    HeldOutProbabilities or None
+        None if a class has too few samples to leave one out, or `X` is on disk.
 
     Examples
     --------
     >>> from classify.estimators.centroid import Centroid
     >>> X, y = np.eye(2, dtype=np.float32)[[0, 1] * 6], ["a", "b"] * 6
-    >>> held_out_proba(Centroid().fit(X, y), X, y).argmax(axis=1).tolist()[:4]
+    >>> hold_out(Centroid().fit(X, y), X, y).probabilities.argmax(axis=1).tolist()[:4]
     [0, 1, 0, 1]
     """
+    classes, codes = encode_labels(y)
     known: NDArray[Any] | None = getattr(estimator, "held_out_proba_", None)
     if known is not None:
-        return known
+        rows = getattr(estimator, "held_out_", np.arange(len(codes)))
+        return HeldOutProbabilities(known, codes[rows], rows)
+    fewest = getattr(estimator, "min_class_size", 1) + 1
+    if isinstance(X, RowsOnDisk) or int(np.bincount(codes).min()) < fewest:
+        return None
     search = getattr(estimator, "search_", None)
     untrained = clone(estimator).set_params(**(search.chosen if search else {}))
     samples, labels = np.asarray(X), np.asarray(y)
-    classes, codes = encode_labels(labels)
-    folds = min(FOLDS, int(np.bincount(codes).min()))
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
-    splits = list(splitter.split(codes, codes))
-    reporters = [_fold_progress(progress, fold, folds) for fold in range(1, folds + 1)]
+    splits = stratified_folds(codes, FOLDS, getattr(estimator, "random_state", 0))
+    reporters = [_fold_progress(progress, fold, len(splits)) for fold, _ in enumerate(splits, 1)]
     # A generator, so that a model is freed once it has predicted.
     tasks = (
         (clone(untrained), samples, labels, split, reporter)
@@ -70,15 +93,7 @@ def held_out_proba(
         splits, parallel_starmap(_predict_fold, tasks), strict=True
     ):
         probabilities[held_out] = predicted
-    return probabilities
-
-
-def images_to_hold_out(estimator: Classifier) -> int:
-    """Return how many training images of every class `held_out_proba` needs."""
-    if hasattr(estimator, "held_out_proba_"):
-        return 0
-    least: int = getattr(estimator, "min_class_size", 1)
-    return least + 1
+    return HeldOutProbabilities(probabilities, codes, np.arange(len(codes)))
 
 
 def _predict_fold(

@@ -9,12 +9,18 @@ import numpy as np
 from sklearn.metrics import (
     auc,
     confusion_matrix,
-    log_loss,
     precision_recall_fscore_support,
     roc_curve,
 )
 
 from classify.errors import ClassifierError
+from classify.evaluation.intervals import (
+    f1_interval,
+    mean_interval,
+    mean_loss_interval,
+    roc_auc_interval,
+    share_interval,
+)
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
@@ -28,13 +34,23 @@ ROC_POINTS, ALL_ROC_POINTS, FEWEST_ROC_POINTS = 200, 6000, 50
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 of one class, each in [0, 1]; `support` counts its samples."""
+    """Precision, recall and F1 of one class, each in [0, 1] and with its 95% interval.
+
+    `support` counts the samples of the class. Without any, or without any prediction, an interval
+    is from 0 to 1.
+    """
 
     name: str
     support: int
     precision: float
     recall: float
     f1: float
+    precision_low: float
+    precision_high: float
+    recall_low: float
+    recall_high: float
+    f1_low: float
+    f1_high: float
 
 
 @dataclass(frozen=True)
@@ -63,10 +79,14 @@ class Evaluation:
         Wilson's 95% confidence interval of the accuracy.
     balanced_accuracy : float
         Mean recall of the classes that have test samples.
+    balanced_accuracy_low, balanced_accuracy_high : float
+        Its 95% interval; see `classify.evaluation.intervals`, also for the other measures.
     roc_auc : float or None
         Area under the ROC curve: of the second of two classes, or the mean over more than two
         classes, each against the rest. None if a class has no test sample.
+    roc_auc_low, roc_auc_high : float or None
     log_loss : float
+    log_loss_low, log_loss_high : float
     classes : list of ClassScore
         A class without test samples has recall and F1 zero.
     confusion : list of list of int
@@ -80,8 +100,14 @@ class Evaluation:
     accuracy_low: float
     accuracy_high: float
     balanced_accuracy: float
+    balanced_accuracy_low: float
+    balanced_accuracy_high: float
     roc_auc: float | None
+    roc_auc_low: float | None
+    roc_auc_high: float | None
     log_loss: float
+    log_loss_low: float
+    log_loss_high: float
     classes: list[ClassScore]
     confusion: list[list[int]]
     roc: list[RocCurve]
@@ -125,24 +151,71 @@ def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Ev
     precision, recall, f1, support = precision_recall_fscore_support(
         codes, y_pred, labels=columns, zero_division=0.0
     )
+    confusion = confusion_matrix(codes, y_pred, labels=columns)
+    correct, predicted = confusion.diagonal(), confusion.sum(axis=0)
+    present = support > 0
+    balanced = mean_interval(correct[present], support[present])
     curves = _roc_curves(codes, y_proba, names)
     complete = len(curves) == (1 if len(names) == 2 else len(names))
+    area: tuple[float, float] | tuple[None, None] = None, None
+    if complete:
+        sizes = support[1:] if len(names) == 2 else support
+        area = roc_auc_interval([curve.auc for curve in curves], sizes.tolist(), n_test)
+    losses = sample_losses(y_proba, codes)
+    loss_low, loss_high = mean_loss_interval(losses)
+    scores = []
+    for i, name in enumerate(names):
+        counts = int(correct[i]), int(support[i]), int(predicted[i])
+        scores.append(
+            ClassScore(
+                *(name, counts[1], float(precision[i]), float(recall[i]), float(f1[i])),
+                *share_interval(counts[0], counts[2]),
+                *share_interval(counts[0], counts[1]),
+                *f1_interval(*counts),
+            )
+        )
     return Evaluation(
         n_test=n_test,
         n_correct=n_correct,
         accuracy=n_correct / n_test,
         accuracy_low=low,
         accuracy_high=high,
-        balanced_accuracy=float(recall[support > 0].mean()),
+        balanced_accuracy=float(recall[present].mean()),
+        balanced_accuracy_low=balanced[0],
+        balanced_accuracy_high=balanced[1],
         roc_auc=float(np.mean([curve.auc for curve in curves])) if complete else None,
-        log_loss=float(log_loss(codes, y_proba, labels=columns)),
-        classes=[
-            ClassScore(name, int(support[i]), float(precision[i]), float(recall[i]), float(f1[i]))
-            for i, name in enumerate(names)
-        ],
-        confusion=confusion_matrix(codes, y_pred, labels=columns).tolist(),
+        roc_auc_low=area[0],
+        roc_auc_high=area[1],
+        log_loss=float(losses.mean()),
+        log_loss_low=max(0.0, loss_low),
+        log_loss_high=loss_high,
+        classes=scores,
+        confusion=confusion.tolist(),
         roc=curves,
     )
+
+
+def sample_losses(y_proba: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the negative logarithm of the probability of every sample's true class.
+
+    As in scikit-learn's `log_loss`, a probability is at least the smallest step of its type.
+
+    Parameters
+    ----------
+    y_proba : ndarray of shape (n_samples, n_classes)
+    codes : ndarray of int, shape (n_samples,)
+        True classes, as columns of `y_proba`.
+
+    Examples
+    --------
+    >>> sample_losses(np.array([[0.25, 0.75]]), np.array([1])).round(4).tolist()
+    [0.2877]
+    """
+    tiny = np.finfo(y_proba.dtype).eps
+    losses: NDArray[np.float64] = -np.log(
+        y_proba[np.arange(len(codes)), codes].astype(np.float64).clip(tiny, 1 - tiny)
+    )
+    return losses
 
 
 def class_codes(labels: ArrayLike, classes: ArrayLike) -> NDArray[np.intp]:

@@ -83,8 +83,8 @@ def compare(
     calibrate : bool, default=False
         Whether to calibrate the probabilities, by cross-validation on the training split.
     target_precision : float, default=None
-        Share of correct predictions, such as 0.99, for which a threshold is chosen: below it, the
-        prediction is left undecided.
+        Share of correct predictions, such as 0.95, for which a threshold is chosen: below it, the
+        prediction is left undecided. See `classify.evaluation.threshold.choose_threshold`.
     learning_curve : bool, default=False
         Whether to train on fewer images, too, to see whether more would help.
     audit : bool, default=False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from reports import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from classify.evaluation.confidence import Confidence
     from classify.evaluation.learning_curve import LearningCurve
     from classify.evaluation.metrics import Evaluation
+    from classify.evaluation.validation import Validation
 
 
 def result(
@@ -80,7 +81,8 @@ def result(
         threshold=None if threshold is None else record.Threshold(**asdict(threshold)),
         reliability=reliability(confidence.reliability),
         uncalibrated=reliability(confidence.uncalibrated),
-        sigmoids=confidence.sigmoids,
+        temperature=confidence.temperature,
+        calibration_gain=confidence.gain,
         **fields,
     )
 
@@ -110,6 +112,18 @@ def search(found: SearchResult) -> record.Search:
 def reliability(diagram: Reliability | None) -> record.Reliability | None:
     """Return the record of a reliability diagram, if there is one."""
     return None if diagram is None else record.Reliability(**asdict(diagram))
+
+
+def validated(
+    results: Iterable[record.Result], validations: Mapping[str, Validation]
+) -> list[record.Result]:
+    """Return results with how each did on training samples that it was not trained on."""
+    return [
+        replace(result, validation=record.Validation(**asdict(validations[result.classifier])))
+        if result.classifier in validations
+        else result
+        for result in results
+    ]
 
 
 def learning_curve(name: str, curve: LearningCurve) -> record.LearningCurve:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from classify.environment import machine, versions
+from classify.evaluation.validation import validate
 from classify.experiment import recording
 from classify.experiment.features import ArrayFeatures, ImageFeatures
 from reports import record
@@ -16,6 +17,7 @@ from reports.picture_records import PictureRecord
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from classify.evaluation.validation import HeldOut
     from classify.experiment.features import Features
     from classify.experiment.trial import TrialResult
     from extract.options import Options
@@ -29,6 +31,7 @@ class PartialResults:
 
     results: list[record.Result] = field(default_factory=list)
     predictions: list[record.PredictionRow] = field(default_factory=list)
+    held_out: dict[str, HeldOut] = field(default_factory=dict)
     learning_curves: list[record.LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
@@ -40,6 +43,8 @@ class PartialResults:
         else:
             self.results.append(finding.result)
             self.predictions += finding.predictions
+            if finding.held_out is not None:
+                self.held_out[finding.result.classifier] = finding.held_out
 
 
 GIVEN = "given as an array"
@@ -90,7 +95,7 @@ def record_run(
             remarks=list(layout.remarks),
         ),
         bases=bases,
-        results=list(results.results),
+        results=recording.validated(results.results, validate(results.held_out)),
         versions=versions(),
         machine=machine(),
         seconds=seconds,

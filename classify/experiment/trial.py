@@ -15,10 +15,13 @@ from classify.evaluation.repeats import accuracies_of
 from classify.experiment import recording
 from classify.experiment.notes import training_notes
 from reports.wording.text import join_names
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from classify.estimators.base import Classifier
     from classify.evaluation.confidence import Confidence
+    from classify.evaluation.held_out import HeldOutProbabilities
+    from classify.evaluation.validation import HeldOut
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
     from classify.experiment.run_folder import RunFolder
@@ -30,10 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One classifier on one base: its figures, and its predictions of the test images."""
+    """One classifier on one base: its figures, and its predictions of the test images.
+
+    `held_out` are its predictions of training images, if it has any.
+    """
 
     result: record.Result
     predictions: list[record.PredictionRow]
+    held_out: HeldOut | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class Trial:
     def run(self, folder: RunFolder) -> TrialResult:
         """Train and evaluate the classifier, and save its model into the folder of the run."""
         from classify.evaluation.metrics import evaluate
+        from classify.evaluation.validation import HeldOut
 
         fitted = self._fit()
         estimator, truth = fitted.estimator, self._features.labels("test")
@@ -86,7 +94,8 @@ class Trial:
         notes = training_notes(estimator, self._features, self._settings, streamed=self._streamed)
         if self._lost:
             notes.append(f"{join_names(self._lost)}: without effect in one pass")
-        confidence = self._confidence(fitted, notes)
+        held_out = self._hold_out(estimator)
+        confidence = self._confidence(fitted, held_out, notes)
         model, sha256 = self._save(estimator, folder, notes)
         result = recording.result(
             self.name,
@@ -109,7 +118,11 @@ class Trial:
             confidence.probabilities,
             estimator.classes_,
         )
-        return TrialResult(result, predictions)
+        validated = None
+        if held_out is not None:
+            given = confidence.calibrated(held_out.probabilities)
+            validated = HeldOut.of(given, held_out.codes, held_out.rows)
+        return TrialResult(result, predictions, validated)
 
     def learning_curve(self) -> record.LearningCurve | None:
         """Return the learning curve, if the settings ask for it and it takes a short time."""
@@ -164,43 +177,43 @@ class Trial:
             self._progress(f"{self.name}: repeats", len(accuracies), repeats)
         return accuracies
 
-    def _confidence(self, fitted: Fitted, notes: list[str]) -> Confidence:
+    def _hold_out(self, estimator: Classifier) -> HeldOutProbabilities | None:
+        """Predict training images without having trained on them; None if there are too few."""
+        from classify.evaluation.held_out import hold_out
+
+        X, labels = self._X(estimator, "train"), self._features.labels("train")
+        return hold_out(estimator, X, labels, progress=self._progress)
+
+    def _confidence(
+        self, fitted: Fitted, held_out: HeldOutProbabilities | None, notes: list[str]
+    ) -> Confidence:
         """Calibrate and choose a threshold if the settings ask for it; add notes on what fails."""
         from classify.evaluation.confidence import assess_confidence
-        from classify.evaluation.held_out import held_out_proba, images_to_hold_out
         from classify.evaluation.metrics import class_codes
+        from classify.evaluation.threshold import fewest_samples
 
-        estimator, probabilities = fitted.estimator, fitted.probabilities
         calibrate, target = self._settings.calibrate, self._settings.target_precision
-        codes = class_codes(self._features.labels("test"), estimator.classes_)
-        if not calibrate and target is None:
-            return assess_confidence(probabilities, codes)
-        if estimator.consumes != "embeddings":
-            notes.append(
-                "neither calibrated nor given a threshold: its cross-validation would take as long "
-                "as five runs"
-            )
-            return assess_confidence(probabilities, codes)
-        X, labels = self._X(estimator, "train"), self._features.labels("train")
-        train_codes = class_codes(labels, estimator.classes_)
-        if int(np.bincount(train_codes).min()) < images_to_hold_out(estimator):
-            notes.append(
-                "neither calibrated nor given a threshold: its cross-validation needs at least "
-                f"{images_to_hold_out(estimator)} training images of every class"
-            )
-            return assess_confidence(probabilities, codes)
-        held_out = held_out_proba(estimator, X, labels, progress=self._progress)
+        codes = class_codes(self._features.labels("test"), fitted.estimator.classes_)
+        if held_out is None:
+            if calibrate or target is not None:
+                notes.append(
+                    "neither calibrated nor given a threshold: its cross-validation needs more "
+                    "training images of every class"
+                )
+            return assess_confidence(fitted.probabilities, codes)
         confidence = assess_confidence(
-            probabilities,
+            fitted.probabilities,
             codes,
-            (held_out, train_codes[getattr(estimator, "held_out_", slice(None))]),
+            (held_out.probabilities, held_out.codes),
             calibration=calibrate,
             target_precision=target,
         )
         if target is not None and confidence.threshold is None:
+            n_samples, needed = len(held_out.codes), fewest_samples(target)
             notes.append(
-                f"no threshold makes {target:.1%} of the predictions on the training images "
-                "correct: not even the most probable ones are"
+                f"no threshold: {plural(n_samples, 'held-out training image')} cannot show that "
+                f"{target:.1%} of the predictions are correct on new images"
+                + (f", which takes at least {needed:,}" if n_samples < needed else "")
             )
         return confidence
 

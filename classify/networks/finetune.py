@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 from cache.location import cache_folder
 from classify.errors import ClassifierError
 from classify.networks.dense import HIDDEN_UNITS, dense_shapes
-from classify.networks.network import Network, Samples, Shape, validation_split
+from classify.networks.network import Network, Samples, Shape
 from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.freezing import FreezePoint, find_freeze_point, unfrozen_part
 from extract.backbones.weights import Weights, load_base, resolve
@@ -47,10 +47,10 @@ class FineTune(Network):
         Whether to train on mirror images too. A training sample is then the activations of an image
         followed by those of its mirror image. Predictions are always made for images as they are.
     patience : int, default=3
-        Epochs without a lower log loss on a fifth of the training samples, after which the training
-        ends. The weights of the best epoch are kept.
+        Epochs without a lower log loss on a fifth of the training samples, after which no more
+        are tried.
     epochs : int, default=20
-        At most.
+        At most; the best number is chosen on that fifth, and then all samples are trained on.
     batch_size : int, default=32
         Samples per training step.
     learning_rate : float or sequence of float, default=5e-5
@@ -168,23 +168,12 @@ class FineTune(Network):
             *dense_shapes(n_features, HIDDEN_UNITS, n_classes),
         ]
 
-    def callbacks(self) -> list[Any]:
-        """Return the early stopping, which keeps the weights of the best epoch."""
-        early = import_keras().callbacks.EarlyStopping(
-            monitor="val_loss", patience=self.patience, restore_best_weights=True
-        )
-        return [early]
-
-    def training_parts(
-        self, train: Samples, validation: Samples | None
-    ) -> tuple[Samples, Samples | None]:
-        """Return a training part, with the mirror images if wanted, and a validation part."""
-        if validation is None:
-            train, validation = validation_split(train, self.random_state)
+    def training_samples(self, samples: Samples) -> Samples:
+        """Return the samples, with those of the mirror images if wanted."""
         if not self.mirror:
-            return train, validation
-        both = train.X.reshape(-1, *train.X.shape[2:])
-        return (
-            Samples(both, np.repeat(train.codes, 2)),
-            Samples(validation.X[:, 0], validation.codes),
-        )
+            return samples
+        return Samples(samples.X.reshape(-1, *samples.X.shape[2:]), np.repeat(samples.codes, 2))
+
+    def views(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the activations of the images as they are."""
+        return X[:, 0] if self.mirror else X

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.validation import check_is_fitted
 
 from classify.errors import ClassifierError
 from classify.estimators.base import Classifier, ClassWeight
+from classify.estimators.cross_validation import stratified_folds
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from extract.libraries import import_keras
 from toolkit.progress import as_progress
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # Affects speed and memory only: unlike that of the training, it does not change the result.
 PREDICT_BATCH = 64
-VALIDATION = 0.2
-"""Share of the training samples that a learning rate is validated on."""
+VALIDATION_FOLDS = 5
+"""One in so many training samples is held out to choose the learning rate and the epochs."""
 
 Shape = tuple[int, ...]
 
@@ -56,6 +56,16 @@ class Sweep:
     history: dict[str, list[float]]
 
 
+class _Choice(NamedTuple):
+    """A learning rate and a number of epochs, and what they gave on held-out samples."""
+
+    learning_rate: float
+    epochs: int
+    loss: float
+    held_out: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+
+
 class Network(SearchMixin, Classifier):
     """A small Keras network, trained with Adam on the cross-entropy.
 
@@ -64,12 +74,13 @@ class Network(SearchMixin, Classifier):
     Parameters
     ----------
     epochs : int, default=5
+        At most. A network is trained on four fifths of the samples and validated on the rest after
+        every epoch; the number of epochs with the lowest log loss is chosen. Then the network is
+        trained on all samples.
     batch_size : int, default=32
         Samples per training step.
     learning_rate : float or sequence of float, default=1e-3
-        From several, the one with the lowest log loss is chosen: each trains a network on four
-        fifths of the samples, which is validated on the rest after the last epoch. Then the network
-        is trained on all samples.
+        From several, the one with the lowest log loss is chosen in the same way.
     class_weight : {"balanced", None} or dict, default="balanced"
         Whether all classes have the same weight, or all samples; see
         `classify.estimators.base.class_weights`.
@@ -90,6 +101,12 @@ class Network(SearchMixin, Classifier):
     n_parameters_ : int
     learning_rate_ : float
         The chosen learning rate.
+    epochs_ : int
+        The chosen number of epochs.
+    held_out_ : ndarray of intp, shape (n_held_out,)
+        Positions of the samples that the choice was validated on.
+    held_out_proba_ : ndarray of float64, shape (n_held_out, n_classes)
+        Their probabilities, by the network that was not trained on them.
     search_ : SearchResult
         The validation of the learning rates, if there were several; `cv_results_` and
         `best_params_` are as in `GridSearchCV`.
@@ -98,6 +115,8 @@ class Network(SearchMixin, Classifier):
     """
 
     search_method: ClassVar[SearchMethod] = "hold-out"
+    patience: int | None = None
+    """Epochs without a lower log loss after which the choice ends; None never ends it."""
 
     def __init__(
         self,
@@ -133,15 +152,13 @@ class Network(SearchMixin, Classifier):
     def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
         """Return the shapes of the weights of `layers`, without creating them."""
 
-    def callbacks(self) -> list[Any]:
-        """Return Keras callbacks for the training."""
-        return []
+    def training_samples(self, samples: Samples) -> Samples:
+        """Return what the network is trained on, from what `fit` was given."""
+        return samples
 
-    def training_parts(
-        self, train: Samples, validation: Samples | None
-    ) -> tuple[Samples, Samples | None]:
-        """Return what the network is trained on and validated on, from what `fit` was given."""
-        return train, validation
+    def views(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return what the network predicts for held-out samples, from what `fit` was given."""
+        return X
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
         """Train a new network.
@@ -174,13 +191,12 @@ class Network(SearchMixin, Classifier):
 
     def _fit(self, train: Samples, progress: Progress) -> None:
         weights = self._class_weights(train.codes)
-        rates = [float(rate) for rate in np.atleast_1d(self.learning_rate)]
-        self.sweep_: list[Sweep] = []
-        if len(rates) > 1:
-            rates = [self._choose_rate(rates, train, weights, progress)]
-        (self.learning_rate_,) = rates
-        report = partial(progress, f"{self.title}: training")
-        self.history_ = self._train(self.learning_rate_, train, weights, report)
+        best = self._choose(train, weights, progress)
+        self.learning_rate_, self.epochs_ = best.learning_rate, best.epochs
+        self.held_out_, self.held_out_proba_ = best.held_out, best.probabilities
+        report = partial(progress, f"{self.title}: training on all images")
+        samples = self.training_samples(train)
+        self.history_ = self._train(self.learning_rate_, self.epochs_, samples, weights, report)
         if not np.isfinite(self.history_["loss"]).all():
             raise ClassifierError(
                 f"the training of {type(self).__name__} diverged: its loss is not finite; "
@@ -188,81 +204,107 @@ class Network(SearchMixin, Classifier):
                 setting="learning_rate",
             )
 
-    def _choose_rate(
-        self,
-        rates: Sequence[float],
-        samples: Samples,
-        weights: NDArray[np.float64],
-        progress: Progress,
-    ) -> float:
-        """Return the learning rate with the lowest log loss on held-out samples."""
-        train, validation = validation_split(samples, self.random_state)
-        points = []
+    def _choose(
+        self, samples: Samples, weights: NDArray[np.float64], progress: Progress
+    ) -> _Choice:
+        """Choose the learning rate and the number of epochs by the log loss of held-out samples."""
+        rates = [float(rate) for rate in np.atleast_1d(self.learning_rate)]
+        rows, held_out = stratified_folds(samples.codes, VALIDATION_FOLDS, self.random_state)[0]
+        train = self.training_samples(Samples(samples.X[rows], samples.codes[rows]))
+        validation = Samples(self.views(samples.X[held_out]), samples.codes[held_out])
+        self.sweep_: list[Sweep] = []
+        points: list[SearchPoint] = []
+        best: _Choice | None = None
         for i, rate in enumerate(rates, 1):
-            stage = f"{self.title}: learning rate {rate:g}, {i} of {len(rates)}"
-            history = self._train(rate, train, weights, partial(progress, stage), validation)
+            stage = f"{self.title}: choosing the epochs"
+            if len(rates) > 1:
+                stage = f"{self.title}: learning rate {rate:g}, {i} of {len(rates)}"
+            report = partial(progress, stage)
+            history = self._train(rate, self.epochs, train, weights, report, validation)
+            losses = np.array(history["val_loss"])
+            epoch = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
+            loss = float(losses[epoch])
             self.sweep_.append(Sweep(rate, history))
-            loss = history["val_loss"][-1]
             points.append(
                 SearchPoint(
                     {"learning_rate": rate},
-                    mean=history["val_accuracy"][-1],
+                    mean=history["val_accuracy"][epoch],
                     std=0.0,
                     log_loss=loss if np.isfinite(loss) else None,
                 )
             )
-        finite = [point for point in points if point.log_loss is not None]
-        if not finite:
+            if np.isfinite(loss) and (best is None or loss < best.loss):
+                probabilities = self._predict(validation.X).astype(np.float64)
+                best = _Choice(rate, epoch + 1, loss, held_out, probabilities)
+        if best is None:
+            tried = "every learning rate" if len(rates) > 1 else "this learning rate"
             raise ClassifierError(
-                f"the training of {type(self).__name__} diverged with every learning rate; try "
-                f"some below {min(rates):g}",
+                f"the training of {type(self).__name__} diverged with {tried}: its loss is not "
+                f"finite; try a learning rate below {min(rates):g}",
                 setting="learning_rate",
             )
-        best = min(finite, key=lambda point: (point.log_loss, point.params["learning_rate"]))
-        self.search_ = SearchResult(
-            folds=1,
-            scoring="accuracy",
-            points=points,
-            chosen=dict(best.params),
-            method=self.search_method,
-        )
-        return float(best.params["learning_rate"])
+        if len(rates) == 1:
+            self.sweep_ = []
+        else:
+            self.search_ = SearchResult(
+                folds=1,
+                scoring="accuracy",
+                points=points,
+                chosen={"learning_rate": best.learning_rate},
+                method=self.search_method,
+            )
+        return best
 
     def _train(
         self,
         rate: float,
+        epochs: int,
         train: Samples,
         weights: NDArray[np.float64],
         report: Callable[[int, int], None],
         validation: Samples | None = None,
     ) -> dict[str, list[float]]:
-        """Build a new network and train it; return its history."""
-        train, validation = self.training_parts(train, validation)
+        """Build a new network and train it; return its history.
+
+        With validation samples, it keeps the weights of the best epoch.
+        """
         keras = import_keras()
         keras.utils.set_random_seed(self.random_state)
         self._build(train.X.shape[1:], rate)
+        callbacks = [_reporter(keras, report)]
+        if validation is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    monitor="val_loss",
+                    patience=epochs if self.patience is None else self.patience,
+                    restore_best_weights=True,
+                )
+            )
         history = self.model_.fit(
             train.X,
             train.codes.astype(np.int32),
             batch_size=self.batch_size,
-            epochs=self.epochs,
+            epochs=epochs,
             verbose=0,
             validation_data=(
                 None if validation is None else (validation.X, validation.codes.astype(np.int32))
             ),
             class_weight=None if (weights == 1).all() else dict(enumerate(weights.tolist())),
-            callbacks=[_reporter(keras, report), *self.callbacks()],
+            callbacks=callbacks,
         ).history
         return {name: [float(value) for value in history[name]] for name in sorted(history)}
+
+    def _predict(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        predicted: NDArray[np.float32] = self.model_.predict(
+            samples, batch_size=PREDICT_BATCH, verbose=0
+        )
+        return predicted
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the probability of every class, float ``(n_samples, n_classes)``."""
         check_is_fitted(self)
         samples = self.check_samples(X, reset=False)
-        probabilities: NDArray[np.float32] = self.model_.predict(
-            samples, batch_size=PREDICT_BATCH, verbose=0
-        )
-        return probabilities
+        return self._predict(samples)
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Return the trained weights, of the shapes that `weight_shapes` returns."""
@@ -319,14 +361,6 @@ class Network(SearchMixin, Classifier):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = self.consumes == "embeddings"
         return tags
-
-
-def validation_split(samples: Samples, seed: int) -> tuple[Samples, Samples]:
-    """Split samples into a training part and a validation part, stratified by class."""
-    X, codes = samples
-    splitter = StratifiedShuffleSplit(1, test_size=VALIDATION, random_state=seed)
-    train, held_out = next(splitter.split(codes, codes))
-    return Samples(X[train], codes[train]), Samples(X[held_out], codes[held_out])
 
 
 def _reporter(keras: Any, report: Callable[[int, int], None]) -> Any:

@@ -59,10 +59,12 @@ def predict_proba(estimator: Classifier, result: Result, X: NDArray[Any]) -> NDA
     ndarray of float, shape (n_samples, n_classes)
         Columns in the order of ``estimator.classes_``.
     """
-    from classify.evaluation.calibration import calibrate
+    from classify.evaluation.calibration import apply_sigmoids, calibrate
 
     probabilities: NDArray[Any] = estimator.predict_proba(X)
-    return calibrate(probabilities, result.sigmoids) if result.sigmoids else probabilities
+    if result.temperature is not None:
+        return calibrate(probabilities, result.temperature)
+    return apply_sigmoids(probabilities, result.sigmoids) if result.sigmoids else probabilities
 
 
 def is_undecided(result: Result, probability: float) -> bool:

@@ -119,10 +119,12 @@ def to_json(run: Run, views: Sequence[ManyClasses]) -> dict[str, Any]:
 
 
 def _scores(row: ClassRow) -> list[str]:
-    if not row.score.support:
-        return [NOTHING, percent(row.score.precision)]
-    span = f"{percent(row.low)} to {percent(row.high)}"
-    return [f"{percent(row.score.recall)} ({span})", percent(row.score.precision)]
+    precision, recall = percent(row.score.precision), NOTHING
+    if row.score.precision_low is not None:
+        precision += f" ({percent(row.score.precision_low)} to {percent(row.score.precision_high)})"
+    if row.score.support:
+        recall = f"{percent(row.score.recall)} ({percent(row.low)} to {percent(row.high)})"
+    return [recall, precision]
 
 
 def _rows(result: Result, classes: Sequence[str]) -> dict[int, ClassRow]:

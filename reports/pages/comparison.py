@@ -105,7 +105,7 @@ def group_by_classifier(runs: Sequence[tuple[Path, Run]]) -> list[ClassifierGrou
     results: dict[str, list[tuple[str, Result]]] = {}
     names = labels([folder for folder, _ in runs])
     for name, (_, run) in zip(names, runs, strict=True):
-        for result in ranked(run.results):
+        for result in ranked(run):
             results.setdefault(result.classifier, []).append((name, result))
     return [ClassifierGroup(name, _title(name, own), own) for name, own in results.items()]
 

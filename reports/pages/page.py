@@ -69,7 +69,7 @@ def render(
     """
     if not run.data.root:  # the run was given embeddings: there are no images to show
         predictions = ()
-    results = ranked(run.results)
+    results = ranked(run)
     classes = run.data.classes
     many = len(classes) > MANY_CLASSES
     of_classes = [class_tables.many_classes(r, classes) for r in results] if many else []

@@ -26,7 +26,7 @@ def render_summary(run: Run, folder: Path) -> str:
     folder : pathlib.Path
         The run's folder, which the fragment names.
     """
-    results = ranked(run.results)
+    results = ranked(run)
     return render_template(
         "summary.html.j2",
         run=run,

@@ -73,20 +73,37 @@ def comparisons_with(run: Run, result: Result) -> list[Comparison]:
 
 
 def ties_sentence(run: Run, best: Result, results: Sequence[Result]) -> str | None:
-    """Say which classifiers may be as good as the best; None if they were not all compared."""
+    """Say how the chosen classifier compares with the others; None if they were not all compared.
+
+    Parameters
+    ----------
+    run : Run
+    best : Result
+        The chosen one.
+    results : sequence of Result
+        All of the run, `best` among them.
+    """
     pairs = comparisons_with(run, best)
     if len(pairs) < len(results) - 1 or not pairs:
         return None
-    tied = {
-        name
-        for pair in pairs
-        if pair.p_adjusted >= SIGNIFICANT
-        for name in (pair.first, pair.second)
-    }
-    names = [r.title for r in results if r.classifier in tied and r is not best]
-    if not names:
+    titles = {result.classifier: result.title for result in results}
+    tied, better = [], []
+    for pair in pairs:
+        is_first = pair.first == best.classifier
+        other = titles[pair.second if is_first else pair.first]
+        if pair.p_adjusted >= SIGNIFICANT:
+            tied.append(other)
+        elif (pair.only_first < pair.only_second) is is_first:
+            better.append(other)
+    sentences = []
+    if better:
+        verb = "is" if len(better) == 1 else "are"
+        sentences.append(f"{join_names(better)} {verb} significantly better on the test images.")
+    if tied:
+        sentences.append(
+            f"{join_names(tied)} may be as good: {plural(best.n_test, 'test image')} cannot show a "
+            "difference."
+        )
+    if not sentences:
         return "It is significantly better than every other classifier of this run."
-    return (
-        f"{join_names(names)} may be as good: {plural(best.n_test, 'test image')} cannot show a "
-        "difference."
-    )
+    return " ".join(sentences)

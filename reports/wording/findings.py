@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from reports.wording.text import count, duration, figure, percent
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.picture_records import Audit
     from reports.record import LearningCurve, Reliability, Result, Run, Threshold
 
@@ -27,7 +28,10 @@ def findings(run: Run) -> list[tuple[str, str]]:
         if result.sweep:
             found.append((name, sweep_sentence(result)))
         if result.reliability is not None and result.uncalibrated is not None:
-            found.append((name, calibration_sentence(result.uncalibrated, result.reliability)))
+            said = calibration_sentence(
+                result.uncalibrated, result.reliability, result.calibration_gain
+            )
+            found.append((name, said))
         if result.threshold is not None:
             found.append((name, threshold_sentence(result.threshold, result.n_test)))
     found += [(curve.classifier, learning_curve_sentence(curve)) for curve in run.learning_curves]
@@ -112,48 +116,79 @@ def sweep_sentence(result: Result) -> str:
     return text
 
 
-def calibration_sentence(before: Reliability, after: Reliability) -> str:
-    """Say how calibration changed the probabilities.
+def calibration_sentence(
+    before: Reliability, after: Reliability, gain: Sequence[float] | None = None
+) -> str:
+    """Say how calibration changed the probabilities, and whether that is more than chance.
+
+    Parameters
+    ----------
+    before, after : Reliability
+    gain : sequence of float, default=None
+        By how much it lowers the log loss, with the limits of the 95% interval; None in runs of
+        earlier versions.
 
     Examples
     --------
     >>> from reports.record import Reliability
-    >>> print(calibration_sentence(Reliability([], [], [], 0.021), Reliability([], [], [], 0.008)))
-    expected calibration error 0.008 on the test images, 0.021 before calibration
+    >>> before, after = (Reliability([], [], [], error, 0.012) for error in (0.021, 0.008))
+    >>> print(calibration_sentence(before, after, [0.01, 0.004, 0.016]))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    expected calibration error 0.008 on the test images (perfect calibration would show about
+    0.012), 0.021 before calibration; log loss 0.010 lower (95% interval 0.004 to 0.016): the
+    probabilities are better
     """
+    chance = ""
+    if after.chance is not None:
+        chance = f" (perfect calibration would show about {figure(after.chance)})"
     text = (
-        f"expected calibration error {figure(after.error)} on the test images, "
+        f"expected calibration error {figure(after.error)} on the test images{chance}, "
         f"{figure(before.error)} before calibration"
     )
-    return text if after.error <= before.error else f"{text}: calibration did not help here"
+    if gain is None:
+        return text
+    mean, low, high = gain
+    span = f"95% interval {figure(low)} to {figure(high)}"
+    if low > 0:
+        return f"{text}; log loss {figure(mean)} lower ({span}): the probabilities are better"
+    if high < 0:
+        return (
+            f"{text}; log loss {figure(-mean)} higher (95% interval {figure(-high)} to "
+            f"{figure(-low)}): the probabilities are worse on the test images"
+        )
+    return f"{text}; the log loss falls by {figure(mean)} ({span}), which may be chance"
 
 
 def threshold_sentence(threshold: Threshold, n_test: int) -> str:
     """Say what predicting only above a probability threshold brings.
 
-    Showing a precision takes about `3 / (1 - target)` predictions that are all correct (the rule
-    of three: Hanley and Lippman-Hand, 1983).
-
     Examples
     --------
     >>> from reports.record import Threshold
-    >>> threshold = Threshold(0.99, 0.8312, 0.9912, 0.955, 0.037)
+    >>> threshold = Threshold(0.95, 0.8312, 0.9803, 0.944, 0.037, 0.9694, 0.9874)
     >>> print(threshold_sentence(threshold, 1000))  # doctest: +NORMALIZE_WHITESPACE
-    predicts only from probability 0.831 on, chosen for a precision of 99.0% on the training images:
-    of 1,000 test images it predicts 963, 99.1% of them correctly, and leaves 3.7% undecided
+    predicts only from probability 0.831 on, chosen so that at least 95.0% of the predictions are
+    correct on new images, too: of 1,000 test images it predicts 963, 98.0% of them correctly (95%
+    interval 96.9% to 98.7%), and leaves 3.7% undecided
     """
     n_predicted = round((1 - threshold.undecided) * n_test)
+    low, high = threshold.precision_low, threshold.precision_high
+    chosen = f"chosen for a precision of {percent(threshold.target)} on the training images"
+    span = ""
+    if low is not None:
+        chosen = (
+            f"chosen so that at least {percent(threshold.target)} of the predictions are correct "
+            "on new images, too"
+        )
+        span = f" (95% interval {percent(low)} to {percent(high)})"
     text = (
-        f"predicts only from probability {figure(threshold.threshold)} on, chosen for a precision "
-        f"of {percent(threshold.target)} on the training images: of {plural(n_test, 'test image')} "
-        f"it predicts {count(n_predicted)}, {percent(threshold.precision)} of them correctly, and "
-        f"leaves {percent(threshold.undecided)} undecided"
+        f"predicts only from probability {figure(threshold.threshold)} on, {chosen}: of "
+        f"{plural(n_test, 'test image')} it predicts {count(n_predicted)}, "
+        f"{percent(threshold.precision)} of them correctly{span}, and leaves "
+        f"{percent(threshold.undecided)} undecided"
     )
     if threshold.precision is not None and threshold.precision < threshold.target:
         text += "; the precision is below the target"
-    needed = math.ceil(3 / (1 - threshold.target)) if threshold.target < 1 else math.inf
-    if n_predicted < needed:
-        text += f"; so few predictions cannot show {percent(threshold.target)}"
     return text
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.wording.baselines import baseline_sentences
+from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.differences import ties_sentence
 from reports.wording.text import count, join_names, percent
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Headline:
-    """The classifier with the highest accuracy on the test split, and how it compares."""
+    """The classifier that was chosen on the training split, and how it compares."""
 
     title: str
     share: str
@@ -48,17 +49,20 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
     if not results:
         return None
     best = results[0]
-    remarks = []
+    remarks = [chosen_sentence(run, best)] if len(results) > 1 else []
     comparison = ties_sentence(run, best, results)
     rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
     if comparison:
         remarks.append(comparison)
     elif rivals:
-        theirs, these = ("those", "these") if len(rivals) > 1 else ("that", "the two")
+        theirs = "those" if len(rivals) > 1 else "that"
         remarks.append(
             f"Its interval overlaps with {theirs} of {join_names(rivals)}: "
-            f"the order of {these} may be chance."
+            "the difference may be chance."
         )
+    lucky = lucky_sentence(best, results)
+    if lucky:
+        remarks.append(lucky)
     remarks += baseline_sentences(run, results)
     return Headline(
         title=best.title,

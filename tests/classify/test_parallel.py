@@ -19,7 +19,7 @@ from classify.estimators.centroid import Centroid
 from classify.estimators.logreg import LogReg
 from classify.estimators.svm import SVM
 from classify.estimators.wrapped import WrappedClassifier
-from classify.evaluation.held_out import held_out_proba
+from classify.evaluation.held_out import hold_out
 from classify.evaluation.learning_curve import learning_curve
 from classify.experiment.dask_backend import dask_backend
 from classify.parallel import in_this_process, parallel_starmap
@@ -91,7 +91,7 @@ def test_curves_and_held_out_answers_are_the_same(
 
     def found() -> tuple[Any, np.ndarray]:
         curve = learning_curve(lambda _: Centroid(), (X, y), (X, y), draws=3)
-        return curve, held_out_proba(model, X, y)
+        return curve, hold_out(model, X, y).probabilities
 
     curve, held_out = found()
     with dask_backend(workers.scheduler_address, lambda: [X]):
@@ -134,7 +134,7 @@ def test_data_are_sent_once(
     sent = counted(monkeypatch, "scatter")
     with dask_backend(workers.scheduler_address, lambda: [X]):
         learning_curve(lambda _: Centroid(), (X, y), (X, y))
-        held_out_proba(Centroid().fit(X, y), X, y)
+        hold_out(Centroid().fit(X, y), X, y)
         assert [one[0] is X for one in sent if isinstance(one, list)] == [True]
         assert not any(one is X for one in sent)
         SVM().fit(X, y)

@@ -7,7 +7,7 @@ from math import nan
 from typing import TYPE_CHECKING
 
 from reports.ranking import best_in_validation, ranked
-from reports.record import SearchPoint
+from reports.record import SearchPoint, Validation
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
@@ -52,17 +52,36 @@ def test_a_search_without_points_counts_as_none() -> None:
     assert best(searched(LOGREG), searched(SVM)) == "logreg"
 
 
-def test_reports_show_the_highest_test_accuracy_first() -> None:
-    """The log loss breaks ties, and what is not a number comes last."""
+def validated(result: Result, log_loss: float, accuracy: float = 0.9) -> Result:
+    """Return a result with this log loss on held-out training images."""
+    return replace(result, validation=Validation(100, accuracy, log_loss))
 
-    def scored(title: str, accuracy: float, log_loss: float) -> Result:
-        return replace(SVM, title=title, accuracy=accuracy, log_loss=log_loss)
 
+def test_held_out_training_images_decide() -> None:
+    """By log loss, then by accuracy; what was not validated is not chosen."""
+    cnn = replace(SVM, classifier="cnn")
+    results = validated(LOGREG, 0.2, 0.9), validated(SVM, 0.2, 0.95), validated(cnn, 0.3, 1.0)
+    assert best(*results) == "svm"
+    assert best(searched(LOGREG, 1.0, log_loss=0.0), validated(SVM, 2.0)) == "svm"
+
+
+def test_reports_show_the_chosen_classifier_first() -> None:
+    """Then the others by their log loss on held-out images, whatever they do on the test images."""
+
+    def scored(title: str, log_loss: float, accuracy: float) -> Result:
+        return replace(validated(SVM, log_loss), title=title, accuracy=accuracy)
+
+    results = [scored("c", 0.3, 0.99), scored("a", 0.1, 0.9), scored("b", 0.2, nan)]
+    assert [result.title for result in ranked(replace(RUN, results=results))] == list("abc")
+
+
+def test_results_that_were_not_validated_are_sorted_by_test_accuracy() -> None:
+    """As in runs of earlier versions; what is not a number comes last."""
+    accuracies = {"d": nan, "c": 0.8, "a": 0.7, "b": 0.9}
+    chosen = searched(SVM, 0.9, log_loss=0.1)
     results = [
-        scored("c", 0.9, 0.3),
-        scored("e", nan, nan),
-        scored("d", 0.9, nan),
-        scored("b", 0.9, 0.2),
-        scored("a", 0.95, 0.9),
+        replace(chosen if title == "a" else replace(SVM, search=None), title=title, accuracy=value)
+        for title, value in accuracies.items()
     ]
-    assert [result.title for result in ranked(results)] == list("abcde")
+    assert [result.title for result in ranked(replace(RUN, results=results))] == list("abcd")
+    assert ranked(replace(RUN, results=[])) == []

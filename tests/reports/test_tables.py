@@ -9,6 +9,7 @@ import pytest
 
 from reports import PredictionRow, RecordError
 from reports.picture_records import PictureRecord
+from reports.record import Validation
 from reports.tables import (
     format_results,
     read_pictures,
@@ -67,6 +68,14 @@ def test_metrics_have_the_agreed_columns(tmp_path):
         "log_loss",
         "fit_seconds",
         "predict_seconds",
+        "balanced_accuracy_low",
+        "balanced_accuracy_high",
+        "roc_auc_low",
+        "roc_auc_high",
+        "log_loss_low",
+        "log_loss_high",
+        "validation_accuracy",
+        "validation_log_loss",
     ]
     assert [row[0] for row in body] == [result.classifier for result in run.results]
     assert [float(row[1]) for row in body] == [result.accuracy for result in run.results]
@@ -86,14 +95,16 @@ def test_the_files_are_written_byte_for_byte_as_agreed(tmp_path):
     result = replace(
         run.results[0], accuracy=1 / 3, log_loss=float("nan"), roc_auc=None, classes=[],
         accuracy_low=0.25, accuracy_high=1.0, balanced_accuracy=1e-20, fit_seconds=2.0,
-        predict_seconds=1e20,
+        predict_seconds=1e20, validation=Validation(100, 0.97, 0.08),
     )  # fmt: skip
     write_metrics(replace(run, results=[result]), tmp_path / "metrics.csv")
     assert (tmp_path / "metrics.csv").read_bytes() == (
         b"classifier,accuracy,accuracy_low,accuracy_high,balanced_accuracy,precision['=cats],"
         b'recall[\'=cats],f1[\'=cats],"precision[do""gs]","recall[do""gs]","f1[do""gs]",'
-        b"roc_auc,log_loss,fit_seconds,predict_seconds\n"
-        b"svm,0.3333333333333333,0.25,1.0,1e-20,,,,,,,,nan,2.0,1e+20\n"
+        b"roc_auc,log_loss,fit_seconds,predict_seconds,balanced_accuracy_low,"
+        b"balanced_accuracy_high,roc_auc_low,roc_auc_high,log_loss_low,log_loss_high,"
+        b"validation_accuracy,validation_log_loss\n"
+        b"svm,0.3333333333333333,0.25,1.0,1e-20,,,,,,,,nan,2.0,1e+20,,,,,,,0.97,0.08\n"
     )
     write_predictions([PredictionRow("svm", "a,b.jpg", "", "-1", 1.0)], tmp_path / "p.csv")
     assert (tmp_path / "p.csv").read_bytes() == (HEADER.encode() + b'svm,"a,b.jpg",,\'-1,1.0\n')

@@ -86,7 +86,7 @@ def fit_temperature(
         factor = float(np.exp(log_factor))
         return float(weights @ _log_sums(factor, scores) - factor * expected)
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-7.0, 7.0), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(-7.0, 12.0), method="bounded").x))
 
 
 def scaled_log_loss(

@@ -142,7 +142,7 @@ def test_corrected_labels_are_used(run: Path, home: Path) -> None:
 
 def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:
     """On the terminal, in the record and on the page."""
-    wanted = ("--repeats", "2", "--target-precision", "0.9", "--learning-curve")
+    wanted = ("--repeats", "2", "--target-precision", "0.5", "--learning-curve")
     done = run_command("classify", *ARGUMENTS, "--clf", "nearest,logreg", *wanted, "--out",
                   "thorough", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -156,7 +156,7 @@ def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:
     record = json.loads((home / "thorough" / "run.json").read_text())
     for result in record["results"]:
         assert result["repeats"][0] == result["accuracy"]
-        assert result["threshold"]["target"] == 0.9
+        assert result["threshold"]["target"] == 0.5
         assert 0 <= result["threshold"]["undecided"] <= 1
     assert [curve["classifier"] for curve in record["learning_curves"]] == ["nearest", "logreg"]
     assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]

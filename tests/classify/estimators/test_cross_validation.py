@@ -92,13 +92,24 @@ def test_the_deviation_is_that_of_the_folds_accuracies():
     assert all(not set(train) & set(held_out) for train, held_out in calls)
 
 
-def test_small_classes_get_fewer_folds_and_a_note(caplog):
-    """Three images of a class make three folds, and a note says so."""
+def test_a_small_class_does_not_take_folds_from_the_others():
+    """Three images of a class are held out in three of the five folds."""
     codes = np.array([0] * 9 + [1] * 3)
-    with caplog.at_level(logging.INFO, logger="classify"):
-        outcome = search([{"C": 1.0}], [votes(codes)], codes)
-    assert outcome.result.folds == 3
-    assert "3 folds instead of 5" in caplog.text
+    outcome = search([{"C": 1.0}], [votes(codes)], codes)
+    assert outcome.result.folds == 5
+
+
+@pytest.mark.parametrize("counts", [[9, 3], [4] * 30, [2, 2], [100, 2, 7]])
+def test_every_sample_is_held_out_once_and_never_a_whole_class(counts):
+    """However small the classes are; the folds have about the same size."""
+    codes = np.repeat(np.arange(len(counts)), counts)
+    splits = cross_validation.stratified_folds(codes, 5, 0)
+    held_out = [part for _, part in splits]
+    np.testing.assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(len(codes)))
+    assert max(map(len, held_out)) - min(map(len, held_out)) <= 1
+    for train, part in splits:
+        assert not set(train) & set(part)
+        assert len(np.unique(codes[train])) == len(counts)
 
 
 def test_many_samples_get_fewer_folds_and_a_note(caplog, monkeypatch):

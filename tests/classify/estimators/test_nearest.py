@@ -86,12 +86,20 @@ def test_the_norm_of_the_features_does_not_matter(kind):
     assert np.isfinite(model.predict_proba(np.zeros((1, 60), np.float32))).all()
 
 
-@pytest.mark.parametrize("kind", [Nearest, Centroid])
-def test_a_class_with_one_image_is_an_error(kind):
-    """Leave-one-out needs two."""
+@pytest.mark.parametrize("kind", [Nearest(k=1), Centroid()])
+def test_a_class_with_one_image_is_learned(kind):
+    """It can only not be left out."""
     X, y = cones(2, 3)
-    with pytest.raises(ClassifierError, match="too few training images in: class 1"):
-        kind().fit(X[:4], y[:4])
+    model = kind.fit(X[:4], y[:4])
+    np.testing.assert_array_equal(model.predict(X[:4]), y[:4])
+
+
+def test_the_nearer_of_two_neighbours_decides():
+    """Not the alphabet, whichever class the nearer one is of."""
+    X = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.1]]
+    for labels in (["a", "b", "b", "a"], ["b", "a", "a", "b"]):
+        model = Nearest(k=2).fit(X, labels)
+        assert model.predict([[1.0, 0.1], [0.7, 0.6]]).tolist() == labels[:2]
 
 
 def test_the_temperature_is_fitted_on_means_without_the_image():

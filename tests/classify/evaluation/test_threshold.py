@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.figures.thresholds import share_of_draws_that_reach
 from classify.errors import ClassifierError
-from classify.evaluation.threshold import apply_threshold, choose_threshold
+from classify.evaluation.threshold import apply_threshold, choose_threshold, fewest_samples
 
 
 def predictions(top, correct):
@@ -14,42 +15,54 @@ def predictions(top, correct):
     return np.stack([top, 1 - top], axis=1), codes
 
 
-def test_the_lowest_threshold_that_reaches_the_target_is_chosen():
-    """It decides the most samples."""
-    probabilities, codes = predictions([0.99, 0.9, 0.8, 0.7, 0.6], [True, True, False, True, False])
-    assert choose_threshold(probabilities, codes, 0.75) == 0.7
-    assert choose_threshold(probabilities, codes, 0.9) == 0.9
-    assert choose_threshold(probabilities, codes, 0.6) == 0.6
+def test_a_threshold_that_reaches_the_target_only_here_is_not_chosen():
+    """95 of 100 are no evidence that 95% of all predictions are correct; 100 of 100 are."""
+    top = np.repeat([0.9, 0.6], [100, 50])
+    some_wrong = predictions(top, np.arange(150) >= 5)
+    assert choose_threshold(*some_wrong, 0.95) is None
+    all_correct = predictions(top, np.arange(150) < 100)
+    assert 0.6 < choose_threshold(*all_correct, 0.95) <= 0.9
 
 
-def test_samples_of_equal_probability_are_all_decided_or_none():
-    """A wrong prediction counts against those of the same probability."""
-    probabilities, codes = predictions([0.9, 0.9, 0.9], [True, True, False])
-    assert choose_threshold(probabilities, codes, 0.9) is None
-    assert choose_threshold(probabilities, codes, 0.6) == 0.9
+def test_the_lowest_of_the_thresholds_that_reach_the_target_is_chosen():
+    """It decides the most samples; those that are wrong are below it."""
+    top = np.linspace(0.999, 0.5, 1000)
+    chosen = choose_threshold(*predictions(top, top > 0.7), 0.9)
+    decided = top >= chosen
+    assert 0.6 < chosen < 0.7
+    assert (top[decided] > 0.7).mean() > 0.9
+
+
+@pytest.mark.parametrize("precision", [0.8, 0.95, 0.99])
+def test_few_samples_show_nothing(precision):
+    """With one sample less than needed, no threshold is chosen, although all are correct."""
+    needed = fewest_samples(precision)
+    enough = predictions(np.full(needed, 0.999), np.full(needed, True))
+    assert choose_threshold(*enough, precision) is not None
+    assert choose_threshold(*(array[1:] for array in enough), precision) is None
 
 
 def test_the_effect_on_the_test_images_is_measured():
-    """Precision of the decided samples, recall, and the share of the undecided."""
+    """Precision of the decided samples with its interval, recall, and the share undecided."""
     probabilities, codes = predictions([0.99, 0.9, 0.8, 0.6], [True, False, True, True])
     result = apply_threshold(probabilities, codes, 0.8, 0.99)
     assert (result.precision, result.recall, result.undecided) == (2 / 3, 0.5, 0.25)
+    assert result.precision_low < 0.3 < 0.9 < result.precision_high
     nothing = apply_threshold(probabilities, codes, 0.999, 0.99)
     assert (nothing.precision, nothing.recall, nothing.undecided) == (None, 0.0, 1.0)
+    assert nothing.precision_low is None
 
 
-@pytest.mark.parametrize("precision", [0, -1, 1.5, float("nan")])
+@pytest.mark.parametrize("precision", [0, -1, 1, 1.5, float("nan")])
 def test_a_precision_out_of_range_is_an_error(precision):
-    """It is a share, above 0."""
-    with pytest.raises(ClassifierError, match="above 0 and at most 1"):
+    """It is a share above 0 and below 1: no number of images shows that all are correct."""
+    with pytest.raises(ClassifierError, match="above 0 and below 1"):
         choose_threshold(*predictions([0.9], [True]), precision)
 
 
-def test_the_target_is_about_reached_on_other_images():
-    """Chosen on one half of many images, the threshold gives the target precision on the other."""
-    rng = np.random.default_rng(0)
-    top = rng.uniform(0.5, 1, 20_000)
-    probabilities, codes = predictions(top, rng.random(20_000) < top)
-    threshold = choose_threshold(probabilities[::2], codes[::2], 0.95)
-    result = apply_threshold(probabilities[1::2], codes[1::2], threshold, 0.95)
-    assert result.precision == pytest.approx(0.95, abs=0.01)
+@pytest.mark.parametrize(("n_samples", "target"), [(200, 0.9), (1000, 0.9), (1000, 0.95)])
+def test_the_target_is_reached_in_95_percent_of_draws(n_samples, target):
+    """Among those in which a threshold is chosen, which are most."""
+    draws = share_of_draws_that_reach(n_samples, target, n_draws=300)
+    assert draws.reached >= 0.93
+    assert draws.chosen > 0.5

@@ -73,8 +73,12 @@ def test_its_tables_are_data_frames(run: RunResults) -> None:
 
 
 def test_the_best_is_chosen_by_validation(run: RunResults) -> None:
-    """Only the searched ones can be; the test split plays no part."""
-    assert run.best == "logreg"
+    """By the log loss of held-out training samples; the test split plays no part."""
+    losses = run.results.set_index("classifier")["validation_log_loss"]
+    assert losses.notna().all()
+    assert run.best == losses.idxmin()
+    validations = [result.validation for result in run.record.results]
+    assert len({validation.n_samples for validation in validations if validation}) == 1
 
 
 def test_everything_else_that_was_asked_for_is_recorded(run: RunResults) -> None:
@@ -82,7 +86,7 @@ def test_everything_else_that_was_asked_for_is_recorded(run: RunResults) -> None
     assert len(run.record.results) == len(NAMES)
     for result in run.record.results:
         assert len(result.repeats) == 2
-        assert result.sigmoids
+        assert result.temperature
         assert result.uncalibrated is not None
 
 
@@ -144,14 +148,17 @@ def test_equal_rows_are_in_the_same_split(tmp_path: Path) -> None:
     assert [row + 90 for row in rows if row < 90] == [row for row in rows if row >= 90]
 
 
-def test_a_class_too_small_to_hold_out_is_a_note(tmp_path: Path) -> None:
-    """With two training images of a class, a classifier without a search is not calibrated."""
+def test_a_class_of_two_training_images_is_validated_too(tmp_path: Path) -> None:
+    """It is missing in some of the held-out parts, and takes no folds from the others."""
     X, y = blobs()
     y[:3] = "d"
     run = compare((X, y), None, ["nearest", "logreg"], calibrate=True, out=tmp_path)
-    nearest, logreg = run.record.results
-    assert "needs at least 3 training images of every class" in " ".join(nearest.notes)
-    assert (nearest.uncalibrated, logreg.uncalibrated is None) == (None, False)
+    for result in run.record.results:
+        assert result.uncalibrated is not None
+        assert result.validation is not None
+        assert result.validation.n_samples == sum(run.record.data.train_counts)
+    assert run.record.results[1].search is not None
+    assert run.record.results[1].search.folds == 5
 
 
 def test_tables_lists_and_numbers_as_labels_are_taken(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def run(home):
     """Run both classifiers with every option that concerns them."""
     done = classify(
         home, "--clf", "logreg,svm", "--repeats", "2", "--learning-curve",
-        "--calibrate", "--target-precision", "0.9", "--out", "run",
+        "--calibrate", "--target-precision", "0.7", "--out", "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "trained in one pass over embeddings on disk: 256.0 KiB are more than the" in done.stdout
@@ -69,7 +69,7 @@ def test_one_pass_allows_everything_but_a_learning_curve(run):
     for result in found.results:
         assert result.accuracy > 0.9
         assert len(result.repeats) == 2
-        assert len(result.sigmoids) > 0
+        assert result.temperature > 0
         assert result.threshold is not None
 
 

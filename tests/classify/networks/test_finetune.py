@@ -13,7 +13,6 @@ from sklearn.metrics import log_loss
 from classify import persistence
 from classify.errors import ClassifierError
 from classify.networks.finetune import FineTune
-from classify.networks.network import validation_split
 from extract.backbones.catalog import construct
 from extract.backbones.freezing import find_freeze_point, unfrozen_part
 from extract.errors import RecipeError
@@ -108,25 +107,26 @@ def test_it_trains_as_the_whole_base_would(home: Path) -> None:
         ]
     )
     whole.compile(keras.optimizers.Adam(5e-5), "sparse_categorical_crossentropy")
-    (part, part_codes), _ = validation_split((pixels, codes), 0)
-    history = whole.fit(part, part_codes, batch_size=8, epochs=1, verbose=0).history
+    history = whole.fit(pixels, codes, batch_size=8, epochs=1, verbose=0).history
     assert tuned.history_["loss"][0] == pytest.approx(history["loss"][0], rel=1e-4)
 
 
-def test_the_training_ends_early_and_keeps_the_best_epoch(home: Path) -> None:
-    """With random labels, the validation loss soon stops falling."""
+def test_the_best_number_of_epochs_is_chosen_early(home: Path) -> None:
+    """With random labels, the validation loss soon stops falling; then all samples are used."""
     rng = np.random.default_rng(0)
     shape = find_freeze_point("vgg16", SIZE, "1").shape
     X = rng.random((60, int(np.prod(shape)))).astype(np.float32)
     y = rng.integers(0, 2, 60)
+    calls = []
     tuned = FineTune(
         size=SIZE, weights=str(home / "vgg16.npz"), epochs=40, patience=2, learning_rate=1e-3
-    ).fit(X, y)
-    losses = tuned.history_["val_loss"]
-    assert len(losses) < 40
-    assert len(losses) == np.argmin(losses) + 1 + 2
-    _, (held_out, truth) = validation_split((X, y), 0)
-    assert log_loss(truth, tuned.predict_proba(held_out)) == pytest.approx(min(losses), rel=1e-4)
+    ).fit(X, y, progress=lambda *report: calls.append(report))
+    assert tuned.epochs_ < 38
+    assert len(tuned.history_["loss"]) == tuned.epochs_
+    chosen = [done for stage, done, _ in calls if stage.endswith("choosing the epochs")]
+    assert chosen[-1] == 2 * (tuned.epochs_ + 2)  # two steps each, and no more than the patience
+    assert len(tuned.held_out_) == 12
+    assert log_loss(y[tuned.held_out_], tuned.held_out_proba_) < 0.8
 
 
 def test_mirror_images_are_trained_on_and_not_validated_on(home: Path) -> None:
@@ -140,7 +140,7 @@ def test_mirror_images_are_trained_on_and_not_validated_on(home: Path) -> None:
         size=SIZE, weights=str(home / "vgg16.npz"), epochs=1, batch_size=8, mirror=True
     )
     tuned.fit(X, y, progress=lambda *report: calls.append(report))
-    assert calls[-1][1:] == (8, 8)
+    assert calls[-1][1:] == (10, 10)
     assert tuned.predict_proba(X[:, :n_features]).shape == (40, 2)
     assert tuned.n_features_in_ == n_features
 

@@ -139,9 +139,12 @@ def test_the_same_seed_gives_the_same_network(network):
 
 @pytest.mark.slow
 def test_progress_counts_the_steps_of_all_epochs(trained):
-    """60 samples in batches of 32 are two steps per epoch."""
+    """60 samples in batches of 32 are two steps per epoch, and so are the 48 of the choice."""
     _, calls = trained
-    assert calls == [("Dense head on frozen features: training", n, 16) for n in range(1, 17)]
+    title = "Dense head on frozen features"
+    for stage, reports in (("choosing the epochs", calls[:16]), ("training on all", calls[16:])):
+        assert [(done, total) for _, done, total in reports] == [(n, 16) for n in range(1, 17)]
+        assert all(name.startswith(f"{title}: {stage}") for name, _, _ in reports)
 
 
 @pytest.mark.slow
@@ -218,6 +221,28 @@ def test_the_best_learning_rate_on_a_validation_part_is_chosen():
         ] * 3
     alone = DenseHead(epochs=3, learning_rate=0.01).fit(X, y)
     np.testing.assert_array_equal(head.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.slow
+def test_the_number_of_epochs_is_chosen_and_all_samples_are_trained_on():
+    """With random labels more epochs only make it surer of what is wrong."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 50)).astype(np.float32), rng.integers(0, 2, 100)
+    head = DenseHead(epochs=30, learning_rate=0.01).fit(X, y)
+    assert head.epochs_ < 10
+    assert len(head.history_["loss"]) == head.epochs_
+    assert head.held_out_proba_.shape == (20, 2)
+    assert set(y[head.held_out_]) == {0, 1}
+    correct = head.held_out_proba_.argmax(axis=1) == y[head.held_out_]
+    assert correct.mean() < 0.8  # it has not seen them
+
+
+@pytest.mark.slow
+def test_many_classes_of_few_samples_can_be_learned():
+    """Thirty classes of four: a fifth of the samples has not one of every class."""
+    y = np.repeat(np.arange(30), 4)
+    head = DenseHead(epochs=40, learning_rate=0.01).fit(np.eye(30, dtype=np.float32)[y], y)
+    assert head.score(np.eye(30, dtype=np.float32), np.arange(30)) == 1.0
 
 
 @pytest.mark.slow

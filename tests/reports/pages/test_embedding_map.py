@@ -37,7 +37,7 @@ def shown(tmp_path):
     )
     draw(predictions, tmp_path)
     run = mapped(run, predictions, extra=3)
-    results = ranked(run.results)
+    results = ranked(run)
     shown = gallery(run, results, predictions)
     return run, predictions, shown, embedding_map(run, results, predictions, shown.images)
 
@@ -59,7 +59,7 @@ def test_every_dot_has_its_own_image(shown):
 def test_the_mistakes_of_the_best_classifier_are_marked(shown):
     """All of them, drawn last, so that no other dot hides them."""
     run, _, _, view = shown
-    best = ranked(run.results)[0]
+    best = ranked(run)[0]
     wrong = [dot.wrong for dot in view.dots]
     assert sum(wrong) == best.n_test - best.n_correct > 0
     assert wrong == sorted(wrong)
@@ -79,7 +79,7 @@ def test_classes_differ_in_colour_and_shape():
     classes = [f"class {i:02}" for i in range(32)]
     run, predictions = sample(classes, n_per_class=2, classifiers=("svm",))
     run = mapped(run, predictions)
-    results = ranked(run.results)
+    results = ranked(run)
     view = embedding_map(run, results, predictions, gallery(run, results, predictions).images)
     assert view is not None
     assert view.legend == []  # too long from 31 classes on

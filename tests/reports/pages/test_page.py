@@ -13,6 +13,7 @@ import pytest
 from reports import PredictionRow, Quarantined, RecordError, Result, Run, SearchPoint
 from reports.pages.gallery import IMAGES_SHOWN
 from reports.pages.page import render, write
+from reports.ranking import best_in_validation
 from tests.reports.samples import draw, sample
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ def test_the_page_has_every_section(html):
 
 
 def test_the_headline_is_one_sentence_before_everything_else(html, photographs):
-    """It names the best classifier, its accuracy, the number of images and the interval."""
-    best = max(photographs[0].results, key=lambda result: result.accuracy)
+    """It names the chosen classifier, its accuracy, the number of images and the interval."""
+    best = best_in_validation(photographs[0])
     top = html[: html.index('<section id="results"')] + "</main></div></body></html>"
     text = " ".join(Page(top).text.split())
     assert (

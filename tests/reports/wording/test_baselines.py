@@ -61,7 +61,7 @@ def test_the_lesson_is_mentioned_for_its_own_data_only():
 def test_the_page_says_them_before_the_table():
     """They belong to the headline."""
     html = render(RUN, PREDICTIONS, None)
-    sentences = baseline_sentences(RUN, ranked(RUN.results))
+    sentences = baseline_sentences(RUN, ranked(RUN))
     assert sentences
     for sentence in sentences:
         assert 0 < html.find(sentence) < html.find('id="results-title"')

@@ -16,7 +16,7 @@ from tests.reports.samples import sample
 def run_with(p_values):
     """Return a run whose best classifier was compared with the others, with these p-values."""
     run, predictions = sample(["cat", "dog"])
-    best, *others = ranked(run.results)
+    best, *others = ranked(run)
     comparisons = [
         Comparison(best.classifier, other.classifier, 9, 1, p, p)
         for other, p in zip(others, p_values, strict=True)
@@ -27,9 +27,9 @@ def run_with(p_values):
 def test_classifiers_that_may_be_as_good_are_named_in_the_headline():
     """The headline names the ties, and only the ties."""
     run, _ = run_with([0.6, 0.7, 0.0001])
-    results = ranked(run.results)
+    results = ranked(run)
     found = headline(run, results)
-    assert found.remarks[0] == (
+    assert found.remarks[1] == (
         f"{results[1].title} and {results[2].title} may be as good: 100 test images cannot show "
         "a difference."
     )
@@ -38,22 +38,36 @@ def test_classifiers_that_may_be_as_good_are_named_in_the_headline():
 def test_a_classifier_that_is_better_than_all_is_called_so():
     """Without a tie the headline says that the difference is significant."""
     run, _ = run_with([0.01, 0.02, 0.0001])
-    found = headline(run, ranked(run.results))
-    assert found.remarks[0].startswith("It is significantly better than every other")
+    found = headline(run, ranked(run))
+    assert found.remarks[1].startswith("It is significantly better than every other")
+
+
+def test_a_classifier_that_is_better_on_the_test_images_is_not_hidden():
+    """Neither if the difference is significant, nor if it may be luck."""
+    run, _ = run_with([0.01, 0.6, 0.7])
+    better = dataclasses.replace(run.comparisons[0], only_first=1, only_second=9)
+    best, second, *_ = ranked(run)
+    winner = dataclasses.replace(second, accuracy=best.accuracy + 0.01)
+    results = [winner if r is second else r for r in run.results]
+    run = dataclasses.replace(run, results=results, comparisons=[better, *run.comparisons[1:]])
+    remarks_ = " ".join(headline(run, ranked(run)).remarks)
+    assert f"{second.title} is significantly better on the test images." in remarks_
+    assert f"{second.title} ({100 * winner.accuracy:.1f}%) did better on the test" in remarks_
+    assert "That may be luck" in remarks_
 
 
 def test_records_without_comparisons_compare_intervals():
     """Early runs have no comparisons, but still say that the order may be chance."""
     run, _ = sample(["cat", "dog"])
-    found = headline(run, ranked(run.results))
-    assert "interval overlaps" in found.remarks[0]
+    found = headline(run, ranked(run))
+    assert "interval overlaps" in found.remarks[1]
 
 
 def test_page_and_terminal_show_the_comparisons_of_the_best():
     """By title on the page, by name on the terminal."""
     run, predictions = run_with([0.6, 0.7, 0.0001])
     html = page.render(run, predictions, None)
-    best, second, *_ = ranked(run.results)
+    best, second, *_ = ranked(run)
     assert f"{best.title} and {second.title}: no significant difference on 100 images" in html
     assert any(
         line.startswith(f"{best.classifier} and {second.classifier}: no significant difference")
@@ -68,7 +82,10 @@ def test_a_note_of_several_classifiers_appears_once():
         dataclasses.replace(result, notes=["classes weigh equally"]) for result in run.results
     ]
     lines = remarks(dataclasses.replace(run, results=results))
-    assert lines == ["dense, logreg, svm, cnn: classes weigh equally", unused_files_sentence(run)]
+    assert lines[-2:] == [
+        "dense, logreg, svm, cnn: classes weigh equally",
+        unused_files_sentence(run),
+    ]
 
 
 def test_comparisons_are_read_back():

@@ -63,22 +63,45 @@ def test_the_chosen_learning_rate_is_named(chosen, words):
     assert ("may be better still" in said) is (chosen != 1e-4)
 
 
-def test_a_calibration_that_did_not_help_says_so():
-    """It is fitted on the training images, and may not help on others."""
-    good, bad = (Reliability([], [], [], error) for error in (0.01, 0.03))
-    assert findings.calibration_sentence(good, bad).endswith("calibration did not help here")
-    assert "did not help" not in findings.calibration_sentence(bad, good)
-
-
 @pytest.mark.parametrize(
-    ("precision", "n_test", "missed", "few"),
-    [(0.995, 1000, False, False), (0.97, 1000, True, False), (1.0, 14, False, True)],
+    ("gain", "words"),
+    [
+        ([0.02, 0.01, 0.03], "0.020 lower (95% interval 0.010 to 0.030): the probabilities are b"),
+        ([-0.02, -0.03, -0.01], "0.020 higher (95% interval 0.010 to 0.030): the probabilities ar"),
+        ([0.01, -0.01, 0.03], "falls by 0.010 (95% interval -0.010 to 0.030), which may be chance"),
+    ],
 )
-def test_a_precision_that_was_missed_or_cannot_be_shown_is_named(precision, n_test, missed, few):
-    """Showing 99% takes three hundred correct predictions."""
-    said = findings.threshold_sentence(Threshold(0.99, 0.8, precision, 0.9, 0.05), n_test)
+def test_a_calibration_is_judged_by_the_log_loss(gain, words):
+    """Whether the expected calibration error falls or rises: on few images that is chance."""
+    good, bad = (Reliability([], [], [], error, 0.02) for error in (0.01, 0.03))
+    for before, after in ((good, bad), (bad, good)):
+        said = findings.calibration_sentence(before, after, gain)
+        assert words in said
+        assert "perfect calibration would show about 0.020" in said
+
+
+def test_the_calibration_of_an_earlier_run_is_not_judged():
+    """Its log loss before the calibration is unknown."""
+    good, bad = (Reliability([], [], [], error) for error in (0.01, 0.03))
+    said = findings.calibration_sentence(good, bad)
+    assert said == "expected calibration error 0.030 on the test images, 0.010 before calibration"
+
+
+@pytest.mark.parametrize(("precision", "missed"), [(0.995, False), (0.97, True)])
+def test_a_precision_that_was_missed_is_named(precision, missed):
+    """The threshold holds in 95 of 100 choices only."""
+    said = findings.threshold_sentence(Threshold(0.99, 0.8, precision, 0.9, 0.05), 1000)
     assert ("the precision is below the target" in said) is missed
-    assert ("so few predictions cannot show 99.0%" in said) is few
+
+
+def test_a_threshold_promises_what_it_was_chosen_for():
+    """In runs of earlier versions it was chosen on the training images alone."""
+    earlier = Threshold(0.95, 0.8, 0.97, 0.9, 0.05)
+    assert "for a precision of 95.0% on the training" in findings.threshold_sentence(earlier, 100)
+    now = dataclasses.replace(earlier, precision_low=0.92, precision_high=0.99)
+    said = findings.threshold_sentence(now, 100)
+    assert "at least 95.0% of the predictions are correct on new images, too" in said
+    assert "(95% interval 92.0% to 99.0%)" in said
 
 
 @pytest.mark.parametrize(

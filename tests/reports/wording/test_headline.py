@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reports.ranking import ranked
+from reports.record import Validation
 from reports.wording.headline import headline
 from tests.reports.samples import sample
 
@@ -32,9 +34,27 @@ def test_the_headline_says_which_order_may_be_chance():
     assert found.sentence == ("A: 95.0% of 100 test images correct (95% interval 93.0% to 97.0%).")
     assert (found.title, found.share, found.low, found.high) == ("A", "95.0%", "93.0%", "97.0%")
     assert found.remarks == [
-        "Its interval overlaps with that of B: the order of the two may be chance.",
+        "It is the first of 4 classifiers: none of them was validated.",
+        "Its interval overlaps with that of B: the difference may be chance.",
         "Always predicting the most frequent class would reach 50.0%.",
     ]
+
+
+def test_the_headline_is_the_choice_and_not_the_winner_of_the_test():
+    """The one that did better on the test images is named, as luck."""
+    chosen, lucky = scored(0.95, 0.93, 0.97, title="A"), scored(0.97, 0.95, 0.98, title="B")
+    validated = [
+        replace(result, classifier=name, validation=Validation(400, 0.9, loss))
+        for result, name, loss in ((lucky, "b", 0.2), (chosen, "a", 0.1))
+    ]
+    run = replace(RUN, results=validated)
+    found = headline(run, ranked(run))
+    assert found is not None
+    assert found.title == "A"
+    said = " ".join(found.remarks)
+    assert "chosen from 2 classifiers before the test images were looked at" in said
+    assert "lowest log loss on 400 held-out training images, 0.100" in said
+    assert "B (97.0%) did better on the test images. That may be luck" in said
 
 
 def test_a_run_without_classifiers_has_no_headline():

@@ -1,0 +1,1 @@
+"""Simulations with known answers: whether each figure of a report means what it says."""

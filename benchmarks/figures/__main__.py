@@ -1,0 +1,82 @@
+"""Print for every figure of a report what it was, what it is now, and in how many draws.
+
+`docs/statistics.md` says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.figures.headline import coverage
+from benchmarks.figures.intervals import coverages
+from benchmarks.figures.thresholds import share_of_draws_that_reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTED = (100, 200, 1000)
+CORRELATIONS = (0.3, 0.8)
+SAMPLES = (200, 1000, 5000)
+TARGETS = (0.9, 0.95, 0.99)
+SHARES = ([0.5, 0.5], [0.9, 0.1], [0.2] * 5)
+
+
+class Statement(NamedTuple):
+    """What a figure promises, how often it held in earlier versions, and how often it does now."""
+
+    what: str
+    before: str
+    now: str
+    n_draws: int
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=__doc__)
+    parser.add_argument("--draws", type=int, default=1000, help="of each statement")
+    n_draws = parser.parse_args().draws
+    print("| what | before | now | draws |\n|---|---|---|---|")
+    for statements in (headlines, intervals, thresholds):
+        for one in statements(n_draws):
+            print(f"| {one.what} | {one.before} | {one.now} | {one.n_draws:,} |", flush=True)
+
+
+def headlines(n_draws: int) -> Iterator[Statement]:
+    """Say how often the interval of the headline covers the truth."""
+    for n_test in TESTED:
+        for correlation in CORRELATIONS:
+            found = coverage(n_test, correlation, n_draws)
+            what = (
+                f"95% interval of the headline covers the truth: ten equal classifiers, mistakes "
+                f"correlated by {correlation}, {n_test:,} test images"
+            )
+            yield Statement(what, f"{found.before:.1%}", f"{found.now:.1%}", n_draws)
+
+
+def intervals(n_draws: int) -> Iterator[Statement]:
+    """Say how often the intervals of the other measures cover the truth."""
+    for n_samples in TESTED[:2]:
+        for shares in SHARES:
+            classes = " : ".join(f"{share:.0%}" for share in shares)
+            for measure, share in coverages(shares, n_samples, n_draws).items():
+                name = measure.replace("_", " ")
+                what = (
+                    f"95% interval of {name} covers the truth: {n_samples} test images, "
+                    f"classes {classes}"
+                )
+                yield Statement(what, "no interval", f"{share:.1%}", n_draws)
+
+
+def thresholds(n_draws: int) -> Iterator[Statement]:
+    """Say how often a threshold reaches its target on unseen images."""
+    for n_samples in SAMPLES:
+        for target in TARGETS:
+            found = share_of_draws_that_reach(n_samples, target, n_draws)
+            what = f"threshold for {target:.0%}, chosen on {n_samples:,} images, reaches it"
+            now = f"{found.reached:.1%} (chosen in {found.chosen:.1%})"
+            yield Statement(what, f"{found.before:.1%}", now, n_draws)
+
+
+if __name__ == "__main__":
+    main()
