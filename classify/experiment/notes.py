@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from classify.estimators.rows import RowsOnDisk
 from classify.experiment.memory import excess
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +35,19 @@ def training_notes(
         Whether it replaces a classifier that needs all embeddings in memory.
     """
     return [
+        *_epoch_notes(estimator),
         *_memory_notes(estimator, features, settings, streamed=streamed),
         *_weight_notes(estimator, features.classes, features.counts("train")),
     ]
+
+
+def _epoch_notes(estimator: Classifier) -> list[str]:
+    """Say how long a network was trained, and on what that was chosen."""
+    if not hasattr(estimator, "epochs_"):
+        return []
+    n_epochs, most = plural(estimator.epochs_, "epoch"), estimator.get_params()["epochs"]
+    n_held_out = plural(len(estimator.held_out_), "held-out training image")
+    return [f"trained on all images for {n_epochs} of at most {most}, chosen on {n_held_out}"]
 
 
 def _memory_notes(

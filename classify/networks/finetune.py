@@ -174,6 +174,6 @@ class FineTune(Network):
             return samples
         return Samples(samples.X.reshape(-1, *samples.X.shape[2:]), np.repeat(samples.codes, 2))
 
-    def views(self, X: NDArray[Any]) -> NDArray[Any]:
+    def prediction_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return the activations of the images as they are."""
         return X[:, 0] if self.mirror else X

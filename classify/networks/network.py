@@ -156,7 +156,7 @@ class Network(SearchMixin, Classifier):
         """Return what the network is trained on, from what `fit` was given."""
         return samples
 
-    def views(self, X: NDArray[Any]) -> NDArray[Any]:
+    def prediction_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return what the network predicts for held-out samples, from what `fit` was given."""
         return X
 
@@ -211,7 +211,7 @@ class Network(SearchMixin, Classifier):
         rates = [float(rate) for rate in np.atleast_1d(self.learning_rate)]
         rows, held_out = stratified_folds(samples.codes, VALIDATION_FOLDS, self.random_state)[0]
         train = self.training_samples(Samples(samples.X[rows], samples.codes[rows]))
-        validation = Samples(self.views(samples.X[held_out]), samples.codes[held_out])
+        validation = Samples(self.prediction_inputs(samples.X[held_out]), samples.codes[held_out])
         self.sweep_: list[Sweep] = []
         points: list[SearchPoint] = []
         best: _Choice | None = None

@@ -94,6 +94,13 @@ def test_a_class_with_one_image_is_learned(kind):
     np.testing.assert_array_equal(model.predict(X[:4]), y[:4])
 
 
+def test_class_means_are_compared_from_the_overall_mean():
+    """What all images share does not count: two classes lie in opposite directions."""
+    X, y = cones(2, 20)
+    model = Centroid().fit(X + 5, y)
+    np.testing.assert_allclose(model.centroids_[0], -model.centroids_[1], atol=0.1)
+
+
 def test_the_nearer_of_two_neighbours_decides():
     """Not the alphabet, whichever class the nearer one is of."""
     X = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.1]]

@@ -61,8 +61,9 @@ def test_a_precision_out_of_range_is_an_error(precision):
 
 
 @pytest.mark.parametrize(("n_samples", "target"), [(200, 0.9), (1000, 0.9), (1000, 0.95)])
-def test_the_target_is_reached_in_95_percent_of_draws(n_samples, target):
-    """Among those in which a threshold is chosen, which are most."""
+def test_the_target_is_missed_in_few_draws(n_samples, target):
+    """The lowest threshold that reaches it on the samples themselves misses it in about half."""
     draws = share_of_draws_that_reach(n_samples, target, n_draws=300)
     assert draws.reached >= 0.93
     assert draws.chosen > 0.5
+    assert draws.before < 0.7

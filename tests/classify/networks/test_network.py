@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from classify import persistence
 from classify.errors import ClassifierError
+from classify.experiment.compare import compare
 from classify.networks.cnn import SMALLEST_SIZE, ScratchCNN
 from classify.networks.dense import DenseHead
 from extract.libraries import import_keras
@@ -259,3 +260,13 @@ def test_a_learning_rate_out_of_range_is_an_error(learning_rate):
     """It must be positive, or several positive ones."""
     with pytest.raises(ClassifierError, match="learning_rate must be positive"):
         DenseHead(learning_rate=learning_rate).fit(*embeddings())
+
+
+@pytest.mark.slow
+def test_a_run_says_how_many_epochs_were_chosen(tmp_path):
+    """Beside the result, with the number of images that the choice was made on."""
+    run = compare(embeddings(100), None, DenseHead(epochs=3), out=tmp_path)
+    (result,) = run.record.results
+    n_epochs = len(result.history["loss"])
+    said = f"trained on all images for {n_epochs} epoch"
+    assert any(note.startswith(said) and "of at most 3" in note for note in result.notes)
