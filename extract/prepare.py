@@ -24,7 +24,7 @@ from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -83,10 +83,21 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the images' contents, labels and splits: the identity of the data."""
-        lines = sorted(
-            f"{self.extraction.digests[item.path]} {item.split} {item.label}\n"
-            for item in self.dataset.items
-        )
+        return self._fingerprint(lambda item: f" {item.split} {item.label}")
+
+    @property
+    def image_fingerprint(self) -> str:
+        """SHA-256 over the images' contents alone."""
+        return self._fingerprint(lambda _: "")
+
+    @property
+    def label_fingerprint(self) -> str:
+        """SHA-256 over the images' contents and labels."""
+        return self._fingerprint(lambda item: f" {item.label}")
+
+    def _fingerprint(self, about: Callable[[Item], str]) -> str:
+        digests = self.extraction.digests
+        lines = sorted(f"{digests[item.path]}{about(item)}\n" for item in self.dataset.items)
         text = "".join(lines).encode("utf-8", "surrogateescape")
         return hashlib.sha256(text).hexdigest()
 

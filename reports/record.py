@@ -244,6 +244,7 @@ class Data:
     split: str
     """How the test split was made, in words."""
     fingerprint: str
+    """Of the images' contents, labels and splits."""
     layout: str = "given"
     """How the files were understood, in a word."""
     layout_description: str = ""
@@ -252,6 +253,10 @@ class Data:
     """Reason -> number of files or folders that were not used for it."""
     remarks: list[str] = field(default_factory=list)
     """What was guessed about the data or looks odd."""
+    image_fingerprint: str | None = None
+    """Of the images' contents alone; None without images, and in records of earlier versions."""
+    label_fingerprint: str | None = None
+    """Of their contents and labels."""
 
 
 @dataclass(frozen=True)
@@ -317,6 +322,11 @@ class Run:
     learning_curves: list[LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Everything that was set and can change a figure; empty in records of earlier versions."""
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The classifiers that the run was given, with their parameters before the training; empty in
+    records of earlier versions."""
     schema: int = SCHEMA
 
     @property

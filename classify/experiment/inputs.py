@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from classify.environment import memory_limit
 from classify.errors import ClassifierError
 from classify.experiment.features import ArrayFeatures, ImageFeatures
 from classify.experiment.memory import require_memory
+from classify.experiment.settings import recorded
 from extract.datasets.dataset import MINIMUM, Dataset, Item
 from extract.datasets.labels import require_images
 from extract.prepare import prepare
@@ -41,6 +42,11 @@ class ImageInputs:
 
     dataset: Dataset
     options: Sequence[Options]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the data and of the bases that a record holds."""
+        return recorded(self.options)
 
     def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:  # noqa: ARG002
         """Check what can be checked before anything is computed.
@@ -104,6 +110,11 @@ class ArrayInputs:
             Item(Path(f"row-{row:0{width}}"), label, None) for row, label in enumerate(self.labels)
         )
         return Dataset("embeddings", Path(), tuple(items))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the data that a record holds."""
+        return {"test_size": self.test_size, "dask": self.dask}
 
     def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:
         """Check what can be checked before anything is computed.

@@ -13,7 +13,7 @@ from classify.estimators.rows import RowsOnDisk
 from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import ImageFeatures
 from classify.experiment.run_folder import RunFolder
-from classify.experiment.run_record import PartialResults, picture_records, record_run
+from classify.experiment.run_record import PartialResults, Plan, picture_records, record_run
 from classify.experiment.trial import Trial
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
@@ -74,7 +74,8 @@ def run(
     """
     started = time.monotonic()
     inputs.check(candidates, settings)
-    names = [candidate.name for candidate in candidates]
+    plan = Plan.of(candidates, inputs, settings, command)
+    names = list(plan.asked)
     folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
     try:
         features = inputs.features(candidates, settings, progress)
@@ -82,9 +83,7 @@ def run(
 
         def write() -> record.Run:
             seconds = time.monotonic() - started
-            finished = record_run(
-                features, results, seed=settings.seed, command=command, seconds=seconds
-            )
+            finished = record_run(features, results, plan, seconds)
             folder.write(finished, results.predictions, picture_records(features[0]))
             return finished
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from classify.environment import machine, versions
 from classify.evaluation.validation import validate
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.evaluation.validation import HeldOut
+    from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
+    from classify.experiment.inputs import ArrayInputs, ImageInputs
+    from classify.experiment.settings import RunSettings
     from classify.experiment.trial import TrialResult
     from extract.options import Options
     from extract.prepare import Prepared
@@ -47,6 +50,41 @@ class PartialResults:
                 self.held_out[finding.result.classifier] = finding.held_out
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run was asked for.
+
+    Parameters
+    ----------
+    settings : dict
+        Everything that was set and can change a figure.
+    asked : dict
+        The classifiers, with their parameters before the training.
+    command : tuple of str
+        What the user typed.
+    """
+
+    settings: dict[str, Any]
+    asked: dict[str, dict[str, Any]]
+    command: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        candidates: Sequence[Candidate],
+        inputs: ImageInputs | ArrayInputs,
+        settings: RunSettings,
+        command: Sequence[str],
+    ) -> Plan:
+        """Return what a run with these parameters is asked for, as JSON holds it."""
+        plain = {**inputs.settings, **dataclasses.asdict(settings)}
+        asked = {
+            candidate.name: recording.json_params(candidate.estimator.get_params())
+            for candidate in candidates
+        }
+        return cls(recording.json_params(plain), asked, tuple(command))
+
+
 GIVEN = "given as an array"
 """The base of embeddings that the caller has computed."""
 
@@ -54,9 +92,7 @@ GIVEN = "given as an array"
 def record_run(
     features: Sequence[Features],
     results: PartialResults,
-    *,
-    seed: int,
-    command: Sequence[str],
+    plan: Plan,
     seconds: float,
 ) -> record.Run:
     """Return the record of a run, finished or not.
@@ -67,20 +103,19 @@ def record_run(
         One for each frozen base.
     results : PartialResults
         All results so far.
-    seed : int
-        Seed of everything random.
-    command : sequence of str
-        What the user typed.
+    plan : Plan
+        What the run was asked for.
     seconds : float
         Since the run started.
     """
     first = features[0]
     layout = first.dataset.layout
     bases = _bases(features)
+    prepared = first.prepared if isinstance(first, ImageFeatures) else None
     return record.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=list(command),
-        seed=seed,
+        command=list(plan.command),
+        seed=plan.settings["seed"],
         data=record.Data(
             name=first.dataset.name,
             root=str(first.dataset.root) if isinstance(first, ImageFeatures) else "",
@@ -93,6 +128,8 @@ def record_run(
             layout_description=layout.description,
             passed_over=layout.passed_over,
             remarks=list(layout.remarks),
+            image_fingerprint=prepared.image_fingerprint if prepared else None,
+            label_fingerprint=prepared.label_fingerprint if prepared else None,
         ),
         bases=bases,
         results=recording.validated(results.results, validate(results.held_out)),
@@ -104,6 +141,8 @@ def record_run(
         learning_curves=results.learning_curves,
         audit=results.audit,
         embedding_map=results.embedding_map,
+        settings=plan.settings,
+        asked=plan.asked,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from classify import registry
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.estimators.base import Classifier
+    from extract.options import Options
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,41 @@ class RunSettings:
     learning_curve: bool = False
     audit: bool = False
     memory_limit: float | None = None
+
+
+WITHOUT_EFFECT = ("data", "mirror_url", "cache", "workers", "batch_size")
+"""Options of an extraction that change no figure; the record says by itself what the data are."""
+
+
+def recorded(bases: Sequence[Options]) -> dict[str, Any]:
+    """Return the options of an extraction that can change a figure, as a record holds them.
+
+    Every field of `extract.options.Options` and of the settings in it is recorded, except
+    `WITHOUT_EFFECT`.
+
+    Parameters
+    ----------
+    bases : sequence of Options
+        One for each frozen base. Where they differ, the value is a list.
+
+    Examples
+    --------
+    >>> from extract.options import BaseSettings, Options
+    >>> options = [Options(base=BaseSettings(name)) for name in ("vgg16", "resnet50")]
+    >>> found = recorded(options)
+    >>> found["backbone"], found["layout"]
+    (['vgg16', 'resnet50'], 'auto')
+    """
+    of_each = [_flat(asdict(options)) for options in bases]
+    found: dict[str, Any] = {}
+    for name in of_each[0]:
+        values = [options[name] for options in of_each]
+        found[name] = values[0] if all(value == values[0] for value in values) else values
+    return {name: value for name, value in found.items() if name not in WITHOUT_EFFECT}
+
+
+def _flat(nested: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from reports.record import Result, Run
 
 
+OPTIONS = {"pooling": "pool", "aspect": "fit"}
+"""The settings that the command line calls by another name."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One of the runs: its label, its folder, and the address of its report."""
@@ -70,10 +74,14 @@ def columns(runs: Sequence[tuple[Path, Run]], link: Callable[[Path], str | None]
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
-    """Return every field that affects results and differs between the runs, by part."""
+    """Return every field that affects results and differs between the runs, by part.
+
+    Settings are called as the options of ``python -m classify`` are.
+    """
     parts: dict[str, list[dict[str, Any]]] = {
         "Recipe": [run.recipe for run in runs],
-        "Settings": [_settings(run, runs) for run in runs],
+        "Settings": [{**_options(run, runs), **_parameters(run, runs)} for run in runs],
+        "Chosen on the training split": [_chosen(run, runs) for run in runs],
         "Images and seed": [{**asdict(run.data), "seed": run.seed} for run in runs],
         "Versions": [dict(run.versions) for run in runs],
     }
@@ -89,14 +97,51 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
     return different
 
 
-def _settings(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the parameters of those classifiers of a run that all runs have."""
+def option(setting: str) -> str:
+    """Return what the command line calls a setting.
+
+    >>> option("target_precision"), option("pooling")
+    ('target-precision', 'pool')
+    """
+    return OPTIONS.get(setting, setting.replace("_", "-"))
+
+
+def _options(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the settings of a run, or nothing if one of the runs has recorded none."""
+    if not all(each.settings for each in runs):
+        return {}
+    return {option(name): value for name, value in run.settings.items() if name != "seed"}
+
+
+def _parameters(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the parameters of those classifiers of a run that all runs have.
+
+    They are those before the training, if all runs have recorded them.
+    """
+    before = all(each.asked for each in runs)
+    of_each = [
+        each.asked if before else {result.classifier: result.params for result in each.results}
+        for each in (run, *runs)
+    ]
+    common = set.intersection(*map(set, of_each))
+    return {
+        f"{classifier}: {name}": value
+        for classifier, params in of_each[0].items()
+        if classifier in common
+        for name, value in params.items()
+    }
+
+
+def _chosen(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the parameters that a search has chosen, for the classifiers that all runs have."""
+    if not all(each.asked for each in runs):
+        return {}  # then `_parameters` has them
     common = set.intersection(*({r.classifier for r in each.results} for each in runs))
     return {
         f"{result.classifier}: {name}": value
         for result in run.results
-        if result.classifier in common
-        for name, value in result.params.items()
+        if result.classifier in common and result.search is not None
+        for name, value in result.search.chosen.items()
     }
 
 
@@ -116,11 +161,20 @@ def remarks(runs: Sequence[Run]) -> list[str]:
     if len({tuple(run.data.classes) for run in runs}) > 1:
         notes.append("The runs have different classes, so their results cannot be compared.")
     elif len({run.data.fingerprint for run in runs}) > 1:
-        notes.append(
-            "The runs have different images or a different split, which explains part of any "
-            "difference."
-        )
+        notes.append(f"The runs have {_what_differs(runs)}, which explains part of any difference.")
     return notes
+
+
+def _what_differs(runs: Sequence[Run]) -> str:
+    """Say in what the data of runs with several fingerprints differ, as far as it is recorded."""
+    images = {run.data.image_fingerprint for run in runs}
+    if None in images:
+        return "different images, labels or splits"
+    if len(images) > 1:
+        return "different images"
+    if len({run.data.label_fingerprint for run in runs}) > 1:
+        return "different labels of the same images"
+    return "a different split of the same images"
 
 
 def format_comparison(runs: Sequence[tuple[Path, Run]]) -> str:

@@ -150,6 +150,7 @@ def render_comparison(
         groups=comparison.group_by_classifier(runs),
         axis=views.axis(result for _, run in runs for result in run.results),
         remarks=comparison.remarks([run for _, run in runs]),
+        unrecorded=not all(run.settings for _, run in runs),
         changes=changes,
     )
 

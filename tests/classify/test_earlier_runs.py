@@ -140,3 +140,25 @@ def test_models_predict_what_they_predicted(earlier_home: Path, classifier: str)
             assert float(row["probability"]) == pytest.approx(
                 float(earlier["probability"]), abs=1e-3
             )
+
+
+def test_a_comparison_names_the_options_that_differ(earlier_home: Path) -> None:
+    """One run is calibrated, the other has other labels: both are said, in the words of the CLI."""
+    labels = "path,label\ntrain/star/004.jpg,disc\n"
+    (earlier_home / "labels.csv").write_text(labels)
+    common = (
+        "classify", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25", "--size", "64",
+        "--pool", "avg", "--resize", "lanczos", *BASE, "--clf", "centroid",
+    )  # fmt: skip
+    for out, *options in (("plain",), ("calibrated", "--calibrate"), ("corrected", "--labels")):
+        more = [*options, "labels.csv"] if "--labels" in options else options
+        done = run_command(*common, *more, "--out", out, cwd=earlier_home)
+        assert done.returncode == 0, done.stderr
+    for other, words in (
+        ("calibrated", "calibrate no yes"),
+        ("corrected", " labels.csv"),
+        ("corrected", "different labels of the same images"),
+    ):
+        done = run_command("reports", "plain", other, cwd=earlier_home)
+        assert done.returncode == 0, done.stderr
+        assert words in text_of(earlier_home / "comparison.html")

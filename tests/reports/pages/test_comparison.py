@@ -103,3 +103,49 @@ def test_the_terminal_table_is_narrow():
     lines = format_comparison([(Path("x" * 200), FIRST), (Path("b"), SECOND)]).splitlines()
     assert len(lines) == 8
     assert max(map(len, lines)) == 100
+
+
+def with_settings(run, **settings):
+    """Return a run that has recorded its settings."""
+    return replace(run, settings=settings, asked={r.classifier: r.params for r in run.results})
+
+
+def test_every_setting_that_differs_is_listed():
+    """Whatever a run has recorded, in the words of the command line."""
+    first = with_settings(FIRST, calibrate=False, pooling="avg", repeats=1, brand_new=1)
+    second = with_settings(FIRST, calibrate=True, pooling="max", repeats=1, brand_new=2)
+    found = differences([first, second])
+    assert {part: [d.field for d in fields] for part, fields in found.items()} == {
+        "Settings": ["calibrate", "pool", "brand-new"]
+    }
+    assert found["Settings"][0].values == ["no", "yes"]
+    assert "Nothing" not in render_comparison([(Path("a"), first), (Path("b"), second)])
+
+
+def test_what_was_asked_and_what_was_chosen_are_two_things():
+    """A kernel that was asked for, and the same one chosen by cross-validation."""
+    first, second = with_settings(FIRST, seed=0), with_settings(FIRST, seed=0)
+    second.asked["svm"] = {**second.asked["svm"], "kernel": "auto"}
+    found = differences([first, second])
+    assert [(d.field, d.values) for d in found["Settings"]] == [("svm: kernel", ["rbf", "auto"])]
+    assert "Chosen on the training split" not in found
+
+
+def test_runs_without_settings_are_not_said_to_be_the_same():
+    """A record of an earlier version does not have them."""
+    page = render_comparison([(Path("a"), FIRST), (Path("b"), with_settings(FIRST, seed=0))])
+    assert "did not record every setting" in page
+
+
+def test_other_labels_are_not_called_other_images():
+    """The record has fingerprints of the images alone, and of images with labels."""
+    data = replace(FIRST.data, image_fingerprint="i", label_fingerprint="l")
+    first = replace(FIRST, data=data)
+    labels_ = replace(data, label_fingerprint="m", fingerprint="x")
+    assert remarks([first, replace(FIRST, data=labels_)]) == [
+        "The runs have different labels of the same images, which explains part of any difference."
+    ]
+    split = replace(data, fingerprint="x")
+    assert "different split of the same images" in remarks([first, replace(FIRST, data=split)])[0]
+    images = replace(labels_, image_fingerprint="j")
+    assert "different images," in remarks([first, replace(FIRST, data=images)])[0]
