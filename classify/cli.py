@@ -72,12 +72,6 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         help="of the SVM; auto chooses by cross-validation",
     )
     group.add_argument(
-        "--class-weight",
-        choices=("balanced", "none"),
-        default="balanced",
-        help="whether all classes count the same in training, or all images do",
-    )
-    group.add_argument(
         "--learning-rate",
         type=_rates,
         metavar="RATES",
@@ -125,6 +119,20 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
         "training split",
     )
     group.add_argument(
+        "--decision",
+        choices=("least-errors", "equal-classes"),
+        default="least-errors",
+        help="which class is answered: the most probable one, which makes the fewest errors, or "
+        "the one that would be if all classes were as frequent, which finds more of the rare ones",
+    )
+    group.add_argument(
+        "--priors",
+        type=_priors,
+        metavar="SHARES",
+        help="how frequent the classes are among new images, as cats=0.9,dogs=0.1, or equal "
+        "(default: as in the training split)",
+    )
+    group.add_argument(
         "--target-precision",
         type=share,
         metavar="SHARE",
@@ -166,7 +174,6 @@ def _training_settings(args: argparse.Namespace) -> TrainingSettings:
 
     return TrainingSettings(
         kernel=args.kernel,
-        class_weight=None if args.class_weight == "none" else "balanced",
         learning_rate=args.learning_rate,
         unfreeze=args.unfreeze,
         mirror=args.augment == "mirror",
@@ -184,6 +191,8 @@ def _run_settings(args: argparse.Namespace) -> RunSettings:
         learning_curve=args.learning_curve,
         audit=args.audit,
         memory_limit=args.memory_limit,
+        priors=args.priors,
+        decision=args.decision,
     )
 
 
@@ -245,6 +254,18 @@ def _summary(folder: Path, run: Run) -> dict[str, Any]:
             for result in run.results
         ],
     }
+
+
+def _priors(text: str) -> dict[str, float] | str:
+    if text == "equal":
+        return text
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    try:
+        return {label.strip(): float(share) for label, _, share in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a share for each class, as cats=0.9,dogs=0.1, or equal; found {text}"
+        ) from None
 
 
 def _rates(text: str) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reports.record import Reliability, Result, RocCurve, Run
 
 METHODS = ("cross-validation", "leave-one-out", "hold-out")
+DECISIONS = ("least-errors", "equal-classes")
 
 
 def check_lengths(run: Run) -> None:
@@ -28,6 +29,17 @@ def check_lengths(run: Run) -> None:
     n_classes = len(run.data.classes)
     _check_number("run.data.train_counts", n_classes, len(run.data.train_counts))
     _check_number("run.data.test_counts", n_classes, len(run.data.test_counts))
+    if run.decision not in DECISIONS:
+        raise RecordError(
+            f"not a run record: run.decision is {run.decision!r}, expected one of "
+            f"{', '.join(DECISIONS)}"
+        )
+    if run.priors and (
+        set(run.priors) != set(run.data.classes) or not all(p > 0 for p in run.priors.values())
+    ):
+        raise RecordError(
+            "not a run record: run.priors do not give a positive share to every class of run.data"
+        )
     for i, result in enumerate(run.results):
         _check_result(f"run.results[{i}]", result, n_classes)
     for curve in run.learning_curves:
@@ -67,6 +79,8 @@ def _check_result(where: str, result: Result, n_classes: int) -> None:
             f"not a run record: {where}.temperature is {result.temperature!r}; expected a positive "
             "number"
         )
+    if result.offsets:
+        _check_number(f"{where}.offsets", n_classes, len(result.offsets))
     if result.calibration_gain is not None:
         _check_number(f"{where}.calibration_gain", 3, len(result.calibration_gain))
     if result.search and result.search.method not in METHODS:

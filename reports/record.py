@@ -41,6 +41,8 @@ class ClassScore:
     recall_high: float | None = None
     f1_low: float | None = None
     f1_high: float | None = None
+    confidence: float | None = None
+    """Mean probability of its predictions; None without any, and in earlier records."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,12 @@ class Result:
     """Base of its embeddings, one of `Run.bases`; None if there is only one."""
     temperature: float | None = None
     """The calibration; see `classify.evaluation.calibration`."""
+    offsets: list[float] = field(default_factory=list)
+    """Of the calibration, one per class; empty without calibration, and in earlier records."""
     calibration_gain: list[float] | None = None
     """By how much it lowers the log loss on the test images, with the limits of the interval."""
+    calibration_changed: int | None = None
+    """How many answers for test images it changes; None without it, and in earlier records."""
     validation: Validation | None = None
     """None if it has none, and in records of earlier versions."""
     balanced_accuracy_low: float | None = None
@@ -327,6 +333,10 @@ class Run:
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The classifiers that the run was given, with their parameters before the training; empty in
     records of earlier versions."""
+    priors: dict[str, float] = field(default_factory=dict)
+    """Share of every class among new images; empty for those of the training split."""
+    decision: str = "least-errors"
+    """Which class is answered; see `classify.evaluation.decision.DecisionRule`."""
     schema: int = SCHEMA
 
     @property

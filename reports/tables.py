@@ -16,6 +16,7 @@ from reports.picture_records import PictureRecord
 from reports.ranking import best_in_validation
 from reports.record import PredictionRow
 from reports.wording.choice import chosen_sentence, lucky_sentence
+from reports.wording.decision import decision_sentences
 from reports.wording.differences import comparison_sentence, comparisons_with
 from reports.wording.findings import audit_sentence, findings, unused_files_sentence
 from reports.wording.text import duration, figure
@@ -196,6 +197,7 @@ def remarks(run: Run) -> list[str]:
         lines += [comparison_sentence(pair, best.n_test) for pair in comparisons_with(run, best)]
         lucky = lucky_sentence(best, run.results)
         lines += [lucky] if lucky else []
+    lines += decision_sentences(run)
     lines += [f"{name}: {text}" for name, text in findings(run)]
     classifiers: dict[str, list[str]] = {}
     for result in run.results:

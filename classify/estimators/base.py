@@ -205,8 +205,9 @@ def class_weights(
     Parameters
     ----------
     class_weight : {"balanced", None} or dict
-        As in scikit-learn. ``"balanced"`` gives all classes the same total weight, None gives all
-        samples the same weight, and a dict gives the weight of each class.
+        As in scikit-learn. None gives all samples the same weight, ``"balanced"`` gives all classes
+        the same total weight, and a dict gives the weight of each class. Probabilities are those
+        of samples with these weights, so only None leaves them as frequent as in the data.
     classes : ndarray of shape (n_classes,)
     codes : ndarray of int64, shape (n_samples,)
         Class of every sample, as a position in `classes`; no class is empty.

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Centroid(FeatureClassifier):
-    """Predict the class whose mean has the highest cosine similarity, seen from the overall mean.
+    """Predict the class whose mean has the highest cosine similarity, if all are as frequent.
 
-    It has no parameters to choose, so a few samples per class are enough. All classes have the same
-    weight, whatever their number of samples.
+    It has no parameters to choose, so a few samples per class are enough. The probabilities take
+    the frequency of the classes into account.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    mean_ : ndarray of float32, shape (n_features,)
-        Mean of the classes' means; every sample is first scaled to unit norm.
     centroids_ : ndarray of float32, shape (n_classes, n_features)
-        Directions of the classes' means from `mean_`, scaled to unit norm.
+        Means of the samples, which are first scaled to unit norm, of each class; scaled likewise.
     temperature_ : float
         Factor on the cosines before the softmax.
+    log_priors_ : ndarray of float64, shape (n_classes,)
+        Logarithms of the classes' shares of the samples, which are added before the softmax.
 
     See Also
     --------
@@ -42,7 +42,8 @@ class Centroid(FeatureClassifier):
     -----
     The probabilities come from temperature scaling (see
     `classify.estimators.solvers.probabilities`) of the cosines between each training sample and the
-    means taken without it.
+    means taken without it. Means that are taken from the overall mean are no better: on the
+    lesson's photographs and on the drawn shapes, both accuracy and log loss are worse.
 
     Examples
     --------
@@ -63,24 +64,21 @@ class Centroid(FeatureClassifier):
         features = unit_rows(features)
         counts = np.bincount(codes)
         sums = np.stack([features[codes == code].sum(axis=0) for code in range(len(counts))])
-        self.mean_: NDArray[np.float32] = (sums / counts[:, None]).mean(axis=0).astype(np.float32)
-        features = unit_rows(features - self.mean_)
-        sums = np.stack([features[codes == code].sum(axis=0) for code in range(len(counts))])
         self.centroids_: NDArray[np.float32] = unit_rows(sums)
+        self.log_priors_: NDArray[np.float64] = np.log(counts / counts.sum())
         cosines = (features @ self.centroids_.T).astype(np.float64)
         means_without = unit_rows(sums[codes] - features)
-        own = np.einsum("ij,ij->i", features, means_without)
-        cosines[np.arange(len(codes)), codes] = own
-        class_weights = len(codes) / (len(counts) * counts)
-        self.temperature_ = fit_temperature(cosines, codes, class_weights)
+        cosines[np.arange(len(codes)), codes] = np.einsum("ij,ij->i", features, means_without)
+        equal = np.ones(len(counts))
+        self.temperature_ = fit_temperature(cosines, codes, equal, self.log_priors_)
 
     def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        directions = unit_rows(unit_rows(features) - self.mean_)
-        cosines = exact_products(directions, self.centroids_)
-        probabilities: NDArray[np.float64] = softmax(self.temperature_ * cosines, axis=1)
+        cosines = exact_products(unit_rows(features), self.centroids_)
+        scores = self.temperature_ * cosines + self.log_priors_
+        probabilities: NDArray[np.float64] = softmax(scores, axis=1)
         return probabilities
 
     def upgrade(self) -> None:
-        """Convert a model of an earlier version, which took the cosines from the origin."""
-        if not hasattr(self, "mean_"):
-            self.mean_ = np.zeros(self.n_features_in_, dtype=np.float32)
+        """Convert a model of an earlier version, for which all classes were as frequent."""
+        if not hasattr(self, "log_priors_"):
+            self.log_priors_ = np.zeros(len(self.classes_))

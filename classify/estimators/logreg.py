@@ -53,7 +53,7 @@ class LogReg(SearchMixin, LinearClassifier):
         the one with the lowest cross-validated log loss is chosen.
     folds : int, default=5
         Folds of the cross-validation.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see `class_weights`.
     random_state : int, RandomState or None, default=0
         Shuffles the samples before they are split into folds.
@@ -100,7 +100,7 @@ class LogReg(SearchMixin, LinearClassifier):
         self,
         C: float | Sequence[float] | None = None,
         folds: int = 5,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.C = C

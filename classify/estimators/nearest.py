@@ -11,7 +11,11 @@ from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, FeatureClassifier
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from classify.estimators.solvers.neighbours import nearest, unit_rows
-from classify.estimators.solvers.probabilities import log_loss
+from classify.estimators.solvers.probabilities import (
+    fit_temperature,
+    log_loss,
+    scaled_softmax,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +38,7 @@ class Nearest(SearchMixin, FeatureClassifier):
         Number of neighbours that vote. None chooses it from `K_GRID`: every training sample (at
         most `MAX_VALIDATION`, drawn at random) is predicted from the others, and the lowest log
         loss decides.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see `class_weights`.
     random_state : int, RandomState or None, default=0
         Draws the samples that k is validated on.
@@ -50,6 +54,10 @@ class Nearest(SearchMixin, FeatureClassifier):
         Their classes, as positions in `classes_`.
     votes_ : ndarray of float64, shape (n_classes,)
         Weight of the vote of a neighbour of each class.
+    shares_ : ndarray of float64, shape (n_classes,)
+        Each class's share of the votes of all samples.
+    temperature_ : float
+        Factor on the logarithms of the votes before the softmax.
     search_ : SearchResult
         The validation; `cv_results_` and `best_params_` are as in `GridSearchCV`.
 
@@ -59,9 +67,11 @@ class Nearest(SearchMixin, FeatureClassifier):
 
     Notes
     -----
-    The probability of a class is its share of the votes, with one additional vote that all classes
-    share (Laplace's rule), so that no class has probability zero. Where votes are equal, the nearer
-    neighbours decide.
+    To the votes comes one that the classes share as they share the samples, so that no class has
+    probability zero. Where votes are equal, the nearer neighbours decide. The probabilities come
+    from temperature scaling (see `classify.estimators.solvers.probabilities`) in the validation: of
+    the logarithms of the votes, as multiples of what random neighbours would give, so that votes
+    that tell nothing give the shares of the classes.
 
     Examples
     --------
@@ -77,7 +87,7 @@ class Nearest(SearchMixin, FeatureClassifier):
     def __init__(
         self,
         k: int | None = None,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.k = k
@@ -91,6 +101,8 @@ class Nearest(SearchMixin, FeatureClassifier):
         self.codes_ = codes
         self.samples_ = unit_rows(features)
         self.votes_ = self._class_weights(codes)
+        weighted = np.bincount(codes) * self.votes_
+        self.shares_: NDArray[np.float64] = weighted / weighted.sum()
         validated = np.arange(len(features))
         if len(features) > MAX_VALIDATION:
             rng = check_random_state(self.random_state)
@@ -106,6 +118,8 @@ class Nearest(SearchMixin, FeatureClassifier):
             progress(stage, done, len(values))
         best = min(points, key=lambda point: (point.log_loss, -point.params["k"]))
         self.k_: int = best.params["k"]
+        lifts = self._lifts(neighbours[:, : self.k_])
+        self.temperature_ = self._fit_temperature(lifts, codes[validated])
         self.search_ = SearchResult(
             folds=len(validated),
             scoring="accuracy",
@@ -127,7 +141,8 @@ class Nearest(SearchMixin, FeatureClassifier):
     def _search_point(
         self, k: int, neighbours: NDArray[np.intp], codes: NDArray[np.int64]
     ) -> SearchPoint:
-        scores = np.log(self._vote(neighbours))
+        lifts = self._lifts(neighbours)
+        scores = self._fit_temperature(lifts, codes) * lifts + np.log(self.shares_)
         correct = scores.argmax(axis=1) == codes
         error = correct.std() / len(correct) ** 0.5
         loss = log_loss(scores, codes, self.votes_)
@@ -135,16 +150,28 @@ class Nearest(SearchMixin, FeatureClassifier):
 
     def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         neighbours, _ = nearest(unit_rows(features), self.samples_, self.k_, exact=True)
-        return self._vote(neighbours)
+        scores = self.temperature_ * self._lifts(neighbours) + np.log(self.shares_)
+        return scaled_softmax(scores)
 
-    def _vote(self, neighbours: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return probabilities from positions of neighbours, ``(n_samples, k)``."""
-        n_classes = len(self.votes_)
-        votes = np.full((len(neighbours), n_classes), 1.0 / n_classes)
+    def _fit_temperature(self, lifts: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
+        return fit_temperature(lifts, codes, self.votes_, np.log(self.shares_))
+
+    def _lifts(self, neighbours: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return logarithms of votes, as multiples of the classes' shares.
+
+        `neighbours` are positions, ``(n_samples, k)``.
+        """
+        votes = np.tile(self.shares_, (len(neighbours), 1))
         rows = np.arange(len(neighbours))
         n_neighbours = neighbours.shape[1]
         for rank, codes in enumerate(self.codes_[neighbours].T):
             nearer = 1 + TIE_BREAK * (n_neighbours - rank) / n_neighbours
             votes[rows, codes] += nearer * self.votes_[codes]
-        probabilities: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
-        return probabilities
+        lifts: NDArray[np.float64] = np.log(votes / self.shares_)
+        return lifts
+
+    def upgrade(self) -> None:
+        """Convert a model of an earlier version, without temperature scaling."""
+        if not hasattr(self, "temperature_"):
+            self.temperature_ = 1.0
+            self.shares_ = np.full(len(self.votes_), 1 / len(self.votes_))

@@ -55,7 +55,7 @@ class Streamed(SearchMixin, LinearClassifier):
         Weight of the L2 penalty, on features scaled to unit mean squared norm. Several values, or
         `ALPHA_GRID` for None, are trained side by side in the same pass. The one with the lowest
         log loss on the held-out rows is chosen; of equally good ones, the largest.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see `class_weights`.
     random_state : int, RandomState or None, default=0
         Draws the held-out rows and the order of the others.
@@ -109,7 +109,7 @@ class Streamed(SearchMixin, LinearClassifier):
     def __init__(
         self,
         alpha: float | Sequence[float] | None = None,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.alpha = alpha

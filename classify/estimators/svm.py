@@ -74,7 +74,7 @@ class SVM(SearchMixin, DecisionClassifier):
         ``gamma="scale"``.
     folds : int, default=5
         Folds of the cross-validation, which also fits the probabilities.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see `class_weights`.
     random_state : int, RandomState or None, default=0
         Shuffles the samples before they are split into folds.
@@ -136,7 +136,7 @@ class SVM(SearchMixin, DecisionClassifier):
         C: float | Sequence[float] | None = None,
         kernel: Literal["auto", "linear", "rbf"] = "auto",
         folds: int = 5,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.C = C

@@ -6,14 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit
-
-from classify.estimators.solvers import probabilities as probabilities_solver
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 10
+OFFSET_VARIANCE = 1.0
+"""Variance of the offsets that is assumed before any sample is seen; it keeps them small."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logarithms of probabilities are calibrated: by a factor, and an offset for each class.
+
+    Parameters
+    ----------
+    temperature : float
+        Factor: above 1 if the probabilities are not sure enough, below 1 if they are too sure.
+    offsets : list of float, length n_classes
+        Positive for a class whose probabilities are too low.
+    """
+
+    temperature: float
+    offsets: list[float]
 
 
 @dataclass(frozen=True)
@@ -43,8 +60,8 @@ class Reliability:
     chance: float
 
 
-def fit_temperature(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> float:
-    """Fit the factor that `calibrate` applies.
+def fit_calibration(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Calibration:
+    """Find the calibration with the lowest log loss on samples.
 
     Parameters
     ----------
@@ -53,30 +70,45 @@ def fit_temperature(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> flo
     codes : ndarray of int, shape (n_samples,)
         True classes, as columns of `probabilities`.
 
-    Returns
-    -------
-    float
-        Above 1 if the probabilities are not sure enough, below 1 if they are too sure.
+    Notes
+    -----
+    The targets are smoothed as in Platt (1999): otherwise the factor would be infinite where all
+    samples are predicted correctly. The offsets are penalised by their squares, as a normal prior
+    of the variance `OFFSET_VARIANCE` does, so that classes with few samples keep theirs near zero.
 
     References
     ----------
-    .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
-       networks", ICML (2017).
+    .. [1] A. Alexandari, A. Kundaje and A. Shrikumar, "Maximum likelihood with bias-corrected
+       calibration is hard-to-beat at label shift adaptation", ICML (2020).
     """
-    return probabilities_solver.fit_temperature(
-        _logarithms(probabilities), codes.astype(np.int64), np.ones(probabilities.shape[1])
-    )
+    n_samples, n_classes = probabilities.shape
+    logarithms = _logarithms(probabilities)
+    targets = np.full((n_samples, n_classes), 1 / ((n_samples + 2) * (n_classes - 1)))
+    targets[np.arange(n_samples), codes] = 1 - 1 / (n_samples + 2)
+
+    def loss(params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        factor, offsets = np.exp(params[0]), params[1:]
+        scores = factor * logarithms + offsets
+        excess = softmax(scores, axis=1) - targets
+        total = -(targets * log_softmax(scores, axis=1)).sum() + offsets @ offsets / (
+            2 * OFFSET_VARIANCE
+        )
+        slopes = excess.sum(axis=0) + offsets / OFFSET_VARIANCE
+        return float(total), np.array([factor * (excess * logarithms).sum(), *slopes])
+
+    found = minimize(loss, np.zeros(1 + n_classes), jac=True, method="L-BFGS-B").x
+    return Calibration(float(np.exp(found[0])), found[1:].tolist())
 
 
-def calibrate(probabilities: NDArray[Any], temperature: float) -> NDArray[np.float64]:
-    """Return calibrated probabilities; the most probable class stays the most probable.
+def calibrate(probabilities: NDArray[Any], calibration: Calibration) -> NDArray[np.float64]:
+    """Return calibrated probabilities.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
         As the classifier predicts them.
-    temperature : float
-        From `fit_temperature`: the factor on their logarithms.
+    calibration : Calibration
+        From `fit_calibration`.
 
     Returns
     -------
@@ -88,10 +120,12 @@ def calibrate(probabilities: NDArray[Any], temperature: float) -> NDArray[np.flo
 
     >>> probabilities = np.array([[0.1, 0.9], [0.9, 0.1]] * 20)
     >>> codes = np.array([1, 0, 1, 0, 1, 0, 0, 1] * 5)
-    >>> calibrate(probabilities[:1], fit_temperature(probabilities, codes)).round(1).tolist()
+    >>> calibrate(probabilities[:1], fit_calibration(probabilities, codes)).round(1).tolist()
     [[0.3, 0.7]]
     """
-    return probabilities_solver.scaled_softmax(_logarithms(probabilities), temperature)
+    scores = calibration.temperature * _logarithms(probabilities) + np.array(calibration.offsets)
+    calibrated: NDArray[np.float64] = softmax(scores, axis=1)
+    return calibrated
 
 
 def apply_sigmoids(probabilities: NDArray[Any], sigmoids: list[list[float]]) -> NDArray[np.float64]:
@@ -113,8 +147,12 @@ def apply_sigmoids(probabilities: NDArray[Any], sigmoids: list[list[float]]) -> 
     return scaled
 
 
-def reliability(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Reliability:
-    """Compare predicted probabilities with accuracies, in ten bins of equal width.
+def reliability(
+    probabilities: NDArray[Any],
+    codes: NDArray[np.intp],
+    answers: NDArray[np.intp] | None = None,
+) -> Reliability:
+    """Compare the probabilities of the answers with accuracies, in ten bins of equal width.
 
     Parameters
     ----------
@@ -122,6 +160,8 @@ def reliability(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Reliabi
         Of test samples.
     codes : ndarray of int, shape (n_samples,)
         True classes, as columns of `probabilities`.
+    answers : ndarray of int, shape (n_samples,), optional
+        Predicted classes; None is the most probable ones.
 
     Returns
     -------
@@ -133,8 +173,8 @@ def reliability(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Reliabi
     >>> round(reliability(probabilities, np.array([0, 0, 1, 0])).error, 3)
     0.1
     """
-    top = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == codes
+    answers, top = answered(probabilities, answers)
+    correct = answers == codes
     bins = np.minimum((top * BINS).astype(int), BINS - 1)
     filled = np.unique(bins)
     counts = [int((bins == number).sum()) for number in filled]
@@ -150,6 +190,27 @@ def reliability(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Reliabi
         error=float(np.average(differences, weights=counts)),
         chance=(2 / np.pi) ** 0.5 * sum(deviations) / len(top),
     )
+
+
+def answered(
+    probabilities: NDArray[Any], answers: NDArray[np.intp] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the class that is answered for each sample, and its probability.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    answers : ndarray of int, shape (n_samples,), optional
+        None is the most probable classes.
+
+    Returns
+    -------
+    answers : ndarray of intp, shape (n_samples,)
+    probabilities : ndarray of float64, shape (n_samples,)
+    """
+    if answers is None:
+        answers = probabilities.argmax(axis=1)
+    return answers, probabilities[np.arange(len(answers)), answers].astype(np.float64)
 
 
 def _logarithms(probabilities: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from classify.evaluation.calibration import Reliability, calibrate, fit_temperature, reliability
+from classify.evaluation.calibration import Reliability, fit_calibration, reliability
 from classify.evaluation.intervals import mean_loss_interval
 from classify.evaluation.metrics import sample_losses
 from classify.evaluation.threshold import ThresholdResult, apply_threshold, choose_threshold
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from classify.evaluation.decision import DecisionRule
+
 
 @dataclass(frozen=True)
 class Confidence:
@@ -21,38 +23,39 @@ class Confidence:
 
     Attributes
     ----------
+    rule : DecisionRule
+        Makes probabilities and answers; with the calibration, if that was asked for.
     probabilities : ndarray of shape (n_test, n_classes)
-        Of the test samples: calibrated, if that was asked for.
+        Of the test samples.
+    answers : ndarray of intp, shape (n_test,)
+        Their predicted classes.
     reliability : Reliability
-        Of these probabilities.
+        Of these answers.
     uncalibrated : Reliability or None
         Before the calibration; None without calibration.
     gain : list of float or None
         By how much calibration lowers the log loss on the test samples: the mean, and the limits of
         its 95% interval. None without calibration.
-    temperature : float or None
-        See `classify.evaluation.calibration.fit_temperature`; None without calibration.
+    changed : int or None
+        Number of answers that calibration changes; None without calibration.
     threshold : ThresholdResult or None
         None if no target precision was asked for, or no threshold reaches it.
     """
 
+    rule: DecisionRule
     probabilities: NDArray[Any]
+    answers: NDArray[np.intp]
     reliability: Reliability
     uncalibrated: Reliability | None = None
     gain: list[float] | None = None
-    temperature: float | None = None
+    changed: int | None = None
     threshold: ThresholdResult | None = None
-
-    def calibrated(self, probabilities: NDArray[Any]) -> NDArray[Any]:
-        """Calibrate other probabilities as those of the test samples were, if they were."""
-        if self.temperature is None:
-            return probabilities
-        return calibrate(probabilities, self.temperature)
 
 
 def assess_confidence(
-    probabilities: NDArray[Any],
+    raw: NDArray[Any],
     codes: NDArray[np.intp],
+    rule: DecisionRule,
     held_out: tuple[NDArray[Any], NDArray[np.intp]] | None = None,
     *,
     calibration: bool = False,
@@ -64,10 +67,12 @@ def assess_confidence(
 
     Parameters
     ----------
-    probabilities : ndarray of shape (n_test, n_classes)
-        Of the test samples.
+    raw : ndarray of shape (n_test, n_classes)
+        Probabilities of the test samples, as the classifier predicts them.
     codes : ndarray of int, shape (n_test,)
-        Their true classes, as columns of `probabilities`.
+        Their true classes, as columns of `raw`.
+    rule : DecisionRule
+        Without a calibration.
     held_out : tuple of ndarray, optional
         The same two arrays for training samples, each predicted by a model that was not trained on
         it; see `classify.evaluation.held_out.hold_out`. Required for what follows.
@@ -90,35 +95,42 @@ def assess_confidence(
     Examples
     --------
     >>> import numpy as np
+    >>> from classify.evaluation.decision import DecisionRule
     >>> test = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
     >>> train = np.array([[0.8, 0.2], [0.4, 0.6]]).repeat(40, axis=0), np.arange(80) // 60
-    >>> round(assess_confidence(*test, train, target_precision=0.9).threshold.threshold, 3)
+    >>> rule = DecisionRule.of([60, 20])
+    >>> confidence = assess_confidence(*test, rule, train, target_precision=0.9)
+    >>> round(confidence.threshold.threshold, 3)
     0.622
     """
-    before = reliability(probabilities, codes)
+    probabilities = rule.probabilities(raw)
+    answers = rule.answers(probabilities)
+    plain = Confidence(rule, probabilities, answers, reliability(probabilities, codes, answers))
     if not calibration and target_precision is None:
-        return Confidence(probabilities, before)
+        return plain
     if held_out is None:
         raise ValueError("calibration and thresholds need probabilities of held-out samples")
     train, train_codes = held_out
-    temperature: float | None = None
-    gain: list[float] | None = None
+    found = plain
     if calibration:
-        temperature = fit_temperature(train, train_codes)
-        gains = sample_losses(probabilities, codes)
-        train, probabilities = calibrate(train, temperature), calibrate(probabilities, temperature)
-        gains = gains - sample_losses(probabilities, codes)
-        gain = [float(gains.mean()), *mean_loss_interval(gains)]
-    threshold: ThresholdResult | None = None
-    if target_precision is not None:
-        least = choose_threshold(train, train_codes, target_precision)
-        if least is not None:
-            threshold = apply_threshold(probabilities, codes, least, target_precision)
-    return Confidence(
-        probabilities,
-        reliability=reliability(probabilities, codes) if calibration else before,
-        uncalibrated=before if calibration else None,
-        gain=gain,
-        temperature=temperature,
-        threshold=threshold,
-    )
+        rule = replace(rule, calibration=fit_calibration(train, train_codes))
+        probabilities = rule.probabilities(raw)
+        answers = rule.answers(probabilities)
+        gains = sample_losses(plain.probabilities, codes) - sample_losses(probabilities, codes)
+        found = Confidence(
+            rule,
+            probabilities,
+            answers,
+            reliability(probabilities, codes, answers),
+            uncalibrated=plain.reliability,
+            gain=[float(gains.mean()), *mean_loss_interval(gains)],
+            changed=int((answers != plain.answers).sum()),
+        )
+    if target_precision is None:
+        return found
+    train = rule.probabilities(train)
+    least = choose_threshold(train, train_codes, target_precision, rule.answers(train))
+    if least is None:
+        return found
+    threshold = apply_threshold(probabilities, codes, least, target_precision, answers)
+    return replace(found, threshold=threshold)

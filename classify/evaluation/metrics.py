@@ -14,6 +14,7 @@ from sklearn.metrics import (
 )
 
 from classify.errors import ClassifierError
+from classify.evaluation.calibration import answered
 from classify.evaluation.intervals import (
     f1_interval,
     mean_interval,
@@ -37,7 +38,8 @@ class ClassScore:
     """Precision, recall and F1 of one class, each in [0, 1] and with its 95% interval.
 
     `support` counts the samples of the class. Without any, or without any prediction, an interval
-    is from 0 to 1.
+    is from 0 to 1. `confidence` is the mean probability of the predictions of this class, which is
+    near the precision if the probabilities are right; None without any prediction.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ClassScore:
     recall_high: float
     f1_low: float
     f1_high: float
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -113,17 +116,24 @@ class Evaluation:
     roc: list[RocCurve]
 
 
-def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Evaluation:
-    """Compare predicted probabilities with the true labels.
+def evaluate(
+    y_true: ArrayLike,
+    y_proba: NDArray[Any],
+    classes: ArrayLike,
+    answers: NDArray[np.intp] | None = None,
+) -> Evaluation:
+    """Compare predictions with the true labels.
 
     Parameters
     ----------
     y_true : array-like of shape (n_test,)
         True labels, each one of `classes`.
     y_proba : ndarray of shape (n_test, n_classes)
-        Predicted probabilities; the most probable class is the prediction.
+        Predicted probabilities.
     classes : array-like of shape (n_classes,)
         Labels of the columns of `y_proba`: the `classes_` of a classifier.
+    answers : ndarray of int, shape (n_test,), optional
+        Predicted classes, as columns of `y_proba`; None is the most probable ones.
 
     Returns
     -------
@@ -144,7 +154,7 @@ def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Ev
     labels = np.asarray(classes)
     names = [str(label) for label in labels]
     codes = class_codes(y_true, labels)
-    y_pred = y_proba.argmax(axis=1)
+    y_pred, y_confidence = answered(y_proba, answers)
     columns = list(range(len(names)))
     n_test, n_correct = len(codes), int((y_pred == codes).sum())
     low, high = wilson(n_correct, n_test)
@@ -172,6 +182,7 @@ def evaluate(y_true: ArrayLike, y_proba: NDArray[Any], classes: ArrayLike) -> Ev
                 *share_interval(counts[0], counts[2]),
                 *share_interval(counts[0], counts[1]),
                 *f1_interval(*counts),
+                confidence=float(y_confidence[y_pred == i].mean()) if counts[2] else None,
             )
         )
     return Evaluation(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.decision import DecisionRule
     from toolkit.progress import Progress
 
 
@@ -23,6 +24,7 @@ def accuracies_of(
     seeds: Iterable[int],
     train: tuple[Any, Sequence[str]],
     test: tuple[Any, Sequence[str]],
+    rule: DecisionRule,
     progress: Progress = silent,
 ) -> Iterator[float]:
     """Train with one seed after the other, and yield the accuracies on the test split.
@@ -35,13 +37,15 @@ def accuracies_of(
     train, test : tuple of (features, labels)
         Features are an array or `RowsOnDisk`. The latter are not sent to a cluster, which cannot
         read this disk.
+    rule : DecisionRule
+        Makes answers from probabilities.
     progress : Progress, default=silent
         Called during each training in this process.
     """
     reporter = progress if in_this_process() else silent
     truth = np.array(test[1])
     # A generator, so that a model is freed once it has predicted.
-    tasks = ((create(seed), *train, test[0], truth, reporter) for seed in seeds)
+    tasks = ((create(seed), *train, test[0], truth, rule, reporter) for seed in seeds)
     on_disk = isinstance(train[0], RowsOnDisk) or isinstance(test[0], RowsOnDisk)
     yield from starmap(_accuracy, tasks) if on_disk else parallel_starmap(_accuracy, tasks)
 
@@ -52,8 +56,9 @@ def _accuracy(
     y: Sequence[str],
     X_test: Any,
     y_test: np.ndarray,
+    rule: DecisionRule,
     progress: Progress,
 ) -> float:
     estimator.fit(X, y, progress=progress)
-    predicted = estimator.classes_[probabilities_of(estimator, X_test).argmax(axis=1)]
-    return float((predicted == y_test).mean())
+    probabilities = rule.probabilities(probabilities_of(estimator, X_test))
+    return float((estimator.classes_[rule.answers(probabilities)] == y_test).mean())

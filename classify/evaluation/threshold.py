@@ -11,6 +11,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from classify.errors import ClassifierError
+from classify.evaluation.calibration import answered
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ STARTS = (0.1, 0.25, 0.5)
 class ThresholdResult:
     """What a threshold does to the predictions on a test split.
 
-    A sample is decided if its most probable class has at least the probability `threshold`.
+    A sample is decided if the class that is answered has at least the probability `threshold`.
 
     Attributes
     ----------
@@ -55,7 +56,10 @@ class ThresholdResult:
 
 
 def choose_threshold(
-    probabilities: NDArray[Any], codes: NDArray[np.intp], precision: float
+    probabilities: NDArray[Any],
+    codes: NDArray[np.intp],
+    precision: float,
+    answers: NDArray[np.intp] | None = None,
 ) -> float | None:
     """Return the lowest threshold that reaches the target precision on unseen samples, too.
 
@@ -101,8 +105,8 @@ def choose_threshold(
     0.622
     """
     needed = fewest_samples(precision)
-    top = probabilities.max(axis=1)
-    wrong = probabilities.argmax(axis=1) != codes
+    answers, top = answered(probabilities, answers)
+    wrong = answers != codes
     decided = [top >= candidate for candidate in CANDIDATES]
     n_decided = np.array([rows.sum() for rows in decided])
     starts = {
@@ -149,7 +153,11 @@ def fewest_samples(precision: float) -> int:
 
 
 def apply_threshold(
-    probabilities: NDArray[Any], codes: NDArray[np.intp], threshold: float, target: float
+    probabilities: NDArray[Any],
+    codes: NDArray[np.intp],
+    threshold: float,
+    target: float,
+    answers: NDArray[np.intp] | None = None,
 ) -> ThresholdResult:
     """Measure what a threshold does on a test split.
 
@@ -163,6 +171,8 @@ def apply_threshold(
         From `choose_threshold`.
     target : float
         The precision that it was chosen for.
+    answers : ndarray of int, shape (n_samples,), optional
+        Predicted classes; None is the most probable ones.
 
     Returns
     -------
@@ -174,8 +184,9 @@ def apply_threshold(
     >>> apply_threshold(probabilities, np.array([0, 0]), 0.7, target=0.99).undecided
     0.5
     """
-    decided = probabilities.max(axis=1) >= threshold
-    correct = decided & (probabilities.argmax(axis=1) == codes)
+    answers, top = answered(probabilities, answers)
+    decided = top >= threshold
+    correct = decided & (answers == codes)
     n_decided, n_correct = int(decided.sum()), int(correct.sum())
     low, high = wilson(n_correct, n_decided) if n_decided else (None, None)
     return ThresholdResult(

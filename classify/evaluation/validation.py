@@ -35,11 +35,14 @@ class HeldOut:
 
     @classmethod
     def of(
-        cls, probabilities: NDArray[Any], codes: NDArray[np.intp], rows: NDArray[np.intp]
+        cls,
+        probabilities: NDArray[Any],
+        codes: NDArray[np.intp],
+        rows: NDArray[np.intp],
+        answers: NDArray[np.intp],
     ) -> HeldOut:
-        """Judge the probabilities of the samples `rows`, whose true classes are `codes`."""
-        correct = probabilities.argmax(axis=1) == codes
-        return cls(rows, sample_losses(probabilities, codes), correct)
+        """Judge the predictions of the samples `rows`, whose true classes are `codes`."""
+        return cls(rows, sample_losses(probabilities, codes), answers == codes)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 
 from classify.errors import ClassifierError
+from classify.evaluation.decision import DECISIONS
 from classify.experiment.candidates import candidates_of
 from classify.experiment.inputs import ArrayInputs, ImageInputs
 from classify.experiment.run import run
@@ -23,8 +24,9 @@ from toolkit.progress import as_progress
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from classify.evaluation.decision import Decision
     from classify.experiment.candidates import Candidate
     from extract.options import Options
     from toolkit.progress import Progress
@@ -48,6 +50,8 @@ def compare(
     learning_curve: bool = False,
     audit: bool = False,
     memory_limit: float | None = None,
+    priors: Mapping[str, float] | str | None = None,
+    decision: Decision = "least-errors",
     dask: str | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool | Progress | None = None,
@@ -92,6 +96,12 @@ def compare(
     memory_limit : float, default=None
         Bytes that the embeddings of a split may take in memory. If they take more, ``"logreg"`` and
         ``"svm"`` are trained in one pass over the embeddings on disk. None is half of the memory.
+    priors : dict of str to float or "equal", default=None
+        Share of each class among new images; the probabilities are for these shares. None is the
+        shares of the training split.
+    decision : {"least-errors", "equal-classes"}, default="least-errors"
+        Which class is answered: the most probable one, which makes the fewest errors; or the one
+        that would be if all classes were as frequent, which finds more of the rare ones.
     dask : str, default=None
         Address of a Dask cluster that computes and trains; None is this process.
     out : str or path, default=None
@@ -140,7 +150,7 @@ def compare(
     >>> data = load_dataset("my-pictures")  # doctest: +SKIP
     >>> run = compare(data, Embedder("vgg16"), ["svm", "logreg"])  # doctest: +SKIP
     """
-    _check_parameters(test_size, seed, repeats, target_precision)
+    _check_parameters(test_size, seed, repeats, target_precision, decision)
     settings = RunSettings(
         repeats=repeats,
         seed=seed,
@@ -149,6 +159,8 @@ def compare(
         learning_curve=learning_curve,
         audit=audit,
         memory_limit=memory_limit,
+        priors=priors,
+        decision=decision,
     )
     with as_progress(choose_progress(progress, embedder)) as report:
         inputs = _inputs(data, embedder, test_size, seed=seed, dask=dask, progress=report)
@@ -308,14 +320,21 @@ def _check_embeddings(X: Any, y: Any) -> tuple[np.ndarray, list[str]]:
     return np.ascontiguousarray(rows), labels
 
 
-def _check_parameters(test_size: Any, seed: Any, repeats: Any, target_precision: Any) -> None:
-    """Check the values of the parameters that are numbers.
+def _check_parameters(
+    test_size: Any, seed: Any, repeats: Any, target_precision: Any, decision: Any
+) -> None:
+    """Check the values of the parameters.
 
     Raises
     ------
     ClassifierError
         If one is out of its range.
     """
+    if decision not in DECISIONS:
+        raise ClassifierError(
+            f"expected {' or '.join(map(repr, DECISIONS))} as decision, found {decision!r}",
+            setting="decision",
+        )
     for name, share in (("test_size", test_size), ("target_precision", target_precision)):
         if share is not None and not (isinstance(share, float) and 0 < share < 1):
             raise ClassifierError(

@@ -9,14 +9,9 @@ from classify.experiment.memory import excess
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from classify.estimators.base import Classifier
     from classify.experiment.features import Features
     from classify.experiment.settings import RunSettings
-
-UNBALANCED = 1.5
-"""Ratio of the sizes of two classes from which a note says how they are weighted."""
 
 
 def training_notes(
@@ -37,7 +32,7 @@ def training_notes(
     return [
         *_epoch_notes(estimator),
         *_memory_notes(estimator, features, settings, streamed=streamed),
-        *_weight_notes(estimator, features.classes, features.counts("train")),
+        *_weight_notes(estimator),
     ]
 
 
@@ -70,16 +65,12 @@ def _memory_notes(
     return notes
 
 
-def _weight_notes(
-    estimator: Classifier, classes: Sequence[str], counts: Sequence[int]
-) -> list[str]:
-    """Say that the classes were weighted, where that makes a difference."""
-    if estimator.get_params().get("class_weight") != "balanced":
+def _weight_notes(estimator: Classifier) -> list[str]:
+    """Say that the classes were weighted, so that the probabilities are not as the others'."""
+    weight = estimator.get_params().get("class_weight")
+    if weight is None:
         return []
-    if max(counts) < UNBALANCED * min(counts):
-        return []
-    largest, smallest = (classes[counts.index(extreme(counts))] for extreme in (max, min))
     return [
-        f"all classes count the same in training, although {largest} has {max(counts):,} images "
-        f"and {smallest} {min(counts):,} (class_weight none counts images instead)"
+        f"its probabilities are those of weighted classes (class_weight={weight!r}); "
+        'decision="equal-classes" finds rare classes without changing the probabilities'
     ]

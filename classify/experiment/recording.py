@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from classify.evaluation.calibration import answered
 from reports import record
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def result(
         metrics |= {"confusion": [], "confusion_cells": _cells(evaluation.confusion)}
     metrics["roc"] = [record.RocCurve(**asdict(curve)) for curve in evaluation.roc]
     found: SearchResult | None = getattr(estimator, "search_", None)
-    threshold = confidence.threshold
+    threshold, calibration = confidence.threshold, confidence.rule.calibration
     return record.Result(
         classifier=name,
         title=estimator.title if title is None else title,
@@ -81,7 +82,9 @@ def result(
         threshold=None if threshold is None else record.Threshold(**asdict(threshold)),
         reliability=reliability(confidence.reliability),
         uncalibrated=reliability(confidence.uncalibrated),
-        temperature=confidence.temperature,
+        temperature=None if calibration is None else calibration.temperature,
+        offsets=[] if calibration is None else calibration.offsets,
+        calibration_changed=confidence.changed,
         calibration_gain=confidence.gain,
         **fields,
     )
@@ -159,7 +162,7 @@ def predictions(
     name: str,
     samples: Sequence[str],
     labels: Sequence[str],
-    probabilities: NDArray[Any],
+    confidence: Confidence,
     classes: NDArray[Any],
 ) -> list[record.PredictionRow]:
     """Return the records of the predictions of the classifier `name`, one for each sample.
@@ -171,18 +174,26 @@ def predictions(
         What a table calls them.
     labels : sequence of str, length n_samples
         Their true classes.
-    probabilities : ndarray of shape (n_samples, n_classes)
+    confidence : Confidence
+        Their probabilities and answers.
     classes : ndarray of shape (n_classes,)
-        Labels of the columns of `probabilities`.
+        Labels of the columns of the probabilities.
 
     Examples
     --------
     >>> import numpy as np
-    >>> rows = predictions("svm", ["1.jpg"], ["a"], np.array([[0.2, 0.8]]), np.array(["a", "b"]))
+    >>> from classify.evaluation.confidence import assess_confidence
+    >>> from classify.evaluation.decision import DecisionRule
+    >>> rule = DecisionRule.of([1, 1])
+    >>> confidence = assess_confidence(np.array([[0.2, 0.8]]), np.array([0]), rule)
+    >>> rows = predictions("svm", ["1.jpg"], ["a"], confidence, np.array(["a", "b"]))
     >>> rows[0].predicted, rows[0].probability
     ('b', 0.8)
     """
+    answers, probabilities = answered(confidence.probabilities, confidence.answers)
     return [
-        record.PredictionRow(name, sample, label, str(classes[row.argmax()]), float(row.max()))
-        for sample, label, row in zip(samples, labels, probabilities, strict=True)
+        record.PredictionRow(name, sample, label, str(classes[code]), float(probability))
+        for sample, label, code, probability in zip(
+            samples, labels, answers, probabilities, strict=True
+        )
     ]

@@ -75,6 +75,8 @@ def run(
     started = time.monotonic()
     inputs.check(candidates, settings)
     plan = Plan.of(candidates, inputs, settings, command)
+    classes = inputs.dataset.classes
+    settings.decision_rule(classes, [1] * len(classes))  # refuses priors of other classes
     names = list(plan.asked)
     folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
     try:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from classify.environment import machine, versions
+from classify.evaluation.decision import check_priors
 from classify.evaluation.validation import validate
 from classify.experiment import recording
 from classify.experiment.features import ArrayFeatures, ImageFeatures
@@ -108,7 +109,7 @@ def record_run(
     seconds : float
         Since the run started.
     """
-    first = features[0]
+    first, priors = features[0], plan.settings["priors"]
     layout = first.dataset.layout
     bases = _bases(features)
     prepared = first.prepared if isinstance(first, ImageFeatures) else None
@@ -143,6 +144,8 @@ def record_run(
         embedding_map=results.embedding_map,
         settings=plan.settings,
         asked=plan.asked,
+        priors=check_priors(priors, first.classes) if priors else {},
+        decision=plan.settings["decision"],
     )
 
 

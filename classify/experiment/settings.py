@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from classify import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.decision import Decision, DecisionRule
     from extract.options import Options
 
 
@@ -22,8 +23,6 @@ class TrainingSettings:
     ----------
     kernel : {"auto", "linear", "rbf"}, default="auto"
         Kernel of the SVM; auto chooses by cross-validation.
-    class_weight : {"balanced", None}, default="balanced"
-        Whether all classes count the same in training, or all images do.
     learning_rate : tuple of float, optional
         Learning rates of the networks. Of several, the best is chosen on a part of the training
         images. None is each network's own.
@@ -35,7 +34,6 @@ class TrainingSettings:
     """
 
     kernel: str = "auto"
-    class_weight: Literal["balanced"] | None = "balanced"
     learning_rate: tuple[float, ...] | None = None
     unfreeze: str = "1"
     mirror: bool = False
@@ -105,6 +103,10 @@ class RunSettings:
         Whether the run looks for wrong data.
     memory_limit : float, optional
         Bytes that the embeddings of a split may take in memory; None is half of the machine's.
+    priors : dict of str to float or "equal", optional
+        Share of each class among new images; None is the shares of the training split.
+    decision : {"least-errors", "equal-classes"}, default="least-errors"
+        Which class is answered; see `classify.evaluation.decision.DecisionRule`.
     """
 
     repeats: int = 1
@@ -114,6 +116,27 @@ class RunSettings:
     learning_curve: bool = False
     audit: bool = False
     memory_limit: float | None = None
+    priors: Mapping[str, float] | str | None = None
+    decision: Decision = "least-errors"
+
+    def decision_rule(self, classes: Sequence[str], counts: Sequence[int]) -> DecisionRule:
+        """Return what makes answers from probabilities.
+
+        Parameters
+        ----------
+        classes : sequence of str, length n_classes
+        counts : sequence of int, length n_classes
+            Training images of each class.
+
+        Raises
+        ------
+        ClassifierError
+            If `priors` do not suit the classes.
+        """
+        from classify.evaluation.decision import DecisionRule, check_priors
+
+        priors = None if self.priors is None else list(check_priors(self.priors, classes).values())
+        return DecisionRule.of(counts, priors, self.decision)
 
 
 WITHOUT_EFFECT = ("data", "mirror_url", "cache", "workers", "batch_size")

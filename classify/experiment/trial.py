@@ -90,17 +90,17 @@ class Trial:
 
         fitted = self._fit()
         estimator, truth = fitted.estimator, self._features.labels("test")
-        repeats = self._repeat(estimator.classes_[fitted.probabilities.argmax(axis=1)])
         notes = training_notes(estimator, self._features, self._settings, streamed=self._streamed)
         if self._lost:
             notes.append(f"{join_names(self._lost)}: without effect in one pass")
         held_out = self._hold_out(estimator)
         confidence = self._confidence(fitted, held_out, notes)
+        repeats = self._repeat(confidence)
         model, sha256 = self._save(estimator, folder, notes)
         result = recording.result(
             self.name,
             estimator,
-            evaluate(truth, confidence.probabilities, estimator.classes_),
+            evaluate(truth, confidence.probabilities, estimator.classes_, confidence.answers),
             confidence,
             title=self._title(estimator),
             fit_seconds=fitted.fit_seconds,
@@ -115,13 +115,14 @@ class Trial:
             self.name,
             self._features.sample_names("test"),
             truth,
-            confidence.probabilities,
+            confidence,
             estimator.classes_,
         )
         validated = None
         if held_out is not None:
-            given = confidence.calibrated(held_out.probabilities)
-            validated = HeldOut.of(given, held_out.codes, held_out.rows)
+            given = confidence.rule.probabilities(held_out.probabilities)
+            answers = confidence.rule.answers(given)
+            validated = HeldOut.of(given, held_out.codes, held_out.rows, answers)
         return TrialResult(result, predictions, validated)
 
     def learning_curve(self) -> record.LearningCurve | None:
@@ -161,8 +162,8 @@ class Trial:
         probabilities = probabilities_of(estimator, X_test)
         return Fitted(estimator, probabilities, fitted - start, time.monotonic() - fitted)
 
-    def _repeat(self, first: np.ndarray) -> list[float]:
-        """Return the accuracy with each seed, starting with that of the predictions `first`."""
+    def _repeat(self, first: Confidence) -> list[float]:
+        """Return the accuracy with each seed, starting with that of the answers of `first`."""
         seed, repeats = self._settings.seed, self._settings.repeats
         if repeats == 1:
             return []
@@ -170,9 +171,10 @@ class Trial:
         train, test = (
             (self._X(untrained, split), self._features.labels(split)) for split in ("train", "test")
         )
-        accuracies = [float((first == np.array(test[1])).mean())]
+        codes = np.searchsorted(self._features.classes, test[1])
+        accuracies = [float((first.answers == codes).mean())]
         seeds = range(seed + 1, seed + repeats)
-        for accuracy in accuracies_of(self._create, seeds, train, test, self._progress):
+        for accuracy in accuracies_of(self._create, seeds, train, test, first.rule, self._progress):
             accuracies.append(accuracy)
             self._progress(f"{self.name}: repeats", len(accuracies), repeats)
         return accuracies
@@ -194,16 +196,18 @@ class Trial:
 
         calibrate, target = self._settings.calibrate, self._settings.target_precision
         codes = class_codes(self._features.labels("test"), fitted.estimator.classes_)
+        rule = self._settings.decision_rule(self._features.classes, self._features.counts("train"))
         if held_out is None:
             if calibrate or target is not None:
                 notes.append(
                     "neither calibrated nor given a threshold: its cross-validation needs more "
                     "training images of every class"
                 )
-            return assess_confidence(fitted.probabilities, codes)
+            return assess_confidence(fitted.probabilities, codes, rule)
         confidence = assess_confidence(
             fitted.probabilities,
             codes,
+            rule,
             (held_out.probabilities, held_out.codes),
             calibration=calibrate,
             target_precision=target,

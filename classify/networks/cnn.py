@@ -38,7 +38,7 @@ class ScratchCNN(Network):
         Samples per training step.
     learning_rate : float or sequence of float, default=1e-3
         From several, the one with the lowest log loss on a fifth of the samples is chosen.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples.
     random_state : int, default=0
         Seed of the initial weights and of the order of the samples.
@@ -66,7 +66,7 @@ class ScratchCNN(Network):
         epochs: int = 10,
         batch_size: int = 32,
         learning_rate: float | Sequence[float] = 1e-3,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int = 0,
     ) -> None:
         super().__init__(epochs, batch_size, learning_rate, class_weight, random_state)

@@ -36,7 +36,7 @@ class DenseHead(Network):
         Samples per training step.
     learning_rate : float or sequence of float, default=1e-3
         From several, the one with the lowest log loss on a fifth of the samples is chosen.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples.
     random_state : int, default=0
         Seed of the initial weights and of the order of the samples.

@@ -55,7 +55,7 @@ class FineTune(Network):
         Samples per training step.
     learning_rate : float or sequence of float, default=5e-5
         From several, the one with the lowest log loss on a fifth of the samples is chosen.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples.
     random_state : int, default=0
         Seed of the initial weights and of the order of the samples.
@@ -95,7 +95,7 @@ class FineTune(Network):
         epochs: int = 20,
         batch_size: int = 32,
         learning_rate: float | Sequence[float] = 5e-5,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int = 0,
     ) -> None:
         super().__init__(epochs, batch_size, learning_rate, class_weight, random_state)

@@ -81,7 +81,7 @@ class Network(SearchMixin, Classifier):
         Samples per training step.
     learning_rate : float or sequence of float, default=1e-3
         From several, the one with the lowest log loss is chosen in the same way.
-    class_weight : {"balanced", None} or dict, default="balanced"
+    class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see
         `classify.estimators.base.class_weights`.
     random_state : int, default=0
@@ -123,7 +123,7 @@ class Network(SearchMixin, Classifier):
         epochs: int = 5,
         batch_size: int = 32,
         learning_rate: float | Sequence[float] = 1e-3,
-        class_weight: ClassWeight = "balanced",
+        class_weight: ClassWeight = None,
         random_state: int = 0,
     ) -> None:
         self.epochs = epochs

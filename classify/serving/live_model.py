@@ -41,7 +41,7 @@ class LivePrediction:
     Parameters
     ----------
     label : str
-        The most probable class.
+        The answer.
     probability : float
         Of that class, in [0, 1].
     undecided : bool
@@ -168,11 +168,12 @@ class LiveModel:
             probabilities = self._model.probabilities(X[None])[0]
         order = np.argsort(-probabilities, kind="stable")
         classes = [str(label) for label in estimator.classes_]
-        best = float(probabilities[order[0]])
+        answer = int(self._model.rule.answers(probabilities[None])[0])
+        probability = float(probabilities[answer])
         return LivePrediction(
-            label=classes[order[0]],
-            probability=best,
-            undecided=is_undecided(self.result, best),
+            label=classes[answer],
+            probability=probability,
+            undecided=is_undecided(self.result, probability),
             probabilities={classes[i]: float(probabilities[i]) for i in order},
             neighbours=self._similar.nearest(embedding, N_NEIGHBOURS),
             position=self._similar.position(embedding),

@@ -12,7 +12,14 @@ import numpy as np
 
 from classify import persistence
 from classify.errors import ModelError
-from classify.serving.prediction import Prediction, find_result, is_undecided, predict_proba
+from classify.evaluation.calibration import answered
+from classify.serving.prediction import (
+    Prediction,
+    decision_rule,
+    find_result,
+    is_undecided,
+    predict_proba,
+)
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
 from extract.images.inputs import read_inputs
@@ -65,6 +72,8 @@ class Model:
         Record of the run.
     result : Result
         The classifier's entry in that record.
+    rule : DecisionRule
+        Makes probabilities and answers of what the estimator predicts.
     estimator : Classifier
         The trained classifier itself, without the calibration.
     base : FrozenBase
@@ -91,6 +100,7 @@ class Model:
     ) -> None:
         self.run = read_record(run_folder)
         self.result = find_result(self.run, run_folder, classifier)
+        self.rule = decision_rule(self.run, self.result)
         recipe = self.run.recipe_of(self.result)
         if recipe.get("weights") is None:
             raise ModelError(
@@ -132,8 +142,7 @@ class Model:
             As in `predict_proba`.
         undecided : str, default=None
             What to return instead of the class where its probability is below the threshold that
-            the run has chosen for its target precision. None returns the most probable class in
-            any case.
+            the run has chosen for its target precision. None returns the class in any case.
 
         Returns
         -------
@@ -145,10 +154,11 @@ class Model:
             As in `predict_proba`.
         """
         probabilities = self.predict_proba(images)
-        labels: NDArray[np.str_] = self.classes_[probabilities.argmax(axis=1)]
+        answers, sure = answered(probabilities, self.rule.answers(probabilities))
+        labels: NDArray[np.str_] = self.classes_[answers]
         if undecided is None:
             return labels
-        below = [is_undecided(self.result, float(row.max())) for row in probabilities]
+        below = [is_undecided(self.result, float(probability)) for probability in sure]
         return np.where(below, undecided, labels)
 
     def predict_proba(self, images: Any) -> NDArray[np.float64]:
@@ -231,7 +241,7 @@ class Model:
         X : ndarray, shape (n_samples, n_features) or (n_samples, size, size, 3)
             Embeddings or images, whichever `estimator` takes.
         """
-        return predict_proba(self.estimator, self.result, X)
+        return predict_proba(self.estimator, self.result, self.rule, X)
 
     def __repr__(self) -> str:
         classes = plural(len(self.classes_), "class", "classes")
@@ -284,10 +294,11 @@ class Model:
             return load_images(files, recipe.pixels, reading=self._reading, progress=report)
 
     def _predicted(self, file: Path, probabilities: NDArray[Any]) -> Prediction:
-        probability = float(probabilities.max())
+        answer = int(self.rule.answers(probabilities[None])[0])
+        probability = float(probabilities[answer])
         return Prediction(
             file,
-            str(self.classes_[probabilities.argmax()]),
+            str(self.classes_[answer]),
             probability,
             undecided=is_undecided(self.result, probability),
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.decision import DecisionRule
     from reports.record import Result, Run
 
 
@@ -26,7 +27,7 @@ class Prediction:
     path : Path
         The file.
     label : str or None
-        The most probable class; None if the file cannot be used.
+        The answer; None if the file cannot be used.
     probability : float or None
         Of that class, in [0, 1].
     reason : str, optional
@@ -42,15 +43,40 @@ class Prediction:
     undecided: bool = False
 
 
-def predict_proba(estimator: Classifier, result: Result, X: NDArray[Any]) -> NDArray[Any]:
-    """Return a saved model's probabilities, calibrated if the run has calibrated them.
+def decision_rule(run: Run, result: Result) -> DecisionRule:
+    """Return what makes probabilities and answers of a classifier of a run.
+
+    Parameters
+    ----------
+    run : Run
+    result : Result
+        The classifier's entry in it, which holds the calibration.
+    """
+    from classify.evaluation.calibration import Calibration
+    from classify.evaluation.decision import DecisionRule
+
+    data = run.data
+    calibration = None
+    if result.temperature is not None:
+        offsets = result.offsets or [0.0] * len(data.classes)
+        calibration = Calibration(result.temperature, offsets)
+    priors = [run.priors[label] for label in data.classes] if run.priors else None
+    return DecisionRule.of(data.train_counts, priors, run.decision, calibration)  # type: ignore[arg-type]  # checked as it is read
+
+
+def predict_proba(
+    estimator: Classifier, result: Result, rule: DecisionRule, X: NDArray[Any]
+) -> NDArray[Any]:
+    """Return a saved model's probabilities, calibrated and for the priors of its run.
 
     Parameters
     ----------
     estimator : Classifier
         The model.
     result : Result
-        Its entry in the record of the run, which holds the calibration.
+        Its entry in the record of the run.
+    rule : DecisionRule
+        From `decision_rule`.
     X : ndarray, shape (n_samples, n_features) or (n_samples, size, size, 3)
         Embeddings or images, whichever the model takes (`Classifier.consumes`).
 
@@ -59,12 +85,10 @@ def predict_proba(estimator: Classifier, result: Result, X: NDArray[Any]) -> NDA
     ndarray of float, shape (n_samples, n_classes)
         Columns in the order of ``estimator.classes_``.
     """
-    from classify.evaluation.calibration import apply_sigmoids, calibrate
+    from classify.evaluation.calibration import apply_sigmoids
 
-    probabilities: NDArray[Any] = estimator.predict_proba(X)
-    if result.temperature is not None:
-        return calibrate(probabilities, result.temperature)
-    return apply_sigmoids(probabilities, result.sigmoids) if result.sigmoids else probabilities
+    raw: NDArray[Any] = estimator.predict_proba(X)
+    return rule.probabilities(apply_sigmoids(raw, result.sigmoids) if result.sigmoids else raw)
 
 
 def is_undecided(result: Result, probability: float) -> bool:

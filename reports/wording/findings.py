@@ -29,7 +29,10 @@ def findings(run: Run) -> list[tuple[str, str]]:
             found.append((name, sweep_sentence(result)))
         if result.reliability is not None and result.uncalibrated is not None:
             said = calibration_sentence(
-                result.uncalibrated, result.reliability, result.calibration_gain
+                result.uncalibrated,
+                result.reliability,
+                result.calibration_gain,
+                result.calibration_changed,
             )
             found.append((name, said))
         if result.threshold is not None:
@@ -117,7 +120,10 @@ def sweep_sentence(result: Result) -> str:
 
 
 def calibration_sentence(
-    before: Reliability, after: Reliability, gain: Sequence[float] | None = None
+    before: Reliability,
+    after: Reliability,
+    gain: Sequence[float] | None = None,
+    changed: int | None = None,
 ) -> str:
     """Say how calibration changed the probabilities, and whether that is more than chance.
 
@@ -127,16 +133,18 @@ def calibration_sentence(
     gain : sequence of float, default=None
         By how much it lowers the log loss, with the limits of the 95% interval; None in runs of
         earlier versions.
+    changed : int, default=None
+        How many answers it changes, likewise.
 
     Examples
     --------
     >>> from reports.record import Reliability
     >>> before, after = (Reliability([], [], [], error, 0.012) for error in (0.021, 0.008))
-    >>> print(calibration_sentence(before, after, [0.01, 0.004, 0.016]))
+    >>> print(calibration_sentence(before, after, [0.01, 0.004, 0.016], 3))
     ... # doctest: +NORMALIZE_WHITESPACE
     expected calibration error 0.008 on the test images (perfect calibration would show about
-    0.012), 0.021 before calibration; log loss 0.010 lower (95% interval 0.004 to 0.016): the
-    probabilities are better
+    0.012), 0.021 before calibration, which changes 3 answers; log loss 0.010 lower (95% interval
+    0.004 to 0.016): the probabilities are better
     """
     chance = ""
     if after.chance is not None:
@@ -145,6 +153,8 @@ def calibration_sentence(
         f"expected calibration error {figure(after.error)} on the test images{chance}, "
         f"{figure(before.error)} before calibration"
     )
+    if changed is not None:
+        text += f", which changes {plural(changed, 'answer')}" if changed else ", the same answers"
     if gain is None:
         return text
     mean, low, high = gain

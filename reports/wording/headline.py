@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.wording.baselines import baseline_sentences
 from reports.wording.choice import chosen_sentence, lucky_sentence
+from reports.wording.decision import decision_sentences
 from reports.wording.differences import ties_sentence
 from reports.wording.text import count, join_names, percent
 
@@ -63,6 +64,7 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
     lucky = lucky_sentence(best, results)
     if lucky:
         remarks.append(lucky)
+    remarks += decision_sentences(run)
     remarks += baseline_sentences(run, results)
     return Headline(
         title=best.title,

@@ -58,7 +58,10 @@ def log_loss(
 
 
 def fit_temperature(
-    scores: NDArray[np.float64], codes: NDArray[np.int64], class_weights: NDArray[np.float64]
+    scores: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    class_weights: NDArray[np.float64],
+    offsets: NDArray[np.float64] | None = None,
 ) -> float:
     """Return the factor on the scores that minimises the log loss.
 
@@ -70,6 +73,8 @@ def fit_temperature(
         True classes, as columns of `scores`.
     class_weights : ndarray of float64, shape (n_classes,)
         Weight of one sample of each class.
+    offsets : ndarray of float64, shape (n_classes,), optional
+        Added to the scaled scores.
 
     Notes
     -----
@@ -84,7 +89,7 @@ def fit_temperature(
 
     def loss(log_factor: float) -> float:
         factor = float(np.exp(log_factor))
-        return float(weights @ _log_sums(factor, scores) - factor * expected)
+        return float(weights @ _log_sums(factor, scores, offsets) - factor * expected)
 
     return float(np.exp(minimize_scalar(loss, bounds=(-7.0, 12.0), method="bounded").x))
 
@@ -123,13 +128,17 @@ def _scaled_log_loss(
     return float(np.average(losses, weights=class_weights[codes]))
 
 
-def _log_sums(factor: float, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the logarithm of the sum of ``exp(factor * scores)`` for every row."""
+def _log_sums(
+    factor: float, scores: NDArray[np.float64], offsets: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the logarithm of the sum of ``exp(factor * scores + offsets)`` for every row."""
     sums = np.empty(len(scores))
     for rows in _blocks(scores):
         highest = scores[rows].max(axis=1)
         block = scores[rows] - highest[:, None]
         block *= factor
+        if offsets is not None:
+            block += offsets
         sums[rows] = np.log(np.exp(block, out=block).sum(axis=1)) + factor * highest
     return sums
 

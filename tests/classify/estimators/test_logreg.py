@@ -111,7 +111,7 @@ def test_a_clone_has_the_parameters_and_is_untrained():
     X, y = blobs(2, n_samples=20)
     copy = clone(LogReg(C=2.0).fit(X, y))
     assert copy.get_params() == {
-        "C": 2.0, "folds": 5, "class_weight": "balanced", "random_state": 0,
+        "C": 2.0, "folds": 5, "class_weight": None, "random_state": 0,
     }  # fmt: skip
     with pytest.raises(NotFittedError):
         copy.predict(X)

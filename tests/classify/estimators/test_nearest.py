@@ -10,6 +10,7 @@ from classify.estimators.centroid import Centroid
 from classify.estimators.nearest import K_GRID, Nearest
 from classify.estimators.solvers import neighbours
 from classify.estimators.solvers.neighbours import nearest, unit_rows
+from classify.evaluation.decision import DecisionRule
 
 
 def cones(n_classes, n_per_class, seed=0, n_features=60, noise=1.0):
@@ -33,7 +34,8 @@ def test_the_neighbours_are_scikit_learns(k):
     clear = np.sort(votes, axis=1)[:, -1] > np.sort(votes, axis=1)[:, -2]
     assert clear.mean() > 0.5
     np.testing.assert_array_equal(ours.predict(unseen)[clear], theirs.predict(unseen)[clear])
-    expected = (k * votes + 1 / 3) / (k + 1)
+    expected = ((k * votes + 1 / 3) / (k + 1)) ** ours.temperature_  # the classes are as frequent
+    expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(ours.predict_proba(unseen), expected, atol=1e-6)
 
 
@@ -88,17 +90,21 @@ def test_the_norm_of_the_features_does_not_matter(kind):
 
 @pytest.mark.parametrize("kind", [Nearest(k=1), Centroid()])
 def test_a_class_with_one_image_is_learned(kind):
-    """It can only not be left out."""
+    """It can only not be left out, and is as rare as it is."""
     X, y = cones(2, 3)
     model = kind.fit(X[:4], y[:4])
-    np.testing.assert_array_equal(model.predict(X[:4]), y[:4])
+    rule = DecisionRule.of([3, 1], decision="equal-classes")
+    answers = rule.answers(model.predict_proba(X[:4]))
+    np.testing.assert_array_equal(model.classes_[answers], y[:4])
 
 
-def test_class_means_are_compared_from_the_overall_mean():
-    """What all images share does not count: two classes lie in opposite directions."""
-    X, y = cones(2, 20)
-    model = Centroid().fit(X + 5, y)
-    np.testing.assert_allclose(model.centroids_[0], -model.centroids_[1], atol=0.1)
+@pytest.mark.parametrize("kind", [Nearest, Centroid])
+def test_probabilities_are_as_frequent_as_the_classes(kind):
+    """Of classes that look the same, one is as probable as its share of the samples."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 50)), np.repeat(["common", "rare"], [360, 40])
+    probabilities = kind().fit(X, y).predict_proba(rng.normal(size=(200, 50)))
+    assert probabilities[:, 1].mean() == pytest.approx(0.1, abs=0.03)
 
 
 def test_the_nearer_of_two_neighbours_decides():

@@ -74,9 +74,9 @@ def test_the_estimator_itself_is_not_changed() -> None:
 
 def test_what_replaces_a_classifier_in_one_pass() -> None:
     """Only linear classifiers have a replacement; it keeps the parameters that it has, too."""
-    streamed = Candidate("mine", LogReg(C=1, class_weight=None)).streamed
+    streamed = Candidate("mine", LogReg(C=1, class_weight="balanced")).streamed
     assert streamed is not None
-    assert (streamed.name, streamed.estimator.class_weight) == ("mine", None)
+    assert (streamed.name, streamed.estimator.class_weight) == ("mine", "balanced")
     assert Candidate("svm", SVM(kernel="rbf")).streamed is None
     assert Candidate("centroid", Centroid()).streamed is None
 

@@ -69,15 +69,18 @@ def test_parameters_that_one_pass_does_not_have_are_named(
     earlier_home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:
     """Where the embeddings exceed the memory limit."""
-    classifiers = [SVM(C=1, folds=3, kernel="linear"), LogReg(class_weight=None)]
+    classifiers = [SVM(C=1, folds=3, kernel="linear"), LogReg(class_weight="balanced")]
     run = compare(
         earlier_home / "pictures", embedder, classifiers, memory_limit=10_000, out=tmp_path / "out"
     )
     svm, logreg = run.record.results
     assert svm.title == "Linear SVM on frozen features, in one pass"
     assert svm.notes[-1] == "C and folds: without effect in one pass"
-    assert len(logreg.notes) == 1
-    assert logreg.params["class_weight"] is None
+    assert len(logreg.notes) == 2
+    assert logreg.params["class_weight"] == "balanced"
+    assert (
+        "probabilities are those of weighted classes (class_weight='balanced')" in logreg.notes[1]
+    )
 
 
 @pytest.mark.slow

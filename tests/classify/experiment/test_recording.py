@@ -7,6 +7,7 @@ import numpy as np
 from classify.estimators.centroid import Centroid
 from classify.estimators.svm import SVM
 from classify.evaluation.confidence import assess_confidence
+from classify.evaluation.decision import DecisionRule
 from classify.evaluation.metrics import evaluate
 from classify.experiment import recording
 from reports import record
@@ -22,7 +23,7 @@ def test_the_record_of_a_result_has_the_chosen_parameters():
         "svm",
         svm,
         evaluate(y, probabilities, svm.classes_),
-        assess_confidence(probabilities, np.arange(30) % 2),
+        assess_confidence(probabilities, np.arange(30) % 2, DecisionRule.of([15, 15])),
         fit_seconds=2.0,
         predict_seconds=0.5,
         notes=["a note"],
@@ -48,7 +49,7 @@ def test_a_confusion_matrix_of_many_classes_is_recorded_by_its_cells():
         "centroid",
         model,
         evaluation,
-        assess_confidence(probabilities, np.repeat(np.arange(40), 6)),
+        assess_confidence(probabilities, np.repeat(np.arange(40), 6), DecisionRule.of([6] * 40)),
         fit_seconds=2.0,
         predict_seconds=0.5,
     )

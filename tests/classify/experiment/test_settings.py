@@ -36,10 +36,10 @@ def test_settings_that_no_classifier_of_the_run_has(settings, names, expected):
 
 def test_a_classifier_gets_the_settings_that_it_has():
     """And no others."""
-    settings = TrainingSettings(kernel="linear", class_weight=None, learning_rate=(0.1, 0.2))
+    settings = TrainingSettings(kernel="linear", learning_rate=(0.1, 0.2))
     assert settings.create("svm").kernel == "linear"
     dense = settings.create("dense")
-    assert (dense.class_weight, dense.learning_rate) == (None, [0.1, 0.2])
+    assert dense.learning_rate == [0.1, 0.2]
 
 
 def test_every_setting_is_recorded_and_has_the_name_of_an_option(tmp_path):
