@@ -57,6 +57,45 @@ def locked(path: Path) -> Iterator[None]:
         return
 
 
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` if no other command holds it; yield whether it is held.
+
+    The file is deleted at the end. On a system or a file system without locks, whoever creates the
+    file holds it, and a command that was killed leaves it behind.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing folder.
+
+    Raises
+    ------
+    CacheError
+        If the file cannot be created.
+    """
+    while True:
+        with disk.attempt(f"lock {path}"):
+            try:
+                file, is_new = path.open("x"), True
+            except FileExistsError:
+                file, is_new = path.open("a"), False
+        locked_now = _try_lock(file.fileno())
+        # The previous holder has deleted the file: a third process may hold a new one.
+        if locked_now and not _is_open_file(path, file.fileno()):
+            file.close()
+            continue
+        break
+    is_held = is_new if locked_now is None else locked_now
+    with file:
+        try:
+            yield is_held
+        finally:
+            is_deleted = not is_held or _delete(path)
+    if not is_deleted:  # Windows deletes no open file
+        _delete(path)
+
+
 def _wait_for(path: Path, descriptor: int) -> None:
     from filelock import lock_descriptor
 

@@ -9,7 +9,7 @@ import math
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from classify import registry
 from extract.arguments import add_arguments, options_from, positive, share
@@ -54,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "memory, or no limit where the system does not say how much that is)",
     )
     training.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<time>-<clf>)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the run (default: runs/<time>-<clf>); with that of a run that was stopped, "
+        "the same command goes on",
     )
     _add_evaluation(training)
     add_arguments(parser)
@@ -144,27 +148,34 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
 
 def _classify(args: argparse.Namespace) -> None:
     names = registry.parse_names(args.clf)
+    from classify.errors import RunStopped
     from classify.experiment.candidates import candidates_of
     from classify.experiment.inputs import ImageInputs
     from classify.experiment.run import run
     from extract.prepare import find_dataset
+    from reports.json_summary import summary
 
     training, options = _training_settings(args), options_from(args)
     single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
     for setting in training.without_effect(names):
         option = f"--{setting.replace('_', '-')}"
         logger.info("%s has no effect on %s", option, " or ".join(names))
-    with ConsoleProgress(args.quiet) as progress:
-        folder, result = run(
-            candidates_of(names, training),
-            ImageInputs(find_dataset(options, progress), single_backbones),
-            _run_settings(args),
-            out=args.out,
-            command=args.command,
-            progress=progress,
-        )
+    try:
+        with ConsoleProgress(args.quiet) as progress:
+            folder, result = run(
+                candidates_of(names, training),
+                ImageInputs(find_dataset(options, progress), single_backbones),
+                _run_settings(args),
+                out=args.out,
+                command=args.command,
+                progress=progress,
+            )
+    except RunStopped as stopped:
+        if args.json:
+            print(json.dumps(summary(stopped.folder, stopped.run)))
+        raise
     if args.json:
-        print(json.dumps(_summary(folder, result)))
+        print(json.dumps(summary(folder, result)))
     elif not args.quiet:
         _print_results(folder, result)
 
@@ -217,43 +228,6 @@ def _print_results(folder: Path, run: Run) -> None:
         print(f"        python -m classify.serve {name}")
     if best.model is not None and len(run.results) > 1:
         print(f"        {best.classifier} predicts; --clf chooses another")
-
-
-def _summary(folder: Path, run: Run) -> dict[str, Any]:
-    """Return what ``--json`` prints of a run."""
-    from reports.ranking import best_in_validation
-
-    extraction = run.extraction
-    return {
-        "run": str(folder),
-        "data": run.data.name,
-        "layout": run.data.layout,
-        "classes": {
-            label: {"train": n_train, "test": n_test}
-            for label, n_train, n_test in zip(
-                run.data.classes, run.data.train_counts, run.data.test_counts, strict=True
-            )
-        },
-        "passed_over": run.data.passed_over,
-        "remarks": run.data.remarks,
-        "images": extraction.images,
-        "cached": extraction.cached,
-        "computed": extraction.computed,
-        "quarantined": extraction.quarantined,
-        "seconds": round(run.seconds, 3),
-        "recipe": run.recipe,
-        "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},
-        "chosen": best_in_validation(run).classifier if run.results else None,
-        "results": [
-            {
-                "classifier": result.classifier,
-                "accuracy": result.accuracy,
-                "accuracy_low": result.accuracy_low,
-                "accuracy_high": result.accuracy_high,
-            }
-            for result in run.results
-        ],
-    }
 
 
 def _priors(text: str) -> dict[str, float] | str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from classify.errors import ModelError
 from extract.images.loading import ReadSettings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from classify.serving.model import Model
     from classify.serving.prediction import Prediction
 
 logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
@@ -56,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "paths", metavar="IMAGE|FOLDER", nargs="+", help="images to classify, or their addresses"
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
@@ -86,12 +89,15 @@ def _predict(args: argparse.Namespace) -> None:
         logger.info(
             "%s: %s, accuracy in the run %.3f", result.classifier, result.title, result.accuracy
         )
+        _warn_without_threshold(model)
         predictions = model.predict_files(files)
     n_broken = sum(prediction.reason is not None for prediction in predictions)
-    if args.csv is None:
+    if args.json:
+        print(json.dumps(_summary(model, predictions)))
+    elif args.csv is None:
         for prediction in predictions:
             print(_line(prediction))
-    else:
+    if args.csv is not None:
         try:
             write_csv(args.csv, COLUMNS, map(_row, predictions))
         except OSError as error:
@@ -99,9 +105,41 @@ def _predict(args: argparse.Namespace) -> None:
                 f"cannot write {args.csv}: {error.strerror or error}", setting="csv"
             ) from error
         n_images = len(predictions) - n_broken
-        print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
+        if not args.json:
+            print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
     if n_broken == len(predictions):
         raise ModelError("none of the files can be used as an image; choose others")
+
+
+def _warn_without_threshold(model: Model) -> None:
+    """Say that every image gets a class, although the run was asked for a threshold."""
+    target = model.run.settings.get("target_precision")
+    if target is not None and model.result.threshold is None:
+        logger.warning(
+            "%s has no threshold: the run could not show that %.1f%% of its predictions are "
+            "correct on new images, so no prediction is left undecided",
+            model.result.classifier,
+            100 * target,
+        )
+
+
+def _summary(model: Model, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    threshold = model.result.threshold
+    return {
+        "classifier": model.result.classifier,
+        "threshold": None if threshold is None else threshold.threshold,
+        "predictions": [
+            {
+                "path": str(prediction.path),
+                "class": prediction.label,
+                "probability": prediction.probability,
+                "undecided": prediction.undecided,
+                "problem": prediction.reason,
+            }
+            for prediction in predictions
+        ],
+    }
 
 
 def _check_order(run: Path, paths: Sequence[str]) -> None:

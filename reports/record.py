@@ -337,6 +337,9 @@ class Run:
     """Share of every class among new images; empty for those of the training split."""
     decision: str = "least-errors"
     """Which class is answered; see `classify.evaluation.decision.DecisionRule`."""
+    not_done: list[str] = field(default_factory=list)
+    """Classifiers and other parts that were asked for, but not reached before the run was stopped;
+    `classify` goes on with them."""
     schema: int = SCHEMA
 
     @property

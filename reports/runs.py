@@ -130,7 +130,7 @@ class RunResults:
 
     def __repr__(self) -> str:
         from reports.tables import format_results
-        from reports.wording.findings import unused_files_sentence
+        from reports.wording.findings import stopped_sentence, unused_files_sentence
         from reports.wording.headline import headline
         from toolkit.wording import printable
 
@@ -138,6 +138,8 @@ class RunResults:
         lines = [f"Run of {self.record.data.name} in {self.folder}"]
         if answer:
             lines += [answer.sentence]
+        if self.record.not_done:
+            lines += [stopped_sentence(self.record)]
         if self.record.quarantine:
             lines += [unused_files_sentence(self.record)]
         return "\n".join([*map(printable, lines), "", format_results(self.record)])

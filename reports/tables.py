@@ -18,7 +18,12 @@ from reports.record import PredictionRow
 from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.decision import decision_sentences
 from reports.wording.differences import comparison_sentence, comparisons_with
-from reports.wording.findings import audit_sentence, findings, unused_files_sentence
+from reports.wording.findings import (
+    audit_sentence,
+    findings,
+    stopped_sentence,
+    unused_files_sentence,
+)
 from reports.wording.text import duration, figure
 from toolkit.csv_cells import decode_text, encode_text
 from toolkit.wording import printable
@@ -206,6 +211,8 @@ def remarks(run: Run) -> list[str]:
     lines += [f"{', '.join(names)}: {note}" for note, names in classifiers.items()]
     if run.audit is not None:
         lines.append(audit_sentence(run.audit))
+    if run.not_done:
+        lines.append(stopped_sentence(run))
     if run.quarantine:
         lines.append(unused_files_sentence(run))
     return [printable(line) for line in lines]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from classify.auditing.embedding_map import embedding_map
-from classify.errors import ClassifierError
+from classify.errors import ClassifierError, RunStopped
 from classify.estimators.rows import RowsOnDisk
+from classify.experiment import going_on
 from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import ImageFeatures
 from classify.experiment.run_folder import RunFolder
@@ -17,9 +18,10 @@ from classify.experiment.run_record import PartialResults, Plan, picture_records
 from classify.experiment.trial import Trial
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from classify.experiment.features import Features
     from classify.experiment.inputs import ArrayInputs, ImageInputs
     from classify.experiment.settings import RunSettings
-    from classify.experiment.trial import TrialResult
     from reports import record
 
 
@@ -52,7 +53,8 @@ def run(
     settings : RunSettings
         How to evaluate the classifiers, and what else to compute.
     out : Path, optional
-        Folder of the run; by default a new one under ``runs/``.
+        Folder of the run; by default a new one under ``runs/``. If it holds the same run, stopped,
+        the run goes on from there.
     command : sequence of str, default=()
         What the user typed, for the report.
     progress : Progress, default=silent
@@ -69,74 +71,91 @@ def run(
     ------
     ToolkitError
         If the data, the weights, the cache or the output folder cannot be used.
-    KeyboardInterrupt
-        After Ctrl-C; the classifiers that had finished by then have been reported.
+    RunStopped
+        After Ctrl-C, if anything had finished by then, which has been reported.
     """
     started = time.monotonic()
     inputs.check(candidates, settings)
     plan = Plan.of(candidates, inputs, settings, command)
     classes = inputs.dataset.classes
     settings.decision_rule(classes, [1] * len(classes))  # refuses priors of other classes
-    names = list(plan.asked)
-    folder = RunFolder.create(out, "+".join(names) if len(names) < 4 else "all")
-    try:
+    with RunFolder.opened(out, "+".join(plan.asked) if len(plan.asked) < 4 else "all") as folder:
+        stopped = folder.stopped_run()
+        if stopped is not None:
+            going_on.check_plan(stopped, plan, folder.path)
         features = inputs.features(candidates, settings, progress)
-        results = PartialResults()
+        trials = [
+            _trials(candidates, of_base, settings, features, progress) for of_base in features
+        ]
+        if stopped is None:
+            results = PartialResults(_steps(trials, features[0], settings))
+        else:
+            going_on.check_data(stopped, features, folder.path)
+            results = going_on.restored(stopped, folder.path)
 
         def write() -> record.Run:
-            seconds = time.monotonic() - started
-            finished = record_run(features, results, plan, seconds)
+            finished = record_run(features, results, plan, time.monotonic() - started)
             folder.write(finished, results.predictions, picture_records(features[0]))
+            going_on.save(results, folder.path)
             return finished
 
         try:
-            with closing(run_trials(candidates, features, settings, folder, progress)) as findings:
-                for finding in findings:
-                    results.add(finding)
+            for of_base, own in zip(features, trials, strict=True):
+                with dask_backend(of_base.dask, partial(_shared_arrays, candidates, of_base)):
+                    _run_trials(own, results, folder)
             _examine_pictures(features[0], settings, results, progress)
         except BaseException as error:
-            if not results.results:
+            if not results.results and not results.rates:
                 raise
-            write()
-            _raise_again(error, results, folder)
+            _raise_again(error, results, folder, write())
         return folder.path, write()
-    finally:
-        folder.remove_if_empty()
 
 
-def run_trials(
+AUDIT, MAP = "audit of the images", "map of the images"
+
+
+def _curve(name: str) -> str:
+    return f"learning curve of {name}"
+
+
+def _trials(
     candidates: Sequence[Candidate],
-    features: Sequence[Features],
+    of_base: Features,
     settings: RunSettings,
-    folder: RunFolder,
-    progress: Progress = silent,
-) -> Generator[TrialResult | record.LearningCurve]:
-    """Train and evaluate every classifier on every base; yield each result as soon as it is there.
+    features: Sequence[Features],
+    progress: Progress,
+) -> list[Trial]:
+    """Return the trials on one base; a classifier that is trained on images is tried once."""
+    trials = []
+    for candidate in candidates:
+        on_images = candidate.consumes == "images"
+        if not on_images or of_base is features[0]:
+            several = len(features) > 1 and not on_images
+            trials.append(Trial(candidate, of_base, settings, several=several, progress=progress))
+    return trials
 
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        One that is trained on images is tried once.
-    features : sequence of Features
-        One for each frozen base.
-    settings : RunSettings
-    folder : RunFolder
-        Where the models are saved.
-    progress : Progress, default=silent
-        Called at every stage.
-    """
-    for of_base in features:
-        with dask_backend(of_base.dask, partial(_shared_arrays, candidates, of_base)):
-            for candidate in candidates:
-                on_images = candidate.consumes == "images"
-                if on_images and of_base is not features[0]:
-                    continue
-                several = len(features) > 1 and not on_images
-                trial = Trial(candidate, of_base, settings, several=several, progress=progress)
-                yield trial.run(folder)
-                curve = trial.learning_curve()
-                if curve is not None:
-                    yield curve
+
+def _steps(
+    trials: Sequence[Sequence[Trial]], features: Features, settings: RunSettings
+) -> list[str]:
+    """Return what a run has to do, in words."""
+    steps = []
+    for trial in itertools.chain.from_iterable(trials):
+        steps += [trial.name, *([_curve(trial.name)] if trial.has_learning_curve else [])]
+    if isinstance(features, ImageFeatures):
+        steps += [AUDIT, MAP] if settings.audit else [MAP]
+    return steps
+
+
+def _run_trials(trials: Sequence[Trial], results: PartialResults, folder: RunFolder) -> None:
+    """Train and evaluate each classifier that is not done yet."""
+    for trial in trials:
+        if trial.name in results.not_done:
+            results.add(trial.run(folder, results.rates))
+        if _curve(trial.name) in results.not_done:
+            curve = trial.learning_curve()
+            results.learning_curves += [] if curve is None else [curve]
+            results.not_done.remove(_curve(trial.name))
 
 
 def _shared_arrays(candidates: Sequence[Candidate], features: Features) -> list[np.ndarray]:
@@ -153,7 +172,7 @@ def _examine_pictures(
     """Add the map of the pictures to the results, and the audit if the settings ask for it."""
     if not isinstance(features, ImageFeatures):
         return
-    if settings.audit:
+    if AUDIT in results.not_done:
         from classify.auditing.findings import find_wrong_data
 
         results.audit = find_wrong_data(
@@ -163,11 +182,15 @@ def _examine_pictures(
             reading=features.options.reading,
             progress=progress,
         )
+        results.not_done.remove(AUDIT)
     results.embedding_map = embedding_map(features.prepared, seed=settings.seed, progress=progress)
+    results.not_done.remove(MAP)
 
 
-def _raise_again(error: BaseException, results: PartialResults, folder: RunFolder) -> NoReturn:
-    """Raise the error that ended a run, with a note of the results that are reported all the same.
+def _raise_again(
+    error: BaseException, results: PartialResults, folder: RunFolder, run: record.Run
+) -> NoReturn:
+    """Raise the error that ended a run, with a note of what is kept.
 
     Raises
     ------
@@ -176,9 +199,18 @@ def _raise_again(error: BaseException, results: PartialResults, folder: RunFolde
     """
     number = len(results.results)
     classifiers = "1 classifier is" if number == 1 else f"{number} classifiers are"
-    reported = f"{classifiers} reported in {folder.path}"
+    kept = [f"{classifiers} reported"] if number else []
+    kept += [
+        f"{plural(len(rates), 'learning rate')} of {name} {'is' if len(rates) == 1 else 'are'} kept"
+        for name, rates in results.rates.items()
+    ]
+    reported = f"{' and '.join(kept)} in {folder.path}"
     if isinstance(error, KeyboardInterrupt):
-        raise KeyboardInterrupt(f"stopped: {reported}") from None
+        raise RunStopped(
+            f"stopped: {reported}; the same command with this folder as its output goes on",
+            folder.path,
+            run,
+        ) from None
     if isinstance(error, ToolkitError):
         raise ClassifierError(f"{error}; {reported}", setting=error.setting) from error
     error.add_note(reported)

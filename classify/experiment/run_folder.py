@@ -8,20 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cache import disk
+from cache import disk, locks
 from classify.errors import ClassifierError, ModelError
 from extract.images.thumbnails import open_thumbnails
 from reports import record, tables
 from reports.listing import RUNS
 from reports.pages import page
+from reports.reading import read_record
 from toolkit.csv_cells import write_quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from classify.estimators.base import Classifier
     from reports.picture_records import PictureRecord
+
+
+LOCK_NAME = "run.lock"
+"""In the folder while a run writes to it."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,15 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, out: Path | None, name: str) -> RunFolder:
-        """Create the folder of a run.
+    @contextlib.contextmanager
+    def opened(cls, out: Path | None, name: str) -> Iterator[RunFolder]:
+        """Create the folder of a run, and keep other runs out of it; remove it if it stays empty.
 
         Parameters
         ----------
         out : Path or None
-            A new or empty folder. None is a new folder ``runs/<time>-<name>``.
+            A new or empty folder, or that of a stopped run. None is a new folder
+            ``runs/<time>-<name>``.
         name : str
             The classifiers of the run, in a few words.
 
@@ -52,32 +59,38 @@ class RunFolder:
         ClassifierError
             If the folder cannot be created, or is not empty.
         """
+        path = _new_folder(name) if out is None else _given_folder(out)
         try:
-            if out is not None:
-                out.mkdir(parents=True, exist_ok=True)
-                if any(out.iterdir()):
+            with locks.claimed(path / LOCK_NAME) as is_held:
+                if not is_held:
                     raise ClassifierError(
-                        f"{out} is not empty, and no file is overwritten; choose a new or empty "
-                        "folder",
+                        f"another command is writing to {path}; wait until it has ended, or choose "
+                        f"another folder (if none is running, delete {path / LOCK_NAME})",
                         setting="out",
                     )
-                return cls(out)
-            moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-            for again in itertools.count(2):
-                path = RUNS / f"{moment}-{name}"
-                try:
-                    path.mkdir(parents=True)
-                except FileExistsError:
-                    moment = f"{moment.split('.')[0]}.{again}"
-                else:
-                    return cls(path)
-        except OSError as error:
-            where = out or RUNS
-            raise ClassifierError(
-                f"cannot write to {where}: {error.strerror or error}; choose another folder",
-                setting="out",
-            ) from error
-        raise AssertionError("unreachable")
+                yield cls(path)
+        finally:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+    def stopped_run(self) -> record.Run | None:
+        """Return the record of the stopped run in this folder, if there is one.
+
+        Raises
+        ------
+        ClassifierError
+            If there is something else.
+        """
+        if all(file.name == LOCK_NAME for file in self.path.iterdir()):
+            return None
+        if (self.path / record.RECORD_NAME).exists():
+            run = read_record(self.path)
+            if run.not_done:
+                return run
+        raise ClassifierError(
+            f"{self.path} is not empty, and no file is overwritten; choose a new or empty folder",
+            setting="out",
+        )
 
     def save_model(self, estimator: Classifier, name: str) -> tuple[str, str]:
         """Save a trained classifier; return its file's name and the SHA-256 of its bytes.
@@ -123,7 +136,32 @@ class RunFolder:
             thumbnails=open_thumbnails,
         )
 
-    def remove_if_empty(self) -> None:
-        """Remove the folder of a run that came to nothing."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+
+def _given_folder(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(out, error) from error
+    return out
+
+
+def _new_folder(name: str) -> Path:
+    """Create a folder whose name begins with the time."""
+    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    for again in itertools.count(2):
+        path = RUNS / f"{moment}-{name}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            moment = f"{moment.split('.')[0]}.{again}"
+        except OSError as error:
+            raise _not_writable(RUNS, error) from error
+        else:
+            return path
+    raise AssertionError("unreachable")
+
+
+def _not_writable(folder: Path, error: OSError) -> ClassifierError:
+    return ClassifierError(
+        f"cannot write to {folder}: {error.strerror or error}; choose another folder", setting="out"
+    )

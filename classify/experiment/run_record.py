@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from classify.experiment.inputs import ArrayInputs, ImageInputs
     from classify.experiment.settings import RunSettings
     from classify.experiment.trial import TrialResult
+    from classify.networks.sweep import FinishedRate
     from extract.options import Options
     from extract.prepare import Prepared
     from reports.picture_records import Audit, EmbeddingMap
@@ -31,24 +33,29 @@ if TYPE_CHECKING:
 
 @dataclass
 class PartialResults:
-    """All results of a run so far."""
+    """All results of a run so far, and what is not done yet."""
 
+    not_done: list[str]
     results: list[record.Result] = field(default_factory=list)
     predictions: list[record.PredictionRow] = field(default_factory=list)
     held_out: dict[str, HeldOut] = field(default_factory=dict)
     learning_curves: list[record.LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
+    rates: dict[str, list[FinishedRate]] = field(default_factory=dict)
+    """Of the network whose training was stopped: what each learning rate gave that is finished."""
+    seconds: float = 0.0
+    """That the run took before it was stopped."""
 
-    def add(self, finding: TrialResult | record.LearningCurve) -> None:
-        """Add what `run_trials` yields."""
-        if isinstance(finding, record.LearningCurve):
-            self.learning_curves.append(finding)
-        else:
-            self.results.append(finding.result)
-            self.predictions += finding.predictions
-            if finding.held_out is not None:
-                self.held_out[finding.result.classifier] = finding.held_out
+    def add(self, finished: TrialResult) -> None:
+        """Add the result of a classifier."""
+        name = finished.result.classifier
+        self.results.append(finished.result)
+        self.predictions += finished.predictions
+        if finished.held_out is not None:
+            self.held_out[name] = finished.held_out
+        self.rates.pop(name, None)
+        self.not_done.remove(name)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,13 @@ class Plan:
             candidate.name: recording.json_params(candidate.estimator.get_params())
             for candidate in candidates
         }
-        return cls(recording.json_params(plain), asked, tuple(command))
+        return cls(_as_json(recording.json_params(plain)), _as_json(asked), tuple(command))
+
+
+def _as_json(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a value as it is read again: with lists for tuples."""
+    read: dict[str, Any] = json.loads(json.dumps(value))
+    return read
 
 
 GIVEN = "given as an array"
@@ -107,11 +120,11 @@ def record_run(
     plan : Plan
         What the run was asked for.
     seconds : float
-        Since the run started.
+        Since the run started, or goes on.
     """
     first, priors = features[0], plan.settings["priors"]
     layout = first.dataset.layout
-    bases = _bases(features)
+    bases = bases_of(features)
     prepared = first.prepared if isinstance(first, ImageFeatures) else None
     return record.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -136,7 +149,7 @@ def record_run(
         results=recording.validated(results.results, validate(results.held_out)),
         versions=versions(),
         machine=machine(),
-        seconds=seconds,
+        seconds=results.seconds + seconds,
         quarantine=_quarantine(first),
         comparisons=_compare(first.labels("test"), results.predictions),
         learning_curves=results.learning_curves,
@@ -146,6 +159,7 @@ def record_run(
         asked=plan.asked,
         priors=check_priors(priors, first.classes) if priors else {},
         decision=plan.settings["decision"],
+        not_done=list(results.not_done),
     )
 
 
@@ -180,7 +194,7 @@ def _compare(
     return recording.comparisons(compare_predictions(labels, predicted))
 
 
-def _bases(features: Sequence[Features]) -> list[record.Base]:
+def bases_of(features: Sequence[Features]) -> list[record.Base]:
     """Return the records of all bases, those that only go up to a lower layer last."""
     if isinstance(features[0], ArrayFeatures):
         return [_given_base(features[0])]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from classify.experiment.features import Features
     from classify.experiment.run_folder import RunFolder
     from classify.experiment.settings import RunSettings
+    from classify.networks.sweep import FinishedRate
     from extract.datasets.dataset import Split
     from reports import record
     from toolkit.progress import Progress
@@ -83,12 +84,25 @@ class Trial:
         self._several, self._progress = several, progress
         self.name = f"{candidate.name}@{features.backbone}" if several else candidate.name
 
-    def run(self, folder: RunFolder) -> TrialResult:
-        """Train and evaluate the classifier, and save its model into the folder of the run."""
+    @property
+    def has_learning_curve(self) -> bool:
+        """Whether the settings ask for a learning curve, and it takes a short time."""
+        return self._settings.learning_curve and self._candidate.consumes == "embeddings"
+
+    def run(self, folder: RunFolder, rates: dict[str, list[FinishedRate]]) -> TrialResult:
+        """Train and evaluate the classifier, and save its model into the folder of the run.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        rates : dict
+            What the learning rates gave that were finished before the run was stopped, if any were;
+            those that are finished when it is stopped now are put there.
+        """
         from classify.evaluation.metrics import evaluate
         from classify.evaluation.validation import HeldOut
 
-        fitted = self._fit()
+        fitted = self._fit(rates)
         estimator, truth = fitted.estimator, self._features.labels("test")
         notes = training_notes(estimator, self._features, self._settings, streamed=self._streamed)
         if self._lost:
@@ -126,10 +140,8 @@ class Trial:
         return TrialResult(result, predictions, validated)
 
     def learning_curve(self) -> record.LearningCurve | None:
-        """Return the learning curve, if the settings ask for it and it takes a short time."""
+        """Return the learning curve; None if the embeddings do not fit in memory."""
         estimator = self._create(0)
-        if not self._settings.learning_curve or estimator.consumes != "embeddings":
-            return None
         from classify.evaluation.learning_curve import learning_curve
 
         train, test = self._X(estimator, "train"), self._X(estimator, "test")
@@ -152,12 +164,19 @@ class Trial:
         """Return an array, or `RowsOnDisk`; for training the latter only if it is streamed."""
         return self._features(estimator, split)
 
-    def _fit(self) -> Fitted:
+    def _fit(self, rates: dict[str, list[FinishedRate]]) -> Fitted:
         estimator = self._create(self._settings.seed)
+        if self.name in rates:
+            estimator.finished_rates = rates[self.name]
         X, labels = self._X(estimator, "train"), self._features.labels("train")
         X_test = self._X(estimator, "test")
         start = time.monotonic()
-        estimator.fit(X, labels, progress=self._progress)
+        try:
+            estimator.fit(X, labels, progress=self._progress)
+        except BaseException:
+            if getattr(estimator, "finished_rates", None):
+                rates[self.name] = estimator.finished_rates
+            raise
         fitted = time.monotonic()
         probabilities = probabilities_of(estimator, X_test)
         return Fitted(estimator, probabilities, fitted - start, time.monotonic() - fitted)

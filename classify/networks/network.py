@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -14,6 +13,7 @@ from classify.errors import ClassifierError
 from classify.estimators.base import Classifier, ClassWeight
 from classify.estimators.cross_validation import stratified_folds
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
+from classify.networks.sweep import FinishedRate, Sweep
 from extract.libraries import import_keras
 from toolkit.progress import as_progress
 
@@ -38,22 +38,6 @@ class Samples(NamedTuple):
 
     X: NDArray[Any]
     codes: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The training history of one of several learning rates.
-
-    Attributes
-    ----------
-    learning_rate : float
-    history : dict of str to list of float
-        `loss` and `accuracy` on the training samples, `val_loss` and `val_accuracy` on the
-        validation samples; one value per epoch.
-    """
-
-    learning_rate: float
-    history: dict[str, list[float]]
 
 
 class _Choice(NamedTuple):
@@ -117,6 +101,9 @@ class Network(SearchMixin, Classifier):
     search_method: ClassVar[SearchMethod] = "hold-out"
     patience: int | None = None
     """Epochs without a lower log loss after which the choice ends; None never ends it."""
+    finished_rates: Sequence[FinishedRate] = ()
+    """Learning rates that were finished before `fit` was stopped. Set on a new network with the
+    same parameters, they are not trained again by a `fit` on the same samples."""
 
     def __init__(
         self,
@@ -183,10 +170,12 @@ class Network(SearchMixin, Classifier):
             is out of range, or the training diverges.
         """
         self._check_parameters()
+        self.finished_rates = list(self.finished_rates)
         samples = self.check_samples(X, reset=True)
         codes = self._encode(samples, y)
         with as_progress(progress) as report:
             self._fit(Samples(samples, codes), report)
+        del self.finished_rates
         return self
 
     def _fit(self, train: Samples, progress: Progress) -> None:
@@ -215,12 +204,9 @@ class Network(SearchMixin, Classifier):
         self.sweep_: list[Sweep] = []
         points: list[SearchPoint] = []
         best: _Choice | None = None
-        for i, rate in enumerate(rates, 1):
-            stage = f"{self.title}: choosing the epochs"
-            if len(rates) > 1:
-                stage = f"{self.title}: learning rate {rate:g}, {i} of {len(rates)}"
-            report = partial(progress, stage)
-            history = self._train(rate, self.epochs, train, weights, report, validation)
+        for i, rate in enumerate(rates):
+            finished = self._finish(rate, i, len(rates), train, weights, validation, progress)
+            history = finished.history
             losses = np.array(history["val_loss"])
             epoch = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
             loss = float(losses[epoch])
@@ -234,8 +220,7 @@ class Network(SearchMixin, Classifier):
                 )
             )
             if np.isfinite(loss) and (best is None or loss < best.loss):
-                probabilities = self._predict(validation.X).astype(np.float64)
-                best = _Choice(rate, epoch + 1, loss, held_out, probabilities)
+                best = _Choice(rate, epoch + 1, loss, held_out, finished.probabilities)
         if best is None:
             tried = "every learning rate" if len(rates) > 1 else "this learning rate"
             raise ClassifierError(
@@ -254,6 +239,33 @@ class Network(SearchMixin, Classifier):
                 method=self.search_method,
             )
         return best
+
+    def _finish(
+        self,
+        rate: float,
+        position: int,
+        n_rates: int,
+        train: Samples,
+        weights: NDArray[np.float64],
+        validation: Samples,
+        progress: Progress,
+    ) -> FinishedRate:
+        """Train with one of the learning rates, unless that was finished before."""
+        known = {finished.learning_rate: finished for finished in self.finished_rates}
+        if rate in known:
+            return known[rate]
+        stage = f"{self.title}: choosing the epochs"
+        if n_rates > 1:
+            stage = f"{self.title}: choosing the learning rate and the epochs"
+
+        def report(done: int, total: int) -> None:
+            progress(stage, position * total + done, n_rates * total)
+
+        history = self._train(rate, self.epochs, train, weights, report, validation)
+        probabilities = self._predict(validation.X).astype(np.float64)
+        finished = FinishedRate(rate, history, probabilities)
+        self.finished_rates = [*self.finished_rates, finished]
+        return finished
 
     def _train(
         self,

@@ -26,6 +26,7 @@ from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.ranking import ranked
 from reports.record import MANY_CLASSES
 from reports.wording import differences, text
+from reports.wording.findings import stopped_sentence
 from reports.wording.headline import headline
 from toolkit.wording import counted, printable
 
@@ -83,6 +84,7 @@ def render(
         results=results,
         axis=views.axis(results),
         headline=headline(run, results),
+        stopped=stopped_sentence(run),
         confusions=[] if many else [views.confusion_matrix(r, classes) for r in results],
         many_classes=of_classes,
         classes_json=class_tables.to_json(run, of_classes),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.pages.page import render_template
 from reports.ranking import ranked
-from reports.wording.findings import unused_files_sentence
+from reports.wording.findings import stopped_sentence, unused_files_sentence
 from reports.wording.headline import headline
 
 if TYPE_CHECKING:
@@ -33,5 +33,6 @@ def render_summary(run: Run, folder: Path) -> str:
         folder=str(folder),
         results=results,
         headline=headline(run, results),
+        stopped=stopped_sentence(run),
         unused_files=unused_files_sentence(run),
     )

@@ -49,6 +49,13 @@ def findings(run: Run) -> list[tuple[str, str]]:
     return found
 
 
+def stopped_sentence(run: Run) -> str:
+    """Say what a run that was stopped has not done; empty for one that is complete."""
+    if not run.not_done:
+        return ""
+    return f"This run was stopped before it was complete. Not done: {', '.join(run.not_done)}."
+
+
 def unused_files_sentence(run: Run) -> str:
     """Say how many files could not be used, and where they are listed; "" if there are none."""
     if not run.quarantine:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import filelock
 import pytest
 
-from cache.locks import Lease, locked
+from cache.locks import Lease, claimed, locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +53,20 @@ def test_the_lease_of_a_process_that_has_ended_is_deleted(tmp_path: Path, kind: 
         os.utime(left, (1e9, 1e9))
     assert Lease.oldest(tmp_path) is None
     assert not left.exists()
+
+
+def test_a_file_is_claimed_by_one_command(tmp_path: Path, kind: str) -> None:
+    """The second one is told so at once, and can claim it later."""
+    path = tmp_path / "a.lock"
+    with claimed(path) as first, claimed(path) as second:
+        assert (first, second) == (True, False)
+    assert not path.exists()
+    with claimed(path) as again:
+        assert again
+
+
+def test_what_a_killed_command_has_claimed_is_free(tmp_path: Path) -> None:
+    """The system has released its lock."""
+    (tmp_path / "a.lock").touch()
+    with claimed(tmp_path / "a.lock") as is_held:
+        assert is_held

@@ -162,3 +162,33 @@ def test_a_comparison_names_the_options_that_differ(earlier_home: Path) -> None:
         done = run_command("reports", "plain", other, cwd=earlier_home)
         assert done.returncode == 0, done.stderr
         assert words in text_of(earlier_home / "comparison.html")
+
+
+def test_predictions_as_json(earlier_home: Path) -> None:
+    """One object, with what the lines say; files that are no images have a problem."""
+    done = run_command("classify.predict", "run", "pictures/test", *BASE, "--clf", "centroid",
+                       "--json", cwd=earlier_home)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["classifier"] == "centroid"
+    assert found["threshold"] == pytest.approx(0.4243, abs=1e-4)
+    assert len(found["predictions"]) == 26
+    assert sum(row["problem"] is not None for row in found["predictions"]) == 1
+    assert {row["class"] for row in found["predictions"]} <= {"disc", "square", "star", None}
+
+
+def test_predict_warns_of_a_threshold_that_was_not_found(earlier_home: Path) -> None:
+    """The run asked for one that its few images cannot show; the record and predict say so."""
+    common = (
+        "classify", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25", "--size", "64",
+        "--pool", "avg", "--resize", "lanczos", *BASE, "--clf", "centroid",
+    )  # fmt: skip
+    done = run_command(*common, "--target-precision", "0.99", "--json", "--out", "sure",
+                       cwd=earlier_home)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["settings"]["target_precision"] == 0.99
+    assert summary["results"][0]["threshold"] is None
+    assert summary["audit"] is None
+    done = run_command("classify.predict", "sure", "pictures/test", *BASE, cwd=earlier_home)
+    assert "centroid has no threshold: the run could not show that 99.0%" in done.stderr

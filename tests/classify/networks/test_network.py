@@ -270,3 +270,31 @@ def test_a_run_says_how_many_epochs_were_chosen(tmp_path):
     n_epochs = len(result.history["loss"])
     said = f"trained on all images for {n_epochs} epoch"
     assert any(note.startswith(said) and "of at most 3" in note for note in result.notes)
+
+
+@pytest.mark.slow
+def test_a_choice_that_is_stopped_keeps_the_rates_that_are_finished():
+    """A new network with them trains the others, and comes to the same; progress counts all."""
+    X, y = embeddings()
+    rates, calls = [1e-3, 1e-2, 1e-1], []
+
+    def stop(stage, done, total):
+        calls.append((stage, done, total))
+        if done == 2 * total // 3 + 1:
+            raise KeyboardInterrupt
+
+    stopped = DenseHead(epochs=2, learning_rate=rates)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(X, y, progress=stop)
+    assert [(done, total) for _, done, total in calls] == [(n, 12) for n in range(1, 10)]
+    assert len({stage for stage, _, _ in calls}) == 1
+    assert [rate.learning_rate for rate in stopped.finished_rates] == rates[:2]
+    resumed, whole = (DenseHead(epochs=2, learning_rate=rates) for _ in range(2))
+    resumed.finished_rates = stopped.finished_rates
+    calls.clear()
+    resumed.fit(X, y, progress=lambda *call: calls.append(call))
+    assert calls[0][1:] == (9, 12)
+    whole.fit(X, y)
+    assert resumed.sweep_ == whole.sweep_
+    np.testing.assert_array_equal(resumed.held_out_proba_, whole.held_out_proba_)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))

@@ -1,0 +1,158 @@
+"""What a stopped run leaves, so that the same command goes on from there."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cache import disk
+from classify.environment import versions
+from classify.errors import ClassifierError
+from classify.evaluation.validation import HeldOut
+from classify.experiment.run_record import PartialResults, bases_of
+from classify.networks.sweep import FinishedRate
+from reports.tables import PREDICTIONS_NAME, read_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from classify.experiment.features import Features
+    from classify.experiment.run_record import Plan
+    from reports.record import Run
+
+FILE_NAME = "unfinished.npz"
+"""What `run.json` and `predictions.csv` do not hold; deleted when the run is finished."""
+_FIELDS = tuple(field.name for field in dataclasses.fields(HeldOut))
+
+
+def check_plan(stopped: Run, plan: Plan, folder: Path) -> None:
+    """Check that a command asks for the same as the run that was stopped.
+
+    Raises
+    ------
+    ClassifierError
+        If it does not; the message names what differs.
+    """
+    differences = [
+        *_differences(stopped.settings, plan.settings),
+        *_differences(stopped.asked, plan.asked),
+        *_differences(stopped.versions, versions()),
+    ]
+    if list(stopped.asked) != list(plan.asked):
+        differences.append(
+            f"the classifiers ({', '.join(stopped.asked)} there, {', '.join(plan.asked)} here)"
+        )
+    _refuse(differences, folder)
+
+
+def check_data(stopped: Run, features: Sequence[Features], folder: Path) -> None:
+    """Check that images, labels, splits and bases are those of the run that was stopped.
+
+    Raises
+    ------
+    ClassifierError
+        If they are not.
+    """
+    same_data = stopped.data.fingerprint == features[0].fingerprint
+    before = {base.backbone: base.recipe.get("fingerprint") for base in stopped.bases}
+    same_bases = all(
+        before.get(base.backbone, "") == base.recipe.get("fingerprint")
+        for base in bases_of(features)
+    )
+    _refuse(
+        [
+            *([] if same_data else ["the images, labels or splits"]),
+            *([] if same_bases else ["the weights or the recipe of the frozen base"]),
+        ],
+        folder,
+    )
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name.replace('_', ' ')} ({before.get(name)} there, {now.get(name)} here)"
+        for name in {**before, **now}
+        if name in before and name in now and before[name] != now[name]
+    ]
+
+
+def _refuse(differences: Sequence[str], folder: Path) -> None:
+    if differences:
+        raise ClassifierError(
+            f"{folder} holds a run that was stopped, and this is not the same one: it differs in "
+            f"{'; '.join(differences)}. Repeat its command to go on, or choose a new folder",
+            setting="out",
+        )
+
+
+def save(results: PartialResults, folder: Path) -> None:
+    """Write what a run needs to go on, or delete it if nothing is left to do."""
+    path = folder / FILE_NAME
+    if not results.not_done:
+        path.unlink(missing_ok=True)
+        return
+    arrays: dict[str, Any] = {
+        f"held-out/{name}/{field}": getattr(held_out, field)
+        for name, held_out in results.held_out.items()
+        for field in _FIELDS
+    }
+    for name, rates in results.rates.items():
+        for i, rate in enumerate(rates):
+            about = json.dumps([rate.learning_rate, rate.history]).encode("ascii")
+            arrays[f"rates/{name}/{i}/about"] = np.frombuffer(about, dtype=np.uint8)
+            arrays[f"rates/{name}/{i}/probabilities"] = rate.probabilities
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    disk.publish(path, content.getvalue())
+
+
+def restored(stopped: Run, folder: Path) -> PartialResults:
+    """Return the results of a run that was stopped.
+
+    Raises
+    ------
+    ToolkitError
+        If its files are missing or damaged.
+    """
+    try:
+        with np.load(folder / FILE_NAME, allow_pickle=False) as archive:
+            names = {key.split("/")[1] for key in archive.files if key.startswith("held-out/")}
+            held_out = {
+                name: HeldOut(*(archive[f"held-out/{name}/{field}"] for field in _FIELDS))
+                for name in names
+            }
+            rates = _rates(archive)
+    except Exception as error:  # a damaged file can fail anywhere in zipfile, NumPy or JSON
+        raise ClassifierError(
+            f"{folder} holds a run that was stopped, but {FILE_NAME}, which is needed to go on, "
+            f"cannot be read ({type(error).__name__}: {error}); choose a new folder",
+            setting="out",
+        ) from error
+    order = [result.classifier for result in stopped.results if result.classifier in held_out]
+    return PartialResults(
+        list(stopped.not_done),
+        list(stopped.results),
+        read_predictions(folder / PREDICTIONS_NAME) if stopped.results else [],
+        {name: held_out[name] for name in order},
+        list(stopped.learning_curves),
+        stopped.audit,
+        stopped.embedding_map,
+        rates,
+        stopped.seconds,
+    )
+
+
+def _rates(archive: Mapping[str, Any]) -> dict[str, list[FinishedRate]]:
+    found: dict[str, list[FinishedRate]] = {}
+    for key in archive:
+        kind, name, *number = key.split("/")
+        if kind == "rates" and number[1] == "about":
+            rate, history = json.loads(archive[key].tobytes())
+            probabilities = archive[f"rates/{name}/{number[0]}/probabilities"]
+            found.setdefault(name, []).append(FinishedRate(rate, history, probabilities))
+    return found

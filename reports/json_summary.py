@@ -1,0 +1,78 @@
+"""The summary of a run that `python -m classify --json` prints."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from reports.ranking import best_in_validation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reports.record import Result, Run
+
+_FIELDS = (
+    "classifier", "accuracy", "accuracy_low", "accuracy_high", "log_loss", "repeats",
+    "temperature", "calibration_gain", "threshold", "notes", "model",
+)  # fmt: skip
+
+
+def summary(folder: Path, run: Run) -> dict[str, Any]:
+    """Return what a program needs to know of a run, as JSON can hold it; run.json has the rest.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the run.
+    run : Run
+        Finished, or stopped: `not_done` then names what is missing.
+
+    Returns
+    -------
+    dict
+        `cached` and `computed` are over all frozen bases; `bases` has those of each. `audit` holds
+        the number of findings of each kind, or None without an audit.
+    """
+    data, extractions = run.data, [base.extraction for base in run.bases]
+    counts = zip(data.classes, data.train_counts, data.test_counts, strict=True)
+    return {
+        "run": str(folder),
+        "data": data.name,
+        "layout": data.layout,
+        "classes": {label: {"train": train, "test": test} for label, train, test in counts},
+        "passed_over": data.passed_over,
+        "remarks": data.remarks,
+        "images": run.extraction.images,
+        "cached": sum(extraction.cached for extraction in extractions),
+        "computed": sum(extraction.computed for extraction in extractions),
+        "quarantined": run.extraction.quarantined,
+        "bases": {base.backbone: dataclasses.asdict(base.extraction) for base in run.bases},
+        "seconds": round(run.seconds, 3),
+        "recipe": run.recipe,
+        "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},
+        "settings": run.settings,
+        "asked": run.asked,
+        "not_done": run.not_done,
+        "chosen": best_in_validation(run).classifier if run.results else None,
+        "results": [_result(result) for result in run.results],
+        "audit": _audit(run),
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    fields = dataclasses.asdict(result)
+    return {name: fields[name] for name in _FIELDS}
+
+
+def _audit(run: Run) -> dict[str, Any] | None:
+    audit = run.audit
+    if audit is None:
+        return None
+    return {
+        "leaks": len(audit.leaks),
+        "suspects": len(audit.suspects),
+        "copies": len(audit.copies),
+        "outliers": len(audit.outliers),
+        "accuracies_without_leaks": audit.accuracies_without_leaks,
+    }
