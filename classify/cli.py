@@ -148,10 +148,9 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
 
 def _classify(args: argparse.Namespace) -> None:
     names = registry.parse_names(args.clf)
-    from classify.errors import RunStopped
     from classify.experiment.candidates import candidates_of
     from classify.experiment.inputs import ImageInputs
-    from classify.experiment.run import run
+    from classify.experiment.run import RunStopped, run
     from extract.prepare import find_dataset
     from reports.json_summary import summary
 

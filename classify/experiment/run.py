@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from classify.auditing.embedding_map import embedding_map
-from classify.errors import ClassifierError, RunStopped
+from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
 from classify.experiment import going_on
 from classify.experiment.dask_backend import dask_backend
@@ -31,6 +31,23 @@ if TYPE_CHECKING:
     from classify.experiment.inputs import ArrayInputs, ImageInputs
     from classify.experiment.settings import RunSettings
     from reports import record
+
+
+class RunStopped(KeyboardInterrupt):
+    """Ctrl-C has stopped a run that has written what was finished by then.
+
+    Parameters
+    ----------
+    message : str
+    folder : Path
+        Of the run.
+    run : reports.record.Run
+        The content of its run.json; `run.not_done` is what is left to do.
+    """
+
+    def __init__(self, message: str, folder: Path, run: record.Run) -> None:
+        super().__init__(message)
+        self.folder, self.run = folder, run
 
 
 def run(

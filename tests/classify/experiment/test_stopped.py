@@ -11,8 +11,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from classify import Centroid, ClassifierError, DenseHead, compare
-from classify.errors import RunStopped
 from classify.experiment.going_on import FILE_NAME
+from classify.experiment.run import RunStopped
 from classify.experiment.run_folder import LOCK_NAME, RunFolder
 from reports import read_run
 from reports.json_summary import summary
