@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="all",
         help=f"{', '.join(registry.CLASSIFIERS)}, several separated by commas, or all (except "
         f"{registry.NOT_IN_ALL}); or any of scikit-learn's, as "
-        "sklearn.ensemble:RandomForestClassifier",
+        "sklearn.ensemble:RandomForestClassifier or, in quotes, with parameters: "
+        "'sklearn.svm:NuSVC(nu=0.1)'",
     )
     _add_training(training)
     training.add_argument(

@@ -60,8 +60,25 @@ ESTIMATORS = (
 )
 """What a skops file may be as a whole."""
 
+OF_SCIKIT_LEARN = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+)
+"""Parts of scikit-learn's classifiers that skops does not know, but that are plain Python.
+
+Decision trees, and so forests and boosting, are not among them: they are compiled code, which
+follows the positions in a file without looking, and could be made to read foreign memory.
+"""
+
 TRUSTED = (
     *ESTIMATORS,
+    *OF_SCIKIT_LEARN,
     "classify.estimators.search.SearchPoint",
     "classify.estimators.search.SearchResult",
 )
@@ -296,7 +313,8 @@ def _check_types(data: bytes) -> None:
     unknown = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
     if unknown:
         raise ModelError(
-            f"it contains types that are not ours, and was not loaded: {', '.join(sorted(unknown))}"
+            "it contains types that a file is not trusted with, and was not loaded: "
+            f"{', '.join(sorted(unknown))}"
         )
 
 

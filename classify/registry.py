@@ -39,7 +39,7 @@ def parse_names(spec: str) -> list[str]:
     ----------
     spec : str
         Names of `CLASSIFIERS`; ``all``, which is every name but `NOT_IN_ALL`; or ``module:Class``
-        for any scikit-learn classifier.
+        for any scikit-learn classifier, which may have parameters in parentheses.
 
     Raises
     ------
@@ -52,9 +52,11 @@ def parse_names(spec: str) -> list[str]:
     ['dense', 'logreg', 'svm', 'nearest', 'centroid', 'cnn']
     >>> parse_names("svm, logreg,svm")
     ['svm', 'logreg']
+    >>> parse_names("svm,sklearn.svm:NuSVC(nu=0.1, kernel='rbf')")
+    ['svm', "sklearn.svm:NuSVC(nu=0.1, kernel='rbf')"]
     """
     names: list[str] = []
-    for part in filter(None, map(str.strip, spec.split(","))):
+    for part in filter(None, map(str.strip, _split(spec))):
         name = part.lower()
         if ":" in part:
             names.append(part)
@@ -69,6 +71,23 @@ def parse_names(spec: str) -> list[str]:
             f"no classifier is named; choose from {', '.join(CLASSIFIERS)}, all", setting="clf"
         )
     return list(dict.fromkeys(names))
+
+
+def _split(spec: str) -> list[str]:
+    """Split at the commas that are neither in brackets nor in quotes."""
+    parts, depth, quote = [""], 0, ""
+    for character in spec:
+        if quote:
+            quote = "" if character == quote else quote
+        elif depth and character in "\"'":
+            quote = character
+        else:
+            depth += (character in "([{") - (character in ")]}")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def get_class(name: str, *, streamed: bool = False) -> type[Classifier]:
@@ -128,12 +147,12 @@ def create(name: str, *, seed: int = 0, **params: Any) -> Classifier:
     Parameters
     ----------
     name : str
-        One of `CLASSIFIERS`, or ``module:Class`` for any scikit-learn classifier, which is
-        imported. Never pass a name that was read from a file.
+        One of `CLASSIFIERS`, or ``module:Class`` or ``module:Class(parameter=value)`` for any
+        scikit-learn classifier, which is imported. Never pass a name that was read from a file.
     seed : int, default=0
         Its `random_state`, if it has one.
     **params
-        Parameters of its class; a ``module:Class`` takes none.
+        Parameters of its class; those of a ``module:Class`` are in its name.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -86,21 +87,26 @@ def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
     Parameters
     ----------
     name : str
-        ``module:Class``. The module is imported, so `name` must not come from a file.
+        ``module:Class`` or ``module:Class(parameter=value, ...)``. The module is imported, so
+        `name` must not come from a file. Values are literals of Python: numbers, texts, lists.
     seed : int
         Its `random_state`, if it has one.
 
     Raises
     ------
     ClassifierError
-        If it cannot be imported, is not a scikit-learn classifier, or needs parameters.
+        If it cannot be imported, is not a scikit-learn classifier, or does not have these
+        parameters.
 
     Examples
     --------
     >>> wrap_estimator("sklearn.naive_bayes:GaussianNB", seed=0)
     WrappedClassifier(estimator=GaussianNB())
+    >>> wrap_estimator("sklearn.svm:LinearSVC(C=10, dual=True)", seed=0).estimator.C
+    10
     """
-    module_name, _, attribute = name.partition(":")
+    module_name, _, call = name.partition(":")
+    attribute, params = _parse_call(call, name)
     try:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
@@ -114,13 +120,37 @@ def wrap_estimator(name: str, seed: int) -> WrappedClassifier:
     if not (inspect.isclass(cls) and issubclass(cls, BaseEstimator)):
         raise ClassifierError(f"{name} is not the class of a scikit-learn classifier")
     try:
-        estimator: Any = cls()
+        estimator: Any = cls(**params)
     except TypeError as error:
-        raise ClassifierError(f"{name} cannot be created without parameters: {error}") from error
+        given = "with these" if params else "without"
+        raise ClassifierError(f"{name} cannot be created {given} parameters: {error}") from error
     wrapped = WrappedClassifier(check_estimator(estimator, name))
-    if "random_state" in estimator.get_params():
+    if "random_state" in estimator.get_params() and "random_state" not in params:
         estimator.set_params(random_state=seed)
     return wrapped
+
+
+def _parse_call(call: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Return the class and the parameters of ``Class(parameter=value)``, whose values are literals.
+
+    Nothing of it is run.
+    """
+    attribute, bracket, _ = call.partition("(")
+    if not bracket:
+        return call, {}
+    try:
+        tree = ast.parse(call.strip(), mode="eval").body
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+            raise ValueError("expected Class(parameter=value)")
+        if any(keyword.arg is None for keyword in tree.keywords):
+            raise ValueError("expected parameter=value, found **")
+        params = {str(word.arg): ast.literal_eval(word.value) for word in tree.keywords}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise ClassifierError(
+            f"cannot read the parameters of {name}: expected module:Class(parameter=value, ...) "
+            f"with numbers, texts in quotes, True, False, None or lists as values ({error})"
+        ) from error
+    return attribute.strip(), params
 
 
 def check_estimator(estimator: Any, name: str) -> Any:

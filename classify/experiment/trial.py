@@ -247,7 +247,9 @@ class Trial:
         try:
             return folder.save_model(estimator, re.sub(r"[^\w.@=+-]", "-", self.name))
         except ModelError as error:
-            notes.append(f"its model was not saved, because it could not be loaded again: {error}")
+            notes.append(
+                f"it cannot be used after this run: its model was not saved, because {error}"
+            )
             return None, None
 
     def _title(self, estimator: Classifier) -> str:

@@ -200,7 +200,7 @@ def test_a_type_that_is_not_ours_is_named_and_not_loaded(tmp_path):
     """A skops file with a foreign type is refused by the type's name."""
     path = tmp_path / "model.skops"
     skops.io.dump({"path": Path("x")}, path)
-    with pytest.raises(ModelError, match=r"not ours, and was not loaded: pathlib\."):
+    with pytest.raises(ModelError, match=r"not trusted with, and was not loaded: pathlib\."):
         persistence.load(path)
 
 

@@ -91,6 +91,57 @@ def test_a_model_that_nobody_may_load_is_not_kept(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_parameters_follow_in_brackets():
+    """Literals of Python; the seed is added unless it is among them."""
+    name = "sklearn.neural_network:MLPClassifier(hidden_layer_sizes=(8, 4), activation='tanh')"
+    found = registry.create(name, seed=3).estimator
+    assert (found.hidden_layer_sizes, found.activation, found.random_state) == ((8, 4), "tanh", 3)
+    assert registry.create("sklearn.svm:SVC(random_state=7)", seed=3).estimator.random_state == 7
+
+
+def test_a_comma_in_brackets_or_quotes_ends_no_name():
+    """It is part of a parameter."""
+    spec = "svm,a:B(c=[1, 2], d='(,'),x:Y(),logreg"
+    assert registry.parse_names(spec) == ["svm", "a:B(c=[1, 2], d='(,')", "x:Y()", "logreg"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("SVC(C=__import__('os').getpid())", "cannot read the parameters"),
+        ("SVC(C=float('1'))", "cannot read the parameters"),
+        ("SVC(1.0)", "expected Class"),
+        ("SVC(**{'C': 1})", r"found \*\*"),
+        ("SVC(C=1", "cannot read the parameters"),
+        ("SVC(C=1).fit", "expected Class"),
+        ("SVC(colour=1)", "cannot be created with these parameters: .*colour"),
+    ],
+)
+def test_parameters_are_never_run(call, words):
+    """Whatever is no literal is refused, in one sentence."""
+    with pytest.raises(ClassifierError, match=words):
+        registry.create(f"sklearn.svm:{call}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sklearn.calibration:CalibratedClassifierCV",
+        "sklearn.gaussian_process:GaussianProcessClassifier",
+        "sklearn.neural_network:MLPClassifier(max_iter=20, tol=1)",
+        "sklearn.neural_network:MLPClassifier(max_iter=20, tol=1, solver='sgd')",
+        "sklearn.neighbors:KNeighborsClassifier(n_neighbors=3)",
+    ],
+)
+def test_what_is_plain_python_is_saved_and_loaded(tmp_path, name):
+    """And predicts what it predicted."""
+    X, y = blobs()
+    model = registry.create(name).fit(X, y)
+    file, sha256 = RunFolder(tmp_path).save_model(model, "model")
+    loaded = persistence.load(tmp_path / file, sha256)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
 @pytest.mark.slow
 def test_the_command_takes_one_beside_ours(tmp_path):
     """README's example: judged like the others, with its parameters in the record."""
@@ -104,16 +155,20 @@ def test_the_command_takes_one_beside_ours(tmp_path):
                 cv2.imwrite(str(folder / f"{i}.png"), picture.astype(np.uint8))
     import_keras().utils.set_random_seed(0)
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 48).get_weights())
-    names = "sklearn.ensemble:RandomForestClassifier,centroid,sklearn.ensemble:AdaBoostClassifier"
+    forest = "sklearn.ensemble:RandomForestClassifier(n_estimators=30, max_depth=4)"
+    names = f"{forest},centroid,sklearn.ensemble:AdaBoostClassifier"
     done = run_command(
         "classify", "--data", "pictures", "--weights", "vgg16.npz", "--size", "48",
         "--cache", "cache", "--clf", names, "--out", "run", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     run = read_record(tmp_path / "run")
-    assert [result.classifier for result in run.results] == names.split(",")
-    forest = run.results[0].params
-    assert forest["estimator__n_estimators"] == 100
-    assert forest["estimator"].startswith("RandomForestClassifier(")
+    assert [result.classifier for result in run.results] == [
+        forest, "centroid", "sklearn.ensemble:AdaBoostClassifier"
+    ]  # fmt: skip
+    params = run.results[0].params
+    assert params["estimator__n_estimators"] == 30
+    assert params["estimator"].startswith("RandomForestClassifier(")
+    assert "it cannot be used after this run: its model was not saved, because" in done.stdout
     done = run_command("reports", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
