@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         metavar="FILE",
         help="a table with path,label whose labels replace those of the data, as a corrected "
-        "suspects.csv, also as a spreadsheet saves it; an image with an empty label is left out",
+        "suspects.csv, also as a spreadsheet saves it; an image with an empty label is left out, "
+        "and so are the test images of a leaks.csv",
     )
     data.add_argument(
         "--mirror",

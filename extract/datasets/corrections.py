@@ -16,12 +16,15 @@ from toolkit.errors import did_you_mean
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
 
 logger = logging.getLogger(__name__)
+
+LEAKS_HEADER = ["test", "train"]
+"""How a `leaks.csv` begins; see `reports.tables.write_audit`."""
 
 
 def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
@@ -36,7 +39,7 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
         ``label``, or other names that a table of images may have; or what a spreadsheet has made of
         one, in its own encoding, with its own separator, or as an Excel file. Other columns are
         ignored, so a corrected ``suspects.csv`` can be used. An image whose label is empty is left
-        out.
+        out. Of a ``leaks.csv``, the images in its column ``test`` are.
 
     Returns
     -------
@@ -76,6 +79,8 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
 def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str]) -> dict[str, str]:
     """Return the label that the file gives each image, by the name that the data set gives it."""
     grid = read_grid(path, known=[*classes, *by_name])
+    if [cell.strip().lower() for cell in grid.header[:2]] == LEAKS_HEADER:
+        return _labels_of(path, ((line, cells[0], "") for line, cells in grid.rows), by_name)
     columns = understand(
         path,
         grid,
@@ -88,10 +93,19 @@ def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str])
         )
     for remark in (*grid.remarks, *columns.remarks):
         logger.warning("%s", remark)
+    rows = (
+        (line, cells[columns.path], cells[columns.labels[0]].strip()) for line, cells in grid.rows
+    )
+    return _labels_of(path, rows, by_name)
+
+
+def _labels_of(
+    path: Path, rows: Iterable[tuple[int, str, str]], by_name: Collection[str]
+) -> dict[str, str]:
+    """Return the label of each image, from rows with the line, the image and its label."""
     labels: dict[str, str] = {}
     unknown = []
-    for line, cells in grid.rows:
-        cell, label = cells[columns.path], cells[columns.labels[0]].strip()
+    for line, cell, label in rows:
         name = _known_name(cell, by_name)
         if name is None:
             unknown.append(decode_text(cell))

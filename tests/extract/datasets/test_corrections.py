@@ -147,3 +147,18 @@ def test_an_excel_file_of_corrections_is_read(data: Dataset, tmp_path: Path) -> 
     frame.to_excel(tmp_path / "suspects.xlsx", index=False)
     found = apply_corrections(data, tmp_path / "suspects.xlsx")
     assert labels_of(found)["cats/1.png"] == "dogs"
+
+
+def test_the_test_images_of_a_table_of_leaks_are_left_out(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As an audit has written it; one that resembles several training images is left out once."""
+    rows = [["cats/1.png", "cats/2.png", "1.0", "yes"], ["cats/1.png", "dogs/1.png", "0.9", "no"]]
+    write_csv(tmp_path / "leaks.csv", ["test", "train", "cosine", "exact"], rows)
+    with caplog.at_level(logging.INFO, logger="extract"):
+        found = apply_corrections(data, tmp_path / "leaks.csv")
+    assert sorted(labels_of(found)) == ["cats/2.png", "dogs/1.png", "dogs/2.png"]
+    assert "0 labels changed, 1 image left out" in caplog.text
+    write_csv(tmp_path / "leaks.csv", ["test", "train"], [["other/1.png", "cats/2.png"]])
+    with pytest.raises(DataError, match=r"has no image .other/1\.png."):
+        apply_corrections(data, tmp_path / "leaks.csv")
