@@ -7,12 +7,14 @@ import reprlib
 import shutil
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import disk
 from cache.errors import CacheError, CorruptCacheError
 from cache.location import ENVIRONMENT_VARIABLE, cache_folder
 from cache.maintenance import upkeep
+from cache.maintenance.dependents import runs_without_network, runs_without_weights
 from cache.maintenance.recompute import recompute
 from cache.store import Store
 from toolkit.console import argument_parser, quantity, run, size
@@ -22,11 +24,13 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from cache.entries import ShardEntry
 
 DESCRIPTION = "List, verify, repair, prune or clear the embedding cache."
+
+RUNS = Path("runs")
+"""Where the runs of this folder are by default."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,9 +149,10 @@ def _clear_options(command: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--models",
         action="store_true",
-        help="the networks converted for the faster engine: int8 is then calibrated again, and its "
-        "embeddings are computed again",
+        help="the networks converted for the faster engine, and the quantised ones, of which runs "
+        "have copies",
     )
+    command.add_argument("--dry-run", action="store_true", help="only print what would be deleted")
 
 
 _OPTIONS = {
@@ -222,18 +227,37 @@ def _choose(store: Store, args: argparse.Namespace, *, dry_run: bool) -> list[Sh
 
 
 def _clear(args: argparse.Namespace) -> None:
-    folder = cache_folder(args.cache)
+    folder, done = cache_folder(args.cache), "would delete" if args.dry_run else "deleted"
     name = next((name for name in ("data", "weights", "models") if vars(args)[name]), None)
-    if name is not None:
-        kind = folder / name
-        with disk.attempt(f"delete {kind}"):
-            size = _size(kind)
-            shutil.rmtree(kind, ignore_errors=not kind.exists())
-        print(f"deleted {kind}, {_megabytes(size)}")
+    if name is None:
+        store = Store(folder)
+        fingerprint = _full_fingerprint(store, args.recipe) if args.recipe else None
+        cleared = upkeep.clear(store, fingerprint, dry_run=args.dry_run)
+        print(f"{done} {_amount(cleared)} of embeddings")
         return
-    store = Store(folder)
-    cleared = upkeep.clear(store, _full_fingerprint(store, args.recipe) if args.recipe else None)
-    print(f"deleted {_amount(cleared)} of embeddings")
+    kind, sentences = folder / name, _about_runs(folder, name)
+    with disk.attempt(f"delete {kind}"):
+        size = _size(kind)
+        if not args.dry_run:
+            shutil.rmtree(kind, ignore_errors=not kind.exists())
+    print(f"{done} {kind}, {_megabytes(size)}")
+    for sentence in sentences:
+        print(sentence)
+
+
+def _about_runs(folder: Path, name: str) -> list[str]:
+    """Return what it means for the runs in this folder to delete a kind of files."""
+    if name == "models":
+        disabled = runs_without_network(folder, RUNS)
+        consequence = "cannot predict without these networks, of which they have no copy"
+    elif name == "weights":
+        disabled = runs_without_weights(folder, RUNS)
+        consequence = "will download these weights again to predict"
+    else:
+        disabled, consequence = [], ""
+    if not disabled:
+        return []
+    return [f"{plural(len(disabled), 'run')} below {RUNS} {consequence}:", *map(str, disabled)]
 
 
 def _full_fingerprint(store: Store, start: str) -> str:

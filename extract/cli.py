@@ -80,6 +80,7 @@ def _look_over(args: argparse.Namespace) -> None:
 def _print_summary(prepared: Prepared) -> None:
     summary, items = prepared.summary(), prepared.dataset.items
     recipe, classes = prepared.base.recipe, prepared.dataset.classes
+    calibration = summary["recipe"].get("calibration")
     train = sum(item.split == "train" for item in items)
     print(
         f"{summary['data']}: {plural(summary['images'], 'file')}, {len(items):,} of them images of "
@@ -93,6 +94,12 @@ def _print_summary(prepared: Prepared) -> None:
         f"{', mean with the flipped image' if recipe.flip else ''}, "
         f"weights {prepared.base.weights.source}, preprocessing {recipe.preprocessing})"
     )
+    if calibration is not None:
+        print(
+            f"int8 was calibrated on {plural(calibration['images'], 'image')} of "
+            f"{calibration['source']}, {calibration['in_training_split']:,} of them in this "
+            "training split"
+        )
 
 
 def _print_next_step(prepared: Prepared) -> None:

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from cache.location import cache_folder
 from cache.store import Store
-from extract.errors import ImageError
+from extract.engines.model_store import network_of
+from extract.errors import EngineError, ImageError
 from extract.frozen import FrozenBase
 from extract.images.formats import MAX_PIXELS
 from extract.images.hashing import hash_images
@@ -39,8 +40,8 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     Every image is computed once. The embedding of a file is kept in the cache under the SHA-256 of
     its bytes, where ``python -m extract`` and other runs find it too; that of an image in memory
     under the SHA-256 of its pixels. There is nothing to fit, except for int8, which is calibrated
-    once on the images of the first `fit`, and for images of more than 8 bits, whose range of values
-    is decided by those of the last `fit`.
+    on the images of `fit`, and for images of more than 8 bits, whose range of values is decided by
+    them.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """Check `X`, and decide on it what the features need.
 
         These are, for images of more than 8 bits, which values are black and white; and for int8,
-        the calibration, if the cache has no calibrated model yet.
+        the calibration; see `extract.frozen.FrozenBase.calibrated_on`.
 
         Parameters
         ----------
@@ -170,8 +171,10 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
             store = Store(cache_folder(self.cache))
             deep = find_deep(paths, store, reading=self.read_settings, progress=progress)
             if deep or self.precision == "int8":
-                base = self._calibrated_base(inputs, progress)
+                base = self._base(inputs, progress)
                 self._range = base.recipe.pixels
+                base = self._calibrate(base, inputs, progress)
+                self._calibrated = network_of(base.recipe), base.calibration
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -196,12 +199,14 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         ImageError
             If an image cannot be used, because a transformer cannot leave out rows. The message
             names its row.
+        EngineError
+            With int8, if `fit` has not calibrated it.
         ToolkitError
             If the weights or the cache cannot be used.
         """
         inputs = read_inputs(X, self.max_pixels, pixels=self._known_range())
         with as_progress(self.progress) as progress:
-            base = self._calibrated_base(inputs, progress)
+            base = self._with_calibration(self._base(inputs, progress))
             digests = self._extract(base, inputs, progress)
             features = base.embeddings(digests)
         self._n_features_out = features.shape[1]
@@ -244,43 +249,65 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         known: PixelSettings = getattr(self, "_range", default)
         return known if known.interpolation == default.interpolation else default
 
-    def _calibrated_base(
-        self, inputs: Sequence[Path | NDArray[np.uint8]], progress: Progress
-    ) -> FrozenBase:
-        """Return the base; with int8, calibrated on these images if the cache has no model."""
+    def _base(self, inputs: Sequence[Path | NDArray[np.uint8]], progress: Progress) -> FrozenBase:
+        """Return the base, which knows what is black and white in these images."""
         base = FrozenBase.choose(self.base_settings, progress=progress)
-        reading = self.read_settings
-        paths = [element for element in inputs if isinstance(element, Path)]
         base = base.with_range_of(self._known_range())
         recipe = adapted(
             base.recipe,
-            paths,
+            [element for element in inputs if isinstance(element, Path)],
             base.store,
             origin="over the images of this call",
-            reading=reading,
+            reading=self.read_settings,
             progress=progress,
         )
-        base = base.with_range_of(recipe)
+        return base.with_range_of(recipe)
+
+    def _calibrate(
+        self, base: FrozenBase, inputs: Sequence[Path | NDArray[np.uint8]], progress: Progress
+    ) -> FrozenBase:
+        """Return the base, calibrated on these images if it is in int8: first those in memory."""
         if not base.needs_calibration:
             return base
+        reading, pixels = self.read_settings, base.recipe.pixels
+        paths = [element for element in inputs if isinstance(element, Path)]
         digests, _ = hash_images(paths, base.store, reading=reading, progress=progress)
         if len(paths) == len(inputs):
             return base.calibrated(digests, reading=reading, progress=progress)
         images = {image_digest(image): image for image in inputs if not isinstance(image, Path)}
+        files = {digest: path for path, digest in digests.items()}
 
-        def load(n_images: int) -> NDArray[np.uint8]:
-            pixels = base.recipe.pixels
-            chosen = [resize(images[digest], pixels) for digest in sorted(images)[:n_images]]
-            if len(chosen) < n_images and digests:
-                files = sorted(digests, key=lambda path: digests[path])
-                chosen += [
-                    *usable_images(
-                        files, pixels, n_images - len(chosen), reading=reading, progress=progress
-                    )
-                ]
-            return np.stack(chosen)
+        def load(n_images: int) -> tuple[list[str], NDArray[np.uint8]]:
+            used = sorted(images)[:n_images]
+            chosen = [resize(images[digest], pixels) for digest in used]
+            if len(used) < n_images and files:
+                found, decoded = usable_images(
+                    [files[digest] for digest in sorted(files)],
+                    pixels,
+                    n_images - len(used),
+                    reading=reading,
+                    progress=progress,
+                )
+                used += [digests[path] for path in found]
+                chosen += [*decoded]
+            return used, np.stack(chosen)
 
-        return base.calibrated_on(load, progress=progress)
+        return base.calibrated_on([*sorted(images), *sorted(files)], load, progress=progress)
+
+    def _with_calibration(self, base: FrozenBase) -> FrozenBase:
+        """Return the base with the calibration of `fit`, if it is in int8."""
+        if not base.needs_calibration:
+            return base
+        network, calibration = getattr(self, "_calibrated", (None, None))
+        of_pixels = base.with_range_of(self._known_range())
+        if calibration is None or network != network_of(of_pixels.recipe):
+            raise EngineError(
+                "int8 is calibrated on training images, and this embedder was not fitted with "
+                "these parameters: call fit on the training images first",
+                setting="precision",
+            )
+        recipe = dataclasses.replace(base.recipe, quantised=calibration.quantised)
+        return dataclasses.replace(base, recipe=recipe, calibration=calibration)
 
     def _extract(
         self,
@@ -318,11 +345,11 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         return int(engine(np.zeros((1, recipe.size, recipe.size, 3), np.uint8)).size)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return True
+        return self.precision != "int8" or hasattr(self, "_calibrated")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
+        tags.requires_fit = self.precision == "int8"
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         tags.no_validation = True

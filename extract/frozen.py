@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.location import cache_folder
 from cache.store import Store
 from extract import engines
 from extract.backbones import weights as pretrained
+from extract.backbones.weights import Weights
+from extract.engines.calibration import N_IMAGES
 from extract.engines.model_store import ModelStore
 from extract.errors import WeightsError
 from extract.images.loading import BATCH_SIZE, ReadSettings, usable_images
@@ -21,12 +24,11 @@ from toolkit.progress import Progress, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import numpy as np
 
-    from extract.backbones.weights import Weights
     from extract.engines import Engine
+    from extract.engines.calibration import Calibration
     from extract.images.pixels import PixelSettings
     from extract.pipeline import Loader
 
@@ -45,12 +47,18 @@ class FrozenBase:
         Where embeddings are kept.
     engine : {"auto", "tensorflow", "openvino"}, default="auto"
         What runs the network; see `extract.engines.choose`.
+    calibration : Calibration, default=None
+        With int8, once it is known: the images that the network was calibrated on.
+    networks : ModelStore, default=None
+        Where the quantised network is, if not in the cache.
     """
 
     recipe: Recipe
     weights: Weights
     store: Store
     engine: str = "auto"
+    calibration: Calibration | None = None
+    networks: ModelStore | None = None
 
     @classmethod
     def choose(
@@ -58,8 +66,7 @@ class FrozenBase:
     ) -> FrozenBase:
         """Find the weights and determine the recipe; nothing is computed yet.
 
-        With int8, the recipe names the quantised model of an earlier calibration, if there is one;
-        see `calibrated`.
+        With int8, the recipe does not name a quantised network before `calibrated`.
 
         Parameters
         ----------
@@ -78,11 +85,7 @@ class FrozenBase:
         weights = pretrained.resolve(
             settings.weights, settings.backbone, cache=folder, size=size, progress=progress
         )
-        recipe = settings.recipe(weights)
-        base = cls(recipe, weights, Store(folder), settings.engine)
-        if recipe.precision == "int8":
-            recipe = dataclasses.replace(recipe, quantised=base.models.find(recipe))
-        return dataclasses.replace(base, recipe=recipe)
+        return cls(settings.recipe(weights), weights, Store(folder), settings.engine)
 
     @classmethod
     def from_dict(
@@ -92,9 +95,12 @@ class FrozenBase:
         weights: str | None = None,
         cache: str | Path | None = None,
         engine: str = "auto",
+        networks: Path | None = None,
         progress: Progress = silent,
     ) -> FrozenBase:
         """Return the base of an earlier run, from the recipe in its record.
+
+        A quantised network needs no weights, so they are looked for only if `weights` is given.
 
         Parameters
         ----------
@@ -106,6 +112,9 @@ class FrozenBase:
             The cache folder.
         engine : str, default="auto"
             See `extract.engines.choose`.
+        networks : Path, optional
+            The folder of the run's quantised networks. One that is not there is looked for in the
+            cache.
         progress : Progress
             Called while weights are downloaded.
 
@@ -114,27 +123,24 @@ class FrozenBase:
         RecipeError
             If the fields are not those of a recipe.
         WeightsError
-            If the weights there are not the ones that the run used.
+            If the weights of the run cannot be found; the message names them.
         """
-        recipe = Recipe.from_dict(fields)
-        folder = cache_folder(cache)
-        source = weights or str(fields.get("weights_source", "auto"))
-        resolved = pretrained.resolve(
-            source, recipe.backbone, cache=folder, size=recipe.size, progress=progress
-        )
-        if resolved.identity != recipe.weights:
-            raise WeightsError(
-                f"the weights {source} are not the ones that the run used: expected identity "
-                f"{recipe.weights[:12]}, found {resolved.identity[:12]}; say where the weights of "
-                "the run are now",
-                setting="weights",
-            )
-        return cls(recipe, resolved, Store(folder), engine)
+        recipe, folder = Recipe.from_dict(fields), cache_folder(cache)
+        source = str(fields.get("weights_source", "auto"))
+        if recipe.quantised is not None and weights is None:
+            found = Weights(source, recipe.weights, None, None)
+        else:
+            found = _weights_of(recipe, weights or _available(source, recipe), folder, progress)
+        base = cls(recipe, found, Store(folder), engine)
+        if networks is None or recipe.quantised is None:
+            return base
+        own = ModelStore(networks)
+        return dataclasses.replace(base, networks=own) if own.has(recipe.quantised) else base
 
     @property
     def models(self) -> ModelStore:
-        """The converted and quantised networks in the cache."""
-        return ModelStore(self.store.folder / "models")
+        """The converted and quantised networks."""
+        return self.networks or ModelStore(self.store.folder / "models")
 
     @property
     def needs_calibration(self) -> bool:
@@ -158,7 +164,7 @@ class FrozenBase:
         reading: ReadSettings = ReadSettings(),
         progress: Progress = silent,
     ) -> FrozenBase:
-        """Return the base with its quantised model, made from training images if there is none.
+        """Return the base with its quantised network, calibrated on training images.
 
         Parameters
         ----------
@@ -166,7 +172,7 @@ class FrozenBase:
             Training images with their SHA-256. The images with the smallest ones are used: a random
             sample, which does not depend on the names of the files.
         name : str, default=""
-            Name of the data set, for the record of the model.
+            Name of the data set, for the record of the network.
         reading : ReadSettings, optional
             How the images are read.
         progress : Progress
@@ -178,26 +184,49 @@ class FrozenBase:
             If the extra that quantises is not installed.
         ImageError
             If none of the images can be used.
+
+        See Also
+        --------
+        calibrated_on : Says when an earlier calibration is used.
         """
+        paths = {digest: path for path, digest in digests.items()}
 
-        def load(n_images: int) -> np.ndarray:
-            paths = sorted(digests, key=lambda path: digests[path])
-            return usable_images(
-                paths, self.recipe.pixels, n_images, reading=reading, progress=progress
+        def load(n_images: int) -> tuple[list[str], np.ndarray]:
+            used, images = usable_images(
+                [paths[digest] for digest in sorted(paths)],
+                self.recipe.pixels,
+                n_images,
+                reading=reading,
+                progress=progress,
             )
+            return [digests[path] for path in used], images
 
-        return self.calibrated_on(load, name=name, progress=progress)
+        return self.calibrated_on(sorted(paths), load, name=name, progress=progress)
 
     def calibrated_on(
-        self, load: Callable[[int], np.ndarray], *, name: str = "", progress: Progress = silent
+        self,
+        candidates: Sequence[str],
+        load: Callable[[int], tuple[list[str], np.ndarray]],
+        *,
+        name: str = "",
+        progress: Progress = silent,
     ) -> FrozenBase:
-        """Return the base with its quantised model, made from images that `load` returns.
+        """Return the base with its quantised network, calibrated on images that `load` returns.
+
+        If the cache has a network that was calibrated on at least half of the same images, the base
+        goes on with it: the data set is then the same one as before, with a few more images or
+        another split. So images that were added do not change the embeddings of the others, and
+        what another data set was calibrated on plays no part.
 
         Parameters
         ----------
+        candidates : sequence of str
+            SHA-256 of the images that the base would be calibrated on, each once, the first ones
+            first.
         load : callable
-            Called with a number of images, and only if there is no model yet. Returns at most so
-            many, as a uint8 array of shape (n, size, size, 3) in RGB.
+            Called with a number of images, and only if there is no such network yet. Returns at
+            most so many that can be used: their SHA-256, and a uint8 array of shape (n, size, size,
+            3) in RGB.
         name, progress
             As in `calibrated`.
 
@@ -208,18 +237,47 @@ class FrozenBase:
         """
         if not self.needs_calibration:
             return self
-        engines.choose("int8", self.engine)  # fails before minutes are spent
-        with self.models.locked(self.recipe):
-            sha256 = self.models.find(self.recipe)  # another process may have made it meanwhile
-            if sha256 is None:
-                from extract.engines.int8 import CALIBRATION_IMAGES, quantise
+        chosen = candidates[:N_IMAGES]
+        calibration = self.models.find_calibration(self.recipe, chosen)
+        if calibration is None:
+            engines.choose("int8", self.engine)  # fails before minutes are spent
+            with self.models.locked(self.recipe):
+                # Another process may have made it meanwhile.
+                calibration = self.models.find_calibration(self.recipe, chosen)
+                if calibration is None:
+                    calibration = self._calibrate(load, name, progress)
+        recipe = dataclasses.replace(self.recipe, quantised=calibration.quantised)
+        return dataclasses.replace(self, recipe=recipe, calibration=calibration)
 
-                images = load(CALIBRATION_IMAGES)
-                model = quantise(self.recipe, self.weights, self.models, images, progress)
-                sha256 = self.models.add(
-                    self.recipe, model, calibrated_on=f"{len(images)} images of {name or 'yours'}"
-                )
-        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, quantised=sha256))
+    def _calibrate(
+        self,
+        load: Callable[[int], tuple[list[str], np.ndarray]],
+        name: str,
+        progress: Progress,
+    ) -> Calibration:
+        from extract.engines.int8 import quantise
+
+        digests, images = load(N_IMAGES)
+        model = quantise(self.recipe, self.weights, self.models, images, progress)
+        return self.models.add_calibrated(self.recipe, model, digests, name)
+
+    def copy_network(self, folder: Path) -> None:
+        """Copy the quantised network, if there is one, for `from_dict` to find it there.
+
+        Parameters
+        ----------
+        folder : Path
+            Created if need be.
+
+        Raises
+        ------
+        CacheError
+            If the folder cannot be written to.
+        WeightsError
+            If the network is no longer in the cache, or its bytes have changed.
+        """
+        if self.calibration is not None:
+            self.models.copy(self.recipe, self.calibration, ModelStore(folder))
 
     def extract(
         self,
@@ -284,9 +342,44 @@ class FrozenBase:
         return rows.reshape(len(rows), -1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe's fields, its fingerprint and the source of the weights."""
-        return {**self.recipe.to_dict(), "weights_source": self.weights.source}
+        """Return the recipe's fields, its fingerprint, the source of the weights, the calibration.
+
+        The last one is there only with int8.
+        """
+        fields = {**self.recipe.to_dict(), "weights_source": self.weights.source}
+        if self.calibration is not None:
+            fields["calibration"] = self.calibration.to_dict()
+        return fields
 
     def make_engine(self) -> Engine:
         """Create an engine that computes the recipe; this takes seconds."""
         return engines.make(self.recipe, self.weights, self.models, self.engine)
+
+
+def _weights_of(recipe: Recipe, source: str, cache: Path, progress: Progress) -> Weights:
+    """Find the weights of an earlier run."""
+    known = f"{recipe.backbone}'s with the SHA-256 {recipe.weights} over their arrays"
+    try:
+        weights = pretrained.resolve(
+            source, recipe.backbone, cache=cache, size=recipe.size, progress=progress
+        )
+    except WeightsError as error:
+        raise WeightsError(
+            f"the weights that the run used, {known}, are not available: "
+            f"{error.__cause__ or error}; say in which file they are now",
+            setting="weights",
+        ) from error
+    if weights.identity != recipe.weights:
+        raise WeightsError(
+            f"the weights {source} are not the ones that the run used: expected {known}, found "
+            f"{weights.identity}; say in which file they are now",
+            setting="weights",
+        )
+    return weights
+
+
+def _available(source: str, recipe: Recipe) -> str:
+    """Return where a run found its weights, or the public ones if its file of them is gone."""
+    is_gone = source not in pretrained.PUBLISHED and not Path(source).is_file()
+    public = recipe.weights == pretrained.TORCHVISION_VGG16
+    return "torchvision" if is_gone and public else source

@@ -125,7 +125,7 @@ class BaseSettings:
         Returns
         -------
         Recipe
-            With int8, it does not name a quantised model yet; see `extract.frozen.FrozenBase`.
+            With int8, it does not name a quantised network yet; see `extract.frozen.FrozenBase`.
 
         Raises
         ------

@@ -116,8 +116,21 @@ class Prepared:
             "quarantined": len(extraction.quarantine),
             "quarantine": str(self.quarantine_csv) if self.quarantine_csv else None,
             "seconds": round(extraction.seconds, 3),
-            "recipe": self.base.to_dict(),
+            "recipe": self.recipe(),
         }
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the recipe for records; see `extract.frozen.FrozenBase.to_dict`.
+
+        With int8, ``calibration`` also says how many of its images are in this training split. All
+        are, unless it was made for an earlier state or another split of the data set, or unusable
+        files have moved the border of the split.
+        """
+        fields, calibration = self.base.to_dict(), self.base.calibration
+        if calibration is not None:
+            n_training = len(set(calibration.images).intersection(self.digests("train")))
+            fields["calibration"]["in_training_split"] = n_training
+        return fields
 
 
 def find_dataset(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SCHEMA = 2
 """Of the records that are written; `reports.reading` also reads earlier ones."""
 RECORD_NAME = "run.json"
+NETWORKS_NAME = "networks"
+"""Folder, beside the record, of the quantised networks that a run's classifiers need."""
 MANY_CLASSES = 30
 """With more classes, a confusion matrix is stored by its cells, and pages show a part of it."""
 
@@ -282,7 +284,13 @@ class Base:
 
     backbone: str
     recipe: dict[str, Any]
-    """The recipe's fields, with `fingerprint` and `weights_source` (a word or a file)."""
+    """The recipe's fields, with `fingerprint` and `weights_source` (a word or a file).
+
+    With int8, ``calibration`` says on which images the network was calibrated: their number
+    (``images``), the data set they are from (``source``), how many are in the run's training split
+    (``in_training_split``), and the SHA-256 over their sorted digests, a line each (``sha256``).
+    Runs of earlier versions do not have it.
+    """
     extraction: ExtractionSummary
 
 

@@ -146,8 +146,12 @@ def prune(
     return dropped
 
 
-def clear(store: Store, fingerprint: str | None = None) -> list[ShardEntry]:
+def clear(
+    store: Store, fingerprint: str | None = None, *, dry_run: bool = False
+) -> list[ShardEntry]:
     """Delete all embeddings and maps, or the embeddings of one recipe; return these shards."""
+    if dry_run:
+        return [shard for shard, _ in store.index.shards_by_use(fingerprint)]
     dropped = store.index.drop_recipe(fingerprint)
     delete(store, dropped)
     delete_leftovers(store)

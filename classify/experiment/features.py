@@ -20,6 +20,7 @@ from extract.prepare import reembed
 if TYPE_CHECKING:
     from classify.estimators.base import Classifier
     from extract.datasets.dataset import Dataset, Split
+    from extract.frozen import FrozenBase
     from extract.options import Options
     from extract.prepare import Prepared
     from toolkit.progress import Progress
@@ -54,6 +55,11 @@ class Features(ABC):
     def classes(self) -> list[str]:
         """The names of the classes, sorted."""
         return self.dataset.classes
+
+    @property
+    def bases(self) -> list[FrozenBase]:
+        """What has computed the embeddings; empty if they were given."""
+        return []
 
     @property
     @abstractmethod
@@ -186,6 +192,11 @@ class ImageFeatures(Features):
     def fingerprint(self) -> str:
         """SHA-256 over the images' contents, labels and splits."""
         return self.prepared.fingerprint
+
+    @property
+    def bases(self) -> list[FrozenBase]:
+        """The frozen base, and every other one whose output was consumed so far."""
+        return [self.prepared.base, *(prepared.base for prepared in self._memo.lower.values())]
 
     @property
     def lower(self) -> Prepared | None:

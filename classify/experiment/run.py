@@ -112,6 +112,7 @@ def run(
 
         def write() -> record.Run:
             finished = record_run(features, results, plan, time.monotonic() - started)
+            folder.save_networks(features)
             folder.write(finished, results.predictions, picture_records(features[0]))
             going_on.save(results, folder.path)
             return finished

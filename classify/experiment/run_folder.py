@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cache import disk, locks
 from classify.errors import ClassifierError, ModelError
+from extract.errors import WeightsError
 from extract.images.thumbnails import open_thumbnails
 from reports import record, tables
 from reports.listing import RUNS
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from classify.estimators.base import Classifier
+    from classify.experiment.features import Features
     from reports.picture_records import PictureRecord
+
+logger = logging.getLogger(__name__)
 
 
 LOCK_NAME = "run.lock"
@@ -109,6 +114,20 @@ class RunFolder:
             (self.path / file).unlink()
             raise
         return file, disk.sha256(self.path / file)
+
+    def save_networks(self, features: Sequence[Features]) -> None:
+        """Copy the quantised networks that the classifiers need into the folder.
+
+        So the run does not need the cache that computed its embeddings. Where that cache was
+        emptied meanwhile, a warning says that the run cannot predict.
+        """
+        networks = self.path / record.NETWORKS_NAME
+        for of_base in features:
+            for base in of_base.bases:
+                try:
+                    base.copy_network(networks)
+                except WeightsError as error:
+                    logger.warning("this run cannot predict new images: %s", error)
 
     def write(
         self,

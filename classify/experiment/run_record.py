@@ -223,7 +223,7 @@ def _base(prepared: Prepared, options: Options) -> record.Base:
     extraction = prepared.extraction
     return record.Base(
         prepared.base.recipe.backbone,
-        {**prepared.base.to_dict(), "preset": options.described_preset},
+        {**prepared.recipe(), "preset": options.described_preset},
         record.ExtractionSummary(
             images=len(extraction.digests) + len(extraction.quarantine),
             cached=extraction.cached,

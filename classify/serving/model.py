@@ -30,6 +30,7 @@ from extract.images.resizing import resize
 from extract.pipeline import ExtractionResult, extract
 from extract.value_range import adapted
 from reports.reading import read_record
+from reports.record import NETWORKS_NAME
 from reports.runs import RunResults
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
@@ -58,7 +59,8 @@ class Model:
         Name of one of the run's classifiers; None is the best one in validation on the training
         split, see `reports.ranking.best_in_validation`.
     weights : str, default=None
-        The base's weights; None is where the run found them.
+        The base's weights; None is where the run found them. A quantised network, which is in the
+        run's folder, needs none.
     cache : str or Path, default=None
         Cache folder for embeddings; None is the default one.
     reading : ReadSettings, optional
@@ -119,7 +121,13 @@ class Model:
         file = run_folder / Path(str(self.result.model)).name
         self.estimator = persistence.load(file, self.result.model_sha256)
         with as_progress(progress) as report:
-            self.base = FrozenBase.from_dict(recipe, weights=weights, cache=cache, progress=report)
+            self.base = FrozenBase.from_dict(
+                recipe,
+                weights=weights,
+                cache=cache,
+                networks=run_folder / NETWORKS_NAME,
+                progress=report,
+            )
         self._folder, self._reading, self._progress = run_folder, reading, progress
 
     @property
@@ -323,6 +331,7 @@ def load_model(
         split; the test split plays no part in the choice.
     weights : str, default=None
         The weights of the frozen base, as in `extract.Embedder`; None is where the run found them.
+        A quantised network, which is in the run's folder, needs none.
     cache : str or path, default=None
         Cache folder for embeddings; None is the environment variable ``FROZEN_FEATURES_CACHE``, or
         else the user's cache folder.

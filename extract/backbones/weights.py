@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 TORCHVISION_VGG16 = "d1b7ddac92696a32f673108bdbe970640fc2b18c5bff8dfdf5eb81a57944895a"
 """`identity` of torchvision's VGG16 convolutions in Keras's axis order."""
 
+PUBLISHED = ("auto", "imagenet", "torchvision")
+"""What `resolve` takes instead of the path of a file."""
+
 CONSTRUCTION_SIZE = 224
 
 # Keras publishes different MobileNet weights for several image sizes.

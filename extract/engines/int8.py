@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from extract.engines.model_store import ModelStore
     from extract.recipe import Recipe
 
-CALIBRATION_IMAGES = 64
-"""More images change the embeddings less than quantising does; see `benchmarks/precision.py`."""
-
 
 def quantise(
     recipe: Recipe,

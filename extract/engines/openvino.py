@@ -138,8 +138,17 @@ def _convert_from_tensorflow(recipe: Recipe, weights: Weights) -> Any:
 
 
 def pack(model: Any) -> bytes:
-    """Return an `openvino.Model` as the bytes of one zip file."""
+    """Return an `openvino.Model` as the bytes of one zip file.
+
+    Its nodes and tensors are named by their position. The names that OpenVINO and NNCF give contain
+    numbers that a process counts up, with which the same network would not be the same bytes.
+    """
     ov = import_openvino()
+    for position, node in enumerate(model.get_ordered_ops()):
+        name = f"{node.get_type_name()}_{position}"
+        node.set_friendly_name(name)
+        for output in node.outputs():
+            output.get_tensor().set_names({f"{name}:{output.get_index()}"})
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(packed, "w") as archive:
         ov.save_model(model, Path(name) / _XML, compress_to_fp16=False)

@@ -115,7 +115,7 @@ def usable_images(
     *,
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
-) -> np.ndarray:
+) -> tuple[list[Path], np.ndarray]:
     """Decode the first images that can be used into one array, and skip the others.
 
     Parameters
@@ -127,8 +127,10 @@ def usable_images(
 
     Returns
     -------
-    numpy.ndarray of uint8, shape (n, size, size, 3)
-        RGB; n is at most `most`.
+    used : list of Path, length n
+        The images that can be used; n is at most `most`.
+    images : numpy.ndarray of uint8, shape (n, size, size, 3)
+        RGB.
 
     Raises
     ------
@@ -139,18 +141,20 @@ def usable_images(
     """
     import numpy as np
 
+    used: list[Path] = []
     images: list[np.ndarray] = []
     wanted = min(most, len(paths))
     with contextlib.closing(_decode(paths, pixels, reading)) as all_decoded:
-        for decoded in all_decoded:
+        for path, decoded in zip(paths, all_decoded, strict=True):
             if decoded.image is not None:
+                used.append(path)
                 images.append(decoded.image)
                 progress("decoding images", len(images), wanted)
             if len(images) == most:
                 break
     if not images:
         raise ImageError(f"none of {plural(len(paths), 'image')} can be used")
-    return np.stack(images)
+    return used, np.stack(images)
 
 
 def _decode(

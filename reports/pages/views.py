@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from reports.charts import training
 from reports.reading import exists
-from reports.record import RECORD_NAME
+from reports.record import NETWORKS_NAME, RECORD_NAME
 from reports.tables import (
     COPIES_NAME,
     EARLIER_OUTLIERS_NAME,
@@ -125,8 +125,26 @@ def findings_by_title(run: Run, results: Sequence[Result]) -> list[tuple[str, li
 def recipes(run: Run) -> list[tuple[str, dict[str, Any]]]:
     """Return a heading and the recipe for every frozen base of a run."""
     if len(run.bases) == 1:
-        return [("Recipe of the embeddings", run.recipe)]
-    return [(f"Recipe of the embeddings, {base.backbone}", base.recipe) for base in run.bases]
+        return [("Recipe of the embeddings", _readable(run.recipe))]
+    return [
+        (f"Recipe of the embeddings, {base.backbone}", _readable(base.recipe)) for base in run.bases
+    ]
+
+
+def _readable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe whose calibration is a sentence."""
+    calibration = recipe.get("calibration")
+    if not isinstance(calibration, dict):
+        return recipe
+    images, source, in_training, sha256 = (
+        calibration.get(name) for name in ("images", "source", "in_training_split", "sha256")
+    )
+    origin = f" of {source}" if source else ""
+    return {
+        **recipe,
+        "calibration": f"on {format_value(images)} images{origin}, {format_value(in_training)} of "
+        f"them in the training split; SHA-256 of the list of their SHA-256: {sha256}",
+    }
 
 
 def extractions(run: Run) -> list[tuple[str, ExtractionSummary]]:
@@ -172,6 +190,8 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
     names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, OUTLIERS_NAME, EARLIER_OUTLIERS_NAME]
     names += [result.model for result in run.results if result.model]
+    quantised = {str(base.recipe.get("quantised")): None for base in run.bases}
+    names += [f"{NETWORKS_NAME}/{sha256}.zip" for sha256 in quantised if sha256.isalnum()]
     present = [name for name in names if exists(folder / name)]
     return [(name, "./" + quote(name, errors="surrogateescape")) for name in present]
 

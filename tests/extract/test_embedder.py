@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 
 from extract import Embedder, ImageError
 from extract.backbones.catalog import construct
+from extract.images.inputs import image_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +211,7 @@ def test_fit_refuses_what_transform_refuses(pictures: Pictures) -> None:
 def test_int8_is_calibrated_on_images_in_memory_and_in_files(
     pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Images in memory first, each once; files fill up the rest."""
+    """Images in memory first, each once; files fill up the rest. Both are recorded."""
     pytest.importorskip("nncf")
     calibrated_on = []
 
@@ -220,5 +223,11 @@ def test_int8_is_calibrated_on_images_in_memory_and_in_files(
     embedder = clone(pictures.embedder).set_params(precision="int8", cache=tmp_path)
     embedder.fit([*pictures.paths[:3], pictures.pixels[4], pictures.pixels[5], pictures.pixels[4]])
     assert np.shape(calibrated_on) == (5, 32, 32, 3)
-    embedder.fit(pictures.paths)
+    (record,) = (tmp_path / "models").glob("*.json")
+    files = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in pictures.paths[:3]]
+    in_memory = [image_digest(image) for image in pictures.pixels[4:6]]
+    assert json.loads(record.read_text())["images"].split() == sorted([*files, *in_memory])
+    embedder.fit([*pictures.paths[:4], pictures.pixels[4], pictures.pixels[5]])
     assert len(calibrated_on) == 5
+    embedder.fit(pictures.paths)  # has three images of the five, but many others
+    assert len(calibrated_on) == 25

@@ -10,7 +10,7 @@ from cache import store as store_module
 from cache.store import Store
 from extract.errors import ImageError
 from extract.images.hashing import hash_images
-from extract.images.loading import ReadSettings, load_images
+from extract.images.loading import ReadSettings, load_images, usable_images
 from tests.extract.test_pipeline import draw
 
 if TYPE_CHECKING:
@@ -26,6 +26,18 @@ def test_load_images_keeps_the_order(tmp_path: Path) -> None:
     paths[50].write_bytes(b"text")
     with pytest.raises(ImageError, match=r"0050\.png: not an image"):
         load_images(paths, 16)
+
+
+def test_usable_images_are_the_first_that_can_be_used(tmp_path: Path) -> None:
+    """And it says which: a network is calibrated on them, and a record names them."""
+    paths = draw(tmp_path / "d", 0, 5)
+    paths[1].write_bytes(b"text")
+    used, images = usable_images(paths, 16, 3)
+    assert used == [paths[0], paths[2], paths[3]]
+    assert images[:, 0, 0, 2].tolist() == [0, 2, 3]
+    assert usable_images(paths, 16, 9)[0] == [paths[0], *paths[2:]]
+    with pytest.raises(ImageError, match="none of 1 image can be used"):
+        usable_images(paths[1:2], 16, 1)
 
 
 def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
