@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cache.errors import CacheError
 from extract.datasets.labels import require_images
 from extract.datasets.load import load_unsplit
+from extract.datasets.same_files import describe_copies, require_different_images
 from extract.errors import DataError
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
@@ -21,10 +22,9 @@ from extract.value_range import describe as describe_range
 from extract.value_range import find_deep, with_value_range
 from toolkit.csv_cells import write_quarantine
 from toolkit.progress import Progress, silent
-from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -186,15 +186,21 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     """
     require_images(dataset)
     base = FrozenBase.choose(options.base, progress=progress)
+    require_different_images(
+        dataset,
+        lambda paths: hash_images(paths, base.store, reading=options.reading, progress=progress)[0],
+    )
     base, sentences = _with_value_range(base, dataset, options, progress)
     base, extraction = _embed(base, dataset, options, progress)
     sentences += _note_pixels(dataset, extraction)
     usable = _without_quarantined(dataset, extraction)
-    usable = _with_remarks(usable, sentences)
-    _note_contradictions(usable, extraction)
     if not usable.has_split:
         digests = [extraction.digests[item.path] for item in usable.items]
         usable = usable.with_hashed_split(digests, options.test_size, options.seed)
+    about_copies = describe_copies(usable, extraction.digests)
+    for sentence in about_copies:
+        logger.warning("%s", sentence)
+    usable = _with_remarks(usable, sentences + about_copies)
     quarantine_csv = _write_quarantine_csv(base.store.folder, dataset, extraction.quarantine)
     return Prepared(usable, base, extraction, quarantine_csv)
 
@@ -225,25 +231,6 @@ def reembed(prepared: Prepared, options: Options, progress: Progress = silent) -
     base = base.with_range_of(prepared.base.recipe)
     base, extraction = _embed(base, prepared.dataset, options, progress)
     return dataclasses.replace(prepared, base=base, extraction=extraction)
-
-
-def copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, Item]]:
-    """Return every image that is a copy of an earlier one, together with the first of its copies.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    digests : mapping of Path to str
-        SHA-256 of the bytes of each image.
-
-    Returns
-    -------
-    list of (Item, Item)
-        In the order of the data set.
-    """
-    firsts: dict[str, Item] = {}
-    pairs = [(item, firsts.setdefault(digests[item.path], item)) for item in dataset.items]
-    return [(item, first) for item, first in pairs if first is not item]
 
 
 def _embed(
@@ -347,24 +334,6 @@ def _without_quarantined(dataset: Dataset, extraction: ExtractionResult) -> Data
                 f"{extraction.quarantine[path]}; replace these files or remove the class"
             )
     return remaining
-
-
-def _note_contradictions(dataset: Dataset, extraction: ExtractionResult) -> None:
-    """Log that images are in two classes: no classifier can be right about both labels."""
-    twice = {
-        first.path: other.path
-        for other, first in copies(dataset, extraction.digests)
-        if other.label != first.label
-    }
-    if twice:
-        first, second = next(iter(twice.items()))
-        logger.warning(
-            "%s in more than one class, for example %s and %s, which are the same file; an audit "
-            "lists them",
-            plural(len(twice), "image is", "images are"),
-            dataset.relative(first),
-            dataset.relative(second),
-        )
 
 
 def _write_quarantine_csv(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.auditing import duplicates, outliers
+from extract.datasets.same_files import copies
 from extract.images.loading import ReadSettings, load_images
-from extract.prepare import copies
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from toolkit.progress import silent
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from extract.datasets.dataset import MINIMUM_WITHOUT_SPLIT
+from extract.datasets.dataset import MINIMUM, MINIMUM_WITHOUT_SPLIT
 from extract.errors import DataError
 from toolkit.wording import plural
 
@@ -25,7 +25,8 @@ def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
     """Normalise the labels of a data set, and leave out classes that are too small.
 
     Labels become Unicode's composed form (NFC). Others that look alike are named in a remark, or
-    refused if one of them is only in the training split and the other only in the test split.
+    refused if one of them is only in the training split and the other only in the test split. So
+    are classes with too few images in a split that the data have.
 
     Parameters
     ----------
@@ -63,7 +64,9 @@ def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
         for names in alike
     ]
     dataset = _with_remarks(dataset, remarks)
-    return _without_small(dataset, min_images) if min_images else dataset
+    if min_images:
+        dataset = _without_small(dataset, min_images)
+    return _with_remarks(dataset, _small_in_splits(dataset))
 
 
 def require_images(dataset: Dataset) -> None:
@@ -112,6 +115,21 @@ def _require_same_spelling(dataset: Dataset, alike: list[list[str]]) -> None:
             f"the splits of {dataset.name} spell {plural(len(apart), 'class', 'classes')} in "
             f"different ways: {'; '.join(apart)}; give each class one name in all splits"
         )
+
+
+def _small_in_splits(dataset: Dataset) -> list[str]:
+    """Say which classes lack images in a split that the data have."""
+    if not dataset.has_split or len(dataset.classes) < 2:
+        return []
+    numbers, remarks = dataset.class_counts(), []
+    for split, minimum in MINIMUM.items():
+        small = [f"{k!r} ({n[split]:,})" for k, n in numbers.items() if n[split] < minimum]
+        if small:
+            remarks.append(
+                f"{plural(len(small), 'class has', 'classes have')} too few images in the {split} "
+                f"split to train a classifier, which takes {minimum}: {', '.join(small)}."
+            )
+    return remarks
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from cache.store import Store
 from extract.datasets.corrections import apply_corrections
 from extract.datasets.labels import require_images, settle_labels
 from extract.datasets.layouts import read_dataset
+from extract.datasets.same_files import require_different_images
 from extract.datasets.sources.locating import locate
 from extract.errors import DataError
 from extract.images.hashing import hash_images
@@ -230,6 +231,7 @@ def _split(
     readable = dataclasses.replace(
         dataset, items=tuple(item for item in dataset.items if item.path in digests)
     )
+    require_different_images(readable, lambda paths: {path: digests[path] for path in paths})
     split = readable.with_hashed_split(
         [digests[item.path] for item in readable.items], test_size, seed
     )

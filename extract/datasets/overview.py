@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from extract.datasets.dataset import MINIMUM, MINIMUM_WITHOUT_SPLIT
+from extract.datasets.dataset import MINIMUM_WITHOUT_SPLIT
 from extract.errors import ImageError
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, check
@@ -222,15 +222,6 @@ def _odd_classes(dataset: Dataset) -> list[str]:
                 f"{plural(len(small), 'class has', 'classes have')} too few images to train and to "
                 f"test on, which takes {MINIMUM_WITHOUT_SPLIT}: {', '.join(small)}."
             )
-    else:
-        for split, minimum in MINIMUM.items():
-            counts = dataset.class_counts()
-            small = [f"{k!r} ({c[split]})" for k, c in counts.items() if c[split] < minimum]
-            if small:
-                remarks.append(
-                    f"{plural(len(small), 'class has', 'classes have')} too few images in the "
-                    f"{split} split, which takes {minimum}: {', '.join(small)}."
-                )
     (largest, most), (smallest, fewest) = numbers.most_common()[0], numbers.most_common()[-1]
     if most >= IMBALANCE * fewest:
         remarks.append(

@@ -169,7 +169,26 @@ def test_a_picture_in_two_classes_is_mentioned(home: Path, tmp_path: Path) -> No
             cv2.imwrite(str(tmp_path / "data" / name / f"{i}.png"), picture.astype(np.uint8))
     shutil.copy(tmp_path / "data" / "b" / "1.png", tmp_path / "data" / "b" / "copy.png")
     weights = ("--weights", str(home / "vgg16.npz"), "--size", "32", "--cache", "cache")
-    done = run_command("extract", *weights, cwd=tmp_path)
+    done = run_command("extract", *weights, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 image is in more than one class" in done.stderr
-    assert "a/0.png and b/0.png, which are the same file" in done.stderr
+    (remark,) = json.loads(done.stdout)["remarks"]
+    assert "a/0.png and b/0.png, which are the same file" in remark
+
+
+@pytest.mark.slow
+def test_a_test_split_that_repeats_the_training_split_is_mentioned(
+    home: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "data/train" / name).mkdir(parents=True)
+        for i in range(2):
+            picture = rng.integers(0, 255, (9, 9, 3)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / f"data/train/{name}/{i}.png"), picture)
+    shutil.copytree(tmp_path / "data/train", tmp_path / "data/test")
+    weights = ("--weights", str(home / "vgg16.npz"), "--size", "32", "--cache", "cache")
+    done = run_command("extract", *weights, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 test images are the same file as a training image" in done.stderr
+    assert "4 of 4 test images" in json.loads(done.stdout)["remarks"][0]

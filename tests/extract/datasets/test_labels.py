@@ -85,3 +85,14 @@ def test_a_layout_is_told_in_one_line_and_its_remarks() -> None:
     )
     assert alike.startswith("The classes 'Cats' and 'cats'")
     assert small.startswith("1 class with fewer than 2 images is left out: 'fox' (1)")
+
+
+def test_a_class_that_a_split_lacks_is_named() -> None:
+    """Before anything is computed; a classifier refuses it."""
+    data = split(("cats", "train"), ("cats", "test"), ("dogs", "train"))
+    assert settle_labels(data).layout.remarks == (
+        "2 classes have too few images in the train split to train a classifier, which takes 2: "
+        "'cats' (1), 'dogs' (1).",
+        "1 class has too few images in the test split to train a classifier, which takes 1: "
+        "'dogs' (0).",
+    )
