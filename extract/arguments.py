@@ -163,7 +163,7 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
     )
     base.add_argument(
         "--pool",
-        dest="pooling",
+        "--pooling",
         choices=("auto", "none", "avg", "max"),
         default=default.pooling,
         help="pooling over height and width; auto is that of the backbone's own classifier",

@@ -136,7 +136,7 @@ def restored(stopped: Run, folder: Path) -> PartialResults:
     order = [result.classifier for result in stopped.results if result.classifier in held_out]
     return PartialResults(
         list(stopped.not_done),
-        list(stopped.results),
+        [dataclasses.replace(result, validation=None) for result in stopped.results],
         read_predictions(folder / PREDICTIONS_NAME) if stopped.results else [],
         {name: held_out[name] for name in order},
         list(stopped.learning_curves),

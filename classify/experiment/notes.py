@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from classify.estimators.rows import RowsOnDisk
+from classify.evaluation.threshold import fewest_samples
 from classify.experiment.memory import excess
+from classify.networks.network import VALIDATION_FOLDS, Network
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from classify.estimators.base import Classifier
+    from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
     from classify.experiment.settings import RunSettings
 
@@ -34,6 +39,35 @@ def training_notes(
         *_memory_notes(estimator, features, settings, streamed=streamed),
         *_weight_notes(estimator),
     ]
+
+
+def warnings_before_training(
+    candidates: Sequence[Candidate], n_train: int, settings: RunSettings
+) -> list[str]:
+    """Return what the settings ask for, but the training images are too few for.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    n_train : int
+        Number of training images. A network only predicts a part of them without training on it.
+    settings : RunSettings
+    """
+    target = settings.target_precision
+    if target is None:
+        return []
+    needed = fewest_samples(target)
+    found = []
+    for candidate in candidates:
+        is_network = isinstance(candidate.estimator, Network)
+        n_held_out = n_train // VALIDATION_FOLDS if is_network else n_train
+        if n_held_out < needed:
+            found.append(
+                f"{candidate.name} will have no threshold: to show that {target:.1%} of the "
+                f"predictions are correct on new images takes at least {needed:,} held-out "
+                f"training images, and it has {n_held_out:,}"
+            )
+    return found
 
 
 def _epoch_notes(estimator: Classifier) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -13,6 +14,7 @@ from classify.estimators.rows import RowsOnDisk
 from classify.experiment import going_on
 from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import ImageFeatures
+from classify.experiment.notes import warnings_before_training
 from classify.experiment.run_folder import RunFolder
 from classify.experiment.run_record import PartialResults, Plan, picture_records, record_run
 from classify.experiment.trial import Trial
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from classify.experiment.inputs import ArrayInputs, ImageInputs
     from classify.experiment.settings import RunSettings
     from reports import record
+
+logger = logging.getLogger(__name__)
 
 
 class RunStopped(KeyboardInterrupt):
@@ -104,6 +108,9 @@ def run(
         trials = [
             _trials(candidates, of_base, settings, features, progress) for of_base in features
         ]
+        n_train = sum(features[0].counts("train"))
+        for warning in warnings_before_training(candidates, n_train, settings):
+            logger.warning("%s", warning)
         if stopped is None:
             results = PartialResults(_steps(trials, features[0], settings))
         else:

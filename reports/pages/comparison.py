@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reports.record import Result, Run
 
 
-OPTIONS = {"pooling": "pool", "aspect": "fit"}
+OPTIONS = {"aspect": "fit"}
 """The settings that the command line calls by another name."""
 
 
@@ -100,8 +100,8 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Difference]]:
 def option(setting: str) -> str:
     """Return what the command line calls a setting.
 
-    >>> option("target_precision"), option("pooling")
-    ('target-precision', 'pool')
+    >>> option("target_precision"), option("aspect")
+    ('target-precision', 'fit')
     """
     return OPTIONS.get(setting, setting.replace("_", "-"))
 

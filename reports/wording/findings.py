@@ -198,13 +198,18 @@ def threshold_sentence(threshold: Threshold, n_test: int) -> str:
             "on new images, too"
         )
         span = f" (95% interval {percent(low)} to {percent(high)})"
+    if threshold.precision is None:
+        return (
+            f"predicts only from probability {figure(threshold.threshold)} on, {chosen}: of "
+            f"{plural(n_test, 'test image')} it predicts none"
+        )
     text = (
         f"predicts only from probability {figure(threshold.threshold)} on, {chosen}: of "
         f"{plural(n_test, 'test image')} it predicts {count(n_predicted)}, "
         f"{percent(threshold.precision)} of them correctly{span}, and leaves "
         f"{percent(threshold.undecided)} undecided"
     )
-    if threshold.precision is not None and threshold.precision < threshold.target:
+    if threshold.precision < threshold.target:
         text += "; the precision is below the target"
     return text
 

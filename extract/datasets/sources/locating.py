@@ -13,6 +13,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 NAMES = ("auto", "dogs-vs-cats", "shapes")
 AUTO_FOLDER = Path("data")
+NEARLY_THE_SAME = 0.8
+"""Similarity from which a missing folder may be a misspelt one of `NAMES`."""
 
 DOGS_VS_CATS_URL = (
     "https://raw.githubusercontent.com/mikecinnamon/Data/d0aefa2435120da85bf0dd2628904e5ca7e2f91d"
@@ -150,10 +153,15 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
     if path.exists():
         raise _unusable(data, "; it is none of these")
     raise DataError(
-        f"there is no file or folder {data!r}{did_you_mean(data, [*NAMES, *_siblings(path)])}; "
-        f"{_EXPECTED}",
+        f"there is no file or folder {data!r}{_did_you_mean(data, path)}; {_EXPECTED}",
         setting="data",
     )
+
+
+def _did_you_mean(data: str, path: Path) -> str:
+    """Suggest what is beside the path, or the name of a data set that is nearly the same."""
+    names = get_close_matches(data, NAMES, 1, NEARLY_THE_SAME)
+    return did_you_mean(data, [*names, *_siblings(path)])
 
 
 def _siblings(path: Path) -> list[str]:

@@ -112,11 +112,11 @@ def with_settings(run, **settings):
 
 def test_every_setting_that_differs_is_listed():
     """Whatever a run has recorded, in the words of the command line."""
-    first = with_settings(FIRST, calibrate=False, pooling="avg", repeats=1, brand_new=1)
-    second = with_settings(FIRST, calibrate=True, pooling="max", repeats=1, brand_new=2)
+    first = with_settings(FIRST, calibrate=False, aspect="pad", repeats=1, brand_new=1)
+    second = with_settings(FIRST, calibrate=True, aspect="crop", repeats=1, brand_new=2)
     found = differences([first, second])
     assert {part: [d.field for d in fields] for part, fields in found.items()} == {
-        "Settings": ["calibrate", "pool", "brand-new"]
+        "Settings": ["calibrate", "fit", "brand-new"]
     }
     assert found["Settings"][0].values == ["no", "yes"]
     assert "Nothing" not in render_comparison([(Path("a"), first), (Path("b"), second)])

@@ -119,3 +119,9 @@ def test_a_learning_curve_says_how_certain_its_extrapolation_is(gain_range, word
     said = findings.learning_curve_sentence(curve)
     assert words in said
     assert ("depending on the draw" in said) is (gain_range is not None and gain_range[1] > 0.001)
+
+
+def test_a_threshold_above_every_probability_predicts_none():
+    """There is no share of correct predictions then."""
+    sentence = findings.threshold_sentence(Threshold(0.95, 0.99, None, 0.0, 1.0), 200)
+    assert sentence.endswith("of 200 test images it predicts none")

@@ -181,6 +181,13 @@ def test_an_unknown_name_is_one_error(cache: Path, word: str, told: str) -> None
     assert told in str(caught.value)
 
 
+def test_a_missing_folder_is_not_taken_for_a_data_set(cache: Path) -> None:
+    """Its name is only a little like one of ours."""
+    with pytest.raises(DataError, match="there is no file or folder 'shoes'") as caught:
+        locate("shoes", cache=cache)
+    assert "did you mean" not in str(caught.value)
+
+
 def test_a_file_of_another_kind_is_one_error(tmp_path: Path, cache: Path) -> None:
     """A single image is not a data set."""
     (tmp_path / "cat.jpg").touch()
