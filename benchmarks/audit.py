@@ -84,7 +84,7 @@ def measure(
         rows.append([str(copy), item.label, "test"])
     write_csv(folder / "faulty.csv", ["path", "label", "split"], rows)
     faulty = Options(str(folder / "faulty.csv"), options.base)
-    found = find_wrong_data(prepare(find_dataset(faulty), faulty), seed=seed)
+    found = find_wrong_data(prepare(find_dataset(faulty), faulty))
     return *shares(found, {str(path) for path in flipped}), found.seconds
 
 

@@ -200,7 +200,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     about_copies = describe_copies(usable, extraction.digests)
     for sentence in about_copies:
         logger.warning("%s", sentence)
-    usable = _with_remarks(usable, sentences + about_copies)
+    usable = _with_remarks(usable, sentences + about_copies + _note_test_labels(usable))
     quarantine_csv = _write_quarantine_csv(base.store.folder, dataset, extraction.quarantine)
     return Prepared(usable, base, extraction, quarantine_csv)
 
@@ -313,6 +313,22 @@ def _note_pixels(dataset: Dataset, extraction: ExtractionResult) -> list[str]:
     for sentence in sentences:
         logger.warning("%s", sentence)
     return sentences
+
+
+def _note_test_labels(dataset: Dataset) -> list[str]:
+    """Log how many labels of test images were changed, because that changes what is measured."""
+    changed = [
+        item for item in dataset.items if item.split == "test" and item.path in dataset.relabelled
+    ]
+    if not changed:
+        return []
+    sentence = (
+        f"the labels of {len(changed):,} of {plural(len(dataset.test), 'test image')} were changed "
+        f"(for example {dataset.relative(changed[0].path)}), so the figures are measured against "
+        "other labels; do not compare them with those of earlier runs"
+    )
+    logger.warning("%s", sentence)
+    return [sentence]
 
 
 def _with_remarks(dataset: Dataset, sentences: list[str]) -> Dataset:

@@ -42,14 +42,16 @@ class Copy:
 
 @dataclass(frozen=True)
 class Suspect:
-    """An image whose label differs from the prediction of a classifier that has not seen it."""
+    """An image whose label is doubtful to a model that has not seen it."""
 
     path: str
     split: str
     label: str
     likely: str
     probability: float
-    """Predicted probability of its label."""
+    """That its label is right. In earlier versions a classifier's probability of its label."""
+    wrong: bool = False
+    """Whether its label is among the most suspect ones, as many as are wrong by the estimate."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,17 @@ class Audit:
 
     leaks: list[Leak]
     suspects: list[Suspect]
-    """The least probable label first."""
+    """The least probable label first: `wrong_labels` of them, then others that are doubtful."""
     outliers: list[Outlier]
     accuracies_without_leaks: dict[str, float]
     """Accuracy of each classifier on the other test images; empty if there are no leaks."""
     seconds: float
     copies: list[Copy] = field(default_factory=list)
     """Copies with different labels first: no classifier can predict both correctly."""
+    wrong_labels: int | None = None
+    """Estimated number of wrong labels; None in runs of earlier versions."""
+    judged_labels: int = 0
+    """Number of labels that were judged."""
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,11 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ((e.path, e.label, e.split, e.of, e.of_label) for e in audit.copies),
         ),
         SUSPECTS_NAME: (
-            ["path", "label", "likely", "probability", "split"],
-            ((e.path, e.label, e.likely, e.probability, e.split) for e in audit.suspects),
+            ["path", "label", "likely", "probability", "split", "probably wrong"],
+            (
+                (e.path, e.label, e.likely, e.probability, e.split, "yes" if e.wrong else "no")
+                for e in audit.suspects
+            ),
         ),
         OUTLIERS_NAME: (
             ["path", "label", "split", "reason"],

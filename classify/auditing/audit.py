@@ -55,11 +55,12 @@ class AuditResult:
     def suspects(self) -> pd.DataFrame:
         """Images whose label is doubtful, the most suspect first.
 
-        Columns: `path`, `label`, `likely` (the class that a classifier predicts that has not seen
-        the image), `probability` (of `label`, in [0, 1]) and `split`.
+        Columns: `path`, `label`, `likely` (the class that a model predicts that has not seen the
+        image), `probability` (that `label` is right, in [0, 1]), `split` and `probably wrong`
+        (True for the first ones, as many as are wrong by the estimate).
         """
-        frame = _frame(Suspect, self._audit.suspects)
-        return frame[["path", "label", "likely", "probability", "split"]]
+        frame = _frame(Suspect, self._audit.suspects).rename(columns={"wrong": "probably wrong"})
+        return frame[["path", "label", "likely", "probability", "split", "probably wrong"]]
 
     @cached_property
     def leaks(self) -> pd.DataFrame:
@@ -124,7 +125,8 @@ def audit(
 ) -> AuditResult:
     """Search a data set for wrong labels, leaks, copies and outliers.
 
-    Nothing is trained but a logistic regression, by cross-validation on the embeddings.
+    Labels of the training split are judged without the test split, by models that leave the image
+    out; those of the test split by a model of the training split.
 
     Parameters
     ----------
@@ -135,8 +137,7 @@ def audit(
         What turns images into embeddings; None is an `extract.Embedder` with its defaults.
         Embeddings that are in its cache are not computed again.
     seed : int, default=0
-        Seed of the folds in which the labels are predicted, and of the test split, if the data have
-        none.
+        Seed of the test split, if the data have none.
     progress : bool or Progress, default=None
         True shows a progress bar, False shows nothing. A callback is called with the stage and the
         units done and in total. None does what the embedder's own parameter `progress` says.
@@ -159,8 +160,9 @@ def audit(
 
     Notes
     -----
-    Suspect labels are found by the self-confidence of held-out predictions [1]_; near-duplicates by
-    the cosine of whitened embeddings; outliers by their distance to the five nearest images.
+    How many labels are wrong, and which, is estimated with a noise matrix as in confident learning
+    [1]_, see `classify.auditing.label_errors`; near-duplicates are found by the cosine of whitened
+    embeddings; outliers by their distance to the five nearest images.
 
     References
     ----------
@@ -183,7 +185,7 @@ def audit(
                 "images of another class"
             )
         prepared = prepare(dataset, options, report)
-        findings = find_wrong_data(prepared, seed=seed, reading=options.reading, progress=report)
+        findings = find_wrong_data(prepared, reading=options.reading, progress=report)
     return AuditResult(findings, dataset.name, len(prepared.dataset))
 
 

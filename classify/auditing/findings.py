@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.auditing import duplicates, outliers
+from classify.auditing.label_errors import find_label_errors
 from extract.datasets.same_files import copies
 from extract.images.loading import ReadSettings, load_images
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
 IMAGES_AT_ONCE = 500
 """Images that are decoded together to look at their pixels."""
+STAGE_LABELS = "auditing: judging labels"
 
 
 def find_wrong_data(
     prepared: Prepared,
     predictions: Sequence[PredictionRow] = (),
     *,
-    seed: int = 0,
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> Audit:
@@ -44,8 +45,6 @@ def find_wrong_data(
     predictions : sequence of PredictionRow, optional
         Of classifiers on the test images. If there are leaks, the accuracy of each classifier is
         also computed without them.
-    seed : int, default=0
-        Seed of the folds in which the labels are predicted.
     reading : ReadSettings, optional
         How image files are read.
     progress : Progress, optional
@@ -66,7 +65,7 @@ def find_wrong_data(
     signatures = duplicates.signatures(embeddings)
     leaks = _leaks(prepared, digests, signatures)
     progress("auditing: near-duplicates", 1, 1)
-    suspects = _suspects(prepared, embeddings.reshape(len(embeddings), -1), seed, progress)
+    suspects, n_wrong = _suspects(prepared, embeddings.reshape(len(embeddings), -1), progress)
     odd_images = _outliers(prepared, signatures, reading, progress)
     leaked = {leak.test for leak in leaks}
     return Audit(
@@ -76,6 +75,8 @@ def find_wrong_data(
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
         copies=_copies(prepared),
+        wrong_labels=n_wrong,
+        judged_labels=len(digests),
     )
 
 
@@ -142,33 +143,42 @@ def _copies(prepared: Prepared) -> list[Copy]:
 
 
 def _suspects(
-    prepared: Prepared, X: NDArray[np.float32], seed: int, progress: Progress
-) -> list[Suspect]:
-    """Return the images for which held-out predictions disagree with the label.
+    prepared: Prepared, X: NDArray[np.float32], progress: Progress
+) -> tuple[list[Suspect], int]:
+    """Return the images whose label is doubtful, and how many labels are probably wrong.
 
-    They are sorted by the predicted probability of their own label, the least first
-    (self-confidence: Northcutt, Jiang and Chuang, Confident Learning, 2021).
+    The images with the labels that are most probably wrong come first, as many as are wrong by the
+    estimate; then those that look like another class.
     """
-    from classify.estimators.logreg import LogReg
-
+    progress(STAGE_LABELS, 0, 1)
     items = prepared.dataset.items
     labels = np.array([item.label for item in items])
-    model = LogReg(random_state=seed).fit(X, labels, progress=progress)
-    probabilities = model.held_out_proba_
-    codes = np.searchsorted(model.classes_, labels)
-    self_confidence = probabilities[np.arange(len(codes)), codes]
-    likely = probabilities.argmax(axis=1)
-    return [
-        Suspect(
-            path=prepared.dataset.relative(items[i].path),
-            split=str(items[i].split),
-            label=items[i].label,
-            likely=str(model.classes_[likely[i]]),
-            probability=float(self_confidence[i]),
-        )
-        for i in np.argsort(self_confidence, kind="stable")
-        if likely[i] != codes[i]
-    ]
+    tests = np.array([item.split == "test" for item in items])
+    trained, tested = find_label_errors(X[~tests], labels[~tests], X[tests], labels[tests])
+    assert tested is not None  # there are test images
+    classes = np.unique(labels[~tests])
+    wrong, likely = np.empty(len(items)), np.empty(len(items), dtype=np.int64)
+    doubtful = np.empty(len(items), dtype=bool)
+    for rows, errors in ((~tests, trained), (tests, tested)):
+        wrong[rows], likely[rows] = errors.wrong, errors.likely
+        doubtful[rows] = errors.doubtful
+    n_wrong = round(float(wrong.sum()))
+    suspects = []
+    for rank, i in enumerate(np.argsort(-wrong, kind="stable")):
+        if rank < n_wrong or doubtful[i]:
+            item = items[i]
+            suspects.append(
+                Suspect(
+                    path=prepared.dataset.relative(item.path),
+                    split=str(item.split),
+                    label=item.label,
+                    likely=str(classes[likely[i]]),
+                    probability=float(1 - wrong[i]),
+                    wrong=rank < n_wrong,
+                )
+            )
+    progress(STAGE_LABELS, 1, 1)
+    return suspects, n_wrong
 
 
 def _outliers(

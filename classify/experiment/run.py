@@ -203,7 +203,6 @@ def _examine_pictures(
         results.audit = find_wrong_data(
             features.prepared,
             results.predictions,
-            seed=settings.seed,
             reading=features.options.reading,
             progress=progress,
         )

@@ -44,7 +44,8 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     Returns
     -------
     Dataset
-        A new data set; the numbers of changed labels and of images left out are logged.
+        A new data set that remembers which labels were changed; their number and that of the images
+        left out are logged.
 
     Raises
     ------
@@ -55,25 +56,27 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     by_name = {dataset.relative(item.path): item for item in dataset.items}
     labels = _read_labels(path, by_name, dataset.classes)
     items = []
-    n_changed = n_left_out = 0
+    changed = set()
+    n_left_out = 0
     for name, item in by_name.items():
         label = labels.get(name, item.label)
         if not label:
             n_left_out += 1
             continue
-        n_changed += label != item.label
+        if label != item.label:
+            changed.add(item.path)
         items.append(dataclasses.replace(item, label=label))
     if not items:
         raise DataError(f"{path} leaves out every image; fill in the labels of those to keep")
     logger.info(
         "%s: %s changed, %s left out",
-        path, plural(n_changed, "label"), plural(n_left_out, "image"),
+        path, plural(len(changed), "label"), plural(n_left_out, "image"),
     )  # fmt: skip
     new = sorted({item.label for item in items} - set(dataset.classes))
     if new:
         names = ", ".join(f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
         logger.warning("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
-    return dataclasses.replace(dataset, items=tuple(items))
+    return dataclasses.replace(dataset, items=tuple(items), relabelled=frozenset(changed))
 
 
 def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str]) -> dict[str, str]:

@@ -111,6 +111,8 @@ class Dataset:
         Where the split comes from, in words.
     layout : Layout, default=Layout()
         How its files were understood.
+    relabelled : frozenset of Path, default=frozenset()
+        Images whose label was changed after the files had been read.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Dataset:
     items: tuple[Item, ...]
     split_origin: str = "as given"
     layout: Layout = Layout()
+    relabelled: frozenset[Path] = frozenset()
 
     @property
     def classes(self) -> list[str]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.pages.thumbnails import NO_IMAGES
-from reports.wording.findings import audit_sentence
-from reports.wording.text import percent
+from reports.wording.findings import audit_sentence, suspects_sentence
+from reports.wording.text import count, percent
 
 if TYPE_CHECKING:
     from reports.pages.thumbnails import EmbeddedImages
+    from reports.picture_records import Audit
     from reports.record import Run
 
 SHOWN = 40
@@ -85,7 +86,8 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
         finding(
             [suspect.path],
             f"{suspect.label}? Rather {suspect.likely}",
-            f"probability of its label {percent(suspect.probability)}, in {suspect.split}",
+            f"{'probably wrong, ' if suspect.wrong else ''}probability of its label "
+            f"{percent(suspect.probability)}, in {suspect.split}",
         )
         for suspect in audit.suspects[:SHOWN]
     ]
@@ -112,9 +114,7 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
             ),
             FindingGroup(
                 "Suspect labels",
-                "A classifier that had not seen the image predicted another class; the least "
-                "probable labels first. Correct the column label of suspects.csv and use the file "
-                "as the table of labels (--labels).",
+                _suspects_note(audit),
                 len(audit.suspects),
                 suspects,
             ),
@@ -125,4 +125,27 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
                 outliers,
             ),
         ],
+    )
+
+
+def _suspects_note(audit: Audit) -> str:
+    """Say which of the suspects to look at, and what to do with them."""
+    first = "The least probable labels come first."
+    if audit.wrong_labels is not None:
+        first = (
+            "Labels judged by a model that had not seen the image, and no test image: "
+            f"{suspects_sentence(audit)}. "
+        )
+        if audit.wrong_labels:
+            first += (
+                f"Look at the first {count(audit.wrong_labels)}, which are marked as probably "
+                "wrong. "
+            )
+        first += (
+            "The others are mostly images that are hard to classify. A changed label of a test "
+            "image changes what is measured."
+        )
+    return (
+        f"{first} Correct the column label of suspects.csv and use the file as the table of labels "
+        "(--labels)."
     )

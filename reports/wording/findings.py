@@ -87,9 +87,34 @@ def audit_sentence(audit: Audit) -> str:
     relabelled = sum(copy.label != copy.of_label for copy in audit.copies)
     if relabelled:
         copies += f" ({count(relabelled)} with another label)"
-    suspects = _number_of(len(audit.suspects), "suspect label", "suspect labels")
+    suspects = suspects_sentence(audit)
     outliers = _number_of(len(audit.outliers), "outlier", "outliers")
     return f"audit ({duration(audit.seconds)}): {leaks}; {copies}; {suspects}; {outliers}"
+
+
+def suspects_sentence(audit: Audit) -> str:
+    """Say how many labels are probably wrong, and how many others are doubtful.
+
+    Examples
+    --------
+    >>> from reports.picture_records import Audit, Suspect
+    >>> suspects = [Suspect("1.jpg", "train", "cat", "dog", 0.1 * i, wrong=i < 2) for i in range(5)]
+    >>> audit = Audit([], suspects, [], {}, 8.0, wrong_labels=2, judged_labels=1000)
+    >>> print(suspects_sentence(audit))
+    about 2 of 1,000 labels are probably wrong; 3 more images look like another class
+    """
+    if audit.wrong_labels is None:
+        return _number_of(len(audit.suspects), "suspect label", "suspect labels")
+    judged = plural(audit.judged_labels, "label")
+    are = "is" if audit.wrong_labels == 1 else "are"
+    text = f"about {count(audit.wrong_labels)} of {judged} {are} probably wrong"
+    if not audit.wrong_labels:
+        text = f"probably none of {judged} is wrong"
+    others = len(audit.suspects) - audit.wrong_labels
+    if not others:
+        return text
+    more = "more image looks" if others == 1 else "more images look"
+    return f"{text}; {count(others)} {more} like another class"
 
 
 def _number_of(number: int, noun: str, nouns: str) -> str:

@@ -103,6 +103,12 @@ def test_wrong_labels_are_suspect_and_come_first(run: Path) -> None:
     for row in suspects:
         if row["path"] in wrong:
             assert (row["label"], row["likely"], row["split"]) == ("plain", "striped", "train")
+    marked = [row["path"] for row in suspects if row["probably wrong"] == "yes"]
+    assert marked == [row["path"] for row in suspects[: len(marked)]]
+    assert wrong <= set(marked)
+    assert len(marked) <= 6
+    record = json.loads((run / "run.json").read_text())["audit"]
+    assert (record["wrong_labels"], record["judged_labels"]) == (len(marked), 142)
     probabilities = [float(row["probability"]) for row in suspects]
     assert probabilities == sorted(probabilities)
 
@@ -130,7 +136,8 @@ def test_corrected_labels_are_used(run: Path, home: Path) -> None:
         line.replace(",plain,striped,", ",striped,striped,") if "/wrong-" in line else line
         for line in lines
     ]
-    (home / "corrected.csv").write_text("\n".join([*corrected, "train/plain/tiny.png,,,,"]))
+    corrected += ["train/plain/tiny.png,,,,,", "test/plain/3.png,striped,,,,"]
+    (home / "corrected.csv").write_text("\n".join(dict.fromkeys(corrected)))
     done = run_command("classify", *ARGUMENTS, "--clf", "centroid", "--labels", "corrected.csv",
                   "--json", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -138,6 +145,10 @@ def test_corrected_labels_are_used(run: Path, home: Path) -> None:
     assert (summary["computed"], summary["images"]) == (0, 141)
     record = json.loads((home / summary["run"] / "run.json").read_text())
     assert record["data"]["train_counts"] == [50, 50]
+    changed = "the labels of 1 of 41 test images were changed (for example test/plain/3.png)"
+    assert any(changed in remark for remark in record["data"]["remarks"])
+    assert changed in done.stderr
+    assert changed in (home / summary["run"] / "report.html").read_text()
 
 
 def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:

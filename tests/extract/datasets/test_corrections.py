@@ -42,6 +42,7 @@ def test_labels_are_changed_and_images_left_out(
         found = apply_corrections(data, tmp_path / "corrected.csv")
     assert labels_of(found) == {"cats/1.png": "dogs", "cats/2.png": "cats", "dogs/1.png": "dogs"}
     assert "1 label changed, 1 image left out" in caplog.text
+    assert {found.relative(path) for path in found.relabelled} == {"cats/1.png"}
 
 
 def test_a_new_class_is_mentioned(

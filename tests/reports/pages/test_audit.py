@@ -87,6 +87,28 @@ def test_an_audit_is_read_back_and_summarised_in_the_terminal():
     assert without in remarks(run)
 
 
+def test_the_labels_to_look_at_first_are_counted_and_marked(tmp_path):
+    """In the terminal, on the page and in the table; the others are doubtful, not wrong."""
+    run, predictions = audited(n_suspects=5)
+    audit = dataclasses.replace(
+        run.audit,
+        suspects=[dataclasses.replace(s, wrong=i < 2) for i, s in enumerate(run.audit.suspects)],
+        wrong_labels=2,
+        judged_labels=1000,
+    )
+    run = dataclasses.replace(run, audit=audit)
+    sentence = "about 2 of 1,000 labels are probably wrong; 3 more images look like another class"
+    assert any(sentence in line for line in remarks(run))
+    html = page.render(run, predictions, None)
+    assert "Look at the first 2, which are marked" in html
+    assert html.count("probably wrong, probability of its label") == 2
+    write_audit(audit, tmp_path)
+    with (tmp_path / "suspects.csv").open(newline="") as file:
+        marks = [row["probably wrong"] for row in csv.DictReader(file)]
+    assert marks == ["yes", "yes", "no", "no", "no"]
+    assert parse_record(run.to_json()) == run
+
+
 def test_no_audit_is_no_section():
     """The report of a run without an audit does not mention it."""
     run, predictions = sample(["cat", "dog"])

@@ -1,0 +1,139 @@
+"""How many labels are wrong, and which: on drawn clusters with planted flips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classify.auditing.label_errors import LabelErrors, find_label_errors
+from classify.errors import ClassifierError
+from classify.estimators.logreg import LogReg
+
+N_SAMPLES, N_CLASSES, N_FEATURES = 600, 3, 20
+
+
+def draw(rng, n_samples=N_SAMPLES):
+    """Return features and true classes of overlapping clusters; 1 in 10 is nearer to another."""
+    means = 1.6 * np.random.default_rng(5).normal(size=(N_CLASSES, 3))
+    classes = np.arange(n_samples) % N_CLASSES
+    X = rng.normal(size=(n_samples, N_FEATURES))
+    X[:, :3] += means[classes]
+    return X.astype(np.float32), classes
+
+
+def flipped(rng, classes, share):
+    """Return labels of which a share is another class, drawn evenly."""
+    labels = classes.copy()
+    rows = rng.choice(len(labels), round(share * len(labels)), replace=False)
+    labels[rows] = (labels[rows] + rng.integers(1, N_CLASSES, len(rows))) % N_CLASSES
+    return labels
+
+
+def figures(found, wrong):
+    """Return precision and recall."""
+    hits = wrong[found].sum()
+    return hits / max(1, len(found)), hits / wrong.sum()
+
+
+def disagreeing(X, labels):
+    """Return what earlier versions listed: where a held-out prediction is another class."""
+    return np.flatnonzero(LogReg().fit(X, labels).held_out_proba_.argmax(axis=1) != labels)
+
+
+def test_clean_labels_are_not_called_wrong():
+    """Held-out predictions are another class for every tenth; that is overlap, not wrong labels."""
+    numbers = []
+    for seed in range(3):
+        X, classes = draw(np.random.default_rng(seed))
+        assert len(disagreeing(X, classes)) > 0.06 * N_SAMPLES
+        numbers.append(find_label_errors(X, classes)[0].number)
+    assert np.mean(numbers) <= 0.01 * N_SAMPLES
+
+
+def test_planted_flips_are_counted_and_found():
+    """At 5%, with bounds that the disagreement of held-out predictions does not keep."""
+    now, before, numbers = [], [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X, classes = draw(rng)
+        labels = flipped(rng, classes, 0.05)
+        errors, _ = find_label_errors(X, labels)
+        numbers.append(errors.number)
+        now.append(figures(errors.first(), labels != classes))
+        before.append(figures(disagreeing(X, labels), labels != classes))
+    assert np.mean(numbers) == pytest.approx(0.05 * N_SAMPLES, rel=0.3)
+    precision, recall = np.mean(now, axis=0)
+    assert precision > 0.65
+    assert recall > 0.65
+    assert np.mean(before, axis=0)[0] < 0.5
+
+
+def test_flips_towards_one_class_are_found():
+    """A fifth of one class is labelled as another, and none of the others."""
+    rng = np.random.default_rng(0)
+    X, classes = draw(rng)
+    labels = np.where((classes == 0) & (rng.random(N_SAMPLES) < 0.2), 1, classes)
+    errors, _ = find_label_errors(X, labels)
+    precision, recall = figures(errors.first(), labels != classes)
+    assert min(precision, recall) > 0.6
+    assert (errors.likely[errors.first()] == 0).mean() > 0.8
+
+
+def test_test_labels_have_no_influence_on_training_labels():
+    """Whatever the test labels are, the training labels are judged the same."""
+    rng = np.random.default_rng(0)
+    X, classes = draw(rng)
+    X_test, test_classes = draw(rng, 300)
+    alone, _ = find_label_errors(X, classes)
+    labels = flipped(rng, test_classes, 0.5)
+    beside, tested = find_label_errors(X, classes, X_test, labels)
+    np.testing.assert_array_equal(alone.wrong, beside.wrong)
+    assert tested is not None
+    precision, _ = figures(np.flatnonzero(tested.wrong > 0.5), labels != test_classes)
+    assert precision > 0.9
+
+
+def test_wrong_test_labels_are_found():
+    """By the model of the training split."""
+    rng = np.random.default_rng(0)
+    X, classes = draw(rng)
+    X_test, test_classes = draw(rng, 300)
+    labels = flipped(rng, test_classes, 0.05)
+    _, errors = find_label_errors(X, flipped(rng, classes, 0.05), X_test, labels)
+    assert errors is not None
+    assert errors.number == pytest.approx(15, abs=6)
+    assert min(figures(errors.first(), labels != test_classes)) > 0.6
+
+
+def test_leaving_one_out_is_training_without_it():
+    """The closed form gives the score of a model that was trained on all other samples."""
+    from classify.auditing.label_errors import _Ridge
+
+    rng = np.random.default_rng(0)
+    for n_features in (5, 60):  # fewer and more than samples
+        X, targets = rng.normal(size=(30, n_features)), rng.random((30, 2))
+        scores, penalty = _Ridge(X).leave_one_out(targets)
+        rest = np.arange(30) != 7
+        without = _Ridge(X[rest]).predict(X[7:8], targets[rest], penalty)
+        np.testing.assert_allclose(scores[7:8], without, rtol=1e-6)
+
+
+def test_a_class_of_two_is_judged():
+    """It does not vanish, and nothing is NaN."""
+    X, classes = draw(np.random.default_rng(0))
+    classes[:2] = N_CLASSES
+    errors, _ = find_label_errors(X, classes)
+    assert np.isfinite(errors.wrong).all()
+    assert ((errors.wrong >= 0) & (errors.wrong <= 1)).all()
+
+
+def test_equal_features_are_refused():
+    """Nothing can be said about them."""
+    with pytest.raises(ClassifierError, match="the same features"):
+        find_label_errors(np.ones((6, 4), np.float32), [0, 1] * 3)
+
+
+def test_the_most_suspect_come_first():
+    """As many as are wrong by the estimate."""
+    errors = LabelErrors(np.array([0.2, 0.9, 0.7, 0.3]), np.zeros(4, int), np.ones(4, bool))
+    assert (errors.number, errors.first().tolist()) == (2, [1, 2])
