@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.figures.headline import coverage
 from benchmarks.figures.intervals import coverages
+from benchmarks.figures.suspects import comparisons
 from benchmarks.figures.thresholds import share_of_draws_that_reach
 
 if TYPE_CHECKING:
@@ -35,10 +38,13 @@ def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=__doc__)
     parser.add_argument("--draws", type=int, default=1000, help="of each statement")
-    n_draws = parser.parse_args().draws
+    parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}; all by default")
+    args = parser.parse_args()
+    if unknown := set(args.groups) - set(GROUPS):
+        parser.error(f"expected groups of {', '.join(GROUPS)}, found {', '.join(unknown)}")
     print("| what | before | now | draws |\n|---|---|---|---|")
-    for statements in (headlines, intervals, thresholds):
-        for one in statements(n_draws):
+    for name in args.groups or GROUPS:
+        for one in GROUPS[name](args.draws):
             print(f"| {one.what} | {one.before} | {one.now} | {one.n_draws:,} |", flush=True)
 
 
@@ -76,6 +82,24 @@ def thresholds(n_draws: int) -> Iterator[Statement]:
             what = f"no threshold for {target:.0%}, chosen on {n_samples:,} images, misses it"
             now = f"{found.reached:.1%} (chosen in {found.chosen:.1%})"
             yield Statement(what, f"{found.before:.1%}", now, n_draws)
+
+
+def suspects(n_draws: int) -> Iterator[Statement]:
+    """Say how many wrong labels are found, in a hundredth of the draws."""
+    if find_spec("cleanlab") is None:
+        print("cleanlab is not installed: measuring without it", file=sys.stderr)
+    n_draws = max(1, n_draws // 100)
+    for one in comparisons(n_draws):
+        what = f"wrong labels found, {one.n_wrong:,} planted: {one.what}"
+        yield Statement(what, "; ".join(map(str, one.others)), str(one.now), n_draws)
+
+
+GROUPS = {
+    "headlines": headlines,
+    "intervals": intervals,
+    "thresholds": thresholds,
+    "suspects": suspects,
+}
 
 
 if __name__ == "__main__":
