@@ -317,14 +317,12 @@ def _note_pixels(dataset: Dataset, extraction: ExtractionResult) -> list[str]:
 
 def _note_test_labels(dataset: Dataset) -> list[str]:
     """Log how many labels of test images were changed, because that changes what is measured."""
-    changed = [
-        item for item in dataset.items if item.split == "test" and item.path in dataset.relabelled
-    ]
+    changed = [path for path in dataset.test.paths if path in dataset.relabelled]
     if not changed:
         return []
     sentence = (
         f"the labels of {len(changed):,} of {plural(len(dataset.test), 'test image')} were changed "
-        f"(for example {dataset.relative(changed[0].path)}), so the figures are measured against "
+        f"(for example {dataset.relative(changed[0])}), so the figures are measured against "
         "other labels; do not compare them with those of earlier runs"
     )
     logger.warning("%s", sentence)

@@ -32,7 +32,8 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
     -------
     dict
         `cached` and `computed` are over all frozen bases; `bases` has those of each. `audit` holds
-        the number of findings of each kind, or None without an audit.
+        the number of findings of each kind and the estimated number of wrong labels, or None
+        without an audit.
     """
     data, extractions = run.data, [base.extraction for base in run.bases]
     counts = zip(data.classes, data.train_counts, data.test_counts, strict=True)
@@ -72,6 +73,7 @@ def _audit(run: Run) -> dict[str, Any] | None:
     return {
         "leaks": len(audit.leaks),
         "suspects": len(audit.suspects),
+        "wrong_labels": audit.wrong_labels,
         "copies": len(audit.copies),
         "outliers": len(audit.outliers),
         "accuracies_without_leaks": audit.accuracies_without_leaks,

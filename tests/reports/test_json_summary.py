@@ -27,11 +27,12 @@ def test_what_was_asked_for_is_there():
     """Repeats, calibration, threshold and audit."""
     threshold = Threshold(0.9, 0.7, 0.95, 0.8, 0.1)
     first = replace(RUN.results[0], repeats=[0.5, 0.6], temperature=1.5, threshold=threshold)
-    audit = Audit([], [], [], {}, 1.0)
+    audit = Audit([], [], [], {}, 1.0, wrong_labels=3, judged_labels=40)
     found = summary(Path("run"), replace(RUN, results=[first], audit=audit))
     (result,) = found["results"]
     assert (result["repeats"], result["temperature"]) == ([0.5, 0.6], 1.5)
     assert result["threshold"]["threshold"] == 0.7
     assert found["audit"] == {
-        "leaks": 0, "suspects": 0, "copies": 0, "outliers": 0, "accuracies_without_leaks": {},
+        "leaks": 0, "suspects": 0, "wrong_labels": 3, "copies": 0, "outliers": 0,
+        "accuracies_without_leaks": {},
     }  # fmt: skip
