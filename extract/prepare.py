@@ -22,6 +22,7 @@ from extract.value_range import describe as describe_range
 from extract.value_range import find_deep, with_value_range
 from toolkit.csv_cells import write_quarantine
 from toolkit.progress import Progress, silent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
