@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from classify import ModelError, load_model
+from classify import ModelError, Nearest, load_model
 from reports.reading import read_record
 from tests.commands import run_command
 from tests.html import text_of
@@ -192,3 +192,29 @@ def test_predict_warns_of_a_threshold_that_was_not_found(earlier_home: Path) -> 
     assert summary["audit"] is None
     done = run_command("classify.predict", "sure", "pictures/test", *BASE, cwd=earlier_home)
     assert "centroid has no threshold: the run could not show that 99.0%" in done.stderr
+
+
+def test_a_command_that_is_stopped_prints_what_is_not_done(
+    earlier_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --json, on standard output; the same command then goes on."""
+    common = (
+        "classify", "--data", "pictures", "--backbone", "mobilenet:alpha=0.25", "--size", "64",
+        "--pooling", "avg", "--resize", "lanczos", *BASE, "--clf", "centroid,nearest", "--json",
+        "--out", "stopped",
+    )  # fmt: skip
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Nearest, "_fit", stop)
+        done = run_command(*common, cwd=earlier_home)
+    assert done.returncode == 130
+    assert "the same command with this folder as its output goes on" in done.stderr
+    assert json.loads(done.stdout)["not_done"] == ["nearest", "map of the images"]
+    done = run_command(*common, cwd=earlier_home)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["not_done"] == []
+    assert [row["classifier"] for row in summary["results"]] == ["centroid", "nearest"]
