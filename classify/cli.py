@@ -110,7 +110,7 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--learning-curve",
         action="store_true",
-        help="also train on fewer images per class, to see whether more would help",
+        help="also train on a half, a quarter, ... of the images, to see whether more would help",
     )
     group.add_argument(
         "--audit",

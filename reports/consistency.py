@@ -49,6 +49,11 @@ def check_lengths(run: Run) -> None:
                 f"{len(curve.sizes)} sizes and {len(curve.accuracies)} lists of accuracies; "
                 "expected a list of at least one accuracy for each size"
             )
+        if curve.gain_range is not None and len(curve.gain_range) != 2:
+            raise RecordError(
+                f"not a run record: the gain_range of {curve.classifier} has "
+                f"{len(curve.gain_range)} numbers, expected two"
+            )
     for point in run.embedding_map.points if run.embedding_map else []:
         if point.label not in run.data.classes or not (0 <= point.x <= 1 and 0 <= point.y <= 1):
             raise RecordError(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 COMPARISON_COLUMNS = ["first", "second", "only_first", "only_second", "p_value", "p_adjusted"]
-CURVE_COLUMNS = ["classifier", "images_per_class", "draw", "accuracy"]
+CURVE_COLUMNS = ["classifier", "images", "draw", "accuracy"]
 CLASS_MEASURES = ("precision", "recall", "f1")
 INTERVALS = ("balanced_accuracy", "roc_auc", "log_loss")
 """Measures besides the accuracy that have a 95% interval."""
@@ -120,13 +120,14 @@ def learning_curves_frame(run: Run) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `classifier`; `images_per_class` that it was trained on; `draw`, from 0; and `accuracy` on
+        `classifier`; number of `images` that it was trained on; `draw`, from 0; and `accuracy` on
         the test split. Empty if the run has no learning curves.
     """
     import pandas as pd
 
+    n_classes = len(run.data.classes)
     values = [
-        (curve.classifier, size, draw, accuracy)
+        (curve.classifier, size * n_classes if curve.per_class else size, draw, accuracy)
         for curve in run.learning_curves
         for size, accuracies in zip(curve.sizes, curve.accuracies, strict=True)
         for draw, accuracy in enumerate(accuracies)

@@ -119,16 +119,21 @@ class Reliability:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy on the test images for several numbers of training images per class."""
+    """Accuracy on the test images for several numbers of training images."""
 
     classifier: str
     sizes: list[int]
     accuracies: list[list[float]]
     """For every size, the accuracy of each draw of training images."""
     gain: float | None = None
-    """Extrapolated gain in accuracy from twice as many images as the largest size."""
+    """Expected gain in accuracy from twice as many images; None if it cannot be said."""
     gain_range: list[float] | None = None
-    """Smallest and largest gain over the single draws; `gain` is between them."""
+    """5th and 95th percentile of the gain."""
+    per_class: bool = True
+    """Whether `sizes` count images per class, as many of every class, as they do in records of
+    earlier versions, whose gain is about twice the true one; else they are images of all classes,
+    and the last one is all that there are.
+    """
 
 
 @dataclass(frozen=True)

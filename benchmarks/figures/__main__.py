@@ -10,10 +10,12 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.figures.curves import prognoses
 from benchmarks.figures.headline import coverage
 from benchmarks.figures.intervals import coverages
 from benchmarks.figures.suspects import comparisons
 from benchmarks.figures.thresholds import share_of_draws_that_reach
+from classify.estimators.logreg import LogReg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,10 @@ CORRELATIONS = (0.3, 0.8)
 SAMPLES = (200, 1000, 5000)
 TARGETS = (0.9, 0.95, 0.99)
 SHARES = ([0.5, 0.5], [0.9, 0.1], [0.2] * 5)
+N_CLASSES = (2, 6)
+PER_CLASS = (60, 200, 500, 1000)
+DRAWS_OF_CURVES = 0.1
+"""Of those of the other statements: each takes more than thirty trainings."""
 
 
 class Statement(NamedTuple):
@@ -94,11 +100,33 @@ def suspects(n_draws: int) -> Iterator[Statement]:
         yield Statement(what, "; ".join(map(str, one.others)), str(one.now), n_draws)
 
 
+def curves(n_draws: int) -> Iterator[Statement]:
+    """Say how well learning curves tell what twice as many training images would bring."""
+    n_draws = max(round(DRAWS_OF_CURVES * n_draws), 1)
+    for n_classes in N_CLASSES:
+        for n_per_class in PER_CLASS:
+            found = prognoses(lambda _: LogReg(C=1.0), n_classes, n_per_class, n_draws)
+            where = f"{n_classes} classes of {n_per_class:,} training images"
+            yield Statement(
+                f"90% range of the gain from twice as many covers the truth: {where}",
+                f"{found.covered_before:.1%}",
+                f"{found.covered:.1%} (given in {found.said:.1%})",
+                n_draws,
+            )
+            yield Statement(
+                f"mean expected gain where {100 * found.true:.2f} points are true: {where}",
+                f"{100 * found.expected_before:.2f} points",
+                f"{100 * found.expected:.2f} points",
+                n_draws,
+            )
+
+
 GROUPS = {
     "headlines": headlines,
     "intervals": intervals,
     "thresholds": thresholds,
     "suspects": suspects,
+    "curves": curves,
 }
 
 

@@ -1,4 +1,4 @@
-"""Learning curves: accuracy against the number of training samples per class."""
+"""Learning curves: accuracy against the number of training samples."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from classify.estimators.base import encode_labels
+from classify.evaluation.extrapolation import expected_gain
 from classify.parallel import parallel_starmap
 from toolkit.progress import silent
 
@@ -18,27 +19,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.decision import DecisionRule
     from toolkit.progress import Progress
 
-SIZES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-"""Training samples per class."""
+FEWEST = 5
+"""Training samples per class of the smallest size; so many of every class are always drawn."""
 DRAWS = 5
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy on the test samples against the number of training samples per class.
+    """Accuracy on the test samples against the number of training samples.
 
     Attributes
     ----------
     sizes : list of int
-        Training samples per class, ascending.
+        Training samples of all classes together, ascending; the last are all there are.
     accuracies : list of list of float
-        For each size, the accuracy of each draw.
+        For each size, the accuracy of each draw. The last size has one.
     gain : float or None
-        Expected gain in accuracy from twice the largest size, see `expected_gain`.
+        Expected gain in accuracy from twice as many samples as the last size; None if it cannot be
+        said. See `classify.evaluation.extrapolation.expected_gain`.
     gain_range : list of float or None
-        Smallest and largest expected gain of a single draw; `gain` lies between them.
+        5th and 95th percentile of the gain.
     """
 
     sizes: list[int]
@@ -47,35 +50,51 @@ class LearningCurve:
     gain_range: list[float] | None = None
 
 
-def training_sizes(smallest: int, sizes: Sequence[int] = SIZES) -> list[int]:
-    """Return the numbers of training samples per class to try.
+def training_sizes(class_counts: Sequence[int]) -> list[list[int]]:
+    """Return how many training samples of each class to try: all, half of them, a quarter, ...
+
+    Every class keeps its share, but never has fewer than five samples, if it has as many.
 
     Parameters
     ----------
-    smallest : int
-        Training samples of the smallest class; the last size.
-    sizes : sequence of int, default=SIZES
-        Those below `smallest` are kept.
+    class_counts : sequence of int
+        Training samples of each class.
+
+    Returns
+    -------
+    list of list of int
+        For each size, the samples of each class; in ascending order, the last being
+        `class_counts`. The first has five to ten samples per class on average.
 
     Examples
     --------
-    >>> training_sizes(1000), training_sizes(130), training_sizes(3)
-    ([5, 10, 20, 50, 100, 200, 500, 1000], [5, 10, 20, 50, 100, 130], [3])
+    >>> training_sizes([40, 40]), training_sizes([90, 10])
+    ([[5, 5], [10, 10], [20, 20], [40, 40]], [[11, 5], [22, 5], [45, 5], [90, 10]])
     """
-    return [*(size for size in sizes if size < smallest), smallest]
+    counts = np.asarray(class_counts)
+    sizes, share = [counts], 0.5
+    while counts.sum() * share >= FEWEST * len(counts):
+        drawn = np.maximum((counts * share).astype(int), np.minimum(counts, FEWEST))
+        if drawn.sum() == sizes[-1].sum():
+            break
+        sizes.append(drawn)
+        share /= 2
+    return [[int(n) for n in size] for size in reversed(sizes)]
 
 
 def learning_curve(
     make: Callable[[int], Classifier],
     train: tuple[NDArray[np.float32], NDArray[np.str_]],
     test: tuple[NDArray[np.float32], NDArray[np.str_]],
+    predicted: NDArray[np.str_],
     *,
+    rule: DecisionRule | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     progress: Progress = silent,
     stage: str = "learning curve",
 ) -> LearningCurve:
-    """Train on increasing numbers of samples per class, and measure the accuracy of each model.
+    """Train on increasing numbers of samples, and measure the accuracy of each model.
 
     It selects nothing, so that the test samples may be used.
 
@@ -85,8 +104,14 @@ def learning_curve(
         Given a seed, returns an untrained classifier.
     train, test : tuple of ndarray
         Features, float32 ``(n_samples, n_features)``, and labels.
+    predicted : ndarray of shape (n_test,)
+        Labels that the classifier trained on all of `train` predicts for `test`. So the curve ends
+        in the accuracy that is reported, and that model is not trained again.
+    rule : DecisionRule, optional
+        Makes answers from probabilities, as it made `predicted`; None answers the most probable
+        class.
     draws : int, default=5
-        How many random training sets of each size.
+        How many random training sets of each size but the last.
     seed : int, default=0
         Of the draws and of the classifiers.
     progress : Progress, default=silent
@@ -101,80 +126,66 @@ def learning_curve(
     Examples
     --------
     >>> from classify.estimators.centroid import Centroid
-    >>> X, y = np.eye(2, dtype=np.float32)[[0, 1] * 6], np.array(["a", "b"] * 6)
-    >>> curve = learning_curve(lambda seed: Centroid(), (X, y), (X, y), draws=1)
+    >>> X, y = np.eye(2, dtype=np.float32)[[0, 1] * 10], np.array(["a", "b"] * 10)
+    >>> curve = learning_curve(lambda seed: Centroid(), (X, y), (X, y), y, draws=2)
     >>> curve.sizes, curve.accuracies
-    ([5, 6], [[1.0], [1.0]])
+    ([10, 20], [[1.0, 1.0], [1.0]])
     """
     X, y = train
-    _, codes = encode_labels(y)
+    classes, codes = encode_labels(y)
     rng = check_random_state(seed)
-    rows_by_class = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
-    sizes = training_sizes(min(map(len, rows_by_class)))
-    total = len(sizes) * draws
-    progress(stage, 0, total)
-    # A generator, so that a model is freed once its accuracy is known.
+    rows_by_class = [np.flatnonzero(codes == code) for code in range(len(classes))]
+    sizes = training_sizes([len(rows) for rows in rows_by_class])
+    total = (len(sizes) - 1) * draws
+    if total:
+        progress(stage, 0, total)
+    # A generator, so that a model is freed once it has predicted.
     tasks = (
         (
             make(seed + draw),
             X,
             y,
-            np.concatenate([rng.choice(rows, size, replace=False) for rows in rows_by_class]),
+            np.concatenate(
+                [
+                    rng.choice(rows, number, replace=False)
+                    for rows, number in zip(rows_by_class, size, strict=True)
+                ]
+            ),
             *test,
+            rule,
         )
-        for size in sizes
+        for size in sizes[:-1]
         for draw in range(draws)
     )
-    scores: list[float] = []
-    for accuracy in parallel_starmap(_accuracy, tasks):
-        scores.append(accuracy)
-        progress(stage, len(scores), total)
-    accuracies = [scores[i : i + draws] for i in range(0, total, draws)]
-    gain = expected_gain(sizes, accuracies)
-    by_draw = [expected_gain(sizes, [[row[draw]] for row in accuracies]) for draw in range(draws)]
-    gains = [value for value in (gain, *by_draw) if value is not None]
-    return LearningCurve(sizes, accuracies, gain, [min(gains), max(gains)] if gains else None)
+    vectors: list[NDArray[np.bool_]] = []
+    for vector in parallel_starmap(_correct, tasks):
+        vectors.append(vector)
+        progress(stage, len(vectors), total)
+    correct = [np.array(vectors[i : i + draws]) for i in range(0, total, draws)]
+    correct.append(np.array([predicted == test[1]]))
+    totals = [sum(size) for size in sizes]
+    accuracies = [[float(vector.mean()) for vector in of_size] for of_size in correct]
+    gain = expected_gain(totals, correct, len(classes))
+    if gain is None:
+        return LearningCurve(totals, accuracies)
+    return LearningCurve(totals, accuracies, gain.expected, [gain.low, gain.high])
 
 
-def _accuracy(
+def _correct(
     model: Classifier,
     X: NDArray[np.float32],
     y: NDArray[np.str_],
     rows: NDArray[np.intp],
     X_test: NDArray[np.float32],
     y_test: NDArray[np.str_],
-) -> float:
-    return float((model.fit(X[rows], y[rows]).predict(X_test) == y_test).mean())
-
-
-def expected_gain(sizes: Sequence[int], accuracies: Sequence[Sequence[float]]) -> float | None:
-    """Extrapolate the gain in accuracy from twice the largest number of training samples.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Training samples per class, ascending.
-    accuracies : sequence of sequence of float
-        For each size, the accuracy of each draw.
-
-    Returns
-    -------
-    float or None
-        None for fewer than three sizes; negative if the error rises with the size.
-
-    Notes
-    -----
-    A power law is fitted to the last four mean errors, as a straight line in log-log coordinates
-    (Hestness et al., Deep Learning Scaling is Predictable, Empirically, 2017). The exponent is
-    clipped to -1 and 1, because a draw without any error would otherwise give an extreme one.
-
-    Examples
-    --------
-    >>> expected_gain([10, 20, 40], [[0.6], [0.8], [0.9]])
-    0.05
-    """
-    if len(sizes) < 3:
-        return None
-    errors = np.maximum(1 - np.array([np.mean(scores) for scores in accuracies[-4:]]), 1e-6)
-    exponent, _ = np.polyfit(np.log(sizes[-4:]), np.log(errors), 1)
-    return round(float(errors[-1] * (1 - 2 ** np.clip(exponent, -1.0, 1.0))), 6)
+    rule: DecisionRule | None,
+) -> NDArray[np.bool_]:
+    """Return which test samples a model trained on some rows predicts correctly."""
+    model.fit(X[rows], y[rows])
+    if rule is None:
+        predicted = model.predict(X_test)
+    else:
+        probabilities = rule.probabilities(model.predict_proba(X_test))
+        predicted = model.classes_[rule.answers(probabilities)]
+    correct: NDArray[np.bool_] = predicted == y_test
+    return correct

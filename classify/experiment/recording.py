@@ -131,7 +131,7 @@ def validated(
 
 def learning_curve(name: str, curve: LearningCurve) -> record.LearningCurve:
     """Return the record of the learning curve of the classifier `name`."""
-    return record.LearningCurve(name, **asdict(curve))
+    return record.LearningCurve(name, **asdict(curve), per_class=False)
 
 
 def comparisons(pairs: Iterable[Comparison]) -> list[record.Comparison]:

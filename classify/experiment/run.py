@@ -178,7 +178,9 @@ def _run_trials(trials: Sequence[Trial], results: PartialResults, folder: RunFol
         if trial.name in results.not_done:
             results.add(trial.run(folder, results.rates))
         if _curve(trial.name) in results.not_done:
-            curve = trial.learning_curve()
+            result = next(one for one in results.results if one.classifier == trial.name)
+            answers = [row for row in results.predictions if row.classifier == trial.name]
+            curve = trial.learning_curve(result, answers)
             results.learning_curves += [] if curve is None else [curve]
             results.not_done.remove(_curve(trial.name))
 

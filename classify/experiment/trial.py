@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,11 @@ from reports.wording.text import join_names
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from classify.estimators.base import Classifier
     from classify.evaluation.confidence import Confidence
+    from classify.evaluation.decision import DecisionRule
     from classify.evaluation.held_out import HeldOutProbabilities
     from classify.evaluation.validation import HeldOut
     from classify.experiment.candidates import Candidate
@@ -139,8 +142,13 @@ class Trial:
             validated = HeldOut.of(given, held_out.codes, held_out.rows, answers)
         return TrialResult(result, predictions, validated)
 
-    def learning_curve(self) -> record.LearningCurve | None:
-        """Return the learning curve; None if the embeddings do not fit in memory."""
+    def learning_curve(
+        self, result: record.Result, predictions: Sequence[record.PredictionRow]
+    ) -> record.LearningCurve | None:
+        """Return the learning curve; None if the embeddings do not fit in memory.
+
+        It ends with `predictions`, those of the `result`; all models answer by the same rule.
+        """
         estimator = self._create(0)
         from classify.evaluation.learning_curve import learning_curve
 
@@ -151,11 +159,23 @@ class Trial:
             self._create,
             (train, np.array(self._features.labels("train"))),
             (test, np.array(self._features.labels("test"))),
+            np.array([row.predicted for row in predictions]),
+            rule=self._rule(result),
             seed=self._settings.seed,
             progress=self._progress,
             stage=f"{self.name}: learning curve",
         )
         return recording.learning_curve(self.name, curve)
+
+    def _rule(self, result: record.Result) -> DecisionRule:
+        """Return how the probabilities of a classifier became the answers of its result."""
+        from classify.evaluation.calibration import Calibration
+
+        rule = self._settings.decision_rule(self._features.classes, self._features.counts("train"))
+        if result.temperature is None:
+            return rule
+        offsets = result.offsets or [0.0] * len(self._features.classes)
+        return replace(rule, calibration=Calibration(result.temperature, offsets))
 
     def _create(self, seed: int) -> Classifier:
         return self._features.bind(self._candidate.create(seed))

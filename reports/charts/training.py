@@ -18,7 +18,8 @@ from reports.charts.svg import (
     style,
     svg,
 )
-from reports.wording.text import count, figure, percent
+from reports.wording.findings import training_images
+from reports.wording.text import figure, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +161,7 @@ def reliability(results: Sequence[Result]) -> Chart | None:
 
 @report_style()
 def learning(run: Run, results: Sequence[Result]) -> Chart | None:
-    """Draw accuracy against training images per class: mean, minimum and maximum over the draws.
+    """Draw accuracy against training images: mean, minimum and maximum over the draws.
 
     Returns None if the run has no learning curves.
     """
@@ -168,7 +169,10 @@ def learning(run: Run, results: Sequence[Result]) -> Chart | None:
     titles = {result.classifier: result.title for result in results}
     if not run.learning_curves:
         return None
-    canvas, axes = new_figure("Training images per class (log scale)", "Accuracy on the test split")
+    per_class = " per class" if run.learning_curves[0].per_class else ""
+    canvas, axes = new_figure(
+        f"Training images{per_class} (log scale)", "Accuracy on the test split"
+    )
     axes.set_xscale("log")
     legend = []
     for curve in run.learning_curves:
@@ -178,12 +182,13 @@ def learning(run: Run, results: Sequence[Result]) -> Chart | None:
         axes.fill_between(xs, lows, highs, color=series_colour(colour), alpha=0.14, linewidth=0)
         plot(axes, xs, means, colour, dash, marker=True)
         title = titles.get(curve.classifier, curve.classifier)
-        legend.append(LegendEntry(title, f"{percent(means[-1])} with all", colour, dash))
+        most = training_images(curve, curve.sizes[-1])
+        legend.append(LegendEntry(title, f"{percent(means[-1])} with {most}", colour, dash))
     _ticks_at(axes, sorted({float(n) for curve in run.learning_curves for n in curve.sizes}))
     caption = "Accuracy with fewer training images"
     description = "; ".join(
-        f"{key.label}: {percent(fmean(curve.accuracies[0]))} with {count(curve.sizes[0])} per class"
-        f", {key.value}"
+        f"{key.label}: {percent(fmean(curve.accuracies[0]))} with "
+        f"{training_images(curve, curve.sizes[0])}, {key.value}"
         for key, curve in zip(legend, run.learning_curves, strict=True)
     )
     return Chart(caption, svg(canvas, "learning", caption, f"{description}."), legend)

@@ -245,28 +245,42 @@ def learning_curve_sentence(curve: LearningCurve) -> str:
     Examples
     --------
     >>> from reports.record import LearningCurve
-    >>> curve = LearningCurve("svm", [500, 1000], [[0.96], [0.97]], 0.0075, [0.004, 0.012])
+    >>> sizes, accuracies = [500, 1000], [[0.96], [0.97]]
+    >>> curve = LearningCurve("svm", sizes, accuracies, 0.0075, [0.004, 0.012], per_class=False)
     >>> print(learning_curve_sentence(curve))  # doctest: +NORMALIZE_WHITESPACE
-    96.0% with 500 images per class, 97.0% with 1,000; if the trend continues, twice as many would
-    add about 0.8 points (0.4 to 1.2, depending on the draw)
+    96.0% with 500 training images, 97.0% with all 1,000; twice as many would add about 0.8 points
+    (90% range 0.4 to 1.2)
     """
-    means = [fmean(accuracies) for accuracies in curve.accuracies]
-    ends = list(zip(curve.sizes, means, strict=True))[-2:]
+    ends = zip(curve.sizes[-2:], curve.accuracies[-2:], strict=True)
     text = ", ".join(
-        f"{percent(mean)} with {plural(size, 'image') + ' per class' if i == 0 else count(size)}"
-        for i, (size, mean) in enumerate(ends)
+        f"{percent(fmean(accuracies))} with {training_images(curve, size)}"
+        for size, accuracies in ends
     )
+    if curve.per_class:
+        return f"{text}; what more would add was overestimated by the version that wrote this run"
     if curve.gain is None:
         return f"{text}; too few images to say what more would add"
     low, high = curve.gain_range or [curve.gain, curve.gain]
     span = ""
     if curve.gain_range:
-        span = f" ({figure(100 * low, 1)} to {figure(100 * high, 1)}, depending on the draw)"
+        span = f" (90% range {figure(100 * low, 1)} to {figure(100 * high, 1)})"
     if high < NOTEWORTHY:
         return f"{text}; more images like these would hardly help"
     if low < NOTEWORTHY:
         return f"{text}; it is unclear whether twice as many would help{span}"
-    return (
-        f"{text}; if the trend continues, twice as many would add about "
-        f"{figure(100 * curve.gain, 1)} points{span}"
-    )
+    return f"{text}; twice as many would add about {figure(100 * curve.gain, 1)} points{span}"
+
+
+def training_images(curve: LearningCurve, size: int) -> str:
+    """Say how many training images one of the sizes of a learning curve is.
+
+    Examples
+    --------
+    >>> from reports.record import LearningCurve
+    >>> curve = LearningCurve("svm", [500, 1000], [[0.96], [0.97]], per_class=False)
+    >>> training_images(curve, 500), training_images(curve, 1000)
+    ('500 training images', 'all 1,000')
+    """
+    if curve.per_class:
+        return f"{plural(size, 'training image')} per class"
+    return f"all {count(size)}" if size == curve.sizes[-1] else plural(size, "training image")

@@ -90,7 +90,7 @@ def test_curves_and_held_out_answers_are_the_same(
     model = Centroid().fit(X, y)
 
     def found() -> tuple[Any, np.ndarray]:
-        curve = learning_curve(lambda _: Centroid(), (X, y), (X, y), draws=3)
+        curve = learning_curve(lambda _: Centroid(), (X, y), (X, y), y, draws=3)
         return curve, hold_out(model, X, y).probabilities
 
     curve, held_out = found()
@@ -133,7 +133,7 @@ def test_data_are_sent_once(
     X, y = data
     sent = counted(monkeypatch, "scatter")
     with dask_backend(workers.scheduler_address, lambda: [X]):
-        learning_curve(lambda _: Centroid(), (X, y), (X, y))
+        learning_curve(lambda _: Centroid(), (X, y), (X, y), y)
         hold_out(Centroid().fit(X, y), X, y)
         assert [one[0] is X for one in sent if isinstance(one, list)] == [True]
         assert not any(one is X for one in sent)

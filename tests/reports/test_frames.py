@@ -73,11 +73,19 @@ def test_comparisons_have_a_row_for_each_pair() -> None:
 
 def test_learning_curves_have_a_row_for_each_draw() -> None:
     """So that a group-by gives mean and spread."""
-    curve = LearningCurve("svm", [5, 10], [[0.5, 0.7], [0.9]])
+    curve = LearningCurve("svm", [10, 20], [[0.5, 0.7], [0.9]], per_class=False)
     frame = learning_curves_frame(replace(RUN, learning_curves=[curve]))
     assert frame.to_dict("list") == {
         "classifier": ["svm"] * 3,
-        "images_per_class": [5, 5, 10],
+        "images": [10, 10, 20],
         "draw": [0, 1, 0],
         "accuracy": [0.5, 0.7, 0.9],
     }
+
+
+def test_sizes_of_earlier_learning_curves_are_converted() -> None:
+    """They counted the images of each class, and all classes had as many."""
+    assert len(RUN.data.classes) == 2
+    curve = LearningCurve("svm", [5, 10], [[0.5, 0.7], [0.9]])
+    frame = learning_curves_frame(replace(RUN, learning_curves=[curve]))
+    assert frame["images"].tolist() == [10, 10, 20]

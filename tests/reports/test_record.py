@@ -98,6 +98,14 @@ def test_a_curve_of_a_class_that_all_images_have_is_refused(raw):
         parse_record(json.dumps(raw))
 
 
+def test_a_gain_without_both_ends_of_its_range_is_refused(raw):
+    """The page would fail on it."""
+    curve = {"classifier": "svm", "sizes": [5], "accuracies": [[0.5]], "gain_range": [0.1]}
+    raw["learning_curves"] = [curve]
+    with pytest.raises(RecordError, match="gain_range of svm has 1 numbers, expected two"):
+        parse_record(json.dumps(raw))
+
+
 @pytest.mark.parametrize("label", ["birds", ""])
 def test_a_curve_of_no_class_is_refused(raw, label):
     """A curve needs images of its class and others: precision is computed from their numbers."""

@@ -160,7 +160,7 @@ def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:
     for words in (
         "with each of 2 seeds on the same split",
         "predicts only from",
-        "images per class",
+        " training images, ",
     ):
         assert words in done.stdout
         assert words in (home / "thorough" / "report.html").read_text()
@@ -170,7 +170,10 @@ def test_repeats_threshold_and_learning_curve_are_reported(home: Path) -> None:
         assert result["threshold"]["target"] == 0.5
         assert 0 <= result["threshold"]["undecided"] <= 1
     assert [curve["classifier"] for curve in record["learning_curves"]] == ["nearest", "logreg"]
-    assert record["learning_curves"][0]["sizes"] == [5, 10, 20, 48]
+    for curve, result in zip(record["learning_curves"], record["results"], strict=True):
+        assert curve["sizes"] == [12, 25, 50, sum(record["data"]["train_counts"])]
+        assert curve["per_class"] is False
+        assert curve["accuracies"][-1] == [result["accuracy"]]
 
 
 def test_the_reported_probabilities_are_calibrated(home: Path) -> None:

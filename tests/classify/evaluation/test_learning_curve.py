@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from classify.estimators.centroid import Centroid
-from classify.evaluation.learning_curve import expected_gain, learning_curve, training_sizes
+from classify.evaluation.decision import DecisionRule
+from classify.evaluation.learning_curve import learning_curve, training_sizes
 
 
 def directions(n_per_class, seed):
@@ -18,74 +19,89 @@ def directions(n_per_class, seed):
     return X.astype(np.float32), y
 
 
-def test_more_images_per_class_are_more_accurate():
-    """Each size has its draws, and the last size is that of the smallest class."""
+def curve_of(train, test, **kwargs):
+    """Return the learning curve of class means."""
+    predicted = Centroid().fit(*train).predict(test[0])
+    return learning_curve(lambda _: Centroid(), train, test, predicted, **kwargs)
+
+
+def test_more_images_are_more_accurate():
+    """Each size has its draws, and is half of the next one."""
     calls = []
-    X, y = directions(60, 0)
-    curve = learning_curve(
-        lambda _: Centroid(),
-        (X[:-10], y[:-10]),
+    curve = curve_of(
+        directions(60, 0),
         directions(500, 1),
         draws=3,
         stage="centroid: learning curve",
         progress=lambda stage, done, total: calls.append((stage, done, total)),
     )
-    assert curve.sizes == [5, 10, 20, 50]
-    assert [len(found) for found in curve.accuracies] == [3] * 4
+    assert curve.sizes == [14, 30, 60, 120]
+    assert [len(found) for found in curve.accuracies] == [3, 3, 3, 1]
     means = [np.mean(found) for found in curve.accuracies]
     assert means == sorted(means)
     assert means[-1] > means[0] + 0.1
-    assert calls[-1] == ("centroid: learning curve", 12, 12)
-    assert 0 < curve.gain < 1 - means[-1]
+    assert calls[0] == ("centroid: learning curve", 0, 9)
+    assert calls[-1] == ("centroid: learning curve", 9, 9)
 
 
 def test_the_same_seed_draws_the_same_images():
     """Another seed draws others."""
     first, again, other = (
-        learning_curve(lambda _: Centroid(), directions(30, 0), directions(99, 1), draws=2, seed=s)
-        for s in (0, 0, 1)
+        curve_of(directions(30, 0), directions(99, 1), draws=2, seed=s) for s in (0, 0, 1)
     )
     assert first == again
     assert first != other
 
 
-def test_draws_differ_except_of_all_images():
-    """The draws of the last size are all images, and have the same accuracy."""
-    curve = learning_curve(lambda _: Centroid(), directions(30, 0), directions(99, 1))
-    assert len(set(curve.accuracies[0])) > 1
-    assert len(set(curve.accuracies[-1])) == 1
+def test_the_curve_ends_in_the_reported_model():
+    """It is not trained again, and the curve has its accuracy to the last digit."""
+    trained = []
+
+    def make(_):
+        trained.append(1)
+        return Centroid()
+
+    test = directions(100, 1)
+    predicted = np.where(np.arange(200) < 173, test[1], "neither")
+    curve = learning_curve(make, directions(40, 0), test, predicted, draws=2)
+    assert curve.accuracies[-1] == [0.865]
+    assert len(trained) == 2 * (len(curve.sizes) - 1) == 6
 
 
-@pytest.mark.parametrize(
-    ("numbers", "accuracies", "expected"),
-    [
-        ([10, 20, 40, 80], [[0.2], [0.6], [0.8], [0.9]], 0.05),
-        ([10, 20, 40], [[0.9], [0.9], [0.9]], 0.0),
-        ([10, 20, 40], [[0.9], [0.8], [0.7]], -0.219615),
-        ([10, 20, 40], [[0.5], [0.9999], [0.5]], 0.0),
-        ([10, 20, 40], [[1.0], [1.0], [1.0]], 0.0),
-        ([10, 20], [[0.5], [0.9]], None),
-    ],
-)
-def test_the_expected_gain_extrapolates_the_errors(numbers, accuracies, expected):
-    """An error that halves with every doubling halves again; a constant error stays."""
-    assert expected_gain(numbers, accuracies) == (
-        None if expected is None else pytest.approx(expected)
-    )
+def test_classes_keep_their_shares():
+    """The last size is all images, not as many of every class as the smallest one has."""
+    assert training_sizes([453, 51])[-3:] == [[113, 12], [226, 25], [453, 51]]
 
 
-def test_the_range_of_the_gain_is_that_of_the_draws():
-    """It includes the gain of the means."""
-    curve = learning_curve(lambda _: Centroid(), directions(40, 0), directions(100, 1), draws=3)
-    low, high = curve.gain_range
-    assert low <= curve.gain <= high
-    assert low < high
+def test_a_small_class_is_never_without_images():
+    """A cross-validation needs some of every class."""
+    assert training_sizes([400, 20]) == [[12, 5], [25, 5], [50, 5], [100, 5], [200, 10], [400, 20]]
+    assert {size[1] for size in training_sizes([400, 3])} == {3}
 
 
-def test_sizes_end_with_the_smallest_class():
-    """No class has to have more images than it has."""
-    assert training_sizes(20) == [5, 10, 20]
-    assert training_sizes(2) == [2]
+def test_very_few_images_are_one_size():
+    """Half of them would not train a classifier; nothing is said about more."""
+    X, y = directions(4, 0)
+    calls = []
+    curve = curve_of((X, y), directions(50, 1), progress=lambda *call: calls.append(call))
+    assert curve.sizes == [8]
+    assert curve.gain is curve.gain_range is None
+    assert calls == []
+
+
+def test_models_are_trained_on_natural_proportions():
+    """Of nine to one."""
+    counts = set()
+
+    class Counting(Centroid):
+        def fit(self, X, y, progress=False):
+            counts.add(tuple(np.unique(y, return_counts=True)[1].tolist()))
+            return super().fit(X, y, progress)
+
+    X, y = directions(180, 0)
+    X, y = X[:200], y[:200]  # 180 and 20
+    learning_curve(lambda _: Counting(), (X, y), (X, y), y, draws=2)
+    assert counts == {(90, 10), (45, 5), (22, 5), (11, 5)}
 
 
 def test_evaluated_models_are_freed():
@@ -100,7 +116,24 @@ def test_evaluated_models_are_freed():
         most.append(len(alive))
         return model
 
-    X = np.eye(2, dtype=np.float32)[[0, 1] * 20]
-    learning_curve(make, (X, np.array(["a", "b"] * 20)), (X, np.array(["a", "b"] * 20)))
+    X, y = np.eye(2, dtype=np.float32)[[0, 1] * 40], np.array(["a", "b"] * 40)
+    learning_curve(make, (X, y), (X, y), y)
     assert len(most) == 15
     assert max(most) <= 3
+
+
+@pytest.mark.parametrize("n_per_class", [60, 100])
+def test_the_gain_is_within_its_range(n_per_class):
+    """And the range is not a point."""
+    curve = curve_of(directions(n_per_class, 0), directions(400, 1))
+    low, high = curve.gain_range
+    assert low < curve.gain < high
+
+
+def test_all_models_answer_by_the_rule_of_the_reported_one():
+    """Else the curve would bend where the rule sets in."""
+    test = directions(100, 1)
+    only_a = DecisionRule.of([40, 40], [1 - 1e-9, 1e-9])
+    predicted = np.full(200, "a")
+    curve = learning_curve(lambda _: Centroid(), directions(40, 0), test, predicted, rule=only_a)
+    assert {accuracy for of_size in curve.accuracies for accuracy in of_size} == {0.5}

@@ -10,7 +10,8 @@ import pytest
 from reports import Result, SearchPoint
 from reports.charts.curves import precision_recall, roc
 from reports.charts.svg import style
-from reports.charts.training import search, training
+from reports.charts.training import learning, search, training
+from reports.record import LearningCurve
 from tests.reports.samples import C_GRID, sample
 
 TWO = sample(["cats", "dogs"])[0].results
@@ -119,3 +120,26 @@ def test_hostile_names_stay_text():
 def test_styles_of_32_series_differ():
     """Colour and dashes together tell them apart, also for the colour-blind."""
     assert len({style(i) for i in range(32)}) == 32
+
+
+@pytest.mark.parametrize(
+    ("per_class", "axis", "last", "first"),
+    [
+        (False, "Training images (log scale)", "90.0% with all 40", "with 20 training images,"),
+        (
+            True,
+            "Training images per class (log scale)",
+            "90.0% with 40 training images per class",
+            "with 20 training images per class,",
+        ),
+    ],
+)
+def test_a_learning_curve_ends_with_all_images_only_where_it_does(per_class, axis, last, first):
+    """Those of earlier versions ended with as many of every class as the smallest had."""
+    run, _ = sample(["cats", "dogs"])
+    curve = LearningCurve("svm", [20, 40], [[0.7, 0.8], [0.9]], per_class=per_class)
+    chart = learning(replace(run, learning_curves=[curve]), run.results)
+    assert chart is not None
+    assert [key.value for key in chart.legend] == [last]
+    assert axis in chart.svg
+    assert first in chart.svg

@@ -19,7 +19,8 @@ def test_findings_are_on_the_page_and_in_the_terminal():
         repeats=[0.9, 0.92],
         threshold=Threshold(0.99, 0.8, 0.995, 0.9, 0.095),
     )
-    curves = [LearningCurve("dense", [5, 10, 20], [[0.6, 0.7], [0.8, 0.8], [0.9, 0.9]], 0.05)]
+    accuracies = [[0.6, 0.7], [0.8, 0.8], [0.9]]
+    curves = [LearningCurve("dense", [10, 20, 40], accuracies, 0.05, per_class=False)]
     run = dataclasses.replace(run, results=[first, *run.results[1:]], learning_curves=curves)
     lines = "\n".join(remarks(run))
     html = page.render(run, predictions, None)
@@ -107,18 +108,30 @@ def test_a_threshold_promises_what_it_was_chosen_for():
 @pytest.mark.parametrize(
     ("gain_range", "words"),
     [
-        ([0.002, 0.02], "would add about 1.0 points (0.2 to 2.0, depending"),
-        ([-0.01, 0.02], "it is unclear whether twice as many would help (-1.0 to 2.0, depending"),
+        ([0.002, 0.02], "would add about 1.0 points (90% range 0.2 to 2.0)"),
+        ([-0.01, 0.02], "it is unclear whether twice as many would help (90% range -1.0 to 2.0)"),
         ([-0.01, 0.0005], "would hardly help"),
         (None, "would add about 1.0 points"),
     ],
 )
 def test_a_learning_curve_says_how_certain_its_extrapolation_is(gain_range, words):
-    """If single draws disagree, no gain is promised."""
-    curve = LearningCurve("svm", [10, 20, 40], [[0.7], [0.8], [0.9]], 0.01, gain_range)
+    """If the range includes none, no gain is promised."""
+    accuracies = [[0.7], [0.8], [0.9]]
+    curve = LearningCurve("svm", [10, 20, 40], accuracies, 0.01, gain_range, per_class=False)
     said = findings.learning_curve_sentence(curve)
+    assert said.startswith("80.0% with 20 training images, 90.0% with all 40; ")
     assert words in said
-    assert ("depending on the draw" in said) is (gain_range is not None and gain_range[1] > 0.001)
+    assert ("90% range" in said) is (gain_range is not None and gain_range[1] > 0.001)
+
+
+def test_an_earlier_learning_curve_counts_images_per_class_and_promises_nothing():
+    """Its sizes left out what larger classes had, and its gain was about twice the true one."""
+    curve = LearningCurve("svm", [10, 20], [[0.8], [0.9]], 0.05, [0.04, 0.06])
+    said = findings.learning_curve_sentence(curve)
+    assert said.startswith("80.0% with 10 training images per class, 90.0% with 20 training im")
+    assert "all" not in said.split(";")[0].replace("training images", "")
+    assert "overestimated" in said
+    assert "5.0" not in said
 
 
 def test_a_threshold_above_every_probability_predicts_none():
