@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from extract.datasets.dataset import Item
@@ -15,23 +16,33 @@ if TYPE_CHECKING:
 
     from extract.datasets.dataset import Split
 
-SplitWord = Literal["train", "test", "validation"]
-"""A split as the data name it."""
+SplitWord = Literal["train", "test", "validation", "evaluation"]
+"""A split as the data name it; `settle_splits` decides what an evaluation split is."""
 
 _WORDS: dict[str, SplitWord] = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
     **dict.fromkeys(
-        ("val", "valid", "validate", "validation", "dev", "devel", "development", "eval",
-         "evaluation"),
+        ("train", "training", "trn", "learn", "learning", "lern", "entrenamiento", "entraînement",
+         "entrainement", "apprentissage"),
+        "train",
+    ),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout", "prueba"), "test"),
+    **dict.fromkeys(
+        ("val", "valid", "validate", "validation", "validierung", "validación", "validacion",
+         "dev", "devel", "development"),
         "validation",
     ),
+    **dict.fromkeys(("eval", "evaluation"), "evaluation"),
 }  # fmt: skip
 _BESIDE = frozenset(
     {"set", "sets", "data", "dataset", "datasets", "split", "image", "images", "img", "imgs",
      "picture", "pictures", "pics", "photo", "photos", "seg", "sample", "samples", "folder"}
 )  # fmt: skip
-_JOINED = re.compile(rf"({'|'.join(sorted(_WORDS, key=len, reverse=True))})(sets?|data)?")
+_JOINED = re.compile(
+    rf"({'|'.join(sorted(_WORDS, key=len, reverse=True))})(sets?|data|s?daten|s?bilder|s?satz)?"
+)
+
+_SIMILAR = 0.75
+"""So alike are "tset" and "test", by `difflib`."""
 
 EXAMPLES = "train, training, test, testing, val, valid, validation, dev, eval"
 """Words to list in a message."""
@@ -58,6 +69,21 @@ def split_of(name: str) -> SplitWord | None:
     splits = {_WORDS[match[1]] for match in found if match}
     others = {word for word, match in zip(words, found, strict=True) if not match}
     return splits.pop() if len(splits) == 1 and others <= _BESIDE else None
+
+
+def similar_split(name: str) -> str | None:
+    """Return the word for a split that a name is probably a misspelling of.
+
+    Examples
+    --------
+    >>> similar_split("Tset"), similar_split("Trainig"), similar_split("cats")
+    ('test', 'training', None)
+    """
+    if split_of(name):
+        return None
+    words = [word for word in _WORDS if len(word) > 3]
+    close = get_close_matches(name.strip().casefold(), words, 1, _SIMILAR)
+    return close[0] if close else None
 
 
 def settle_splits(
@@ -87,8 +113,10 @@ def settle_splits(
     DataError
         If no image is left.
     """
+    labelled, remarks = _with_evaluation(labelled)
     numbers = {word: sum(found == word for _, _, found in labelled) for word in _KINDS}
-    becomes, remarks = _rule(numbers, validation)
+    becomes, of_rule = _rule(numbers, validation)
+    remarks += of_rule
     left_out = {word for word in _KINDS if numbers[word] and word not in becomes}
     items = [
         Item(path, label, becomes.get(word) if word else None)
@@ -106,6 +134,26 @@ def settle_splits(
         items = [Item(item.path, item.label, None) for item in items]
     passed_over = {f"images of the {word} split": numbers[word] for word in left_out}
     return items, passed_over, remarks
+
+
+def _with_evaluation(
+    labelled: Sequence[tuple[Path, str, SplitWord | None]],
+) -> tuple[Sequence[tuple[Path, str, SplitWord | None]], list[str]]:
+    """Decide what an evaluation split is: the test split of what was developed on another one.
+
+    Beside a training split alone or a test split, it is another word for validation.
+    """
+    found = {word for _, _, word in labelled}
+    if "evaluation" not in found:
+        return labelled, []
+    word: SplitWord = "test" if "validation" in found and "test" not in found else "validation"
+    remarks = []
+    if word == "test":
+        number = sum(split == "evaluation" for _, _, split in labelled)
+        remarks.append(f"The evaluation split ({plural(number, 'image')}) is the test split.")
+    return [
+        (path, label, word if split == "evaluation" else split) for path, label, split in labelled
+    ], remarks
 
 
 _KINDS: tuple[SplitWord, ...] = ("train", "validation", "test")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
 from extract.datasets.layouts import readings
-from extract.datasets.layouts.flat import file_names
+from extract.datasets.layouts.flat import file_names, names_without_labels
 from extract.datasets.layouts.readings import (
     Reading,
     is_container,
@@ -16,9 +17,16 @@ from extract.datasets.layouts.readings import (
     split_words,
     unwrap,
 )
-from extract.datasets.layouts.table_beside import problems_of_tables, table_beside
-from extract.datasets.tables import lists_images
+from extract.datasets.layouts.table_beside import (
+    broken_tables,
+    problems_of_tables,
+    remarks_on_tables,
+    table_beside,
+    with_the_same_classes,
+)
+from extract.datasets.split_names import similar_split
 from extract.errors import DataError
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +41,7 @@ _PART = re.compile(
 )
 """Names of folders that are parts of a collection: part_1, 2023-05, 100CANON."""
 _DRAWN_FOR_OTHERS = re.compile(
-    r"(mask|annotation|annot|label|segmentation|ground[-_ ]?truth|gt|trimap|depth|bbox)s?",
+    r"(mask|annotation|annot|label|seg|segmentation|ground[-_ ]?truth|gt|trimap|depth|bbox)s?",
     re.IGNORECASE,
 )
 EXPECTED = (
@@ -61,26 +69,52 @@ def choose(tree: Folder, layout: str = "auto") -> Reading:
     if layout != "auto":
         reading = _FORCED[layout](tree, top)
         if reading is None:
+            problems = _problems(tree, top) if layout == "table" else ""
             raise DataError(
-                f"{tree.path} cannot be read as {layout}; found {_found(top)}", setting="layout"
+                f"{tree.path} cannot be read as {layout}; {problems}found {_found(top)}"
+                f"{_spoiled_names(top)}",
+                setting="layout",
             )
         return reading
     found = _propose(tree, top)
     if not found:
-        problems = "".join(f"{problem}; " for problem in problems_of_tables(tree, top).values())
         raise DataError(
-            f"{tree.path} has no layout that gives labels: {problems}expected {EXPECTED}; found "
-            f"{_found(top)}"
+            f"{tree.path} has no layout that gives labels: {_problems(tree, top)}expected "
+            f"{EXPECTED}; found {_found(top)}{_spoiled_names(top)}"
         )
     if len(found) > 1:
         ways = "; ".join(f"read as {each.layout}, {each.summary()}" for each in found)
         usable = " or ".join(each.layout for each in found if each.labelled)
         raise DataError(
             f"{tree.path} can be read in {len(found)} ways: {ways}; choose {usable}, or move what "
-            "does not belong to the data",
+            f"does not belong to the data{_misspelt_splits(top)}",
             setting="layout",
         )
-    return found[0]
+    (reading,) = found
+    remarks = remarks_on_tables(tree, top, reading)
+    return dataclasses.replace(reading, remarks=[*reading.remarks, *remarks])
+
+
+def _problems(tree: Folder, top: Folder) -> str:
+    return "".join(f"{problem}; " for problem in problems_of_tables(tree, top).values())
+
+
+def _spoiled_names(top: Folder) -> str:
+    """Return a hint at the few files that have no label in their names as all others have."""
+    spoiling = names_without_labels(top)
+    if not spoiling:
+        return ""
+    return (
+        f"; all names of files have a label but {plural(len(spoiling), 'name')}, as "
+        f"{spoiling[0].name}: rename or move what has none"
+    )
+
+
+def _misspelt_splits(top: Folder) -> str:
+    """Return a hint at the folders whose names are nearly those of splits."""
+    words = {folder.name: similar_split(folder.name) for folder in top.filled}
+    hints = [f"{name!r} (did you mean {word}?)" for name, word in words.items() if word]
+    return f"; rename {' and '.join(hints)}" if hints else ""
 
 
 def _found(top: Folder) -> str:
@@ -122,7 +156,7 @@ def _propose(tree: Folder, top: Folder) -> list[Reading]:
     if all(_PART.fullmatch(folder.name.strip()) for folder in top.filled):
         return _present(classes, _without_labels(top, "parts of one collection"))
     if any(map(is_container, top.filled)) and any(map(_has_no_labels, top.filled)):
-        return _present(file_names(top)) or _present(
+        return _named(top) or _present(
             classes, _without_labels(top, "images and what was drawn for them")
         )
     return _present(classes)
@@ -164,10 +198,16 @@ def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:
 
 
 def _compare(table: Reading, classes: Reading) -> list[Reading]:
-    """Return the class folders if a table beside them says the same, else both."""
-    by_folder = {path: label for path, label, _ in classes.labelled}
-    same = sum(by_folder.get(path) == label for path, label, _ in table.labelled)
-    return [classes] if same == len(table.labelled) else [table, classes]
+    """Return the class folders if a table beside them says the same, else both.
+
+    If the table also has splits, they are used with the names of the folders.
+    """
+    same = with_the_same_classes(table.labelled, classes)
+    if same is None:
+        return [table, classes]
+    if len({split for _, _, split in same}) > 1:
+        return [dataclasses.replace(table, labelled=same)]
+    return [classes]
 
 
 def _labels_beside(tree: Folder, top: Folder) -> list[Reading]:
@@ -175,18 +215,38 @@ def _labels_beside(tree: Folder, top: Folder) -> list[Reading]:
     table = table_beside(tree, top)
     if table is None:
         _refuse_broken_table(tree, top)
-    return _present(table, file_names(top))
+        return _named(top)
+    named = file_names(top)
+    if named is not None:
+        same = with_the_same_classes(table.labelled, named)
+        if same is not None and len(same) == len(named.labelled):
+            return [table]
+    return _present(table, named)
+
+
+def _named(top: Folder) -> list[Reading]:
+    """Propose the labels in the names of files, unless some are drawn for others, as masks are."""
+    named = file_names(top)
+    if named is None:
+        return []
+    drawn = [label for label in named.labels if _DRAWN_FOR_OTHERS.fullmatch(_last_word(label))]
+    if not drawn:
+        return [named]
+    return [named, _without_labels(top, "images and what was drawn for them")]
+
+
+def _last_word(label: str) -> str:
+    return re.split(r"[-_ .]+", label)[-1]
 
 
 def _refuse_broken_table(tree: Folder, top: Folder) -> None:
     """Raise an error if a table has labels of the images, but cannot be used."""
-    for table, problem in problems_of_tables(tree, top).items():
-        if lists_images(table):
-            raise DataError(
-                f"{problem}; the table has labels of the images, so correct it, "
-                "or choose a layout that does not use it",
-                setting="layout",
-            )
+    for problem in broken_tables(tree, top).values():
+        raise DataError(
+            f"{problem}; the table has labels of the images, so correct it, "
+            "or choose a layout that does not use it",
+            setting="layout",
+        )
 
 
 def _repeat_their_folders(top: Folder) -> bool:

@@ -31,6 +31,8 @@ _NO_CLASS = re.compile(
     re.IGNORECASE,
 )
 """What cameras, telephones and programs call pictures."""
+_FEW = 10
+"""One name in so many may be without a label by mistake."""
 
 
 def labels_of_names(paths: Sequence[Path]) -> list[str] | None:
@@ -57,6 +59,18 @@ def labels_of_names(paths: Sequence[Path]) -> list[str] | None:
         if pattern is _DOTTED or (min(counts.values()) > 1 and not _differ_by_number(counts)):
             return labels
     return None
+
+
+def names_without_labels(top: Folder) -> list[Path]:
+    """Return the few images whose names alone keep the names of all from being labels."""
+    paths = top.images or [path for folder in top.filled for path in folder.images]
+    for pattern in (_DOTTED, _NUMBERED):
+        spoiling = [path for path in paths if not pattern.fullmatch(path.stem)]
+        others = [path for path in paths if pattern.fullmatch(path.stem)]
+        few = len(spoiling) == 1 or len(spoiling) * _FEW <= len(paths)
+        if spoiling and few and labels_of_names(others) is not None:
+            return spoiling
+    return []
 
 
 def _differ_by_number(labels: Iterable[str]) -> bool:
@@ -93,7 +107,7 @@ def _names_in(top: Folder, folders: Sequence[tuple[Folder, SplitWord | None]]) -
             split = word if several else None
             named = zip(folder.images, labels, strict=True)
             labelled += [(path, label, split) for path, label in named]
-        elif word in ("test", "validation"):
+        elif word in ("test", "validation", "evaluation"):
             unused[f"images without a label in {folder.name}"] = folder.images
         else:
             return None

@@ -165,7 +165,7 @@ def _inside_split(folder: Folder) -> Folder:
 
 def _in_order(folders: Sequence[Folder], words: Mapping[Folder, SplitWord]) -> list[Folder]:
     """Return folders of training, validation and test in this order."""
-    order = ("train", "validation", "test")
+    order = ("train", "validation", "evaluation", "test")
     return sorted(folders, key=lambda folder: order.index(words[folder]))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.layouts.readings import Labelled, Reading, is_flat
 from extract.datasets.split_names import split_of
-from extract.datasets.tables import Table, is_table, read_table
+from extract.datasets.tables import Table, is_table, lists_images, mentions_images, read_table
 from extract.errors import DataError
 from toolkit.addresses import relative
 from toolkit.wording import plural
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from extract.datasets.folders.tree import Folder
 
 _NOT_LABELS = re.compile(r"(sample[-_ ]?)?submission.*|.*[-_ ]submission", re.IGNORECASE)
+
+_MOST_IN_A_FOLDER = 20
+"""Files in a folder of tables; with more, each is about a single image."""
 
 
 def table_beside(tree: Folder, top: Folder) -> Reading | None:
@@ -87,17 +90,72 @@ def problems_of_tables(tree: Folder, top: Folder) -> dict[Path, str]:
     return _usable_tables(tree, top)[1]
 
 
+def broken_tables(tree: Folder, top: Folder) -> dict[Path, str]:
+    """Return the tables that have labels of the images but cannot be used, and why."""
+    folders = dict(_candidates(tree, top))
+    return {
+        path: problem
+        for path, problem in problems_of_tables(tree, top).items()
+        if lists_images(path, folders[path])
+    }
+
+
+def remarks_on_tables(tree: Folder, top: Folder, reading: Reading) -> list[str]:
+    """Say which tables name the images, but are not what gives the labels of a reading."""
+    tables, problems = _usable_tables(tree, top)
+    folders = dict(_candidates(tree, top))
+    remarks = []
+    for path, table in tables.items():
+        if path not in reading.tables and not with_the_same_classes(table.labelled, reading):
+            remarks.append(
+                f"{relative(path, tree.path)} has labels of {plural(len(table.labelled), 'image')} "
+                "that are not used; to use them, choose the layout table."
+            )
+    for path, problem in problems.items():
+        if mentions_images(path, folders[path] or path.parent):
+            name = relative(path, tree.path)
+            reason = problem.removeprefix(str(path)).lstrip(",: ")
+            remarks.append(f"{name} names images of the data, but is not used: {reason}.")
+    return remarks
+
+
+def with_the_same_classes(labelled: Sequence[Labelled], reading: Reading) -> list[Labelled] | None:
+    """Return images of a table with the labels of a reading that groups them in the same way.
+
+    Returns
+    -------
+    list of (path, label, split) or None
+        None if an image is not in the reading, or the classes are others. Their names may differ,
+        as numbers in a table do from the names of folders.
+    """
+    known = {path: label for path, label, _ in reading.labelled}
+    if not all(path in known for path, _, _ in labelled):
+        return None
+    pairs = {(label, known[path]) for path, label, _ in labelled}
+    there, here = {label for label, _ in pairs}, {label for _, label in pairs}
+    if not len(there) == len(here) == len(pairs):
+        return None
+    return [(path, known[path], split) for path, _, split in labelled]
+
+
 def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], dict[Path, str]]:
-    """Return what the tables say about the images, and why others cannot be used."""
+    """Return what the tables say about the images, and why others cannot be used.
+
+    Texts, and tables in folders of their own, count only if there is no other.
+    """
     candidates = _candidates(tree, top)
     images = set(top.all_images()) if candidates else set()
     tables: dict[Path, Table] = {}
     problems = {}
-    for path in candidates:
+    first_choice = {path for path, folder in candidates if not _is_second_choice(path, folder)}
+    for path, folder in candidates:
+        if _is_second_choice(path, folder) and tables.keys() & first_choice:
+            continue
         try:
-            table = read_table(path)
+            table = read_table(path, folder)
         except DataError as error:
-            problems[path] = str(error)
+            if path in first_choice or mentions_images(path, folder or path.parent):
+                problems[path] = str(error)
             continue
         labelled = [image for image in table.labelled if image[0] in images]
         if labelled:
@@ -105,12 +163,26 @@ def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], dict[P
     return tables, problems
 
 
-def _candidates(tree: Folder, top: Folder) -> Sequence[Path]:
-    folders = [tree, top] if top is not tree else [tree]
-    folders += [folder for folder in top.filled if is_flat(folder) and split_of(folder.name)]
-    return [
-        path
-        for folder in folders
-        for path in folder.others
-        if is_table(path) and path.suffix.lower() != ".txt" and not _NOT_LABELS.fullmatch(path.stem)
+def _candidates(tree: Folder, top: Folder) -> list[tuple[Path, Path | None]]:
+    """Return the tables beside the images, and what their paths are relative to, if not to them."""
+    beside = [tree, top] if top is not tree else [tree]
+    own = [
+        inner
+        for folder in beside
+        for inner in folder.folders
+        if not inner.has_images and len(inner.others) <= _MOST_IN_A_FOLDER
     ]
+    folders: list[tuple[Folder, Path | None]] = [(folder, None) for folder in beside]
+    folders += [(f, None) for f in top.filled if is_flat(f) and split_of(f.name)]
+    folders += [(folder, top.path) for folder in own]
+    found = [
+        (path, root)
+        for folder, root in folders
+        for path in folder.others
+        if is_table(path) and not _NOT_LABELS.fullmatch(path.stem)
+    ]
+    return sorted(found, key=lambda pair: _is_second_choice(*pair))
+
+
+def _is_second_choice(path: Path, folder: Path | None) -> bool:
+    return folder is not None or path.suffix.lower() == ".txt"

@@ -20,14 +20,18 @@ PATH_NAMES = (
     "path", "paths", "filepath", "filepaths", "file_path", "image_path", "img_path", "imagepath",
     "full_path", "relative_path", "filename", "filenames", "file_name", "image_filename",
     "image_file", "image_name", "imagename", "img_name", "file", "files", "image", "images", "img",
-    "picture", "photo", "url", "image_url", "uri", "image_id", "imageid", "img_id", "file_id",
+    "picture", "photo", "datei", "dateiname", "dateipfad", "pfad", "bild", "bildname", "bilddatei",
+    "fichier", "nom_fichier", "nom_du_fichier", "chemin", "archivo", "nombre_archivo", "fichero",
+    "ruta", "imagen", "url", "image_url", "uri", "image_id", "imageid", "img_id", "file_id",
     "photo_id", "id", "uuid", "name",
 )  # fmt: skip
 """Names of the column of the images, the clearest first; case, spaces and hyphens do not count."""
 LABEL_NAMES = (
     "label", "labels", "class", "classes", "class_name", "classname", "class_label", "label_name",
     "labelname", "category", "categories", "category_name", "target", "targets", "target_name", "y",
-    "breed", "species", "diagnosis", "dx", "label_id", "class_id", "classid", "category_id",
+    "klasse", "kategorie", "classe", "catégorie", "categorie", "étiquette", "etiquette", "clase",
+    "categoría", "categoria", "etiqueta", "breed", "species", "diagnosis", "dx", "label_id",
+    "class_id", "classid", "category_id",
     "class_index", "label_index",
 )  # fmt: skip
 SPLIT_NAMES = (
@@ -159,14 +163,24 @@ def names_images(grid: Grid, column: int, exists: Callable[[str], bool]) -> bool
 def _split_column(
     grid: Grid, names: list[str], path: int, is_split: Callable[[str, str], bool]
 ) -> int | None:
-    """Return the column of the split; one of a vague name only if all of its cells are splits."""
+    """Return the column of the split; unless it is called that, all of its cells are splits."""
     for name in SPLIT_NAMES:
         if name in names and names.index(name) != path:
             column = names.index(name)
             cells = {cell for cell in grid.column(column) if not is_missing(cell)}
             if name == "split" or (cells and all(is_split(name, cell) for cell in cells)):
                 return column
-    return None
+    return next((i for i in range(len(names)) if _has_splits(grid, names, i, path, is_split)), None)
+
+
+def _has_splits(
+    grid: Grid, names: list[str], column: int, path: int, is_split: Callable[[str, str], bool]
+) -> bool:
+    """Tell whether a column has nothing but several words for splits, whatever its name."""
+    if column == path or names[column] in LABEL_NAMES:
+        return False
+    cells = {cell.strip().casefold() for cell in grid.column(column) if not is_missing(cell)}
+    return len(cells) > 1 and all(is_split(names[column], cell) for cell in cells)
 
 
 def _label_columns(table: Path, grid: Grid, names: list[str], rest: list[int]) -> tuple[int, ...]:

@@ -23,7 +23,8 @@ class Finder:
     A name is a path relative to the table, with slashes or backslashes, or an address. What is not
     there is looked up among the images below the folder of the table: by its name, without regard
     to case where that is unambiguous; or, if it has no suffix of an image format, as the name of an
-    image without its suffix. Of an absolute path of another machine, the end is looked up.
+    image without its suffix, or as its number without the zeros in front. Of an absolute path of
+    another machine, the end is looked up.
 
     Parameters
     ----------
@@ -31,10 +32,12 @@ class Finder:
         The table.
     encoding : str, default="utf-8"
         Its encoding, for names that the file system keeps in it.
+    folder : Path, default=None
+        The folder that the names are relative to; None is that of the table.
     """
 
-    def __init__(self, table: Path, encoding: str = "utf-8") -> None:
-        self._table, self.folder, self._encoding = table, table.parent, encoding
+    def __init__(self, table: Path, encoding: str = "utf-8", folder: Path | None = None) -> None:
+        self._table, self.folder, self._encoding = table, folder or table.parent, encoding
         self._images: dict[str, list[PurePosixPath]] | None = None
         self._looked_up: list[tuple[str, Path]] = []
         self._beginning: tuple[str, ...] = ()
@@ -96,6 +99,8 @@ class Finder:
         fitting = [
             image for image in self._images.get(_key(plain.name), ()) if _ends_with(image, plain)
         ]
+        if not fitting and len(plain.parts) == 1 and not plain.name.startswith("0"):
+            fitting = self._images.get(_number(plain), [])
         exact = [image for image in fitting if _ends_with(image, plain, exactly=True)]
         beside = [image for image in exact or fitting if len(image.parts) == len(plain.parts)]
         chosen = beside or self._of_the_same_split(exact or fitting)
@@ -138,7 +143,7 @@ class Finder:
         images: dict[str, list[PurePosixPath]] = defaultdict(list)
         for path in read_tree(self.folder).all_images():
             image = PurePosixPath(path.relative_to(self.folder).as_posix())
-            for key in {_key(image.name), _key(image.stem)}:
+            for key in {_key(image.name), _key(image.stem), _number(image)} - {""}:
                 images[key].append(image)
         return images
 
@@ -149,6 +154,12 @@ def _is_there(path: Path) -> bool:
 
 def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _number(name: PurePosixPath) -> str:
+    """Return a key for names that are the same number; spreadsheets remove the zeros in front."""
+    stem = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
+    return f"number {stem.lstrip('0')}" if stem.isdecimal() else ""
 
 
 def _ends_with(image: PurePosixPath, name: PurePosixPath, *, exactly: bool = False) -> bool:

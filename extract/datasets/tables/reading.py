@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from extract.datasets.tables.finding import Finder
 from extract.datasets.tables.grid import Grid, read_grid
 from extract.errors import DataError
 from toolkit.addresses import is_remote
+from toolkit.encodings import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from extract.datasets.tables.columns import Columns
 
 _MISSING_SHOWN = 3
+_LINES_TO_TRY = 20
 _TRUE = {"1", "1.0", "true", "t", "yes", "y", "wahr", "vrai"}
 _FALSE = {"0", "0.0", "false", "f", "no", "n", "falsch", "faux"}
 
@@ -54,14 +57,15 @@ class Table:
         return [*self.remarks, *([f"Passed over in the table: {numbers}."] if numbers else [])]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, folder: Path | None = None) -> Table:
     """Read the images that a table lists.
 
     Parameters
     ----------
     path : Path
-        A delimited text, Excel or Parquet file, or the address of one. The paths in it are relative
-        to its folder; see `Finder`.
+        A delimited text, Excel or Parquet file, or the address of one.
+    folder : Path, default=None
+        What the paths in it are relative to; None is its own folder. See `Finder`.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def read_table(path: Path) -> Table:
     AddressError
         If the server of an address does not respond.
     """
-    grid, finder, columns = _understood(path)
+    grid, finder, columns = _understood(path, folder)
     if not grid.rows:
         raise DataError(f"{path}: expected one row per image, found none below the header")
     rows, passed_over = _labelled_rows(path, grid, columns)
@@ -91,12 +95,12 @@ def read_table(path: Path) -> Table:
     return Table(kept, counted, remarks)
 
 
-def lists_images(path: Path) -> bool:
+def lists_images(path: Path, folder: Path | None = None) -> bool:
     """Tell whether a table names images that exist and their labels, even if it cannot be used.
 
     Parameters
     ----------
-    path : Path
+    path, folder : Path
         As for `read_table`.
 
     Returns
@@ -105,16 +109,41 @@ def lists_images(path: Path) -> bool:
         True if most of its first rows name an image.
     """
     try:
-        grid, finder, columns = _understood(path)
+        grid, finder, columns = _understood(path, folder)
     except DataError:
         return False
     return names_images(grid, columns.path, finder.exists)
 
 
-def _understood(path: Path) -> tuple[Grid, Finder, Columns]:
+def mentions_images(path: Path, folder: Path) -> bool:
+    """Tell whether most of the first lines of a table that cannot be used name an image.
+
+    Parameters
+    ----------
+    path, folder : Path
+        As for `read_table`. At an address, nothing can be told.
+    """
+    if is_remote(folder):
+        return False
+    try:
+        grid = read_grid(path)
+        lines = [grid.header, *(cells for _, cells in grid.rows[:_LINES_TO_TRY])]
+    except DataError:
+        decoded = decode(path.read_bytes()) if path.is_file() else None
+        text = decoded[0] if decoded else ""
+        filled = [line for line in text.splitlines() if line.strip()]
+        lines = [re.split(r"[,;\t|]", line) for line in filled[:_LINES_TO_TRY]]
+    finder = Finder(path, folder=folder)
+    named = [
+        any(cell.strip() and finder.exists(cell.strip(' "')) for cell in line) for line in lines
+    ]
+    return sum(named) * 2 > len(named)
+
+
+def _understood(path: Path, folder: Path | None = None) -> tuple[Grid, Finder, Columns]:
     """Read the cells of a table, and find out what its columns mean."""
     grid = read_grid(path)
-    finder = Finder(path, grid.encoding)
+    finder = Finder(path, grid.encoding, folder)
     grid = _with_header(grid, finder)
     columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
     return grid, finder, columns

@@ -93,7 +93,7 @@ def test_csv_with_and_without_a_split(tmp_path: Path) -> None:
         ("path,label\n", "found none below the header"),
         ("path,label\nabsent.jpg,a\n", "line 2: there is no file"),
         ("path,label\nx/1.jpg,\n", "line 2: expected a path and a label"),
-        ("path,label,split\nx/1.jpg,a,holdout\n", "line 2: the split is 'holdout'"),
+        ("path,label,split\nx/1.jpg,a,spare\n", "line 2: the split is 'spare'"),
         ("path,label\nx/1.jpg,a\nx/1.jpg,b\n", "appears twice, once as a"),
         ("path,label,split\nx/1.jpg,a,test\nx/2.jpg,a,\n", "has no split"),
     ],

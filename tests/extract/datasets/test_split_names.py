@@ -13,11 +13,12 @@ from extract.datasets.split_names import SplitWord, settle_splits, split_of
     ("names", "word"),
     [
         ("train Training TRAIN train_set training_set seg_train images_train train2017 trainset "
-         "training_data train-images 1_train", "train"),
-        ("test Testing test1 test_set seg_test testset test_images", "test"),
-        ("val valid validation dev eval val2017 valid_set Validation", "validation"),
+         "training_data train-images 1_train Trainingsdaten Lernbilder apprentissage", "train"),
+        ("test Testing test1 test_set seg_test testset test_images holdout Testdaten", "test"),
+        ("val valid validation dev val2017 valid_set Validation Validierung", "validation"),
+        ("eval Evaluation eval_set", "evaluation"),
         ("cats trains steam-train contest protest seg_pred images devices interval 0 1 n01440764 "
-         "holdout train_test", None),
+         "train_test", None),
     ],
 )  # fmt: skip
 def test_words_for_splits(names: str, word: SplitWord | None) -> None:
@@ -25,8 +26,26 @@ def test_words_for_splits(names: str, word: SplitWord | None) -> None:
 
 
 def labelled(**numbers: int) -> list[tuple[Path, str, SplitWord | None]]:
-    words: dict[str, SplitWord] = {"train": "train", "test": "test", "validation": "validation"}
-    return [(Path(f"{w}{i}"), "a", words[w]) for w, n in numbers.items() for i in range(n)]
+    return [(Path(f"{w}{i}"), "a", split_of(w)) for w, n in numbers.items() for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "n_train", "n_test", "words"),
+    [
+        ({"development": 5, "evaluation": 2}, 5, 2, "(2 images) is the test split."),
+        ({"train": 5, "dev": 3, "eval": 2}, 8, 2, "(2 images) is the test split."),
+        ({"train": 5, "eval": 2}, 5, 2, "validation split (2 images) is used as the test split"),
+        ({"train": 5, "eval": 2, "test": 1}, 7, 1, "(2 images) joins the training split"),
+    ],
+)
+def test_an_evaluation_split_is_the_test_split_of_what_was_developed(
+    numbers: dict[str, int], n_train: int, n_test: int, words: str
+) -> None:
+    """It is never pooled with the split that it was to judge."""
+    items, _, remarks = settle_splits(labelled(**numbers))
+    assert [item.split for item in items].count("train") == n_train
+    assert [item.split for item in items].count("test") == n_test
+    assert words in remarks[0]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ def both(train: str, test: str) -> tuple[str, ...]:
 SPLIT = {
     "training, testing": both("Training/{}", "Testing/{}"),
     "train, test": both("train/{}", "test/{}"),
+    "development, evaluation": both("development/{}", "evaluation/{}"),
+    "learn, holdout": both("learn/{}", "holdout/{}"),
+    "German": both("Trainingsdaten/{}", "Testdaten/{}"),
     "in capitals": both("TRAIN/{}", "TEST/{}"),
     "train, validation": both("train/{}", "validation/{}"),
     "valid, as Roboflow": both("train/{}", "valid/{}"),

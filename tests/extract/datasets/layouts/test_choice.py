@@ -154,3 +154,25 @@ def test_a_validation_split_beside_a_test_split(
     assert dataset.layout.passed_over == (
         {"images of the validation split": 4} if validation == "ignore" else {}
     )
+
+
+@pytest.mark.parametrize(
+    "drawn", ["mask", "slice_mask", "gt", "seg", "label"], ids=lambda drawn: str(drawn)
+)
+def test_masks_beside_their_images_in_one_folder_are_refused(tmp_path: Path, drawn: str) -> None:
+    make(tmp_path, "slice_.png*4", f"{drawn}_.png*4")
+    with pytest.raises(DataError, match=r"read as file-names, .*; read as unlabelled, images and"):
+        read_dataset(tmp_path)
+
+
+def test_a_misspelt_split_is_named(tmp_path: Path) -> None:
+    make(tmp_path, *both("Train/{}", "Tset/{}"))
+    with pytest.raises(DataError, match=r"rename 'Tset' \(did you mean test\?\)"):
+        read_dataset(tmp_path)
+
+
+def test_the_file_whose_name_has_no_label_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "cat_0.jpg*9", "dog_0.jpg*9", "unsorted.jpg")
+    for layout in ("auto", "file-names"):
+        with pytest.raises(DataError, match=r"label but 1 name, as unsorted.jpg: rename or move"):
+            read_dataset(tmp_path, settings=DataSettings(layout))

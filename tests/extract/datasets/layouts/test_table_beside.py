@@ -53,6 +53,33 @@ TABLES = {
          "val.csv": rows("image,label", "b1.jpg b2.jpg")},
         {"cat": "2+1", "dog": "2+1"}, {},
     ),
+    "lists of paths and numbers, as for Caffe": (
+        ("images/a.jpg*4", "images/b.jpg*2"),
+        {"train.txt": "images/a1.jpg 0\nimages/a2.jpg 1\nimages/a3.jpg 0\nimages/a4.jpg 1\n",
+         "test.txt": "images/b1.jpg 0\nimages/b2.jpg 1\n"},
+        {"0": "2+1", "1": "2+1"}, {},
+    ),
+    "a table that says what the names say": (
+        ("cat_0.jpg*2", "dog_0.jpg*2"),
+        {"l.csv": rows("path,label", "cat_01.jpg dog_01.jpg cat_02.jpg dog_02.jpg")},
+        {"cat": "2", "dog": "2"}, {},
+    ),
+    "a table with the splits of class folders": (
+        ("cat/a.jpg*3", "dog/b.jpg*3"),
+        {"all.csv": "path,label,split\ncat/a1.jpg,0,train\ncat/a2.jpg,0,train\ncat/a3.jpg,0,test\n"
+                    "dog/b1.jpg,1,train\ndog/b2.jpg,1,train\ndog/b3.jpg,1,test\n"},
+        {"cat": "2+1", "dog": "2+1"}, {},
+    ),
+    "a German table": (
+        ("bilder/a.jpg*4",),
+        {"l.csv": "Dateiname;Klasse;Aufteilung\na1.jpg;Katze;Training\na2.jpg;Hund;Training\n"
+                  "a3.jpg;Katze;Test\na4.jpg;Hund;Test\n"},
+        {"Hund": "1+1", "Katze": "1+1"}, {},
+    ),
+    "numbers whose zeros a spreadsheet removed": (
+        ("train/0000.jpg*4",), {"labels.csv": rows("id,label", "1 2 3 4")},
+        {"cat": "2", "dog": "2"}, {},
+    ),
     "a table that says what the folders say": (
         ("cat/a.jpg*2", "dog/b.jpg*2"), {"all.csv": rows("path,label", "cat/a1.jpg dog/b1.jpg")},
         {"cat": "2", "dog": "2"}, {".csv files": 1},
@@ -137,3 +164,44 @@ def test_a_layout_is_for_folders(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(rows("path,label", "a1.jpg a2.jpg"))
     with pytest.raises(DataError, match=r"is a table: the layout class-folders is for folders"):
         read_dataset(tmp_path / "t.csv", settings=DataSettings("class-folders"))
+
+
+UNUSABLE = {
+    "several columns": ("labels.csv", "file,animal,sex\na1.jpg,cat,m\na2.jpg,dog,f\na3.jpg,cat,f\n"
+                        "a4.jpg,dog,m\nb1.jpg,cat,m\nb2.jpg,dog,f\n", "any of animal, sex may be"),
+    "a title": ("labels.csv", "My animals\n\npath,label\na1.jpg,cat\na2.jpg,dog\na3.jpg,cat\n"
+                "b1.jpg,cat\nb2.jpg,dog\n", "line 3: expected 1 cell"),
+    "a list of names": ("train.txt", "north/a1.jpg\nnorth/a2.jpg\nsouth/b1.jpg\n",
+                        "none of them has labels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_table_of_the_images_that_cannot_be_used_is_named(tmp_path: Path, kind: str) -> None:
+    """The class folders beside it may not be what its owner means."""
+    name, text, reason = UNUSABLE[kind]
+    make(tmp_path, "north/a.jpg*4", "south/b.jpg*4")
+    (tmp_path / name).write_text(text)
+    dataset = read_dataset(tmp_path)
+    assert dataset.classes == ["north", "south"]
+    (remark,) = dataset.layout.remarks
+    assert remark.startswith(f"{name} names images of the data, but is not used: ")
+    assert reason in remark
+    with pytest.raises(DataError, match=f"cannot be read as table; .*{reason}"):
+        read_dataset(tmp_path, settings=DataSettings("table"))
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "meta/labels.csv"])
+def test_a_table_counts_wherever_it_is(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "north/a.jpg*2", "south/b.jpg*2")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(rows("path,label", "a1.jpg a2.jpg b1.jpg b2.jpg"))
+    with pytest.raises(DataError, match=f"read as table, labels in {name}: 2 classes"):
+        read_dataset(tmp_path)
+
+
+def test_a_table_that_contradicts_folders_of_splits_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "train/x/a.jpg*2", "train/y/b.jpg*2", "test/x/c.jpg*1", "test/y/d.jpg*1")
+    (tmp_path / "labels.csv").write_text(rows("path,label", "a1.jpg a2.jpg b1.jpg b2.jpg"))
+    (remark,) = read_dataset(tmp_path).layout.remarks
+    assert remark.startswith("labels.csv has labels of 4 images that are not used")

@@ -289,7 +289,7 @@ def test_a_table_without_a_header_is_read(read: Callable[..., Table]) -> None:
         ),
         ("path,path,label", [["a", "b", "c"]], "several columns called path"),
         ("width,height", [["1", "2"]], "none of them has names of images"),
-        ("path,label,split", [["imgs/cat.0.jpg", "cat", "holdout"]], "the split is 'holdout'"),
+        ("path,label,split", [["imgs/cat.0.jpg", "cat", "spare"]], "the split is 'spare'"),
     ],
 )
 def test_what_cannot_be_read_is_named(
