@@ -28,6 +28,8 @@ import numpy as np
 from classify import registry
 from classify.errors import ClassifierError, ModelError
 from classify.estimators.search import SearchResult
+from classify.networks.dense import HIDDEN_UNITS
+from classify.networks.finetune import FineTune
 from classify.networks.network import Network
 
 if TYPE_CHECKING:
@@ -38,13 +40,13 @@ if TYPE_CHECKING:
 
     from classify.estimators.base import Classifier
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files that `save` writes. `load` reads this one and all before it.
 
 Raise it when an earlier version of the toolkit could no longer read a file correctly. Moving or
 renaming a class needs no new version, but an entry in `EARLIER_NAMES`. In a network's file the
 number is in the JSON text, in a skops file it is the archive's comment; skops files without a
-comment are of version 1.
+comment are of version 1. In version 1, the head of a fine-tuned network has a hidden layer.
 """
 
 NETWORK_SUFFIX, SKOPS_SUFFIX = ".npz", ".skops"
@@ -280,6 +282,8 @@ def _load_network(data: bytes) -> Classifier:
             raise ModelError(f"{about['classifier']} is not a network")
         classes, sample_shape = np.array(about["classes"]), tuple(about["sample_shape"])
         network = kind(**about["params"])
+        if isinstance(network, FineTune) and about["format"] == 1:
+            network.hidden_units = HIDDEN_UNITS
         expected = network.weight_shapes(sample_shape, len(classes))
         weights: list[NDArray[np.float32]] = [
             archive[f"weight_{i}"] for i in range(len(archive.files) - 1)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from cache.location import cache_folder
 from classify.errors import ClassifierError
-from classify.networks.dense import HIDDEN_UNITS, dense_shapes
-from classify.networks.network import Network, Samples, Shape
+from classify.estimators.logreg import LogReg
+from classify.estimators.solvers.gram import unit_scale
+from classify.networks.dense import dense_shapes
+from classify.networks.network import PREDICT_BATCH, Network, Samples, Shape
 from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.freezing import FreezePoint, find_freeze_point, unfrozen_part
 from extract.backbones.weights import Weights, load_base, resolve
 from extract.libraries import import_keras
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -25,11 +27,29 @@ if TYPE_CHECKING:
     from toolkit.progress import Progress
 
 
+class Start(NamedTuple):
+    """Where the training of a linear head starts.
+
+    Attributes
+    ----------
+    scale : float
+        Factor that gives the features unit mean squared norm.
+    kernel : ndarray of float32, shape (n_features, n_classes)
+        For the scaled features.
+    bias : ndarray of float32, shape (n_classes,)
+    """
+
+    scale: float
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
 class FineTune(Network):
-    """The upper layers of a pretrained base and a dense head, trained together.
+    """The upper layers of a pretrained base and a linear head, trained together.
 
     The layers below the first one that is trained never change. Their output is computed once and
-    cached, and the training starts from it.
+    cached, and the training starts from it. The head starts as logistic regression on the features
+    of the pretrained base, so that the first steps do not distort these.
 
     Parameters
     ----------
@@ -72,6 +92,11 @@ class FineTune(Network):
     The lesson unfreezes the last two layers of VGG16. The last one is a pooling layer, which has no
     weights, so that is one convolution.
 
+    References
+    ----------
+    .. [1] A. Kumar, A. Raghunathan, R. Jones, T. Ma and P. Liang, "Fine-tuning can distort
+       pretrained features and underperform out-of-distribution", ICLR (2022).
+
     Examples
     --------
     It is trained on the output of the layer below, which ``Options(layer=...)`` extracts:
@@ -82,6 +107,9 @@ class FineTune(Network):
 
     consumes: ClassVar[Consumes] = "activations"
     title: ClassVar[str] = "Last layers trained further"
+    hidden_units: int | None = None
+    """Units of the head's hidden layer, in models of earlier versions only."""
+    _start: Start | None = None
 
     def __init__(
         self,
@@ -118,6 +146,36 @@ class FineTune(Network):
         )
         super()._fit(train, progress)
 
+    def _train(
+        self,
+        rate: float,
+        epochs: int,
+        train: Samples,
+        weights: NDArray[np.float64],
+        report: Callable[[int, int], None],
+        validation: Samples | None = None,
+    ) -> dict[str, list[float]]:
+        self._start = self._logistic_start(train)
+        return super()._train(rate, epochs, train, weights, report, validation)
+
+    def _logistic_start(self, samples: Samples) -> Start:
+        """Fit a logistic regression on the features of the pretrained base."""
+        keras = import_keras()
+        shape, n_classes = samples.X.shape[1:], len(self.classes_)
+        features = keras.Sequential(self._feature_layers(shape)).predict(
+            samples.X, batch_size=PREDICT_BATCH, verbose=0
+        )
+        scale = unit_scale(features)
+        if np.bincount(samples.codes, minlength=n_classes).min() < LogReg.min_class_size:
+            nothing = np.zeros((features.shape[1], n_classes), np.float32)
+            return Start(scale, nothing, np.zeros(n_classes, np.float32))
+        model = LogReg(class_weight=self.class_weight, random_state=self.random_state)
+        model.fit(features, samples.codes)
+        kernel, bias = model.coef_.T / scale, model.intercept_
+        if n_classes == 2:
+            kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
+        return Start(scale, kernel.astype(np.float32), bias.astype(np.float32))
+
     def check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         """Return `X` as float32 ``(n_samples, height, width, channels)``.
 
@@ -137,6 +195,32 @@ class FineTune(Network):
     def layers(self, sample_shape: Shape, n_classes: int) -> list[Any]:
         """Return the upper layers of the base, and the head."""
         keras = import_keras()
+        head: dict[str, Any] = {}
+        between = []
+        if self._start is not None:
+            constant = keras.initializers.Constant
+            head = {
+                "kernel_initializer": constant(self._start.kernel),
+                "bias_initializer": constant(self._start.bias),
+            }
+            between = [keras.layers.Rescaling(self._start.scale)]
+        elif self.hidden_units is not None:
+            between = [keras.layers.Dense(self.hidden_units, activation="relu")]
+        return [
+            *self._feature_layers(sample_shape),
+            *between,
+            keras.layers.Dense(n_classes, activation="softmax", **head),
+        ]
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        """Return the trained weights, those of the head for the features as they are."""
+        *upper, kernel, bias = super().get_weights()
+        scale = 1.0 if self._start is None else self._start.scale
+        return [*upper, kernel * np.float32(scale), bias]
+
+    def _feature_layers(self, sample_shape: Shape) -> list[Any]:
+        """Return the input and the upper layers of the base, up to the embedding."""
+        keras = import_keras()
         pretrained = getattr(self, "_pretrained", None)
         base = (
             construct(self.backbone, self.size)
@@ -148,8 +232,6 @@ class FineTune(Network):
             keras.Input(sample_shape),
             unfrozen_part(base, self.freeze_point),
             keras.layers.Flatten() if flat else keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(HIDDEN_UNITS, activation="relu"),
-            keras.layers.Dense(n_classes, activation="softmax"),
         ]
 
     def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
@@ -163,9 +245,10 @@ class FineTune(Network):
         height, width, channels = upper.output_shape[1:]
         flat = find_backbone(self.backbone).pooling == "none"
         n_features = height * width * channels if flat else channels
+        hidden = [] if self.hidden_units is None else [self.hidden_units]
         return [
             *(tuple(weight.shape) for weight in upper.get_weights()),
-            *dense_shapes(n_features, HIDDEN_UNITS, n_classes),
+            *dense_shapes(n_features, *hidden, n_classes),
         ]
 
     def training_samples(self, samples: Samples) -> Samples:

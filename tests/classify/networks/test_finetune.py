@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from sklearn.metrics import log_loss
 
 from classify import persistence
 from classify.errors import ClassifierError
+from classify.estimators.logreg import LogReg
 from classify.networks.finetune import FineTune
 from extract.backbones.catalog import construct
 from extract.backbones.freezing import find_freeze_point, unfrozen_part
@@ -97,18 +99,71 @@ def test_it_trains_as_the_whole_base_would(home: Path) -> None:
         whole_base.set_weights([archive[name] for name in archive.files])
     for layer in whole_base.layers:
         layer.trainable = layer.name == "block5_conv3"
-    head = [keras.layers.Flatten(), keras.layers.Dense(256, activation="relu")]
+    start = tuned._start
+    linear = keras.layers.Dense(2, activation="softmax")
+    head = [keras.layers.Flatten(), keras.layers.Rescaling(start.scale), linear]
     whole = keras.Sequential(
         [
             keras.Input((SIZE, SIZE, 3)),
             whole_base,
             *head,
-            keras.layers.Dense(2, activation="softmax"),
         ]
     )
+    linear.set_weights([start.kernel, start.bias])
     whole.compile(keras.optimizers.Adam(5e-5), "sparse_categorical_crossentropy")
     history = whole.fit(pixels, codes, batch_size=8, epochs=1, verbose=0).history
     assert tuned.history_["loss"][0] == pytest.approx(history["loss"][0], rel=1e-4)
+
+
+def test_the_head_starts_as_logistic_regression_on_the_pretrained_features(home: Path) -> None:
+    """Where nothing more is learned, it predicts what `LogReg` does; the held-out fifth, too."""
+    keras = import_keras()
+    rng = np.random.default_rng(0)
+    weights = str(home / "vgg16.npz")
+    point = find_freeze_point("vgg16", SIZE, "1")
+    codes = np.arange(60) % 3
+    X = rng.random((60, int(np.prod(point.shape)))).astype(np.float32)
+    X += np.eye(3, X.shape[1], dtype=np.float32)[codes]
+    tuned = FineTune(size=SIZE, weights=weights, epochs=1, learning_rate=1e-12).fit(X, codes)
+    with np.load(weights) as archive:
+        base = construct("vgg16", SIZE)
+        base.set_weights([archive[name] for name in archive.files])
+    upper = keras.Sequential([unfrozen_part(base, point), keras.layers.Flatten()])
+    features = upper.predict(X.reshape(-1, *point.shape), verbose=0)
+    expected = LogReg().fit(features, codes)
+    np.testing.assert_allclose(tuned.predict_proba(X), expected.predict_proba(features), atol=1e-4)
+    rows = np.setdiff1d(np.arange(60), tuned.held_out_)
+    without = LogReg().fit(features[rows], codes[rows])
+    np.testing.assert_allclose(
+        tuned.held_out_proba_, without.predict_proba(features[tuned.held_out_]), atol=1e-4
+    )
+
+
+def test_a_model_of_an_earlier_version_has_a_hidden_layer(home: Path, tmp_path: Path) -> None:
+    """Files of format 1 hold one; those of the current format do not."""
+    rng = np.random.default_rng(0)
+    shape = find_freeze_point("vgg16", SIZE, "1").shape
+    X = rng.random((20, int(np.prod(shape)))).astype(np.float32)
+    tuned = FineTune(size=SIZE, weights=str(home / "vgg16.npz"), epochs=1)
+    tuned.fit(X, np.arange(20) % 2)
+    file = tmp_path / persistence.save(tuned, tmp_path, "finetune")
+    loaded = persistence.load(file, hashlib.sha256(file.read_bytes()).hexdigest())
+    np.testing.assert_allclose(loaded.predict_proba(X), tuned.predict_proba(X), atol=1e-5)
+
+    earlier = FineTune(size=SIZE, weights=str(home / "vgg16.npz"))
+    earlier.hidden_units = 256
+    shapes = earlier.weight_shapes(shape, 2)
+    earlier.restore(
+        np.array([0, 1]), shape, [rng.normal(0, 0.01, s).astype(np.float32) for s in shapes], {}
+    )
+    file = tmp_path / persistence.save(earlier, tmp_path, "finetune")
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    about = json.loads(arrays["about"].tobytes()) | {"format": 1}
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    np.savez(file, **arrays)
+    loaded = persistence.load(file, hashlib.sha256(file.read_bytes()).hexdigest())
+    np.testing.assert_allclose(loaded.predict_proba(X), earlier.predict_proba(X), atol=1e-5)
 
 
 def test_the_best_number_of_epochs_is_chosen_early(home: Path) -> None:
