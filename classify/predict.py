@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "paths", metavar="IMAGE|FOLDER", nargs="+", help="images to classify, or their addresses"
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table instead")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write a table instead; - prints it"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)
@@ -69,6 +71,11 @@ def _predict(args: argparse.Namespace) -> None:
     from classify.serving.model import Model
 
     _check_order(args.run, args.paths)
+    to_print = args.csv == Path("-")
+    if to_print and args.json:
+        raise ModelError(
+            "a table and a JSON object cannot both be printed; write the table to a file"
+        )
     if args.csv is not None and args.csv.suffix.lower() in OTHER_FORMATS:
         raise ModelError(
             f"the table is written as CSV, and {args.csv} has the suffix of another format; give "
@@ -99,13 +106,13 @@ def _predict(args: argparse.Namespace) -> None:
             print(_line(prediction))
     if args.csv is not None:
         try:
-            write_csv(args.csv, COLUMNS, map(_row, predictions))
+            write_csv(None if to_print else args.csv, COLUMNS, map(_row, predictions))
         except OSError as error:
             raise ModelError(
                 f"cannot write {args.csv}: {error.strerror or error}", setting="csv"
             ) from error
         n_images = len(predictions) - n_broken
-        if not args.json:
+        if not (args.json or to_print):
             print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
     if n_broken == len(predictions):
         raise ModelError("none of the files can be used as an image; choose others")

@@ -82,11 +82,12 @@ def _print_summary(prepared: Prepared) -> None:
     recipe, classes = prepared.base.recipe, prepared.dataset.classes
     calibration = summary["recipe"].get("calibration")
     train = sum(item.split == "train" for item in items)
-    print(
+    line = (
         f"{summary['data']}: {plural(summary['images'], 'file')}, {len(items):,} of them images of "
         f"{', '.join(classes[:6])}{', ...' if len(classes) > 6 else ''}; {train:,} to train and "
         f"{len(items) - train:,} to test ({prepared.dataset.split_origin})"
     )
+    print(printable(line))
     print(
         f"embeddings: {summary['computed']:,} computed, {summary['cached']:,} from the cache, "
         f"{summary['seconds']:.1f} s; recipe {recipe.fingerprint[:12]} "

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,13 +52,13 @@ def decode_text(cell: str) -> str:
     return _ESCAPED.sub(_unescape, cell.removeprefix("'"))
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a table whose cells are encoded already.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    path : Path or None
+        The file; None for the standard output.
     header : sequence of str
         Names of the columns.
     rows : iterable of sequence of str
@@ -67,7 +69,8 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
     OSError
         If the file cannot be written.
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
+    opened = path.open("w", encoding="utf-8", newline="") if path else nullcontext(sys.stdout)
+    with opened as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

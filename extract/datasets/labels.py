@@ -13,12 +13,15 @@ from extract.errors import DataError
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from extract.datasets.dataset import Dataset
 
-_COPY = re.compile(r"(\s*-\s*copy)?(\s*\(\d+\))?\s*$")
+_COPY = re.compile(r"(\s*[-_ ]\s*(copy|kopie|copie|copia|kopia)(\s+\d+)?)?(\s*\(\d+\))?\s*$")
 """What a file manager appends to the name of a copy."""
+_NUMBER = re.compile(r"0*(\d+)(\.0*)?")
+_BETWEEN_LABELS = re.compile(r"\s*[,;|+&/]\s*|\s+")
+_SHOWN = 5
 
 
 def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
@@ -49,20 +52,27 @@ def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
         for item in dataset.items
     )
     remarks = []
-    composed = len(dataset.classes) - len({item.label for item in items})
-    if composed:
+    composed = Counter(unicodedata.normalize("NFC", label) for label in dataset.classes)
+    twice = [label for label, number in composed.items() if number > 1]
+    if twice:
         remarks.append(
-            f"{plural(composed, 'class', 'classes')} with the name of another in a different "
-            "Unicode form belong to that one."
+            f"{plural(len(twice), 'class is', 'classes are')} written in several Unicode forms, "
+            f"which are read as one: {', '.join(map(repr, twice))}."
         )
     dataset = dataclasses.replace(dataset, items=items)
     alike = _alike(dataset.classes)
     _require_same_spelling(dataset, alike)
     remarks += [
-        f"The classes {_quoted(names)} differ only by case, spaces, hyphens or the mark of a "
-        "copy; if they are one class, give them one name."
+        f"The classes {_quoted(names)} differ only by "
+        + (
+            "the way a number is written"
+            if all(map(_NUMBER.fullmatch, names))
+            else "case, spaces, hyphens or the mark of a copy"
+        )
+        + "; if they are one class, give them one name."
         for names in alike
     ]
+    remarks += _several_at_once(dataset.classes)
     dataset = _with_remarks(dataset, remarks)
     if min_images:
         dataset = _without_small(dataset, min_images)
@@ -92,11 +102,13 @@ def require_images(dataset: Dataset) -> None:
 
 
 def _alike(labels: Iterable[str]) -> list[list[str]]:
-    """Return groups of labels that differ only by case, spaces, hyphens or the mark of a copy."""
+    """Return groups of labels that are one number, or differ only as `settle_labels` says."""
     groups: dict[str, list[str]] = {}
     for label in labels:
         folded = _COPY.sub("", unicodedata.normalize("NFKC", label).casefold())
         key = "".join(folded.replace("_", " ").replace("-", " ").split())
+        number = _NUMBER.fullmatch(label.strip())
+        key = number[1] if number else key
         groups.setdefault(key, []).append(label)
     return [names for names in groups.values() if len(names) > 1]
 
@@ -115,6 +127,24 @@ def _require_same_spelling(dataset: Dataset, alike: list[list[str]]) -> None:
             f"the splits of {dataset.name} spell {plural(len(apart), 'class', 'classes')} in "
             f"different ways: {'; '.join(apart)}; give each class one name in all splits"
         )
+
+
+def _several_at_once(labels: Sequence[str]) -> list[str]:
+    """Say that labels are several others together, as of images with more than one label."""
+    known = set(labels)
+    several = [
+        label for label in labels
+        if len(parts := _BETWEEN_LABELS.split(label.strip())) > 1 and known.issuperset(parts)
+    ]  # fmt: skip
+    if not several:
+        return []
+    more = f" and {len(several) - _SHOWN:,} more" if len(several) > _SHOWN else ""
+    verb = "class is" if len(several) == 1 else "classes are"
+    return [
+        f"{len(several):,} {verb} several other classes together: "
+        f"{', '.join(map(repr, several[:_SHOWN]))}{more}. An image has one class: each combination "
+        "is learned as a class of its own."
+    ]
 
 
 def _small_in_splits(dataset: Dataset) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from extract.datasets.dataset import MINIMUM_WITHOUT_SPLIT
+from extract.datasets.folders.tree import suffix_of
 from extract.errors import ImageError
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, check
@@ -169,7 +170,8 @@ def look_over(
             pixels[header.is_deep, header.has_alpha] += 1
             if header.width is not None and header.height is not None:
                 sizes.append((header.width, header.height))
-            if path.suffix.lower() not in _SUFFIXES_OF.get(name, {path.suffix.lower()}):
+            suffix = suffix_of(path)
+            if suffix and suffix not in _SUFFIXES_OF.get(name, {suffix}):
                 misnamed.append((path, name))
         except ImageError as error:
             unreadable[path] = str(error)

@@ -44,7 +44,10 @@ def read_bytes(path: Path) -> bytes:
             size = _check_status(os.fstat(file.fileno()))
             data = file.read(size + 1)
     except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror or error}") from error
+        reason = error.strerror or error
+        if path.is_symlink() and not path.exists():
+            reason = f"a link to {str(path.readlink())!r}, which is not there"
+        raise ImageError(f"cannot be read: {reason}") from error
     if len(data) != size:
         raise ImageError("its size changed while it was being read; run again")
     return data

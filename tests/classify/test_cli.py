@@ -214,6 +214,10 @@ def test_predict_takes_folders_and_names_broken_images(run: Path, home: Path) ->
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == ["bright", "striped", ""]
     assert rows[2]["problem"].startswith("not an image")
+    done = run_command("classify.predict", str(run), "new", "--cache", "cache", "--csv", "-",
+                  cwd=home)  # fmt: skip
+    assert done.stdout == (home / "out.csv").read_text()
+    assert not (home / "-").exists()
 
 
 def test_predict_says_what_it_did_not_look_at(run: Path, home: Path) -> None:

@@ -106,6 +106,11 @@ def test_a_table_of_predictions_is_csv_and_nothing_else(earlier_home: Path) -> N
     assert done.returncode == 2
     assert "answers.xlsx has the suffix of another format; give it the suffix .csv" in done.stderr
     assert not (earlier_home / "answers.xlsx").exists()
+    done = run_command(
+        "classify.predict", "run", "pictures/test", *BASE, "--csv", "-", "--json", cwd=earlier_home
+    )
+    assert done.returncode == 2
+    assert "cannot both be printed" in done.stderr
 
 
 @pytest.mark.slow

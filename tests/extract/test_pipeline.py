@@ -168,6 +168,7 @@ def test_what_is_no_image_is_set_aside_with_its_reason(store: Store, tmp_path: P
     odd[3].symlink_to(tmp_path / "absent.jpg")
     mixed = [*paths[:20], *odd, *paths[20:]]
     done = extract(mixed, RECIPE, store, StubEngine, batch_size=8)
+    assert "a link to" in done.quarantine[odd[3]]
     assert {path.name: reason.split(":")[0] for path, reason in done.quarantine.items()} == {
         "text.jpg": "not an image, or not in one of the formats "
         "JPEG, PNG, BMP, WEBP, GIF, TIFF, PPM, JPEG2000, DICOM, HEIF, AVIF",
@@ -288,7 +289,9 @@ def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: P
     cv2.imwrite(str(paths[2]), np.zeros((9, 9, 3), np.uint8))
     small = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=80))
     assert list(small.quarantine) == [paths[2]]
-    assert "9 x 9 is more than 80 pixels; raise that limit" in small.quarantine[paths[2]]
+    assert (
+        "9 x 9 is more than 80 pixels; raise that limit (max_pixels)" in small.quarantine[paths[2]]
+    )
     large = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=81))
     assert (large.computed, large.cached, large.quarantine) == (1, 3, {})
     assert extract(paths, RECIPE, store, no_engine, reading=ReadSettings(max_pixels=80)).cached == 4

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.csv_cells import decode_text, encode_text, write_quarantine
+from toolkit.csv_cells import decode_text, encode_text, write_csv, write_quarantine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -42,3 +44,8 @@ def test_quarantine_csv_is_read_back_by_any_csv_reader(tmp_path: Path) -> None:
         rows = list(csv.reader(file))
     assert rows[0] == ["path", "reason"]
     assert [decode_text(row[0]) for row in rows[1:]] == ['a,"b"\n.jpg', "=cmd()"]
+
+
+def test_a_table_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    write_csv(None, ["path", "label"], [["a.jpg", "cat"]])
+    assert capsys.readouterr().out == "path,label\na.jpg,cat\n"

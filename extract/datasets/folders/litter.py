@@ -34,6 +34,7 @@ _UNREAD = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Suffixes of pictures and films, whether or not they can be read."""
+_ARCHIVE = re.compile(r"\.(zip|tar|gz|tgz|bz2|tbz2|xz|txz|zst|7z|rar)", re.IGNORECASE)
 
 
 def reason_for_folder(name: str, names_in_it: AbstractSet[str]) -> str | None:
@@ -73,6 +74,11 @@ def is_named_litter(name: str) -> bool:
     """Tell whether the name of a folder alone says that it is no data."""
     lower = name.strip().lower()
     return lower.startswith(".") or lower in _FOLDERS or lower.endswith(_FOLDER_ENDINGS)
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether a file is an archive by its suffix, whether or not it can be unpacked."""
+    return _ARCHIVE.fullmatch(path.suffix) is not None
 
 
 def is_unread_picture(path: Path) -> bool:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from extract.datasets.folders.litter import is_archive
 from extract.datasets.folders.tree import (
     images_in_disguise,
     is_image_by_content,
@@ -19,7 +20,6 @@ from toolkit.addresses import is_remote, sort_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ARCHIVE = re.compile(r"\.(zip|tar|gz|tgz|bz2|tbz2|xz|txz|zst|7z|rar)", re.IGNORECASE)
 _LIST = re.compile(r"\.(csv|tsv|xlsx?|ods|parquet|jsonl?|txt)", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ def images_in(path: Path) -> Found:
 
 
 def _refuse_collections(path: Path) -> None:
-    if _ARCHIVE.fullmatch(path.suffix):
+    if is_archive(path):
         raise DataError(f"{path} is an archive, not an image; unpack it and give its folder")
     if _LIST.fullmatch(path.suffix):
         raise DataError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.datasets.dataset import Dataset, Layout
-from extract.datasets.folders.litter import is_unread_picture
+from extract.datasets.folders.litter import is_archive, is_unread_picture
 from extract.datasets.folders.tree import Folder, images_in_disguise, read_tree, suffix_of
 from extract.datasets.layouts.choice import choose
 from extract.datasets.layouts.readings import shown
@@ -155,6 +155,7 @@ def _odd_files(tree: Folder) -> list[str]:
             f"{relative(disguised[0], tree.path)!r}: their names do not end in the suffix of an "
             "image; rename them."
         )
+    remarks += _linked_folders(tree)
     unread = Counter(
         p.suffix.lower() for f in tree.walk() for p in f.others if is_unread_picture(p)
     )
@@ -164,6 +165,24 @@ def _odd_files(tree: Folder) -> list[str]:
             f"not read: {', '.join(f'{number:,} {kind}' for kind, number in unread.most_common())}."
         )
     return remarks
+
+
+def _linked_folders(tree: Folder) -> list[str]:
+    """Say which folders are links to others of the data, so that their images count twice."""
+    if is_remote(tree.path):
+        return []
+    links = [folder for folder in tree.walk() if folder is not tree and folder.path.is_symlink()]
+    targets = {folder.path.resolve(): folder for folder in links if folder.has_images}
+    if not targets:
+        return []
+    named = [
+        f"{relative(targets[real].path, tree.path)} is {relative(folder.path, tree.path)}"
+        for folder in tree.walk()
+        if (real := folder.path.resolve()) in targets and targets[real] is not folder
+    ]
+    return [f"Links to folders of the data, whose images count twice: {shown(named)}."] * bool(
+        named
+    )
 
 
 def count_no_images(tree: Folder) -> Counter[str]:
@@ -184,6 +203,13 @@ def no_images(tree: Folder) -> DataError:
     if disguised:
         files = plural(len(disguised), "file")
         hint = f"{files} as {disguised[0].name!r} are images by their content: rename them"
+    archives = [path.name for folder in tree.walk() for path in folder.others if is_archive(path)]
+    if archives:
+        hint = (
+            f"the pictures may be in {plural(len(archives), 'archive')} ({shown(archives)}): "
+            f"unpack {'it' if len(archives) == 1 else 'all of them'} there, or give "
+            f"{'it' if len(archives) == 1 else 'one that has all classes'} instead of the folder"
+        )
     return DataError(
         f"{tree.path} contains no images: no file below it ends in {suffixes()}; found "
         f"{found or 'nothing'}; {hint}"

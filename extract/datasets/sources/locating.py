@@ -23,6 +23,7 @@ from cache import disk
 from cache.errors import CacheError
 from cache.locks import locked
 from extract.datasets.folders import read_tree
+from extract.datasets.folders.litter import is_archive
 from extract.datasets.sources import shapes
 from extract.datasets.sources.archive import check_archive, unpack
 from extract.datasets.sources.archive_files import SUFFIXES as ARCHIVE_SUFFIXES
@@ -150,8 +151,20 @@ def _from_path(data: str, store: Path, progress: Progress) -> Source:
         return Source(path.stem, path)
     if path.is_file() and _ARCHIVE_NAME.search(path.name):
         return _from_archive(path, _ARCHIVE_NAME.sub("", path.name), store, progress)
+    if path.is_file() and is_archive(path):
+        raise DataError(
+            f"{data!r} is an archive of a kind that is not read; unpack it and give its folder; "
+            f"those that are read end in {', '.join(ARCHIVE_SUFFIXES)}",
+            setting="data",
+        )
     if path.exists():
         raise _unusable(data, "; it is none of these")
+    if path.is_symlink():
+        raise DataError(
+            f"{data!r} is a link to {str(path.readlink())!r}, which is not there or leads back to "
+            "it; correct the link, or give the folder itself",
+            setting="data",
+        )
     raise DataError(
         f"there is no file or folder {data!r}{_did_you_mean(data, path)}; {_EXPECTED}",
         setting="data",

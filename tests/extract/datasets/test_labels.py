@@ -33,11 +33,26 @@ def test_labels_of_two_unicode_forms_are_one_class() -> None:
     settled = settle_labels(dataset(**{"café": 2, decomposed: 3, "bar": 1}))
     assert settled.classes == ["bar", "café"]
     assert settled.layout.remarks == (
-        "1 class with the name of another in a different Unicode form belong to that one.",
+        "1 class is written in several Unicode forms, which are read as one: 'café'.",
     )
 
 
-@pytest.mark.parametrize("other", ["Cats", "cats ", "CATS", "c ats", "cats - Copy", "Cats (2)"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Cats",
+        "cats ",
+        "CATS",
+        "c ats",
+        "cats - Copy",
+        "Cats (2)",
+        "cats - Kopie",
+        "cats copy",
+        "cats_copy",
+        "cats Copie",
+        "cats copy 2",
+    ],
+)
 def test_labels_that_look_alike_are_named_and_not_merged(other: str) -> None:
     settled = settle_labels(dataset(cats=3, dogs=3, **{other: 3}))
     assert len(settled.classes) == 3
@@ -96,3 +111,20 @@ def test_a_class_that_a_split_lacks_is_named() -> None:
         "1 class has too few images in the test split to train a classifier, which takes 1: "
         "'dogs' (0).",
     )
+
+
+def test_labels_that_are_one_number_are_named() -> None:
+    """A table that passed through floats."""
+    remarks = settle_labels(dataset(**{"0": 3, "1": 3, "1.0": 3, "10": 3})).layout.remarks
+    assert remarks == (
+        "The classes '1' and '1.0' differ only by the way a number is written; if they are one "
+        "class, give them one name.",
+    )
+
+
+@pytest.mark.parametrize("both", ["cat dog", "cat,dog", "cat | dog", "dog;cat"])
+def test_labels_that_are_several_others_are_named(both: str) -> None:
+    """Images with several labels, which make many small classes."""
+    (remark,) = settle_labels(dataset(**{"cat": 3, "dog": 3, both: 3})).layout.remarks
+    assert remark.startswith(f"1 class is several other classes together: {both!r}. An image has")
+    assert not settle_labels(dataset(**{"cat": 3, "big cat": 3})).layout.remarks

@@ -107,3 +107,12 @@ def test_of_images_at_an_address_few_are_fetched(tmp_path: Path) -> None:
     overview = look_over(read_dataset(in_memory(tmp_path / "pets")))
     assert overview.looked_into == FETCHED
     assert overview.formats == {"PNG": FETCHED}
+
+
+def test_a_file_without_a_suffix_has_no_wrong_one(tmp_path: Path) -> None:
+    for label in ("cats", "dogs"):
+        for i in range(3):
+            draw(tmp_path / f"{label}/p{i}", kind="PNG")
+    dataset = read_dataset(tmp_path)
+    assert "6 files without a suffix" in dataset.layout.remarks[0]
+    assert look_over(dataset).remarks == ()

@@ -155,3 +155,24 @@ def test_pictures_beside_the_classes_are_counted(tmp_path: Path) -> None:
         "folders without images (docs, raw)": 2,
     }
     assert dataset.layout.remarks == ("1 picture or film in formats that are not read: 1 .mp4.",)
+
+
+def test_a_link_to_a_folder_of_the_data_is_named(tmp_path: Path) -> None:
+    """Its images are in the data twice, under two names."""
+    make(tmp_path, *CLASSES)
+    (tmp_path / "katzen").symlink_to("cats")
+    assert read_dataset(tmp_path).layout.remarks == (
+        "Links to folders of the data, whose images count twice: katzen is cats.",
+    )
+
+
+def test_a_link_to_a_folder_elsewhere_is_no_matter(tmp_path: Path) -> None:
+    make(tmp_path, "here/cats/a.jpg*3", "there/dogs/a.jpg*3")
+    (tmp_path / "here/dogs").symlink_to(tmp_path / "there/dogs")
+    assert not read_dataset(tmp_path / "here").layout.remarks
+
+
+def test_a_folder_of_archives_says_to_unpack_them(tmp_path: Path) -> None:
+    make(tmp_path, "cats-test.zip", "cats-train.zip")
+    with pytest.raises(DataError, match=r"in 2 archives \(cats-test.zip, cats-train.zip\): unpack"):
+        read_dataset(tmp_path)

@@ -200,3 +200,19 @@ def test_a_cache_that_cannot_be_written_is_one_error(cache: Path) -> None:
     cache.touch()
     with pytest.raises(CacheError, match="another cache folder"):
         locate("shapes", cache=cache)
+
+
+@pytest.mark.parametrize("name", ["pets.rar", "pets.7z", "pets.tar.xz", "pets.tar.zst"])
+def test_an_archive_that_is_not_read_is_to_be_unpacked(
+    tmp_path: Path, cache: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(DataError, match="is an archive of a kind that is not read; unpack it"):
+        locate(str(tmp_path / name), cache=cache)
+
+
+@pytest.mark.parametrize("target", ["gone", "link"])
+def test_a_link_that_leads_nowhere_is_called_that(tmp_path: Path, cache: Path, target: str) -> None:
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(DataError, match=f"is a link to '{target}', which is not there or"):
+        locate(str(tmp_path / "link"), cache=cache)
