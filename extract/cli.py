@@ -110,6 +110,8 @@ def _print_next_step(prepared: Prepared) -> None:
         print(f"not used: {files}, listed in {prepared.quarantine_csv}")
         for path, reason in list(quarantine.items())[:_REASONS_SHOWN]:
             print(f"  {str(path)!r}: {reason}")
+        if len(quarantine) > _REASONS_SHOWN:
+            print(f"  and {len(quarantine) - _REASONS_SHOWN:,} more; quarantine.csv lists them")
     if len(prepared.dataset.classes) < 2:
         print("there is only one class; to train a classifier, add a folder with another one")
     else:

@@ -11,14 +11,12 @@ from reports.errors import RecordError
 from reports.ranking import ranked
 from reports.reading import exists, read_record
 from reports.record import RECORD_NAME
-from reports.tables import format_interval, format_table, truncate
+from reports.tables import format_interval, format_table
 from reports.wording.text import NOTHING, count, figure, timestamp
 
 if TYPE_CHECKING:
     from reports.record import Result, Run
 
-NAME_WIDTH = 16
-"""Characters of the name of a data set in the table."""
 RUNS = Path("runs")
 """Where the folders of runs are created by default."""
 
@@ -77,7 +75,7 @@ def format_runs(runs: list[RunEntry]) -> str:
         [
             entry.folder.name,
             timestamp(entry.run.created),
-            truncate(entry.run.data.name, NAME_WIDTH),
+            entry.run.data.name,
             entry.best.classifier if entry.best else NOTHING,
             count(sum(entry.run.data.test_counts)),
             figure(entry.best.accuracy) if entry.best else NOTHING,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 from itertools import starmap
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from toolkit.csv_cells import decode_text, encode_text
 from toolkit.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -229,26 +230,44 @@ def format_interval(result: Result) -> str:
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> str:
     """Return a plain-text table that is at most `TERMINAL_WIDTH` characters wide.
 
-    The first `n_text` columns are aligned to the left and the others to the right. Cells of the
-    first column are truncated if necessary.
+    The first `n_text` columns are aligned to the left and the others to the right. Text that is too
+    long for its column continues on the next line, so that names stay complete.
+
+    Examples
+    --------
+    >>> print(format_table(["run", "accuracy"], [["cats", "0.9"]]))
+    run   accuracy
+    --------------
+    cats       0.9
     """
     table = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    widths[0] = max(min(widths[0], TERMINAL_WIDTH - sum(w + 2 for w in widths[1:])), 1)
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < n_text else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in ([truncate(row[0], widths[0]), *row[1:]] for row in table)
-    ]
+    widths = [max(1, *(len(row[i]) for row in table)) for i in range(len(header))]
+    free = TERMINAL_WIDTH - sum(width + 2 for width in widths[n_text:]) - 2 * (n_text - 1)
+    widths[:n_text] = _shared(widths[:n_text], free)
+    lines = [line for row in table for line in _wrapped(row, widths, n_text)]
     lines.insert(1, "-" * len(lines[0]))
     return "\n".join(lines)
 
 
-def truncate(text: str, width: int) -> str:
-    """Truncate `text` to `width` characters; the end is kept, where paths and names differ."""
-    return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
+def _shared(widths: Sequence[int], free: int) -> list[int]:
+    """Return widths of columns of text that take at most `free` characters; the widest give way."""
+    shares = list(widths)
+    while sum(shares) > free and max(shares) > 1:
+        shares[shares.index(max(shares))] -= 1
+    return shares
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int], n_text: int) -> Iterator[str]:
+    """Yield the lines of a row."""
+    parts = [
+        [cell[i : i + width] for i in range(0, len(cell), width)]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    for cells in itertools.zip_longest(*parts, fillvalue=""):
+        yield "  ".join(
+            cell.ljust(width) if i < n_text else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
 
 
 def _probability(cell: str) -> float:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NOTEWORTHY = 0.001
 """A smaller gain in accuracy from more images is not worth collecting them."""
+FILES_NAMED = 3
+"""How many of the files that could not be used are named."""
 
 
 def findings(run: Run) -> list[tuple[str, str]]:
@@ -57,12 +59,14 @@ def stopped_sentence(run: Run) -> str:
 
 
 def unused_files_sentence(run: Run) -> str:
-    """Say how many files could not be used, and where they are listed; "" if there are none."""
+    """Name the first files that could not be used, with the reasons; "" if there are none."""
     if not run.quarantine:
         return ""
+    named = [f"{item.path} ({item.reason})" for item in run.quarantine[:FILES_NAMED]]
+    more = len(run.quarantine) - len(named)
     return (
-        f"{plural(len(run.quarantine), 'file')} could not be used as images (for example "
-        f"{run.quarantine[0].path}: {run.quarantine[0].reason}); quarantine.csv lists them"
+        f"{plural(len(run.quarantine), 'file')} could not be used as images: {', '.join(named)}"
+        f"{f' and {count(more)} more' if more else ''}; quarantine.csv lists them"
     )
 
 

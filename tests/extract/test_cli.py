@@ -64,16 +64,19 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
     for i in range(10):
         picture = rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)
         cv2.imwrite(str(home / "data" / "red" / f"new{i}.png"), picture)
-    (home / "data" / "red" / "=cmd().jpg").write_text("no image")
+    for name in ("=cmd()", "a", "b", "c", "d", "e", "f"):
+        (home / "data" / "red" / f"{name}.jpg").write_text(f"no image {name}")
     more = run_command("extract", *ARGUMENTS, cwd=home)
     assert more.returncode == 0, more.stderr
     assert "embeddings: 10 computed, 12 from the cache" in more.stdout
-    assert "not used: 1 file, listed in" in more.stdout
+    assert "not used: 7 files, listed in" in more.stdout
+    assert more.stdout.count("red/") == more.stdout.count(".jpg': not an image") == 5
+    assert "and 2 more; quarantine.csv lists them" in more.stdout
     assert "Traceback" not in more.stderr
     (listed,) = (home / "cache" / "quarantine").rglob("quarantine.csv")
     with listed.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["reason"].split(",")[0] for row in rows] == ["not an image"]
+    assert [row["reason"].split(",")[0] for row in rows] == ["not an image"] * 7
 
 
 @pytest.fixture

@@ -55,6 +55,16 @@ def test_the_table_is_at_most_100_columns_wide(runs, capsys):
     assert lines[2].startswith("a-new")
 
 
+def test_data_sets_whose_long_names_end_or_begin_alike_are_tellable(runs, capsys):
+    """A long name goes on in the next line."""
+    for folder, name in (("a-new", "a" * 60 + "-left"), ("b-old", "b" + "a" * 59 + "-left")):
+        run = replace(RUN, data=replace(RUN.data, name=name))
+        (runs / folder / "run.json").write_text(run.to_json(), encoding="utf-8")
+    assert main(["--list", str(runs)]) == 0
+    shown = capsys.readouterr().out.split("a-new")[-1]
+    assert shown.count("a") - shown.count("at") > 100
+
+
 def test_without_a_folder_it_is_runs(runs, capsys, monkeypatch):
     """The default is where python -m classify writes."""
     monkeypatch.chdir(runs.parent)

@@ -62,10 +62,14 @@ def test_files_that_were_not_used_are_counted(folder: Path) -> None:
     files = [Quarantined("cats/a.jpg", "not an image"), Quarantined("b.jpg", "empty")]
     (folder / "run.json").write_text(replace(run.record, quarantine=files).to_json())
     run = read_run(folder)
-    words = "2 files could not be used as images (for example cats/a.jpg: not an image)"
+    words = "2 files could not be used as images: cats/a.jpg (not an image), "
+    words += "b.jpg (empty); quarantine.csv lists them"
     assert words in repr(run)
     assert words in run._repr_html_()
     assert any(words in line for line in remarks(run.record))
+    many = [Quarantined(f"{i}.jpg", "empty") for i in range(9)]
+    words = "2.jpg (empty) and 6 more; quarantine.csv lists them"
+    assert any(words in line for line in remarks(replace(run.record, quarantine=many)))
 
 
 def test_it_displays_the_answer_and_the_table(folder: Path) -> None:

@@ -160,9 +160,23 @@ def test_the_terminal_table_is_aligned_and_narrow():
     run, _ = sample(["cats", "dogs"], n_per_class=10)
     odd = replace(run.results[0], classifier="x\n" * 80, roc_auc=None, log_loss=float("inf"))
     lines = format_results(replace(run, results=[*run.results, odd])).splitlines()
-    assert len(lines) == 7
     assert {len(line) for line in lines} == {100}
     assert "svm" in lines[4]
+    shown = "".join(line.split("  ")[0].strip() for line in lines[6:])
+    assert shown == r"x\n" * 80
+
+
+@pytest.mark.parametrize("names", [("a{}b", "a{}c"), ("{0}1{0}", "{0}2{0}"), ("a{}", "b{}")])
+def test_long_names_that_differ_anywhere_stay_tellable(names):
+    """At the end, in the middle and at the beginning: each name is complete."""
+    run, _ = sample(["cats", "dogs"], n_per_class=10)
+    full = [name.format("long" * 15) for name in names]
+    results = [replace(run.results[0], classifier=name) for name in full]
+    lines = format_results(replace(run, results=results)).splitlines()[2:]
+    starts = [i for i, line in enumerate(lines) if " to " in line]
+    parts = [lines[: starts[1]], lines[starts[1] :]]
+    shown = ["".join(line[:30].split("  ")[0].rstrip() for line in part) for part in parts]
+    assert [name.removesuffix(" *") for name in shown] == full
 
 
 def test_a_table_that_is_a_fifo_does_not_block(tmp_path: Path) -> None:
