@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -72,6 +72,10 @@ class DecisionRule:
         training = np.array(counts, dtype=np.float64) / sum(counts)
         expected = training if priors is None else np.asarray(priors, dtype=np.float64)
         return cls(training, expected, decision, calibration)
+
+    def for_training_images(self) -> DecisionRule:
+        """Return the same rule for images that are as frequent as in the training split."""
+        return replace(self, priors=self.training)
 
     def probabilities(self, raw: NDArray[Any]) -> NDArray[Any]:
         """Return calibrated probabilities for the priors, ``(n_samples, n_classes)``.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from classify import registry
+from classify.errors import ClassifierError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,10 +132,16 @@ class RunSettings:
         Raises
         ------
         ClassifierError
-            If `priors` do not suit the classes.
+            If `priors` do not suit the classes, or a threshold is wished for, too.
         """
         from classify.evaluation.decision import DecisionRule, check_priors
 
+        if self.priors is not None and self.target_precision is not None:
+            raise ClassifierError(
+                "a threshold for a target precision holds where the classes are as frequent as in "
+                "the training split, but other priors are given; leave one of the two out",
+                setting="priors",
+            )
         priors = None if self.priors is None else list(check_priors(self.priors, classes).values())
         return DecisionRule.of(counts, priors, self.decision)
 

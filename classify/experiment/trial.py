@@ -137,8 +137,9 @@ class Trial:
         )
         validated = None
         if held_out is not None:
-            given = confidence.rule.probabilities(held_out.probabilities)
-            answers = confidence.rule.answers(given)
+            rule = confidence.rule.for_training_images()
+            given = rule.probabilities(held_out.probabilities)
+            answers = rule.answers(given)
             validated = HeldOut.of(given, held_out.codes, held_out.rows, answers)
         return TrialResult(result, predictions, validated)
 

@@ -33,7 +33,7 @@ def decision_sentences(run: Run) -> list[str]:
             "The answer is the class that would be the most probable if all were as frequent: more "
             "of the rare ones are found, at more errors in total."
         )
-    elif counts and max(counts) >= UNBALANCED * min(counts):
+    elif counts and not run.priors and max(counts) >= UNBALANCED * min(counts):
         large, small = (counts.index(extreme(counts)) for extreme in (max, min))
         sentences.append(
             f"The classes are unbalanced ({count(counts[large])} training images of "

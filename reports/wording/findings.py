@@ -202,7 +202,11 @@ def calibration_sentence(
             f"{text}; log loss {figure(-mean)} higher (95% interval {figure(-high)} to "
             f"{figure(-low)}): the probabilities are worse on the test images"
         )
-    return f"{text}; the log loss falls by {figure(mean)} ({span}), which may be chance"
+    if mean < 0:
+        change, span = "rises", f"95% interval {figure(-high)} to {figure(-low)}"
+    else:
+        change = "falls"
+    return f"{text}; the log loss {change} by {figure(abs(mean))} ({span}), which may be chance"
 
 
 def threshold_sentence(threshold: Threshold, n_test: int) -> str:

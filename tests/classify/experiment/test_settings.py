@@ -8,6 +8,7 @@ from sklearn.datasets import load_iris
 
 from classify import compare
 from classify.cli import _add_evaluation
+from classify.errors import ClassifierError
 from classify.experiment.settings import WITHOUT_EFFECT, RunSettings, TrainingSettings, recorded
 from extract.arguments import add_arguments
 from extract.images.loading import ReadSettings
@@ -59,3 +60,10 @@ def test_every_setting_is_recorded_and_has_the_name_of_an_option(tmp_path):
     run = compare(load_iris(return_X_y=True), None, "centroid", out=tmp_path)
     assert set(run.record.settings) | set(recorded([Options()])) == expected
     assert {option(name) for name in expected} - options - {"memory-limit"} == {"mirrored"}
+
+
+def test_priors_and_a_threshold_exclude_each_other():
+    """The threshold is chosen on images as frequent as in the training split."""
+    settings = RunSettings(priors="equal", target_precision=0.9)
+    with pytest.raises(ClassifierError, match="leave one of the two out"):
+        settings.decision_rule(["a", "b"], [3, 1])

@@ -70,6 +70,10 @@ def test_the_chosen_learning_rate_is_named(chosen, words):
         ([0.02, 0.01, 0.03], "0.020 lower (95% interval 0.010 to 0.030): the probabilities are b"),
         ([-0.02, -0.03, -0.01], "0.020 higher (95% interval 0.010 to 0.030): the probabilities ar"),
         ([0.01, -0.01, 0.03], "falls by 0.010 (95% interval -0.010 to 0.030), which may be chance"),
+        (
+            [-0.01, -0.03, 0.01],
+            "rises by 0.010 (95% interval -0.010 to 0.030), which may be chance",
+        ),
     ],
 )
 def test_a_calibration_is_judged_by_the_log_loss(gain, words):
