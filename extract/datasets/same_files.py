@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from extract.errors import DataError
+from extract.errors import DataError, ImageError
+from extract.images.files import read_bytes
+from extract.images.formats import format_of
 from toolkit.addresses import is_remote
 from toolkit.wording import plural
 
@@ -108,7 +110,8 @@ def require_different_images(
         paths = [item.path for item in dataset.items if item.label == label]
         if len(paths) > 1 and len(set(map(_size, paths))) == 1 and _size(paths[0]) is not None:
             digests = digests_of(paths)
-            if len(digests) == len(paths) and len(set(digests.values())) == 1:
+            is_one_file = len(digests) == len(paths) and len(set(digests.values())) == 1
+            if is_one_file and _is_image(paths[0]):
                 same.append(f"{label!r} ({len(paths):,})")
     if same:
         raise DataError(
@@ -116,6 +119,14 @@ def require_different_images(
             f"{', '.join(same)}; expected different images to train and to test on; add some, or "
             "move the class out of the data"
         )
+
+
+def _is_image(path: Path) -> bool:
+    """Tell whether a file begins as an image; what does not is reported as unusable later."""
+    try:
+        return format_of(read_bytes(path)) is not None
+    except ImageError:
+        return False
 
 
 def _size(path: Path) -> int | None:

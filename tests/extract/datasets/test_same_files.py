@@ -46,24 +46,27 @@ def test_an_image_in_two_classes_is_counted_and_a_copy_inside_a_class_is_not() -
     assert sentence.startswith("1 image is in more than one class, for example cat/1.jpg and dog/1")
 
 
+PNG = "\x89PNG\r\n\x1a\n"
+
+
 def of_classes(tmp_path: Path, **contents: list[str]) -> Dataset:
     items = []
     for label, texts in contents.items():
         (tmp_path / label).mkdir()
         for i, text in enumerate(texts):
             path = tmp_path / label / f"{i}.jpg"
-            path.write_text(text)
+            path.write_bytes(text.encode("latin-1"))
             items.append(Item(path, label, None))
     return Dataset("pets", tmp_path, tuple(items))
 
 
 def test_a_class_of_copies_of_one_file_is_refused(tmp_path: Path) -> None:
-    dataset = of_classes(tmp_path, cats=["a", "bb", "c"], dogs=["d", "e", "f"], birds=["g"] * 3)
+    dataset = of_classes(tmp_path, cats=["a", "bb", "c"], dogs=["d", "e", "f"], birds=[PNG] * 3)
     read: list[Path] = []
 
     def digests_of(paths: Sequence[Path]) -> dict[Path, str]:
         read.extend(paths)
-        return {path: path.read_text() for path in paths}
+        return {path: path.read_bytes().hex() for path in paths}
 
     with pytest.raises(
         DataError, match=r"of 1 class are copies of a single file: 'birds' \(3\); expected"
