@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -32,6 +33,17 @@ logger = logging.getLogger(__name__)
 
 LOCK_NAME = "run.lock"
 """In the folder while a run writes to it."""
+_BEFORE_THE_RECORD = (
+    tables.METRICS_NAME,
+    tables.PREDICTIONS_NAME,
+    tables.PICTURES_NAME,
+    tables.QUARANTINE_NAME,
+    tables.LEAKS_NAME,
+    tables.COPIES_NAME,
+    tables.SUSPECTS_NAME,
+    tables.OUTLIERS_NAME,
+)
+_MODEL_SUFFIXES = (".skops", ".npz")
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class RunFolder:
         Parameters
         ----------
         out : Path or None
-            A new or empty folder, or that of a stopped run. None is a new folder
+            A new or empty folder, or that of a run that was stopped or killed. None is a new folder
             ``runs/<time>-<name>``.
         name : str
             The classifiers of the run, in a few words.
@@ -65,6 +77,7 @@ class RunFolder:
             If the folder cannot be created, or is not empty.
         """
         path = _new_folder(name) if out is None else _given_folder(out)
+        was_killed = (path / LOCK_NAME).exists()  # a run that ends in another way deletes its lock
         try:
             with locks.claimed(path / LOCK_NAME) as is_held:
                 if not is_held:
@@ -73,6 +86,8 @@ class RunFolder:
                         f"another folder (if none is running, delete {path / LOCK_NAME})",
                         setting="out",
                     )
+                if was_killed:
+                    _delete_leftovers(path)
                 yield cls(path)
         finally:
             with contextlib.suppress(OSError):
@@ -154,6 +169,42 @@ class RunFolder:
             fetch=True,
             thumbnails=open_thumbnails,
         )
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete what a killed run left without a record, unless there is anything else in the folder.
+
+    Such files are of no use: only a record says on which data a model was trained.
+
+    Raises
+    ------
+    CacheError
+        If a file cannot be deleted.
+    """
+    files = [file for file in folder.iterdir() if file.name != LOCK_NAME]
+    if not all(map(_is_of_a_run, files)):
+        return
+    with disk.attempt(f"delete what a killed run left in {folder}"):
+        for file in files:
+            if file.is_dir():
+                shutil.rmtree(file)
+            else:
+                file.unlink()
+    if files:
+        logger.info("deleted what a killed run had left in %s: it had not written a record", folder)
+
+
+def _is_of_a_run(file: Path) -> bool:
+    """Return whether a run writes such a file before its record."""
+    if file.is_symlink():
+        return False
+    if file.is_dir():
+        return file.name == record.NETWORKS_NAME
+    return (
+        file.name in _BEFORE_THE_RECORD
+        or file.suffix in _MODEL_SUFFIXES
+        or file.name.startswith(disk.TEMPORARY)
+    )
 
 
 def _given_folder(out: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from classify.experiment.run_folder import LOCK_NAME, RunFolder
 from reports import read_run
 from reports.json_summary import summary
 from tests.classify.experiment.test_compare import blobs
+from tests.commands import ROOT, python
 from tests.html import text_of
 
 if TYPE_CHECKING:
@@ -120,6 +122,51 @@ def test_a_folder_is_for_one_run_at_a_time(tmp_path: Path) -> None:
         assert caught.value.setting == "out"
         (folder.path / "svm.skops").touch()
     assert [path.name for path in folder.path.iterdir()] == ["svm.skops"]
+
+
+RUN_THAT_IS_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sklearn.linear_model import LogisticRegression
+from classify import compare
+from tests.classify.experiment.test_compare import blobs
+
+class Killed(LogisticRegression):
+    def fit(self, *args):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+compare(blobs(), None, ["centroid", "nearest", Killed()], out=Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """Return the folder of a run whose process was killed during its third training."""
+    done = python("-c", RUN_THAT_IS_KILLED, str(tmp_path / "out"), cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {LOCK_NAME, "centroid.skops", "nearest.skops"}
+    return tmp_path / "out"
+
+
+@pytest.mark.slow
+def test_the_folder_of_a_killed_run_can_be_used_again(killed: Path) -> None:
+    """By any run, and no model of the killed one stays."""
+    run = compare(blobs(), None, "centroid", out=killed)
+    assert run.record.not_done == []
+    assert [path.name for path in killed.glob("*.skops")] == ["centroid.skops"]
+    assert not (killed / LOCK_NAME).exists()
+
+
+@pytest.mark.slow
+def test_what_a_run_does_not_write_is_never_deleted(killed: Path) -> None:
+    """A file, a link or a folder of the user's: then the folder is refused as it is."""
+    (killed / "notes.txt").write_text("mine")
+    with pytest.raises(ClassifierError, match="is not empty"):
+        compare(blobs(), None, "centroid", out=killed)
+    assert {path.name for path in killed.iterdir()} == {
+        "notes.txt", "centroid.skops", "nearest.skops",
+    }  # fmt: skip
 
 
 @pytest.mark.slow
