@@ -15,11 +15,12 @@ from cache.errors import CacheError, CorruptCacheError
 from cache.location import ENVIRONMENT_VARIABLE, cache_folder
 from cache.maintenance import upkeep
 from cache.maintenance.dependents import runs_without_network, runs_without_weights
+from cache.maintenance.networks import list_networks
 from cache.maintenance.recompute import recompute
 from cache.store import Store
 from toolkit.console import argument_parser, quantity, run, size
 from toolkit.progress import ConsoleProgress
-from toolkit.wording import plural
+from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -82,10 +83,15 @@ def _ls(args: argparse.Namespace) -> None:
     if not recipes:
         print("\nno embeddings yet: python -m extract computes some")
     with disk.attempt(f"list {folder}"):
-        for kind in ("data", "weights", "models"):
+        for kind in ("data", "weights"):
             for entry in sorted((folder / kind).glob("*")):
                 if entry.suffix != ".json":  # the record of the file beside it
                     print(f"\n{kind:<12}  {entry.name}, {_megabytes(_size(entry))}")
+        for network in list_networks(folder):
+            print(
+                f"\n{'models':<12}  {printable(network.description) or network.name}, "
+                f"{_megabytes(network.bytes)}, made {_when(network.created)}"
+            )
         maps = list((folder / "maps").glob("*.json"))
         if maps:
             size = _megabytes(_size(folder / "maps"))
@@ -126,7 +132,10 @@ def _selection_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--recipe", metavar="FINGERPRINT", help="of this recipe (first digits)")
     command.add_argument(
-        "--max-size", type=size, metavar="SIZE", help="until at most this much is left: 500MB, 2GB"
+        "--max-size",
+        type=size,
+        metavar="SIZE",
+        help="until embeddings and networks take at most this: 500MB, 2GB",
     )
 
 
@@ -206,9 +215,12 @@ def _prune(args: argparse.Namespace) -> None:
     store = Store(cache_folder(args.cache))
     pruned = _choose(store, args, dry_run=args.dry_run)
     remaining = sum(shard.bytes for shard in set(store.index.shards()) - set(pruned))
+    networks = sum(network.bytes for network in list_networks(store.folder))
     print(
         f"{'would delete' if args.dry_run else 'deleted'} {_amount(pruned)}; "
-        f"{_megabytes(remaining)} of embeddings {'would be' if args.dry_run else 'are'} left"
+        f"{_megabytes(remaining)} of embeddings "
+        f"{f'and {_megabytes(networks)} of networks ' if networks else ''}"
+        f"{'would be' if args.dry_run else 'are'} left"
     )
 
 

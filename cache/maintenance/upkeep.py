@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from cache import disk, file_records
 from cache.database import rename_database
+from cache.errors import CacheError
 from cache.locks import Lease
+from cache.maintenance.networks import list_networks
 from cache.maintenance.salvage import intact_rows, replace_shard, salvage
 from cache.store import Store
 from toolkit.progress import Progress, silent
@@ -119,7 +121,8 @@ def prune(
     fingerprint : str, default=None
         Delete only shards of this recipe.
     max_bytes : int, default=None
-        Delete only until the remaining shards take at most so many bytes.
+        Delete only until the remaining shards, and the networks in ``models/``, take at most so
+        many bytes.
     dry_run : bool, default=False
         Delete nothing.
 
@@ -128,6 +131,11 @@ def prune(
     list of ShardEntry
         The shards that were deleted, or would be. Shards that a running command may be reading are
         never among them.
+
+    Raises
+    ------
+    CacheError
+        If the networks alone take more than `max_bytes`; then nothing is deleted.
     """
     now = time.time()  # before reading the leases: later commands use their shards after this
     with disk.attempt("find out which commands are running"):
@@ -136,9 +144,8 @@ def prune(
     uses = store.index.shards_by_use(fingerprint)
     chosen = [shard for shard, last_use in uses if last_use < limit]
     if max_bytes is not None:
-        chosen = _oldest_above(
-            chosen, [shard for shard, _ in store.index.shards_by_use()], max_bytes
-        )
+        room = max_bytes - _bytes_of_networks(store, max_bytes)
+        chosen = _oldest_above(chosen, [shard for shard, _ in store.index.shards_by_use()], room)
     if dry_run:
         return chosen
     dropped = store.index.drop_shards(chosen, unless_used_since=limit)
@@ -225,6 +232,17 @@ def _verify_shard(store: Store, shard: ShardEntry, result: Verification, repair:
             )
             if repair:
                 store.index.drop_row(shard, row)
+
+
+def _bytes_of_networks(store: Store, max_bytes: int) -> int:
+    networks = sum(network.bytes for network in list_networks(store.folder))
+    if networks > max_bytes:
+        raise CacheError(
+            f"the networks in {store.folder / 'models'} take {networks / 1e6:,.1f} MB, which is "
+            f"more than {max_bytes / 1e6:,.1f} MB without any embedding: nothing was deleted; "
+            "allow more, or delete them with python -m cache clear --models"
+        )
+    return networks
 
 
 def _oldest_above(

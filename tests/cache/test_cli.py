@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from cache import Store
 from cache.cli import main
+from cache.file_records import write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +41,47 @@ def test_ls_names_recipes_rows_and_bytes(folder: Path, capsys: pytest.CaptureFix
     assert all(fingerprint[:12] in out for fingerprint in fingerprints(folder))
     assert "backbone=vgg16 size=151" in out
     assert "shapes, 2.0 MB" in out
+
+
+@pytest.fixture
+def with_network(folder: Path) -> Path:
+    """Add a quantised network of 2 MB, and another one whose record is lost."""
+    recipe = json.dumps({"backbone": "vgg16", "size": 150, "precision": "int8"})
+    (folder / "models").mkdir()
+    for name in ("a" * 64, "b" * 64):
+        (folder / "models" / f"{name}.zip").write_bytes(b"x" * 1_000_000)
+    write_record(
+        folder / "models" / "vgg16-int8-00.json", file=f"{'a' * 64}.zip", sha256="a" * 64,
+        recipe=recipe, images="1 2 3", source="shapes",
+    )  # fmt: skip
+    (folder / "models" / "vgg16-int8-00.lock").touch()
+    return folder
+
+
+def test_ls_says_what_a_network_is(with_network: Path, capsys: pytest.CaptureFixture) -> None:
+    """Backbone, size, precision, calibration, bytes and date; without a record, its name."""
+    assert main(["ls", "--cache", str(with_network)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("models")]
+    today = time.strftime("%Y-%m-%d")
+    assert len(lines) == 2
+    assert lines[0].startswith(f"models        {'b' * 64}.zip, 1.0 MB, made {today}")
+    what = "vgg16, 150 pixels, int8, calibrated on 3 images of shapes, 1.0 MB, made "
+    assert lines[1].startswith(f"models        {what}{today}")
+
+
+def test_prune_counts_the_networks(with_network: Path, capsys: pytest.CaptureFixture) -> None:
+    """They are part of the size, are never deleted, and must fit."""
+    prune = ["prune", "--cache", str(with_network), "--max-size"]
+    assert main([*prune, "3MB"]) == 0
+    assert len(fingerprints(with_network)) == 2
+    assert main([*prune, "1MB"]) == 2
+    assert "more than 1.0 MB without any embedding: nothing was deleted" in capsys.readouterr().err
+    assert len(fingerprints(with_network)) == 2
+    assert main([*prune, "2MB"]) == 0
+    out = capsys.readouterr().out
+    assert "0.0 MB of embeddings and 2.0 MB of networks are left" in out
+    assert fingerprints(with_network) == []
+    assert len(list((with_network / "models").glob("*.zip"))) == 2
 
 
 def test_ls_of_an_empty_cache_says_what_to_do(
