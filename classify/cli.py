@@ -16,6 +16,7 @@ from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,8 +215,8 @@ def _print_results(folder: Path, run: Run) -> None:
 
     train, test = sum(run.data.train_counts), sum(run.data.test_counts)
     print(
-        f"{run.data.name}: trained on {train:,} images, tested on {test:,} "
-        f"({len(run.data.classes)} classes)\n"
+        f"{run.data.name}: trained on {plural(train, 'image')}, tested on {test:,} "
+        f"({plural(len(run.data.classes), 'class', 'classes')})\n"
     )
     print(format_results(run))
     for line in remarks(run):

@@ -131,6 +131,10 @@ def run(
             _examine_pictures(features[0], settings, results, progress)
         except BaseException as error:
             if not results.results and not results.rates:
+                if isinstance(error, KeyboardInterrupt):
+                    of_images = isinstance(features[0], ImageFeatures)
+                    kept = "; the embeddings are kept in the cache" if of_images else ""
+                    raise KeyboardInterrupt(f"stopped: no classifier had finished{kept}") from None
                 raise
             _raise_again(error, results, folder, write())
         return folder.path, write()

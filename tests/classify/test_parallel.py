@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -233,3 +235,31 @@ def test_a_run_on_a_cluster_reports_what_a_run_here_does(
         assert len(one["repeats"]) == 2
     assert there["bases"][0]["extraction"]["computed"] > 0
     assert here["bases"][0]["extraction"]["computed"] == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_training_on_a_cluster_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal's Ctrl-C reaches all processes: one sentence, and no worker says anything."""
+    monkeypatch.setattr(shapes, "SIZES", {"train": 60, "test": 30})
+    shapes.draw_dataset(tmp_path / "pictures")
+    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 32).get_weights())
+    arguments = (
+        "--data", "pictures", "--size", "32", "--weights", "vgg16.npz", "--cache", "cache",
+    )  # fmt: skip
+    assert run_command("extract", *arguments, cwd=tmp_path).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "classify", *arguments, "--clf", "svm", "--dask", "local:2"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A shell that runs the tests in the background has them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    said = iter(process.stderr.readline, "")  # type: ignore[union-attr]  # it is a pipe
+    assert any("Dask at local:2: 2 workers" in line for line in said)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaints = process.communicate(timeout=120)
+    assert process.returncode == 130, complaints
+    assert complaints.strip() == (
+        "stopped: no classifier had finished; the embeddings are kept in the cache"
+    )
