@@ -9,7 +9,8 @@ from reports.wording.baselines import baseline_sentences
 from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.decision import decision_sentences
 from reports.wording.differences import ties_sentence
-from reports.wording.text import count, join_names, percent
+from reports.wording.text import join_names, percent
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,15 @@ class Headline:
     remarks: list[str]
 
     @property
+    def tested(self) -> str:
+        """The number of test images, with its noun."""
+        return plural(self.n_test, "test image")
+
+    @property
     def sentence(self) -> str:
         """The headline as plain text."""
         return (
-            f"{self.title}: {self.share} of {count(self.n_test)} test images correct "
+            f"{self.title}: {self.share} of {self.tested} correct "
             f"(95% interval {self.low} to {self.high})."
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reports.pages.page import render
 from reports.ranking import ranked
 from reports.record import Validation
 from reports.wording.headline import headline
@@ -20,6 +21,19 @@ def scored(accuracy: float, low: float, high: float, title: str):
         accuracy_low=low,
         accuracy_high=high,
     )
+
+
+def test_one_test_image_is_in_the_singular():
+    """In the sentence, and in the line below the title of the page."""
+    run, predictions = sample(["cat", "dog"], n_per_class=1)
+    one = replace(run, data=replace(run.data, test_counts=[1, 0]))
+    one = replace(one, results=[replace(result, n_test=1) for result in run.results])
+    found = headline(one, one.results)
+    assert found is not None
+    assert "of 1 test image correct" in found.sentence
+    html = render(one, predictions, None)
+    assert "of 1 test image correct" in html
+    assert "tested on 1 other." in html
 
 
 def test_the_headline_says_which_order_may_be_chance():
