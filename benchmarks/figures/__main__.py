@@ -146,10 +146,11 @@ def curves(n_draws: int) -> Iterator[Statement]:
         for n_per_class in PER_CLASS:
             found = prognoses(lambda _: LogReg(C=1.0), n_classes, n_per_class, n_draws)
             where = f"{n_classes} classes of {n_per_class:,} training images"
+            width = f"{100 * found.width:.2f} points wide"
             yield Statement(
                 f"90% range of the gain from twice as many covers the truth: {where}",
                 f"{found.covered_before:.1%}",
-                f"{found.covered:.1%} (given in {found.said:.1%})",
+                f"{found.covered:.1%} (given in {found.said:.1%}, {width})",
                 n_draws,
             )
             yield Statement(

@@ -31,7 +31,7 @@ Samples = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Prognoses:
-    """Mean expected gains, and the share of draws whose range covers the true one.
+    """Mean expected gains, the mean width of the ranges, and the share that covers the true gain.
 
     `said` is the share of draws in which a gain is given at all; the other figures are of these.
     Earlier versions always gave one.
@@ -40,6 +40,7 @@ class Prognoses:
     true: float
     expected: float
     covered: float
+    width: float
     said: float
     expected_before: float
     covered_before: float
@@ -75,8 +76,9 @@ def prognoses(
     now = [[curve.gain, *curve.gain_range] for curve in curves if curve.gain_range is not None]
     expected, covered = _judged(now, true)
     expected_before, covered_before = _judged([_before(curve) for curve in curves], true)
+    width = float(np.mean([high - low for _, low, high in now])) if now else float("nan")
     said = len(now) / len(curves)
-    return Prognoses(true, expected, covered, said, expected_before, covered_before)
+    return Prognoses(true, expected, covered, width, said, expected_before, covered_before)
 
 
 def _draw(rng: np.random.Generator, means: np.ndarray, n_per_class: int) -> Samples:

@@ -19,8 +19,9 @@ NEAR_CHANCE = 0.6
 """A classifier whose error is a larger share of chance's is at the start of its curve, which need
 not be a power law."""
 EXPONENTS = np.arange(0.05, 2.1, 0.1)
-USUAL_EXPONENT, SPREAD = 0.8, 0.4
-"""Of a normal distribution that weights the exponents before a curve is seen."""
+USUAL_EXPONENT, SPREAD = 0.8, 0.3
+"""Of a normal distribution that weights the exponents before a curve is seen. In eight simulated
+data sets, which differed in classes, features, size and wrong labels, they were 0.76 +- 0.31."""
 PERCENTILES = (5, 50, 95)
 NEGLIGIBLE = 0.001
 CURVES = 500
@@ -70,12 +71,13 @@ def expected_gain(
     The expected error is ``a + b * n ** -c`` [1]_, with an asymptote `a` [2]_. A few sizes do not
     determine `c`. So curves of all exponents are drawn, each exponent with the weight that it has
     once the errors are seen; for a given one, `a` and `b` follow by generalised least squares.
-    Curves on which twice as many samples would more than halve the error are left out.
+    Curves that tend to an error below zero are left out.
 
     The errors are uncertain because the test samples, which are the same for all sizes, are few;
-    and because some training sets are better than others of their size [3]_. The second part is
-    estimated from the draws. Its variance is taken to fall as ``1 / n``; draws of a large share of
-    all samples overlap, and show less of it. The largest size is one training set only.
+    and because some training sets are better than others of their size [3]_. All draws are parts
+    of one training set. If it is better than others, all sizes are better by about as much, so
+    that the gain is the same. What is left is that the parts differ. Its variance is estimated from
+    the draws, and taken to be proportional to ``1 / n - 1 / n_all``; the largest size has none.
 
     References
     ----------
@@ -128,7 +130,6 @@ def _covariance(
         for share, draws in zip(shares[:-1], wrong[:-1], strict=True)
     ]
     factors = [(1 / share - 1) / len(draws) for share, draws in zip(shares, wrong, strict=True)]
-    factors[-1] = 1.0
     return covariance + max(float(np.mean(of_all)), 0.0) * np.diag(factors)
 
 
@@ -159,8 +160,9 @@ def _percentiles(
             + ((c - USUAL_EXPONENT) / SPREAD) ** 2
         )
         gain = halving * 2**-c
+        asymptote = error - halving / (2**c - 1)
         gains.append(gain)
-        log_weights.append(np.where(2 * gain <= error, log_weight, -np.inf))
+        log_weights.append(np.where(asymptote >= 0, log_weight, -np.inf))
     return _weighted(np.concatenate(gains), np.concatenate(log_weights))
 
 

@@ -19,6 +19,12 @@ def correct(*errors, n_test=2000, n_draws=3):
     return [*(np.tile(row, (n_draws, 1)) for row in rows[:-1]), rows[-1][None]]
 
 
+def differing(errors):
+    """Return predictions of three draws of each size that differ by 3 points, and of one of all."""
+    rows = [correct(*(error + by for error in errors)) for by in (0.03, 0.0, -0.03)]
+    return [*(np.vstack([row[i][:1] for row in rows]) for i in range(len(errors) - 1)), rows[1][-1]]
+
+
 def test_the_range_covers_the_true_gain():
     """The rule of earlier versions promised twice as much, and missed it in every draw."""
     found = prognoses(lambda _: Centroid(), n_classes=6, n_per_class=60, n_draws=25)
@@ -27,6 +33,7 @@ def test_the_range_covers_the_true_gain():
     assert found.said == 1.0
     assert found.covered >= 0.85
     assert 0.7 * found.true < found.expected < 1.5 * found.true
+    assert found.width < 1.6 * found.true
 
 
 def test_the_fit_has_an_asymptote():
@@ -38,6 +45,14 @@ def test_the_fit_has_an_asymptote():
     assert gain.high < 0.01
 
 
+def test_no_curve_tends_below_zero():
+    """Errors that halve with four times as many samples may go on like that, but not faster."""
+    errors = [0.2 * 2 ** (-k / 2) for k in range(4)]
+    gain = expected_gain(SIZES, correct(*errors, n_test=300), 2)
+    assert gain.low < errors[-1] * (1 - 2**-0.5) < gain.high
+    assert gain.high < errors[-1] / 3
+
+
 def test_few_test_samples_make_the_range_wide():
     """The errors are the same shares."""
     errors = (0.2, 0.15, 0.12, 0.1)
@@ -45,16 +60,20 @@ def test_few_test_samples_make_the_range_wide():
     assert few.high - few.low > 1.3 * (many.high - many.low)
 
 
-def test_training_sets_that_differ_make_the_range_wide():
-    """The one training set of the last size may be better or worse than others."""
+def test_draws_that_differ_make_the_range_wide():
+    """So few draws do not show the mean of all parts of the training samples."""
     errors = (0.2, 0.15, 0.12, 0.1)
-    worse, same, better = (correct(*(e + d for e in errors)) for d in (0.03, 0.0, -0.03))
-    differing = [
-        np.vstack([a[:1], b[:1], c[:1]]) for a, b, c in zip(worse, same, better, strict=True)
-    ]
-    differing[-1] = same[-1]
-    alike, apart = (expected_gain(SIZES, rows, 2) for rows in (same, differing))
+    alike, apart = (expected_gain(SIZES, rows, 2) for rows in (correct(*errors), differing(errors)))
     assert apart.high - apart.low > 1.3 * (alike.high - alike.low)
+
+
+def test_a_training_set_that_may_be_better_does_not_make_the_range_wide():
+    """Its parts are better, too. With enough draws, it does not matter how much they differ."""
+    errors = (0.2, 0.15, 0.12, 0.1)
+    rows = [np.tile(draws, (100, 1)) for draws in differing(errors)[:-1]]
+    rows.append(correct(*errors)[-1])
+    alike, apart = (expected_gain(SIZES, rows, 2) for rows in (correct(*errors), rows))
+    assert apart.high - apart.low < 1.2 * (alike.high - alike.low)
 
 
 def test_more_images_hardly_help_where_nothing_is_wrong():
@@ -84,7 +103,7 @@ def test_a_range_from_a_loss_to_a_quarter_of_the_errors_says_nothing():
     """Where each model is wrong about other images, forty are too few; four thousand are not."""
 
     def shuffled(n_test):
-        rows = correct(0.2, 0.15, 0.15, 0.1, n_test=n_test)
+        rows = correct(0.2, 0.1, 0.1, 0.05, n_test=n_test)
         return [np.roll(row, i * n_test // 5, axis=1) for i, row in enumerate(rows)]
 
     assert expected_gain(SIZES, shuffled(40), 2) is None
