@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 10
-OFFSET_VARIANCE = 1.0
-"""Variance of the offsets that is assumed before any sample is seen; it keeps them small."""
+VARIANCE = 1.0
+"""Of the offsets, and of the logarithm of the factor, before any sample is seen."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def fit_calibration(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Cal
     Notes
     -----
     The targets are smoothed as in Platt (1999): otherwise the factor would be infinite where all
-    samples are predicted correctly. The offsets are penalised by their squares, as a normal prior
-    of the variance `OFFSET_VARIANCE` does, so that classes with few samples keep theirs near zero.
+    samples are predicted correctly. The offsets and the logarithm of the factor are penalised by
+    their squares, as a normal prior of the variance `VARIANCE` does, so that few samples change
+    little.
 
     References
     ----------
@@ -90,11 +91,9 @@ def fit_calibration(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Cal
         factor, offsets = np.exp(params[0]), params[1:]
         scores = factor * logarithms + offsets
         excess = softmax(scores, axis=1) - targets
-        total = -(targets * log_softmax(scores, axis=1)).sum() + offsets @ offsets / (
-            2 * OFFSET_VARIANCE
-        )
-        slopes = excess.sum(axis=0) + offsets / OFFSET_VARIANCE
-        return float(total), np.array([factor * (excess * logarithms).sum(), *slopes])
+        total = params @ params / (2 * VARIANCE) - (targets * log_softmax(scores, axis=1)).sum()
+        slopes = [factor * (excess * logarithms).sum(), *excess.sum(axis=0)]
+        return float(total), slopes + params / VARIANCE
 
     found = minimize(loss, np.zeros(1 + n_classes), jac=True, method="L-BFGS-B").x
     return Calibration(float(np.exp(found[0])), found[1:].tolist())

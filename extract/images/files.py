@@ -45,7 +45,7 @@ def read_bytes(path: Path) -> bytes:
             data = file.read(size + 1)
     except OSError as error:
         reason = error.strerror or error
-        if path.is_symlink() and not path.exists():
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
             reason = f"a link to {str(path.readlink())!r}, which is not there"
         raise ImageError(f"cannot be read: {reason}") from error
     if len(data) != size:

@@ -209,9 +209,9 @@ def test_a_skops_file_of_a_newer_version_is_refused(tmp_path):
     X, y = data()
     path = tmp_path / persistence.save(LogReg(C=1.0, folds=2).fit(X, y), tmp_path, "logreg")
     with zipfile.ZipFile(path, "a") as archive:
-        assert archive.comment == b"frozen-features format 1"
-        archive.comment = b"frozen-features format 2"
-    with pytest.raises(ModelError, match="format 2, this version reads formats up to 1; upgrade"):
+        assert archive.comment == b"frozen-features format 2"
+        archive.comment = b"frozen-features format 3"
+    with pytest.raises(ModelError, match="format 3, this version reads formats up to 2; upgrade"):
         persistence.load(path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = b""
@@ -272,7 +272,7 @@ def test_a_pickle_inside_is_refused(tmp_path):
         ({"sample_shape": [10**9]}, "expected float32 weights of the shapes"),
         ({"classes": ["a", "b", "c"]}, "expected float32 weights of the shapes"),
         ({"classes": [["a"], ["b"]]}, "expected a list of class names"),
-        ({"format": 2}, "format 2, this version reads formats up to 1; upgrade"),
+        ({"format": 3}, "format 3, this version reads formats up to 2; upgrade"),
         ({"format": "1"}, "format 1, this version"),
         ({"classifier": "os:system"}, "unknown classifier 'os:system'"),
         ({"classifier": "svm"}, "svm is not a network"),

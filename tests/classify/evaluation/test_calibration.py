@@ -51,6 +51,15 @@ def test_it_is_no_worse_than_scikit_learns_temperature(n_classes):
     assert log_loss(y[60:], ours[60:]) < log_loss(y[60:], theirs.predict_proba(X[60:])) - 0.01
 
 
+def test_few_samples_change_little():
+    """Of five samples that are all wrong, none says that every probability means nothing."""
+    sure = np.array([[0.95, 0.05]] * 5)
+    calibration = fit_calibration(sure, np.array([1, 1, 1, 1, 1]))
+    assert 0.2 < calibration.temperature < 1
+    given = calibrate(sure[:1], calibration)
+    assert 0.1 < given[0, 1] < 0.9
+
+
 def test_a_class_that_is_always_too_probable_gets_a_negative_offset():
     """A temperature alone cannot mend the probabilities of a classifier for other frequencies."""
     calibrated, _, codes = probabilities(2, 4000)
@@ -68,7 +77,8 @@ def test_the_calibration_has_the_lowest_log_loss():
 
     def loss(temperature, offsets):
         given = calibrate(sure, Calibration(temperature, list(offsets)))
-        return -np.log(given[np.arange(300), codes]).sum() + np.square(offsets).sum() / 2
+        penalty = (np.square(offsets).sum() + np.log(temperature) ** 2) / 2
+        return penalty - np.log(given[np.arange(300), codes]).sum()
 
     least = loss(found.temperature, found.offsets)
     for step in (*np.eye(3) / 20, *-np.eye(3) / 20):

@@ -48,7 +48,7 @@ def run(home: Path) -> Path:
     done = run_command("classify", *ARGUMENTS, *wanted, cwd=home)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        "classes count the same in training, although bright has .. images", done.stdout
+        r"The classes are unbalanced \(.. training images of bright, .. of dark\)", done.stdout
     )
     return home / "run"
 
