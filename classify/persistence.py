@@ -27,7 +27,10 @@ import numpy as np
 
 from classify import registry
 from classify.errors import ClassifierError, ModelError
+from classify.estimators.centroid import Centroid
+from classify.estimators.nearest import Nearest
 from classify.estimators.search import SearchResult
+from classify.estimators.svm import SVM
 from classify.networks.dense import HIDDEN_UNITS
 from classify.networks.finetune import FineTune
 from classify.networks.network import Network
@@ -357,7 +360,7 @@ def _load_skops(data: bytes) -> Classifier:
     n_features = estimator.n_features_in_
     if not 0 < n_features < len(data):
         raise ModelError(f"it claims to take {n_features} features, but is too small for that")
-    if isinstance(estimator, (registry.get_class("svm"), registry.get_class("centroid"))):
+    if isinstance(estimator, SVM | Nearest | Centroid):
         estimator.upgrade()
     # One prediction shows whether the parts fit together.
     estimator.predict_proba(np.zeros((1, n_features), dtype=np.float32))

@@ -164,6 +164,7 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
     base.add_argument(
         "--pool",
         "--pooling",
+        dest="pooling",
         choices=("auto", "none", "avg", "max"),
         default=default.pooling,
         help="pooling over height and width; auto is that of the backbone's own classifier",

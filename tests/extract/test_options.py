@@ -99,3 +99,9 @@ def test_a_size_can_be_named() -> None:
     for size in ("large", 16):
         with pytest.raises(RecipeError, match=r"size must be|pixels a side"):
             _ = BaseSettings(size=size).size_in_pixels
+
+
+@pytest.mark.parametrize("option", ["--pool", "--pooling"])
+def test_both_words_for_pooling_are_heard(option: str) -> None:
+    """One is the command's, the other the embedder's."""
+    assert read(option, "avg").base.pooling == "avg"
