@@ -19,7 +19,7 @@ from extract.backbones.weights import Weights, load_base, resolve
 from extract.libraries import import_keras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -110,6 +110,7 @@ class FineTune(Network):
     hidden_units: int | None = None
     """Units of the head's hidden layer, in models of earlier versions only."""
     _start: Start | None = None
+    _started_on: NDArray[Any] | None = None
 
     def __init__(
         self,
@@ -145,18 +146,12 @@ class FineTune(Network):
             self.weights, self.backbone, cache=cache_folder(self.cache), size=self.size
         )
         super()._fit(train, progress)
+        self._started_on = None
 
-    def _train(
-        self,
-        rate: float,
-        epochs: int,
-        train: Samples,
-        weights: NDArray[np.float64],
-        report: Callable[[int, int], None],
-        validation: Samples | None = None,
-    ) -> dict[str, list[float]]:
-        self._start = self._logistic_start(train)
-        return super()._train(rate, epochs, train, weights, report, validation)
+    def before_training(self, samples: Samples) -> None:
+        """Fit the head's start, once for all learning rates."""
+        if samples.X is not self._started_on:
+            self._start, self._started_on = self._logistic_start(samples), samples.X
 
     def _logistic_start(self, samples: Samples) -> Start:
         """Fit a logistic regression on the features of the pretrained base."""

@@ -139,6 +139,9 @@ class Network(SearchMixin, Classifier):
     def weight_shapes(self, sample_shape: Shape, n_classes: int) -> list[Shape]:
         """Return the shapes of the weights of `layers`, without creating them."""
 
+    def before_training(self, samples: Samples) -> None:
+        """Compute what `layers` needs to know of the training samples; by default nothing."""
+
     def training_samples(self, samples: Samples) -> Samples:
         """Return what the network is trained on, from what `fit` was given."""
         return samples
@@ -281,6 +284,7 @@ class Network(SearchMixin, Classifier):
         With validation samples, it keeps the weights of the best epoch.
         """
         keras = import_keras()
+        self.before_training(train)
         keras.utils.set_random_seed(self.random_state)
         self._build(train.X.shape[1:], rate)
         callbacks = [_reporter(keras, report)]
