@@ -9,7 +9,7 @@ import numpy as np
 
 from classify.auditing import duplicates, outliers
 from classify.auditing.label_errors import find_label_errors
-from extract.datasets.same_files import copies
+from extract.datasets.same_files import copies, on_both_sides
 from extract.images.loading import ReadSettings, load_images
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from toolkit.progress import silent
@@ -63,7 +63,7 @@ def find_wrong_data(
     progress("auditing: near-duplicates", 0, 1)
     embeddings = prepared.base.store.read(prepared.base.recipe.fingerprint, digests)
     signatures = duplicates.signatures(embeddings)
-    leaks = _leaks(prepared, digests, signatures)
+    leaks = _leaks(prepared, signatures)
     progress("auditing: near-duplicates", 1, 1)
     suspects, n_wrong = _suspects(prepared, embeddings.reshape(len(embeddings), -1), progress)
     odd_images = _outliers(prepared, signatures, reading, progress)
@@ -109,21 +109,17 @@ def accuracies_without(predictions: Sequence[PredictionRow], leaked: set[str]) -
     return {name: sum(flags) / len(flags) for name, flags in correct.items()}
 
 
-def _leaks(
-    prepared: Prepared, digests: Sequence[str], signatures: NDArray[np.float32]
-) -> list[Leak]:
+def _leaks(prepared: Prepared, signatures: NDArray[np.float32]) -> list[Leak]:
     """Return the test images that are also in the training split, the same file or nearly."""
     dataset = prepared.dataset
     train, test = (
         [i for i, item in enumerate(dataset.items) if item.split == split]
         for split in ("train", "test")
     )
-    in_training = {digests[i]: i for i in train}
     names = [dataset.relative(item.path) for item in dataset.items]
     leaks = [
-        Leak(names[i], names[in_training[digests[i]]], 1.0, exact=True)
-        for i in test
-        if digests[i] in in_training
+        Leak(dataset.relative(item.path), dataset.relative(training.path), 1.0, exact=True)
+        for item, training in on_both_sides(dataset, prepared.extraction.digests)
     ]
     exact = {leak.test for leak in leaks}
     for i, j, cosine in duplicates.near_duplicates(signatures[test], signatures[train]):

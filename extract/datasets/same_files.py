@@ -50,7 +50,7 @@ def describe_copies(dataset: Dataset, digests: Mapping[Path, str]) -> list[str]:
     list of str
         About images in several classes, and about test images that are training images, too.
     """
-    return [*_in_several_classes(dataset, digests), *_on_both_sides(dataset, digests)]
+    return [*_in_several_classes(dataset, digests), *_describe_both_sides(dataset, digests)]
 
 
 def _in_several_classes(dataset: Dataset, digests: Mapping[Path, str]) -> list[str]:
@@ -69,18 +69,32 @@ def _in_several_classes(dataset: Dataset, digests: Mapping[Path, str]) -> list[s
     ]
 
 
-def _on_both_sides(dataset: Dataset, digests: Mapping[Path, str]) -> list[str]:
-    training = {digests[item.path]: item.path for item in dataset.items if item.split == "train"}
-    test = [item.path for item in dataset.items if item.split == "test"]
-    leaks = [path for path in test if digests[path] in training]
-    if not leaks:
+def on_both_sides(dataset: Dataset, digests: Mapping[Path, str]) -> list[tuple[Item, Item]]:
+    """Return every test image that is the same file as a training image, together with that one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With a split.
+    digests : mapping of Path to str
+        SHA-256 of the bytes of each image.
+    """
+    training = {digests[item.path]: item for item in dataset.items if item.split == "train"}
+    test = [item for item in dataset.items if item.split == "test"]
+    return [(item, training[digests[item.path]]) for item in test if digests[item.path] in training]
+
+
+def _describe_both_sides(dataset: Dataset, digests: Mapping[Path, str]) -> list[str]:
+    pairs = on_both_sides(dataset, digests)
+    if not pairs:
         return []
-    verb = "is" if len(leaks) == 1 else "are"
+    n_test = sum(item.split == "test" for item in dataset.items)
+    test, training = (dataset.relative(item.path) for item in pairs[0])
+    verb = "is" if len(pairs) == 1 else "are"
     return [
-        f"{len(leaks):,} of {plural(len(test), 'test image')} {verb} the same file as a training "
-        f"image, as {dataset.relative(leaks[0])} and "
-        f"{dataset.relative(training[digests[leaks[0]]])}: the accuracy on the test split is too "
-        "high; an audit lists them."
+        f"{len(pairs):,} of {plural(n_test, 'test image')} {verb} the same file as a training "
+        f"image, as {test} and {training}: the accuracy on the test split is too high; an audit "
+        "lists them."
     ]
 
 
