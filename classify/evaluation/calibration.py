@@ -115,12 +115,12 @@ def calibrate(probabilities: NDArray[Any], calibration: Calibration) -> NDArray[
 
     Examples
     --------
-    Of the predictions with a probability of 90%, three in four were correct:
+    Of the predictions with a probability of 90%, four in five were correct:
 
-    >>> probabilities = np.array([[0.1, 0.9], [0.9, 0.1]] * 20)
-    >>> codes = np.array([1, 0, 1, 0, 1, 0, 0, 1] * 5)
+    >>> probabilities = np.array([[0.1, 0.9], [0.9, 0.1]] * 50)
+    >>> codes = np.array([1, 0, 1, 0, 1, 0, 1, 0, 0, 1] * 10)
     >>> calibrate(probabilities[:1], fit_calibration(probabilities, codes)).round(1).tolist()
-    [[0.3, 0.7]]
+    [[0.2, 0.8]]
     """
     scores = calibration.temperature * _logarithms(probabilities) + np.array(calibration.offsets)
     calibrated: NDArray[np.float64] = softmax(scores, axis=1)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from classify.evaluation.calibration import Calibration
     from classify.evaluation.decision import DecisionRule
 
 
@@ -113,24 +114,31 @@ def assess_confidence(
     train, train_codes = held_out
     found = plain
     if calibration:
-        rule = replace(rule, calibration=fit_calibration(train, train_codes))
-        probabilities = rule.probabilities(raw)
-        answers = rule.answers(probabilities)
-        gains = sample_losses(plain.probabilities, codes) - sample_losses(probabilities, codes)
-        found = Confidence(
-            rule,
-            probabilities,
-            answers,
-            reliability(probabilities, codes, answers),
-            uncalibrated=plain.reliability,
-            gain=[float(gains.mean()), *mean_loss_interval(gains)],
-            changed=int((answers != plain.answers).sum()),
-        )
+        found = _calibrated(plain, raw, codes, fit_calibration(train, train_codes))
     if target_precision is None:
         return found
-    train = rule.probabilities(train)
-    least = choose_threshold(train, train_codes, target_precision, rule.answers(train))
+    train = found.rule.probabilities(train)
+    least = choose_threshold(train, train_codes, target_precision, found.rule.answers(train))
     if least is None:
         return found
-    threshold = apply_threshold(probabilities, codes, least, target_precision, answers)
+    threshold = apply_threshold(found.probabilities, codes, least, target_precision, found.answers)
     return replace(found, threshold=threshold)
+
+
+def _calibrated(
+    plain: Confidence, raw: NDArray[Any], codes: NDArray[np.intp], calibration: Calibration
+) -> Confidence:
+    """Return what becomes of `plain` by a calibration, and what that is worth."""
+    rule = replace(plain.rule, calibration=calibration)
+    probabilities = rule.probabilities(raw)
+    answers = rule.answers(probabilities)
+    gains = sample_losses(plain.probabilities, codes) - sample_losses(probabilities, codes)
+    return Confidence(
+        rule,
+        probabilities,
+        answers,
+        reliability(probabilities, codes, answers),
+        uncalibrated=plain.reliability,
+        gain=[float(gains.mean()), *mean_loss_interval(gains)],
+        changed=int((answers != plain.answers).sum()),
+    )
