@@ -41,11 +41,15 @@ class Item:
         Name of its class.
     split : {"train", "test"} or None
         None if the data set has not been split yet.
+    group : str or None, default=None
+        What it shows, or where it is from: images of one patient, animal or site have one group,
+        and are never on different sides of a split. None is a group of its own.
     """
 
     path: Path
     label: str
     split: Split | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,13 @@ class Subset:
         Files or addresses, sorted.
     labels : list of str, length n_images
         Their class names, in the same order.
+    groups : list of str or None, length n_images
+        Their groups, in the same order; None where an image is a group of its own.
     """
 
     paths: list[Path]
     labels: list[str]
+    groups: list[str | None]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -139,7 +146,16 @@ class Dataset:
 
     def _subset(self, split: Split) -> Subset:
         items = [item for item in self.items if item.split == split]
-        return Subset([item.path for item in items], [item.label for item in items])
+        return Subset(
+            [item.path for item in items],
+            [item.label for item in items],
+            [item.group for item in items],
+        )
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any image has a group."""
+        return any(item.group is not None for item in self.items)
 
     @property
     def has_split(self) -> bool:
@@ -210,13 +226,13 @@ class Dataset:
         Returns
         -------
         pandas.DataFrame
-            Columns ``path``, ``label`` and ``split``, all of them text.
+            Columns ``path``, ``label``, ``split`` and ``group``, all of them text, or None.
         """
         import pandas as pd
 
-        rows = [(str(item.path), item.label, item.split) for item in self.items]
+        rows = [(str(item.path), item.label, item.split, item.group) for item in self.items]
         # Objects, because pandas' own type for text may not hold names that are not UTF-8.
-        return pd.DataFrame(rows, columns=["path", "label", "split"], dtype=object)
+        return pd.DataFrame(rows, columns=["path", "label", "split", "group"], dtype=object)
 
     def relative(self, path: Path) -> str:
         """Return an image's path below `root`, or its full path if it is elsewhere."""

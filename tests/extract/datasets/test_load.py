@@ -116,7 +116,7 @@ def test_an_unreadable_image_is_reported_and_left_to_the_extraction(
 def test_a_frame_has_one_row_for_each_image(load: Callable[..., Dataset], pictures: Path) -> None:
     data = load(pictures)
     frame = data.to_frame()
-    assert list(frame.columns) == ["path", "label", "split"]
+    assert list(frame.columns) == ["path", "label", "split", "group"]
     assert [Path(path) for path in frame.path[frame.split == "test"]] == data.test.paths
     assert list(frame.label[frame.split == "train"]) == data.train.labels
 

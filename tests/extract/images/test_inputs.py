@@ -40,7 +40,9 @@ PIXELS = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
         lambda names: pd.Series(names, index=[7, 3]),
         lambda names: pd.Series(names, dtype="string"),
         lambda names: pd.DataFrame({"path": names}),
-        lambda names: Subset([Path(name) for name in names], ["cats"] * len(names)),
+        lambda names: Subset(
+            [Path(name) for name in names], ["cats"] * len(names), [None] * len(names)
+        ),
     ],
     ids=[
         "list",
