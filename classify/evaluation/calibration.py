@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 10
+AT_ONCE = 2**20
+"""Probabilities whose logarithms are in memory together."""
 VARIANCE = 1.0
 """Of the offsets, and of the logarithm of the factor, before any sample is seen."""
 
@@ -83,17 +85,22 @@ def fit_calibration(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> Cal
        calibration is hard-to-beat at label shift adaptation", ICML (2020).
     """
     n_samples, n_classes = probabilities.shape
-    logarithms = _logarithms(probabilities)
-    targets = np.full((n_samples, n_classes), 1 / ((n_samples + 2) * (n_classes - 1)))
-    targets[np.arange(n_samples), codes] = 1 - 1 / (n_samples + 2)
+    right, wrong = 1 - 1 / (n_samples + 2), 1 / ((n_samples + 2) * (n_classes - 1))
+    step = max(1, AT_ONCE // n_classes)
 
     def loss(params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         factor, offsets = np.exp(params[0]), params[1:]
-        scores = factor * logarithms + offsets
-        excess = softmax(scores, axis=1) - targets
-        total = params @ params / (2 * VARIANCE) - (targets * log_softmax(scores, axis=1)).sum()
-        slopes = [factor * (excess * logarithms).sum(), *excess.sum(axis=0)]
-        return float(total), slopes + params / VARIANCE
+        total, slopes = params @ params / (2 * VARIANCE), params / VARIANCE
+        for start in range(0, n_samples, step):
+            logarithms = _logarithms(probabilities[start : start + step])
+            targets = np.full(logarithms.shape, wrong)
+            targets[np.arange(len(targets)), codes[start : start + step]] = right
+            fitted = log_softmax(factor * logarithms + offsets, axis=1)
+            excess = np.exp(fitted) - targets
+            total -= (targets * fitted).sum()
+            slopes[0] += factor * (excess * logarithms).sum()
+            slopes[1:] += excess.sum(axis=0)
+        return float(total), slopes
 
     found = minimize(loss, np.zeros(1 + n_classes), jac=True, method="L-BFGS-B").x
     return Calibration(float(np.exp(found[0])), found[1:].tolist())

@@ -107,6 +107,12 @@ class RunFolder:
             run = read_record(self.path)
             if run.not_done:
                 return run
+            if not (self.path / page.REPORT_NAME).exists():
+                raise ClassifierError(
+                    f"{self.path} holds a finished run whose page was not written; render the page "
+                    "from the run's record, or choose a new folder",
+                    setting="out",
+                )
         raise ClassifierError(
             f"{self.path} is not empty, and no file is overwritten; choose a new or empty folder",
             setting="out",

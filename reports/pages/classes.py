@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.wording.text import NOTHING, count, percent
 from toolkit.statistics import wilson
-from toolkit.wording import printable
+from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -187,8 +187,8 @@ def heat_map(cells: Iterable[tuple[int, int, int]], n_classes: int) -> tuple[str
 def _described(result: Result, n_classes: int, pairs: Sequence[ConfusedPair]) -> str:
     text = (
         f"Heat map of the confusion matrix of {count(n_classes)} classes: "
-        f"{count(result.n_correct)} of {count(result.n_test)} images are on the diagonal; "
-        f"{count(len(pairs))} pairs of classes are confused"
+        f"{count(result.n_correct)} of {plural(result.n_test, 'image')} on the diagonal; "
+        f"{plural(len(pairs), 'pair of classes is', 'pairs of classes are')} confused"
     )
     if pairs:
         text += f", most often {pairs[0].true} as {pairs[0].predicted} ({count(pairs[0].count)})"

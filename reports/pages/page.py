@@ -28,7 +28,7 @@ from reports.record import MANY_CLASSES
 from reports.wording import differences, text
 from reports.wording.findings import stopped_sentence
 from reports.wording.headline import headline
-from toolkit.wording import counted, printable
+from toolkit.wording import counted, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,6 +221,7 @@ def _environment() -> Environment:
         "span": text.span,
         "count": text.count,
         "counted": counted,
+        "plural": plural,
         "figure": text.figure,
         "duration": text.duration,
         "timestamp": text.timestamp,

@@ -78,6 +78,8 @@ function confusion(table, images, classes, dialog) {
   });
 }
 
+const plural = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 /* Many classes: a search for one of them, its figures and its mistakes. */
 
 const MATCHES = 12;
@@ -129,7 +131,7 @@ function finder(form, { classes, images: numbers, results }, stored) {
     const found = pictures(code);
     card.replaceChildren(
       element("h3", {}, classes[code]),
-      element("p", { className: "note" }, `${train} training images, ${test} test images.${found.length ? " Some of the mistakes that concern it:" : ""}`),
+      element("p", { className: "note" }, `${plural(train, "training image")}, ${plural(test, "test image")}.${found.length ? " Some of the mistakes that concern it:" : ""}`),
       region,
       element("ul", { className: "pictures" }, ...found),
     );

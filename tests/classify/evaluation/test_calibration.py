@@ -60,6 +60,17 @@ def test_few_samples_change_little():
     assert 0.1 < given[0, 1] < 0.9
 
 
+def test_many_samples_are_fitted_in_parts(monkeypatch):
+    """To the same calibration, so that a thousand classes do not need memory for all at once."""
+    _, sure, codes = probabilities(3, 300)
+    whole = fit_calibration(sure, codes)
+    monkeypatch.setattr("classify.evaluation.calibration.AT_ONCE", 100)
+    parts = fit_calibration(sure, codes)
+    assert [parts.temperature, *parts.offsets] == pytest.approx(
+        [whole.temperature, *whole.offsets], rel=1e-6
+    )
+
+
 def test_a_class_that_is_always_too_probable_gets_a_negative_offset():
     """A temperature alone cannot mend the probabilities of a classifier for other frequencies."""
     calibrated, _, codes = probabilities(2, 4000)

@@ -169,6 +169,14 @@ def test_what_a_run_does_not_write_is_never_deleted(killed: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_finished_run_without_a_page_says_what_is_missing(tmp_path: Path) -> None:
+    """Killed after its record was written: nothing is lost, and nothing is overwritten."""
+    compare(blobs(), None, "centroid", out=tmp_path / "out")
+    (tmp_path / "out" / "report.html").unlink()
+    with pytest.raises(ClassifierError, match="finished run whose page was not written"):
+        compare(blobs(), None, "centroid", out=tmp_path / "out")
+
+
 @pytest.mark.slow
 def test_learning_rates_that_are_finished_are_kept(tmp_path: Path) -> None:
     """Also if no classifier is; the page and the record are there."""

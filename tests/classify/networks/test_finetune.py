@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from typing import TYPE_CHECKING
@@ -207,11 +208,11 @@ def test_activations_of_another_layer_are_an_error(home: Path) -> None:
 
 
 def test_the_command_trains_saves_and_predicts(home: Path) -> None:
-    """From pictures to a saved model; the activations are cached once."""
+    """From pictures to a saved, calibrated model; the activations are cached once."""
     (home / "pictures" / "dark" / "broken.png").write_text("no image")
     common = ("--data", "pictures", "--weights", "vgg16.npz", "--size", "48", "--cache", "cache")
     wanted = ("--clf", "finetune,centroid", "--unfreeze", "block5_conv3", "--learning-rate", "1e-3")
-    wanted += ("--augment", "mirror")
+    wanted += ("--augment", "mirror", "--calibrate")
     done = run_command("classify", *common, *wanted, "--out", "run", "--json", cwd=home)
     assert done.returncode == 0, done.stderr
     record = json.loads((home / "run" / "run.json").read_text())
@@ -229,7 +230,24 @@ def test_the_command_trains_saves_and_predicts(home: Path) -> None:
     assert model.get_params()["unfreeze"] == "block5_conv3"
     done = run_command(
         "classify.predict", "run", "pictures/dark", "--clf", "finetune", "--cache", "cache",
-        cwd=home,
+        "--csv", "answers.csv", cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 13
+    assert "12 images classified, 1 broken" in done.stdout
+    assert tuned["temperature"] is not None
+    reported, predicted = (
+        {row["path"].rpartition("/")[2]: float(row["probability"]) for row in rows}
+        for rows in (
+            [row for row in read_csv(home / "run" / "predictions.csv")
+             if row["classifier"] == "finetune" and row["true"] == "dark"],
+            read_csv(home / "answers.csv"),
+        )
+    )  # fmt: skip
+    assert reported
+    assert {name: predicted[name] for name in reported} == pytest.approx(reported, abs=1e-4)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
