@@ -150,7 +150,10 @@ def _suspects(
     items = prepared.dataset.items
     labels = np.array([item.label for item in items])
     tests = np.array([item.split == "test" for item in items])
-    trained, tested = find_label_errors(X[~tests], labels[~tests], X[tests], labels[tests])
+    groups = np.array([item.group for item in items], dtype=object)
+    trained, tested = find_label_errors(
+        X[~tests], labels[~tests], X[tests], labels[tests], groups[~tests], groups[tests]
+    )
     assert tested is not None  # there are test images
     classes = np.unique(labels[~tests])
     wrong, likely = np.empty(len(items)), np.empty(len(items), dtype=np.int64)

@@ -15,8 +15,11 @@ from scipy.special import gammaln, logsumexp, softmax
 
 from classify.errors import ClassifierError
 from classify.estimators.base import encode_labels
+from classify.estimators.groups import encode_groups, rows_of_groups, separable_groups
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
@@ -35,6 +38,8 @@ STEPS, TOLERANCE = 100, 1e-6
 """Largest number of steps of the search, and the gain per sample at which it ends."""
 NEGLIGIBLE = 1e-9
 """A direction with a smaller share of the largest variance is a rounding error."""
+AT_ONCE = 2**24
+"""Numbers in memory together while groups are left out: 128 MB."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def find_label_errors(
     y: ArrayLike,
     X_test: ArrayLike | None = None,
     y_test: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    groups_test: ArrayLike | None = None,
 ) -> tuple[LabelErrors, LabelErrors | None]:
     """Estimate which labels are wrong.
 
@@ -78,10 +85,14 @@ def find_label_errors(
     X : array-like of shape (n_samples, n_features)
         Features of the training split.
     y : array-like of shape (n_samples,)
-        Their labels. Each is judged by a model of all other samples.
+        Their labels. Each is judged by a model of all other samples, or of all other groups.
     X_test, y_test : array-like, optional
         Test split, with labels that occur in `y`. It is judged by the model of the training split,
         and has no influence on what is said about `y`.
+    groups, groups_test : array-like, optional
+        Groups of the training and of the test samples: any hashable values. The model that judges a
+        sample was not trained on its group. A class that is in one group only is an exception: its
+        samples are left out one by one.
 
     Returns
     -------
@@ -95,7 +106,9 @@ def find_label_errors(
 
     Notes
     -----
-    The scores are those of a ridge regression onto the classes, left out one at a time [1]_. The
+    The scores are those of a ridge regression onto the classes, left out one at a time [1]_, or a
+    group at a time: the residuals of a group without it are ``inv(I - H) @ r``, with its residuals
+    `r` and its part `H` of the hat matrix. The
     scores of a class have a multivariate t distribution around its mean, with the same covariance
     in all classes. The labels are the classes seen through a noise matrix, as in confident
     learning [2]_, which counts the noise instead; here both are fitted together by expectation
@@ -123,10 +136,12 @@ def find_label_errors(
     """
     classes, codes = encode_labels(y)
     ridge = _Ridge(np.asarray(X))
+    of_train, of_test = _split_groups(groups, groups_test, len(codes))
+    separable = None if of_train is None else separable_groups(codes, of_train)
     targets = np.eye(len(classes))[codes]
     degrees: tuple[float, ...] = DEGREES
     for _ in range(ROUNDS):
-        scores, penalty = ridge.leave_one_out(targets)
+        scores, penalty = ridge.leave_one_out(targets, separable)
         fits = [_Mixture.fit(scores, codes, targets, number) for number in degrees]
         best = max(fits, key=lambda mixture: mixture.log_likelihood)
         trained_on, targets, degrees = targets, best.posterior(scores, codes), (best.degrees,)
@@ -135,7 +150,25 @@ def find_label_errors(
         return errors, None
     test_codes = np.searchsorted(classes, np.asarray(y_test))
     test_scores = ridge.predict(np.asarray(X_test), trained_on, penalty)
+    if of_train is not None and of_test is not None and separable is not None:
+        alone = np.bincount(separable)[separable] < np.bincount(of_train)[of_train]
+        for group in np.intersect1d(of_test, of_train[~alone]):
+            rows, own = np.flatnonzero((of_train == group) & ~alone), of_test == group
+            change = (scores - trained_on)[rows]
+            test_scores[own] += ridge.hat(np.asarray(X_test)[own], rows, penalty) @ change
     return errors, best.judge(test_scores, test_codes)
+
+
+def _split_groups(
+    groups: ArrayLike | None, groups_test: ArrayLike | None, n_train: int
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Return the groups of both splits as numbers, the same number for the same group."""
+    if groups is None:
+        return None, None
+    of_test = [] if groups_test is None else list(groups_test)  # type: ignore[arg-type]
+    everything = [*groups, *of_test]  # type: ignore[misc]
+    codes = encode_groups(everything, n_train + len(of_test))
+    return (None, None) if codes is None else (codes[:n_train], codes[n_train:])
 
 
 class _Ridge:
@@ -164,8 +197,10 @@ class _Ridge:
         )  # orthonormal columns, one row for each sample
         self._unit = float(self._variances.sum()) / len(X)
 
-    def leave_one_out(self, targets: Floats) -> tuple[Floats, float]:
-        """Return the scores of all samples, each without itself, and the penalty.
+    def leave_one_out(
+        self, targets: Floats, groups: NDArray[np.int64] | None = None
+    ) -> tuple[Floats, float]:
+        """Return the scores of all samples, each without itself or its group, and the penalty.
 
         It is the penalty with the smallest sum of squared errors of these scores.
         """
@@ -176,14 +211,44 @@ class _Ridge:
         for multiple in PENALTIES:
             penalty = float(multiple) * self._unit
             shrink = self._variances / (self._variances + penalty)
-            leverage = (squares @ shrink + 1 / len(targets))[:, None]
             fitted = self._directions @ (shrink[:, None] * along) + mean
-            scores = (fitted - leverage * targets) / np.maximum(1 - leverage, NEGLIGIBLE)
+            if groups is None:
+                leverage = (squares @ shrink + 1 / len(targets))[:, None]
+                scores = (fitted - leverage * targets) / np.maximum(1 - leverage, NEGLIGIBLE)
+            else:
+                scores = targets - self._residuals(targets - fitted, shrink, groups)
             error = float(((scores - targets) ** 2).sum())
             if best is None or error < best[0]:
                 best = error, scores, penalty
         assert best is not None
         return best[1], best[2]
+
+    def _residuals(self, residuals: Floats, shrink: Floats, groups: NDArray[np.int64]) -> Floats:
+        """Return what the residuals of each group are by a model without the group."""
+        found = np.empty_like(residuals)
+        intercept = 1 / np.sqrt(len(residuals))
+        roots = np.sqrt(shrink)
+        for rows in _of_equal_size(groups, len(shrink)):
+            factor = np.concatenate(
+                [self._directions[rows] * roots, np.full((*rows.shape, 1), intercept)], axis=2
+            )  # times its transpose, it is the group's part of the hat matrix
+            transposed = factor.transpose(0, 2, 1)
+            if factor.shape[1] <= factor.shape[2]:
+                found[rows] = _solve(factor @ transposed, residuals[rows])
+            else:  # Woodbury's identity
+                inner = _solve(transposed @ factor, transposed @ residuals[rows])
+                found[rows] = residuals[rows] + factor @ inner
+        return found
+
+    def hat(self, X: NDArray[Any], rows: NDArray[np.intp], penalty: float) -> Floats:
+        """Return how the scores of other samples depend on the targets of some training samples.
+
+        The shape is ``(len(X), len(rows))``.
+        """
+        centred = X - self._mean.astype(X.dtype)
+        along = (centred @ self._X.T) @ self._directions / (self._variances + penalty)
+        weights: Floats = along @ self._directions[rows].T + 1 / len(self._X)
+        return weights
 
     def predict(self, X: NDArray[Any], targets: Floats, penalty: float) -> Floats:
         """Return the scores of other samples by the model of all samples with these targets."""
@@ -192,6 +257,22 @@ class _Ridge:
         centred = X - self._mean.astype(X.dtype)
         scores: Floats = centred @ coef + targets.mean(axis=0)
         return scores
+
+
+def _of_equal_size(groups: NDArray[np.int64], n_features: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the positions of the samples of groups, ``(n_groups, size)``, in blocks."""
+    of_group = rows_of_groups(groups)
+    sizes = np.array([len(rows) for rows in of_group])
+    for size in np.unique(sizes):
+        rows = np.stack([of_group[group] for group in np.flatnonzero(sizes == size)])
+        at_once = max(1, AT_ONCE // (size * (n_features + size)))
+        yield from (rows[start : start + at_once] for start in range(0, len(rows), at_once))
+
+
+def _solve(hat: Floats, residuals: Floats) -> Floats:
+    """Return ``inv(I - hat) @ residuals`` for stacked matrices."""
+    identity = (1 + NEGLIGIBLE) * np.eye(hat.shape[-1])
+    return np.asarray(np.linalg.solve(identity - hat, residuals), dtype=np.float64)
 
 
 @dataclass(frozen=True)

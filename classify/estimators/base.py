@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from classify.errors import ClassifierError
+from classify.estimators.groups import encode_groups
 from classify.estimators.solvers.gram import exact_products
 from classify.estimators.solvers.probabilities import class_scores
 from toolkit.progress import as_progress
@@ -44,15 +45,26 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         Name in reports.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; the columns of `predict_proba`.
+    divided_classes_ : ndarray of shape (n_divided,)
+        Of a classifier that keeps held-out probabilities: the labels of classes of which samples of
+        one group were both trained on and held out, because the class would have vanished from the
+        training otherwise. Held-out probabilities are optimistic for them.
     """
 
     consumes: ClassVar[Consumes] = "embeddings"
     title: ClassVar[str]
     classes_: NDArray[Any]
+    divided_classes_: NDArray[Any]
 
     @abstractmethod
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
-        """Train on `X` and the labels `y`."""
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        progress: bool | Progress = False,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train on `X` and the labels `y`; what is held out is held out by whole `groups`."""
 
     @abstractmethod
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -86,7 +98,13 @@ class FeatureClassifier(Classifier):
     min_class_size: ClassVar[int] = 2
     """Training samples that every class needs."""
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        progress: bool | Progress = False,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Choose the parameters that are open, and train on all samples.
 
         Parameters
@@ -97,6 +115,10 @@ class FeatureClassifier(Classifier):
             Labels: text or integers.
         progress : bool or Progress, default=False
             Whether to show a progress bar, or a callback.
+        groups : array-like of shape (n_samples,), default=None
+            What each sample shows or where it is from, as the number of a patient: any hashable
+            values. Samples of one group are never both trained on and held out when parameters are
+            chosen. None, for all or for some samples, is a group for each.
 
         Returns
         -------
@@ -107,11 +129,23 @@ class FeatureClassifier(Classifier):
         ClassifierError
             If there are fewer than two classes, a class has too few samples, or a parameter is
             out of range.
+
+        Examples
+        --------
+        Two pictures each of four animals; there are four folds instead of five:
+
+        >>> from classify.estimators.logreg import LogReg
+        >>> X = np.array([[3, 0], [3, 1], [2, 0], [2, 1], [0, 3], [1, 3], [0, 2], [1, 2]])
+        >>> y = ["cat"] * 4 + ["dog"] * 4
+        >>> animals = ["Tom", "Tom", "Kit", "Kit", "Rex", "Rex", "Ace", "Ace"]
+        >>> LogReg().fit(X, y, groups=animals).search_.folds
+        4
         """
         features = self._check_features(X, reset=True)
         codes = self._encode(features, y, self.min_class_size)
+        group_codes = encode_groups(groups, len(codes))
         with as_progress(progress) as report:
-            self._fit(features, codes, report)
+            self._fit(features, codes, group_codes, report)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -127,9 +161,13 @@ class FeatureClassifier(Classifier):
 
     @abstractmethod
     def _fit(
-        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+        self,
+        features: NDArray[np.float32],
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
     ) -> None:
-        """Train on features and class codes; `classes_` is set."""
+        """Train on features, class codes and group codes, if any; `classes_` is set."""
 
     @abstractmethod
     def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import softmax
 
 from classify.estimators.base import FeatureClassifier
+from classify.estimators.groups import rows_of_groups, separable_groups
 from classify.estimators.solvers.gram import exact_products
 from classify.estimators.solvers.neighbours import unit_rows
 from classify.estimators.solvers.probabilities import fit_temperature
@@ -42,8 +43,9 @@ class Centroid(FeatureClassifier):
     -----
     The probabilities come from temperature scaling (see
     `classify.estimators.solvers.probabilities`) of the cosines between each training sample and the
-    means taken without it. Means that are taken from the overall mean are no better: on the
-    lesson's photographs and on the drawn shapes, both accuracy and log loss are worse.
+    means taken without it, or without its group. Means that are taken from the overall mean are no
+    better: on the lesson's photographs and on the drawn shapes, both accuracy and log loss are
+    worse.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Centroid(FeatureClassifier):
         self,
         features: NDArray[np.float32],
         codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
         progress: Progress,  # noqa: ARG002 - it takes no time
     ) -> None:
         features = unit_rows(features)
@@ -67,8 +70,16 @@ class Centroid(FeatureClassifier):
         self.centroids_: NDArray[np.float32] = unit_rows(sums)
         self.log_priors_: NDArray[np.float64] = np.log(counts / counts.sum())
         cosines = (features @ self.centroids_.T).astype(np.float64)
-        means_without = unit_rows(sums[codes] - features)
-        cosines[np.arange(len(codes)), codes] = np.einsum("ij,ij->i", features, means_without)
+        if groups is None:
+            means_without = unit_rows(sums[codes] - features)
+            cosines[np.arange(len(codes)), codes] = np.einsum("ij,ij->i", features, means_without)
+        else:
+            for rows in rows_of_groups(separable_groups(codes, groups)):
+                own = features[rows]
+                present, positions = np.unique(codes[rows], return_inverse=True)
+                of_group = np.zeros((len(present), own.shape[1]), dtype=np.float32)
+                np.add.at(of_group, positions, own)
+                cosines[np.ix_(rows, present)] = own @ unit_rows(sums[present] - of_group).T
         equal = np.ones(len(counts))
         self.temperature_ = fit_temperature(cosines, codes, equal, self.log_priors_)
 

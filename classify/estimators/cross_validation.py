@@ -12,6 +12,12 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 
 from classify.errors import ClassifierError
+from classify.estimators.groups import (
+    deal_groups,
+    divided_classes,
+    draw_groups,
+    separable_groups,
+)
 from classify.estimators.search import SearchPoint, SearchResult
 from classify.parallel import in_this_process, parallel_starmap
 
@@ -84,12 +90,15 @@ class Outcome:
         The best point's class scores of every sample, each by a model that was not trained on it.
     solution : object
         The best point's `PathStep.solution`; None if the folds were trained in other processes.
+    divided : ndarray of int64
+        Classes with samples of one group in several folds; see `stratified_folds`.
     """
 
     result: SearchResult
     chosen: dict[str, Any]
     scores: NDArray[np.float64]
     solution: Any
+    divided: NDArray[np.int64]
 
 
 def cross_validate(
@@ -101,6 +110,7 @@ def cross_validate(
     progress: Progress,
     stage: str,
     loss: Callable[[NDArray[np.float64], NDArray[np.int64]], float],
+    groups: NDArray[np.int64] | None = None,
 ) -> Outcome:
     """Score every point on stratified folds, and choose the one with the lowest log loss.
 
@@ -126,6 +136,8 @@ def cross_validate(
         Passed to `progress`.
     loss : callable
         Takes class scores of held-out samples and their `codes`, and returns the log loss.
+    groups : ndarray of int64, shape (n_samples,), optional
+        Groups that are held out as a whole; see `stratified_folds`.
 
     Raises
     ------
@@ -135,7 +147,7 @@ def cross_validate(
     if len(codes) > MANY and folds > FEW_FOLDS:
         log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
         folds = FEW_FOLDS
-    splits = stratified_folds(codes, folds, seed)
+    splits = stratified_folds(codes, folds, seed, groups)
     total, finished = sum(len(path.points) for path in paths), 0
     progress(stage, 0, total)
     points: list[SearchPoint] = []
@@ -165,7 +177,8 @@ def cross_validate(
     result = SearchResult(
         folds=len(splits), scoring="accuracy", points=points, chosen=dict(chosen.params)
     )
-    return Outcome(result, dict(chosen.params), step.scores, step.solution)
+    divided = divided_classes(codes, groups, fold_numbers(splits))
+    return Outcome(result, dict(chosen.params), step.scores, step.solution, divided)
 
 
 def _path_steps(
@@ -215,7 +228,10 @@ def _search_point(
 
 
 def stratified_folds(
-    codes: NDArray[np.int64], folds: int, seed: int | np.random.RandomState | None
+    codes: NDArray[np.int64],
+    folds: int,
+    seed: int | np.random.RandomState | None,
+    groups: NDArray[np.int64] | None = None,
 ) -> list[Fold]:
     """Divide samples into folds in which every class has about the same share.
 
@@ -224,9 +240,14 @@ def stratified_folds(
     codes : ndarray of int64, shape (n_samples,)
         Class of every sample.
     folds : int
-        Number of folds. A class with fewer samples is missing in some of the held-out parts.
+        Number of folds; at most one for each group. A class with fewer samples or groups is missing
+        in some of the held-out parts.
     seed : int, RandomState or None
         Shuffles the samples.
+    groups : ndarray of int64, shape (n_samples,), optional
+        Groups that are held out as a whole, see `classify.estimators.groups`. A class that would
+        then vanish from the training, usually because it is in one group only, is divided
+        nevertheless; `divided_classes` returns those.
 
     Returns
     -------
@@ -243,9 +264,19 @@ def stratified_folds(
     >>> codes = np.array([0] * 10 + [1] * 2)
     >>> [np.bincount(codes[held_out]).tolist() for _, held_out in stratified_folds(codes, 5, 0)]
     [[2, 1], [2, 1], [2], [2], [2]]
+
+    Groups stay together:
+
+    >>> codes, groups = np.arange(12) // 6, np.arange(12) // 2
+    >>> [groups[held_out].tolist() for _, held_out in stratified_folds(codes, 3, 0, groups)]
+    [[0, 0, 5, 5], [2, 2, 3, 3], [1, 1, 4, 4]]
     """
     if folds < 2:
         raise ClassifierError(f"cross-validation needs at least 2 folds, found {folds}")
+    if groups is not None:
+        separable = separable_groups(codes, groups)
+        folds = min(folds, int(separable.max()) + 1)
+        return _folds(deal_groups(codes, separable, folds, seed), folds)
     if int(np.bincount(codes).min()) >= folds:
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
         return list(splitter.split(codes, codes))
@@ -255,5 +286,60 @@ def stratified_folds(
     order = order[np.argsort(codes[order], kind="stable")]
     fold_of = np.empty(len(codes), dtype=np.intp)
     fold_of[order] = np.arange(len(codes)) % folds
+    return _folds(fold_of, folds)
+
+
+def _folds(fold_of: NDArray[np.intp], folds: int) -> list[Fold]:
     parts = [(np.flatnonzero(fold_of != i), np.flatnonzero(fold_of == i)) for i in range(folds)]
     return [(train, held_out) for train, held_out in parts if len(held_out)]
+
+
+def fold_numbers(splits: Sequence[Fold]) -> NDArray[np.intp]:
+    """Return the number of the fold that holds each sample out, ``(n_samples,)``.
+
+    Parameters
+    ----------
+    splits : sequence of (ndarray of intp, ndarray of intp)
+        From `stratified_folds`, or one of them: then 0 is held out, and 1 is the rest.
+    """
+    numbers = np.full(sum(map(len, splits[0])), len(splits), dtype=np.intp)
+    for number, (_, held_out) in enumerate(splits):
+        numbers[held_out] = number
+    return numbers
+
+
+def held_out_part(
+    codes: NDArray[np.int64],
+    folds: int,
+    seed: int | np.random.RandomState | None,
+    groups: NDArray[np.int64] | None = None,
+) -> Fold:
+    """Hold out one in `folds` samples of every class.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, shape (n_samples,)
+        Class of every sample.
+    folds : int
+    seed : int, RandomState or None
+        Draws the samples.
+    groups : ndarray of int64, shape (n_samples,), optional
+        Whole groups are held out, at least one of every class where that is possible, and as nearly
+        the share of every class as they allow. A class that is in one group only is divided.
+
+    Returns
+    -------
+    tuple of (ndarray of intp, ndarray of intp)
+        Positions of the training and of the held-out samples.
+
+    Examples
+    --------
+    >>> codes, groups = np.repeat([0, 1], 4), np.repeat([0, 1, 2, 3], 2)
+    >>> groups[held_out_part(codes, 5, 0, groups)[1]].tolist()
+    [1, 1, 2, 2]
+    """
+    if groups is None:
+        return stratified_folds(codes, folds, seed)[0]
+    numbers = np.maximum(1, np.bincount(codes) // folds)
+    held_out = draw_groups(codes, separable_groups(codes, groups), numbers, seed, leave=1)
+    return np.setdiff1d(np.arange(len(codes)), held_out), held_out

@@ -109,7 +109,11 @@ class LogReg(SearchMixin, LinearClassifier):
         self.random_state = random_state
 
     def _fit(
-        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+        self,
+        features: NDArray[np.float32],
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
     ) -> None:
         values = positive_grid("C", self.C, C_GRID)
         weights = self._class_weights(codes)
@@ -134,8 +138,10 @@ class LogReg(SearchMixin, LinearClassifier):
                 progress=progress,
                 stage="Logistic regression: choosing C",
                 loss=partial(log_loss, class_weights=weights),
+                groups=groups,
             )
             self.search_ = outcome.result
+            self.divided_classes_ = self.classes_[outcome.divided]
             self.held_out_proba_ = scaled_softmax(outcome.scores)
             self.C_: float = outcome.chosen["C"]
             problem = LogisticProblems.of(Z, self.scale_, codes, weights[codes][np.newaxis])

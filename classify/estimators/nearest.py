@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, FeatureClassifier
+from classify.estimators.groups import separable_groups
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from classify.estimators.solvers.neighbours import nearest, unit_rows
 from classify.estimators.solvers.probabilities import (
@@ -36,8 +37,8 @@ class Nearest(SearchMixin, FeatureClassifier):
     ----------
     k : int or None, default=None
         Number of neighbours that vote. None chooses it from `K_GRID`: every training sample (at
-        most `MAX_VALIDATION`, drawn at random) is predicted from the others, and the lowest log
-        loss decides.
+        most `MAX_VALIDATION`, drawn at random) is predicted from the others, or from those of other
+        groups, and the lowest log loss decides.
     class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see `class_weights`.
     random_state : int, RandomState or None, default=0
@@ -95,9 +96,16 @@ class Nearest(SearchMixin, FeatureClassifier):
         self.random_state = random_state
 
     def _fit(
-        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+        self,
+        features: NDArray[np.float32],
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
     ) -> None:
-        values = self._values(len(features))
+        if groups is not None:
+            groups = separable_groups(codes, groups)
+        n_others = len(features) - (1 if groups is None else int(np.bincount(groups).max()))
+        values = self._values(len(features), n_others)
         self.codes_ = codes
         self.samples_ = unit_rows(features)
         self.votes_ = self._class_weights(codes)
@@ -110,11 +118,22 @@ class Nearest(SearchMixin, FeatureClassifier):
         stage = "Nearest neighbours: choosing k"
         progress(stage, 0, len(values))
         neighbours, _ = nearest(
-            self.samples_[validated], self.samples_, max(values), leave_out=validated
+            self.samples_[validated],
+            self.samples_,
+            min(max(values), n_others),
+            leave_out=validated,
+            groups=groups,
         )
         points = []
         for done, k in enumerate(values, 1):
-            points.append(self._search_point(k, neighbours[:, :k], codes[validated]))
+            points.append(
+                self._search_point(
+                    k,
+                    neighbours[:, :k],
+                    codes[validated],
+                    np.arange(len(validated)) if groups is None else groups[validated],
+                )
+            )
             progress(stage, done, len(values))
         best = min(points, key=lambda point: (point.log_loss, -point.params["k"]))
         self.k_: int = best.params["k"]
@@ -128,9 +147,9 @@ class Nearest(SearchMixin, FeatureClassifier):
             method=self.search_method,
         )
 
-    def _values(self, n_samples: int) -> list[int]:
+    def _values(self, n_samples: int, n_others: int) -> list[int]:
         if self.k is None:
-            return [k for k in K_GRID if k < n_samples]
+            return [k for k in K_GRID if k <= n_others]
         if not 1 <= self.k < n_samples or self.k != int(self.k):
             raise ClassifierError(
                 f"k must be from 1 to {n_samples - 1}, one less than the number of training "
@@ -139,12 +158,18 @@ class Nearest(SearchMixin, FeatureClassifier):
         return [int(self.k)]
 
     def _search_point(
-        self, k: int, neighbours: NDArray[np.intp], codes: NDArray[np.int64]
+        self,
+        k: int,
+        neighbours: NDArray[np.intp],
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64],
     ) -> SearchPoint:
         lifts = self._lifts(neighbours)
         scores = self._fit_temperature(lifts, codes) * lifts + np.log(self.shares_)
         correct = scores.argmax(axis=1) == codes
-        error = correct.std() / len(correct) ** 0.5
+        # Of sums over groups, whose samples tend to be right or wrong together.
+        deviations = np.bincount(groups, correct - correct.mean())
+        error = (deviations**2).sum() ** 0.5 / len(correct)
         loss = log_loss(scores, codes, self.votes_)
         return SearchPoint({"k": k}, float(correct.mean()), float(error), loss)
 

@@ -36,7 +36,7 @@ class SearchPoint:
         Mean accuracy over the folds, in [0, 1].
     std : float
         Standard deviation of the accuracy over the folds; for leave-one-out, the standard error of
-        the mean; 0 for a hold-out.
+        the mean, which takes groups into account; 0 for a hold-out.
     log_loss : float or None
         Of all held-out samples; None if it is not finite.
     """

@@ -14,6 +14,13 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.utils import check_random_state
 
 from classify.estimators.base import ClassWeight, LinearClassifier
+from classify.estimators.cross_validation import fold_numbers
+from classify.estimators.groups import (
+    divided_classes,
+    draw_groups,
+    encode_groups,
+    separable_groups,
+)
 from classify.estimators.rows import RowsOnDisk, batches
 from classify.estimators.search import (
     SearchMethod,
@@ -117,7 +124,11 @@ class Streamed(SearchMixin, LinearClassifier):
         self.random_state = random_state
 
     def fit(
-        self, X: ArrayLike | RowsOnDisk, y: ArrayLike, progress: bool | Progress = False
+        self,
+        X: ArrayLike | RowsOnDisk,
+        y: ArrayLike,
+        progress: bool | Progress = False,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train with every alpha in one pass, and keep the best model.
 
@@ -129,6 +140,9 @@ class Streamed(SearchMixin, LinearClassifier):
             Labels: text or integers.
         progress : bool or Progress, default=False
             Whether to show a progress bar, or a callback.
+        groups : array-like of shape (n_samples,), default=None
+            What each sample shows or where it is from: any hashable values. Whole groups are held
+            out. None, for all or for some samples, is a group for each.
 
         Returns
         -------
@@ -146,18 +160,26 @@ class Streamed(SearchMixin, LinearClassifier):
         else:
             rows = self._check_features(X, reset=True)
         codes = self._encode(rows, y, self.min_class_size)
+        group_codes = encode_groups(groups, len(codes))
         with as_progress(progress) as report:
-            self._fit(rows, codes, report)
+            self._fit(rows, codes, group_codes, report)
         return self
 
     def _fit(
-        self, rows: NDArray[np.float32] | RowsOnDisk, codes: NDArray[np.int64], progress: Progress
+        self,
+        rows: NDArray[np.float32] | RowsOnDisk,
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
     ) -> None:
         alphas = positive_grid("alpha", self.alpha, ALPHA_GRID)
         weights = self._class_weights(codes)
         rng = check_random_state(self.random_state)
-        self.held_out_ = _draw_held_out(codes, rng)
-        order = rng.permutation(np.setdiff1d(np.arange(len(codes)), self.held_out_))
+        self.held_out_ = _draw_held_out(codes, groups, rng)
+        trained = np.setdiff1d(np.arange(len(codes)), self.held_out_)
+        split = [(trained, self.held_out_)]
+        self.divided_classes_ = self.classes_[divided_classes(codes, groups, fold_numbers(split))]
+        order = rng.permutation(trained)
         models = self._untrained(alphas, rng)
         done = 0
         with ThreadPoolExecutor(min(len(models), joblib.cpu_count())) as threads:
@@ -273,9 +295,14 @@ def _train_batch(
         )
 
 
-def _draw_held_out(codes: NDArray[np.int64], rng: np.random.RandomState) -> NDArray[np.intp]:
-    """Draw the rows that are not trained on: a share of every class, at least one."""
+def _draw_held_out(
+    codes: NDArray[np.int64], groups: NDArray[np.int64] | None, rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """Draw the rows that are not trained on: a share of every class, at least one row or group."""
     share = min(HELD_OUT_SHARE, MAX_HELD_OUT / len(codes))
+    if groups is not None:
+        numbers = np.maximum(1, (share * np.bincount(codes)).astype(np.int64))
+        return draw_groups(codes, separable_groups(codes, groups), numbers, rng, leave=1)
     drawn = [
         rng.choice(rows, max(1, int(share * len(rows))), replace=False)
         for rows in (np.flatnonzero(codes == code) for code in range(codes.max() + 1))

@@ -146,7 +146,11 @@ class SVM(SearchMixin, DecisionClassifier):
         self.random_state = random_state
 
     def _fit(
-        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+        self,
+        features: NDArray[np.float32],
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
     ) -> None:
         kernels = _kernels(self.kernel)
         values = positive_grid("C", self.C, C_GRID)
@@ -168,8 +172,10 @@ class SVM(SearchMixin, DecisionClassifier):
             progress=progress,
             stage="SVM: choosing C" if len(kernels) == 1 else "SVM: choosing kernel and C",
             loss=partial(scaled_log_loss, class_weights=weights),
+            groups=groups,
         )
         self.search_ = outcome.result
+        self.divided_classes_ = self.classes_[outcome.divided]
         self.C_: float = outcome.chosen["C"]
         self.kernel_: Kernel = outcome.chosen["kernel"]
         self.temperature_ = fit_temperature(outcome.scores, codes, weights)

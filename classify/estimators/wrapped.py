@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    GroupShuffleSplit,
+    LeaveOneGroupOut,
+    LeavePGroupsOut,
+    RandomizedSearchCV,
+    StratifiedGroupKFold,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from classify.errors import ClassifierError
 from classify.estimators.base import FeatureClassifier
@@ -21,6 +32,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.progress import Progress
+
+GROUP_SPLITTERS = (
+    GroupKFold,
+    GroupShuffleSplit,
+    LeaveOneGroupOut,
+    LeavePGroupsOut,
+    StratifiedGroupKFold,
+)
 
 
 class WrappedClassifier(FeatureClassifier):
@@ -61,12 +80,17 @@ class WrappedClassifier(FeatureClassifier):
         return f"{' + '.join(names)} on frozen features"
 
     def _fit(
-        self, features: NDArray[np.float32], codes: NDArray[np.int64], progress: Progress
+        self,
+        features: NDArray[np.float32],
+        codes: NDArray[np.int64],
+        groups: NDArray[np.int64] | None,
+        progress: Progress,
     ) -> None:
         self.scale_ = unit_scale(features)
         progress(f"{self.title}: training", 0, 1)
+        params = {} if groups is None else dict.fromkeys(group_params(self.estimator), groups)
         self.estimator_ = clone(self.estimator).fit(
-            features * np.float32(self.scale_), self.classes_[codes]
+            features * np.float32(self.scale_), self.classes_[codes], **params
         )
         progress(f"{self.title}: training", 1, 1)
 
@@ -79,6 +103,55 @@ class WrappedClassifier(FeatureClassifier):
         decision = self.estimator_.decision_function(features)
         probabilities: NDArray[Any] = softmax(class_scores(decision), axis=1)
         return probabilities
+
+
+def group_params(estimator: Any) -> list[str]:
+    """Return the parameters of an estimator's `fit` that take groups; none if it takes no groups.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of scikit-learn. Of a pipeline, the last step may take them; of a search, its splitter.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV, GroupKFold
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import SVC
+    >>> search = GridSearchCV(SVC(), {"C": [0.1, 1]}, cv=GroupKFold(3))
+    >>> group_params(search), group_params(SVC()), group_params(make_pipeline(search))
+    (['groups'], [], ['gridsearchcv__groups'])
+    """
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        return [f"{name}__{param}" for param in group_params(last)]
+    if isinstance(estimator, GridSearchCV | RandomizedSearchCV):
+        return ["groups"] if isinstance(estimator.cv, GROUP_SPLITTERS) else []
+    return ["groups"] if has_fit_parameter(estimator, "groups") else []
+
+
+def validates_without_groups(estimator: Any) -> bool:
+    """Return whether an estimator holds samples out in its own training, but takes no groups.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of scikit-learn: it validates if a parameter `cv` or `early_stopping` says so.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+    >>> validates_without_groups(LogisticRegression())
+    False
+    >>> validates_without_groups(LogisticRegressionCV())
+    True
+    """
+    if group_params(estimator):
+        return False
+    return any(
+        name.rpartition("__")[2] == "cv" or (name.endswith("early_stopping") and bool(value))
+        for name, value in estimator.get_params().items()
+    )
 
 
 def wrap_estimator(name: str, seed: int) -> WrappedClassifier:

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.base import clone
 
 from classify.estimators.base import encode_labels
-from classify.estimators.cross_validation import stratified_folds
+from classify.estimators.cross_validation import fold_numbers, stratified_folds
+from classify.estimators.groups import divided_classes, encode_groups
 from classify.estimators.rows import RowsOnDisk
 from classify.parallel import in_this_process, parallel_starmap
 from toolkit.progress import silent
@@ -34,15 +35,23 @@ class HeldOutProbabilities:
         True classes, as columns of `probabilities`.
     rows : ndarray of intp, shape (n_held_out,)
         Positions of the samples in the training split.
+    divided_classes : ndarray of shape (n_divided,)
+        The labels of classes for which they are optimistic: samples of one group were both trained
+        on and held out, because the class would have vanished from the training otherwise.
     """
 
     probabilities: NDArray[Any]
     codes: NDArray[np.int64]
     rows: NDArray[np.intp]
+    divided_classes: NDArray[Any]
 
 
 def hold_out(
-    estimator: Classifier, X: Any, y: ArrayLike, progress: Progress = silent
+    estimator: Classifier,
+    X: Any,
+    y: ArrayLike,
+    progress: Progress = silent,
+    groups: ArrayLike | None = None,
 ) -> HeldOutProbabilities | None:
     """Predict training samples without having trained on them.
 
@@ -57,6 +66,8 @@ def hold_out(
         What it was trained on.
     progress : Progress, default=silent
         Called during the training of every fold.
+    groups : array-like of shape (n_samples,), optional
+        What it was trained with. Whole groups are held out.
 
     Returns
     -------
@@ -74,18 +85,20 @@ def hold_out(
     known: NDArray[Any] | None = getattr(estimator, "held_out_proba_", None)
     if known is not None:
         rows = getattr(estimator, "held_out_", np.arange(len(codes)))
-        return HeldOutProbabilities(known, codes[rows], rows)
+        divided = getattr(estimator, "divided_classes_", classes[:0])
+        return HeldOutProbabilities(known, codes[rows], rows, divided)
     fewest = getattr(estimator, "min_class_size", 1) + 1
     if isinstance(X, RowsOnDisk) or int(np.bincount(codes).min()) < fewest:
         return None
     search = getattr(estimator, "search_", None)
     untrained = clone(estimator).set_params(**(search.chosen if search else {}))
     samples, labels = np.asarray(X), np.asarray(y)
-    splits = stratified_folds(codes, FOLDS, getattr(estimator, "random_state", 0))
+    of_samples, seed = encode_groups(groups, len(codes)), getattr(estimator, "random_state", 0)
+    splits = stratified_folds(codes, FOLDS, seed, of_samples)
     reporters = [_fold_progress(progress, fold, len(splits)) for fold, _ in enumerate(splits, 1)]
     # A generator, so that a model is freed once it has predicted.
     tasks = (
-        (clone(untrained), samples, labels, split, reporter)
+        (clone(untrained), samples, labels, of_samples, split, reporter)
         for split, reporter in zip(splits, reporters, strict=True)
     )
     probabilities = np.empty((len(codes), len(classes)))
@@ -93,18 +106,22 @@ def hold_out(
         splits, parallel_starmap(_predict_fold, tasks), strict=True
     ):
         probabilities[held_out] = predicted
-    return HeldOutProbabilities(probabilities, codes, np.arange(len(codes)))
+    divided = classes[divided_classes(codes, of_samples, fold_numbers(splits))]
+    return HeldOutProbabilities(probabilities, codes, np.arange(len(codes)), divided)
 
 
 def _predict_fold(
     estimator: Classifier,
     X: NDArray[Any],
     y: NDArray[Any],
+    groups: NDArray[np.int64] | None,
     split: tuple[NDArray[np.intp], NDArray[np.intp]],
     progress: Progress,
 ) -> NDArray[Any]:
     train, held_out = split
-    return estimator.fit(X[train], y[train], progress=progress).predict_proba(X[held_out])
+    of_train = None if groups is None else groups[train]
+    estimator.fit(X[train], y[train], progress=progress, groups=of_train)
+    return estimator.predict_proba(X[held_out])
 
 
 def _fold_progress(progress: Progress, fold: int, folds: int) -> Progress:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from classify.estimators.base import encode_labels
+from classify.estimators.groups import draw_groups, encode_groups, separable_groups
 from classify.evaluation.extrapolation import expected_gain
 from classify.parallel import parallel_starmap
 from toolkit.progress import silent
@@ -16,7 +17,7 @@ from toolkit.progress import silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from classify.estimators.base import Classifier
     from classify.evaluation.decision import DecisionRule
@@ -34,7 +35,8 @@ class LearningCurve:
     Attributes
     ----------
     sizes : list of int
-        Training samples of all classes together, ascending; the last are all there are.
+        Training samples of all classes together, ascending; the last are all there are. With groups
+        they are means over the draws.
     accuracies : list of list of float
         For each size, the accuracy of each draw. The last size has one.
     gain : float or None
@@ -89,6 +91,7 @@ def learning_curve(
     predicted: NDArray[np.str_],
     *,
     rule: DecisionRule | None = None,
+    groups: ArrayLike | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     progress: Progress = silent,
@@ -110,6 +113,8 @@ def learning_curve(
     rule : DecisionRule, optional
         Makes answers from probabilities, as it made `predicted`; None answers the most probable
         class.
+    groups : array-like of shape (n_train,), optional
+        Groups of the training samples. Whole groups are drawn, so that the sizes vary a little.
     draws : int, default=5
         How many random training sets of each size but the last.
     seed : int, default=0
@@ -136,7 +141,13 @@ def learning_curve(
     rng = check_random_state(seed)
     rows_by_class = [np.flatnonzero(codes == code) for code in range(len(classes))]
     sizes = training_sizes([len(rows) for rows in rows_by_class])
-    total = (len(sizes) - 1) * draws
+    of_samples = encode_groups(groups, len(codes))
+    wanted = [
+        [_draw(rows_by_class, size, codes, of_samples, rng) for _ in range(draws)]
+        for size in sizes[:-1]
+    ]
+    drawn, totals = _ascending(wanted, len(codes))
+    total = len(drawn) * draws
     if total:
         progress(stage, 0, total)
     # A generator, so that a model is freed once it has predicted.
@@ -145,17 +156,13 @@ def learning_curve(
             make(seed + draw),
             X,
             y,
-            np.concatenate(
-                [
-                    rng.choice(rows, number, replace=False)
-                    for rows, number in zip(rows_by_class, size, strict=True)
-                ]
-            ),
+            of_samples,
+            rows,
             *test,
             rule,
         )
-        for size in sizes[:-1]
-        for draw in range(draws)
+        for of_size in drawn
+        for draw, rows in enumerate(of_size)
     )
     vectors: list[NDArray[np.bool_]] = []
     for vector in parallel_starmap(_correct, tasks):
@@ -163,7 +170,6 @@ def learning_curve(
         progress(stage, len(vectors), total)
     correct = [np.array(vectors[i : i + draws]) for i in range(0, total, draws)]
     correct.append(np.array([predicted == test[1]]))
-    totals = [sum(size) for size in sizes]
     accuracies = [[float(vector.mean()) for vector in of_size] for of_size in correct]
     gain = expected_gain(totals, correct, len(classes))
     if gain is None:
@@ -171,17 +177,58 @@ def learning_curve(
     return LearningCurve(totals, accuracies, gain.expected, [gain.low, gain.high])
 
 
+def _draw(
+    rows_by_class: Sequence[NDArray[np.intp]],
+    size: Sequence[int],
+    codes: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    rng: np.random.RandomState,
+) -> NDArray[np.intp]:
+    """Draw the positions of `size` training samples of each class, or of about as many."""
+    if groups is not None:
+        separable = separable_groups(codes, groups)
+        return draw_groups(codes, separable, np.array(size), rng, least=FEWEST)
+    of_class = [
+        rng.choice(rows, number, replace=False)
+        for rows, number in zip(rows_by_class, size, strict=True)
+    ]
+    return np.concatenate(of_class)
+
+
+def _ascending(
+    drawn: Sequence[list[NDArray[np.intp]]], n_samples: int
+) -> tuple[list[list[NDArray[np.intp]]], list[int]]:
+    """Leave out the sizes that are not smaller than the next one, as with few groups of a class.
+
+    Returns
+    -------
+    drawn : list of list of ndarray
+        The draws of the sizes that are left.
+    totals : list of int
+        The number of samples of these sizes, and of all samples.
+    """
+    kept: list[list[NDArray[np.intp]]] = []
+    totals = [n_samples]
+    for of_size in reversed(drawn):
+        mean = round(sum(map(len, of_size)) / len(of_size))
+        if mean < totals[0]:
+            kept.insert(0, of_size)
+            totals.insert(0, mean)
+    return kept, totals
+
+
 def _correct(
     model: Classifier,
     X: NDArray[np.float32],
     y: NDArray[np.str_],
+    groups: NDArray[np.int64] | None,
     rows: NDArray[np.intp],
     X_test: NDArray[np.float32],
     y_test: NDArray[np.str_],
     rule: DecisionRule | None,
 ) -> NDArray[np.bool_]:
     """Return which test samples a model trained on some rows predicts correctly."""
-    model.fit(X[rows], y[rows])
+    model.fit(X[rows], y[rows], groups=None if groups is None else groups[rows])
     if rule is None:
         predicted = model.predict(X_test)
     else:

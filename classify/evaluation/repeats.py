@@ -14,6 +14,8 @@ from toolkit.progress import silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from classify.estimators.base import Classifier
     from classify.evaluation.decision import DecisionRule
     from toolkit.progress import Progress
@@ -26,6 +28,7 @@ def accuracies_of(
     test: tuple[Any, Sequence[str]],
     rule: DecisionRule,
     progress: Progress = silent,
+    groups: NDArray[np.int64] | None = None,
 ) -> Iterator[float]:
     """Train with one seed after the other, and yield the accuracies on the test split.
 
@@ -41,11 +44,13 @@ def accuracies_of(
         Makes answers from probabilities.
     progress : Progress, default=silent
         Called during each training in this process.
+    groups : ndarray of int64, shape (n_train,), optional
+        Groups of the training samples.
     """
     reporter = progress if in_this_process() else silent
     truth = np.array(test[1])
     # A generator, so that a model is freed once it has predicted.
-    tasks = ((create(seed), *train, test[0], truth, rule, reporter) for seed in seeds)
+    tasks = ((create(seed), *train, groups, test[0], truth, rule, reporter) for seed in seeds)
     on_disk = isinstance(train[0], RowsOnDisk) or isinstance(test[0], RowsOnDisk)
     yield from starmap(_accuracy, tasks) if on_disk else parallel_starmap(_accuracy, tasks)
 
@@ -54,11 +59,12 @@ def _accuracy(
     estimator: Classifier,
     X: Any,
     y: Sequence[str],
+    groups: NDArray[np.int64] | None,
     X_test: Any,
     y_test: np.ndarray,
     rule: DecisionRule,
     progress: Progress,
 ) -> float:
-    estimator.fit(X, y, progress=progress)
+    estimator.fit(X, y, progress=progress, groups=groups)
     probabilities = rule.probabilities(probabilities_of(estimator, X_test))
     return float((estimator.classes_[rule.answers(probabilities)] == y_test).mean())

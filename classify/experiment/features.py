@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify.errors import ClassifierError
+from classify.estimators.groups import encode_groups
 from classify.estimators.rows import RowsOnDisk
 from extract.datasets.dataset import counts
 from extract.images.loading import load_images
@@ -73,6 +74,18 @@ class Features(ABC):
     def labels(self, split: Split) -> list[str]:
         """Return the labels of a split."""
         return [item.label for item in self.dataset.items if item.split == split]
+
+    def groups(self, split: Split) -> np.ndarray | None:
+        """Return the groups of a split as numbers, or None if no two samples share a group.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,), or None
+            A group has the same number in both splits.
+        """
+        items = self.dataset.items
+        codes = encode_groups([item.group for item in items], len(items))
+        return None if codes is None else codes[[item.split == split for item in items]]
 
     def sample_names(self, split: Split) -> list[str]:
         """Return what a table calls the samples of a split: paths below the data's folder."""

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from classify.estimators.base import encode_labels
+from classify.estimators.groups import encode_groups, separable_groups
 from classify.estimators.rows import RowsOnDisk
+from classify.estimators.wrapped import WrappedClassifier, validates_without_groups
+from classify.evaluation.held_out import FOLDS
 from classify.evaluation.threshold import fewest_samples
 from classify.experiment.memory import excess
 from classify.networks.network import VALIDATION_FOLDS, Network
+from reports.wording.text import join_names
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.held_out import HeldOutProbabilities
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
     from classify.experiment.settings import RunSettings
+
+MOST_NAMES = 5
 
 
 def training_notes(
@@ -39,6 +47,48 @@ def training_notes(
         *_memory_notes(estimator, features, settings, streamed=streamed),
         *_weight_notes(estimator),
     ]
+
+
+def group_notes(
+    estimator: Classifier, features: Features, held_out: HeldOutProbabilities | None
+) -> list[str]:
+    """Say where the groups of the training images did not allow what is usual.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        Trained.
+    features : Features
+        What it was trained on.
+    held_out : HeldOutProbabilities or None
+        Its predictions of training images, if there are any.
+    """
+    groups = encode_groups(features.groups("train"), sum(features.counts("train")))
+    if groups is None or held_out is None:
+        return []
+    notes = []
+    _, codes = encode_labels(features.labels("train"))
+    n_groups = int(separable_groups(codes, groups).max()) + 1
+    folds = estimator.get_params().get("folds", FOLDS)
+    if n_groups < folds and not hasattr(estimator, "held_out_"):
+        notes.append(
+            f"cross-validated in {n_groups} folds instead of {folds}, because the training images "
+            f"come in {n_groups} groups"
+        )
+    names = [str(label) for label in held_out.divided_classes]
+    if names:
+        more = [f"{len(names) - MOST_NAMES:,} more classes"] if len(names) > MOST_NAMES else []
+        notes.append(
+            f"its held-out predictions are optimistic for {join_names(names[:MOST_NAMES] + more)}: "
+            "the training images are of too few groups to hold out a whole one; add images of "
+            "other groups"
+        )
+    if isinstance(estimator, WrappedClassifier) and validates_without_groups(estimator.estimator):
+        notes.append(
+            "it chooses parameters by a validation of its own, which does not know the groups; "
+            "what it chooses may suit these groups better than new ones"
+        )
+    return notes
 
 
 def warnings_before_training(

@@ -13,7 +13,7 @@ from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.evaluation.repeats import accuracies_of
 from classify.experiment import recording
-from classify.experiment.notes import training_notes
+from classify.experiment.notes import group_notes, training_notes
 from reports.wording.text import join_names
 from toolkit.wording import plural
 
@@ -111,6 +111,7 @@ class Trial:
         if self._lost:
             notes.append(f"{join_names(self._lost)}: without effect in one pass")
         held_out = self._hold_out(estimator)
+        notes += group_notes(estimator, self._features, held_out)
         confidence = self._confidence(fitted, held_out, notes)
         repeats = self._repeat(confidence)
         model, sha256 = self._save(estimator, folder, notes)
@@ -162,6 +163,7 @@ class Trial:
             (test, np.array(self._features.labels("test"))),
             np.array([row.predicted for row in predictions]),
             rule=self._rule(result),
+            groups=self._features.groups("train"),
             seed=self._settings.seed,
             progress=self._progress,
             stage=f"{self.name}: learning curve",
@@ -193,7 +195,7 @@ class Trial:
         X_test = self._X(estimator, "test")
         start = time.monotonic()
         try:
-            estimator.fit(X, labels, progress=self._progress)
+            estimator.fit(X, labels, progress=self._progress, groups=self._features.groups("train"))
         except BaseException:
             if getattr(estimator, "finished_rates", None):
                 rates[self.name] = estimator.finished_rates
@@ -214,7 +216,10 @@ class Trial:
         codes = np.searchsorted(self._features.classes, test[1])
         accuracies = [float((first.answers == codes).mean())]
         seeds = range(seed + 1, seed + repeats)
-        for accuracy in accuracies_of(self._create, seeds, train, test, first.rule, self._progress):
+        groups = self._features.groups("train")
+        for accuracy in accuracies_of(
+            self._create, seeds, train, test, first.rule, self._progress, groups
+        ):
             accuracies.append(accuracy)
             self._progress(f"{self.name}: repeats", len(accuracies), repeats)
         return accuracies
@@ -224,7 +229,8 @@ class Trial:
         from classify.evaluation.held_out import hold_out
 
         X, labels = self._X(estimator, "train"), self._features.labels("train")
-        return hold_out(estimator, X, labels, progress=self._progress)
+        groups = self._features.groups("train")
+        return hold_out(estimator, X, labels, progress=self._progress, groups=groups)
 
     def _confidence(
         self, fitted: Fitted, held_out: HeldOutProbabilities | None, notes: list[str]

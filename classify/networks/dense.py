@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classify.estimators.solvers.gram import exact_products, unit_scale
-from classify.networks.network import Network, Samples, Shape
+from classify.networks.network import Network, Shape
 from extract.libraries import import_keras
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from classify.networks.samples import Samples
     from toolkit.progress import Progress
 
 HIDDEN_UNITS = 256
@@ -77,7 +78,7 @@ class DenseHead(Network):
 
     def _fit(self, train: Samples, progress: Progress) -> None:
         scale = np.float32(unit_scale(train.X))
-        super()._fit(Samples(train.X * scale, train.codes), progress)
+        super()._fit(train._replace(X=train.X * scale), progress)
         kernel, *others = self.model_.get_weights()
         self.weights_: list[NDArray[np.float32]] = [kernel * scale, *others]
         del self.model_

@@ -12,7 +12,8 @@ from classify.errors import ClassifierError
 from classify.estimators.logreg import LogReg
 from classify.estimators.solvers.gram import unit_scale
 from classify.networks.dense import dense_shapes
-from classify.networks.network import PREDICT_BATCH, Network, Samples, Shape
+from classify.networks.network import PREDICT_BATCH, Network, Shape
+from classify.networks.samples import Samples
 from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.freezing import FreezePoint, find_freeze_point, unfrozen_part
 from extract.backbones.weights import Weights, load_base, resolve
@@ -165,7 +166,7 @@ class FineTune(Network):
             nothing = np.zeros((features.shape[1], n_classes), np.float32)
             return Start(scale, nothing, np.zeros(n_classes, np.float32))
         model = LogReg(class_weight=self.class_weight, random_state=self.random_state)
-        model.fit(features, samples.codes)
+        model.fit(features, samples.codes, groups=samples.groups)
         kernel, bias = model.coef_.T / scale, model.intercept_
         if n_classes == 2:
             kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
@@ -247,10 +248,13 @@ class FineTune(Network):
         ]
 
     def training_samples(self, samples: Samples) -> Samples:
-        """Return the samples, with those of the mirror images if wanted."""
+        """Return the samples, with those of the mirror images if wanted, in the same groups."""
         if not self.mirror:
             return samples
-        return Samples(samples.X.reshape(-1, *samples.X.shape[2:]), np.repeat(samples.codes, 2))
+        n_samples = len(samples.codes)
+        groups = np.arange(n_samples) if samples.groups is None else samples.groups
+        images = samples.X.reshape(-1, *samples.X.shape[2:])
+        return Samples(images, np.repeat(samples.codes, 2), np.repeat(groups, 2))
 
     def prediction_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return the activations of the images as they are."""

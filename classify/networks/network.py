@@ -11,8 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from classify.errors import ClassifierError
 from classify.estimators.base import Classifier, ClassWeight
-from classify.estimators.cross_validation import stratified_folds
+from classify.estimators.cross_validation import fold_numbers, held_out_part
+from classify.estimators.groups import divided_classes, encode_groups
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
+from classify.networks.samples import Samples
 from classify.networks.sweep import FinishedRate, Sweep
 from extract.libraries import import_keras
 from toolkit.progress import as_progress
@@ -31,13 +33,6 @@ VALIDATION_FOLDS = 5
 """One in so many training samples is held out to choose the learning rate and the epochs."""
 
 Shape = tuple[int, ...]
-
-
-class Samples(NamedTuple):
-    """Samples, ``(n_samples, ...)``, and their class codes, ``(n_samples,)``."""
-
-    X: NDArray[Any]
-    codes: NDArray[np.int64]
 
 
 class _Choice(NamedTuple):
@@ -150,7 +145,13 @@ class Network(SearchMixin, Classifier):
         """Return what the network predicts for held-out samples, from what `fit` was given."""
         return X
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: bool | Progress = False) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        progress: bool | Progress = False,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train a new network.
 
         Parameters
@@ -161,6 +162,10 @@ class Network(SearchMixin, Classifier):
             Labels: text or integers.
         progress : bool or Progress, default=False
             Whether to show a progress bar, or a callback; called after every training step.
+        groups : array-like of shape (n_samples,), default=None
+            What each sample shows or where it is from: any hashable values. The epochs and the
+            learning rate are chosen on whole groups. None, for all or for some samples, is a group
+            for each.
 
         Returns
         -------
@@ -177,7 +182,7 @@ class Network(SearchMixin, Classifier):
         samples = self.check_samples(X, reset=True)
         codes = self._encode(samples, y)
         with as_progress(progress) as report:
-            self._fit(Samples(samples, codes), report)
+            self._fit(Samples(samples, codes, encode_groups(groups, len(codes))), report)
         del self.finished_rates
         return self
 
@@ -201,9 +206,12 @@ class Network(SearchMixin, Classifier):
     ) -> _Choice:
         """Choose the learning rate and the number of epochs by the log loss of held-out samples."""
         rates = [float(rate) for rate in np.atleast_1d(self.learning_rate)]
-        rows, held_out = stratified_folds(samples.codes, VALIDATION_FOLDS, self.random_state)[0]
-        train = self.training_samples(Samples(samples.X[rows], samples.codes[rows]))
-        validation = Samples(self.prediction_inputs(samples.X[held_out]), samples.codes[held_out])
+        _, codes, groups = samples
+        rows, held_out = held_out_part(codes, VALIDATION_FOLDS, self.random_state, groups)
+        parts = fold_numbers([(rows, held_out)])
+        self.divided_classes_ = self.classes_[divided_classes(codes, groups, parts)]
+        train = self.training_samples(samples.take(rows))
+        validation = Samples(self.prediction_inputs(samples.X[held_out]), codes[held_out])
         self.sweep_: list[Sweep] = []
         points: list[SearchPoint] = []
         best: _Choice | None = None

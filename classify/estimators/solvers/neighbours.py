@@ -35,6 +35,7 @@ def nearest(
     n_neighbours: int,
     *,
     leave_out: NDArray[np.intp] | None = None,
+    groups: NDArray[np.int64] | None = None,
     exact: bool = False,
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Return for every row the most similar rows of another array.
@@ -49,6 +50,9 @@ def nearest(
         At most `m`.
     leave_out : ndarray of int, shape (n,), optional
         For every row a position in `among` to leave out: usually its own.
+    groups : ndarray of int, shape (m,), optional
+        Leave out all rows of `among` that have the group of that position, too. There must be
+        `n_neighbours` others.
     exact : bool, default=False
         Sum in float64, so that the neighbours of a row do not depend on the other rows.
 
@@ -76,7 +80,11 @@ def nearest(
         else:
             block = rows[start:stop] @ among.T
         if leave_out is not None:
-            block[np.arange(stop - start), leave_out[start:stop]] = -1.0
+            if groups is None:
+                block[np.arange(stop - start), leave_out[start:stop]] = -1.0
+            else:
+                # Below the cosine of opposite rows.
+                block[groups[leave_out[start:stop]][:, None] == groups] = -2.0
         unsorted = np.argpartition(-block, n_neighbours - 1, axis=1)[:, :n_neighbours]
         highest = np.take_along_axis(block, unsorted, axis=1)
         order = np.argsort(-highest, axis=1, kind="stable")

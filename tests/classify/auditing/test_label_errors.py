@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from classify.auditing import label_errors
 from classify.auditing.label_errors import LabelErrors, find_label_errors
 from classify.errors import ClassifierError
 from classify.estimators.logreg import LogReg
@@ -137,3 +138,58 @@ def test_the_most_suspect_come_first():
     """As many as are wrong by the estimate."""
     errors = LabelErrors(np.array([0.2, 0.9, 0.7, 0.3]), np.zeros(4, int), np.ones(4, bool))
     assert (errors.number, errors.first().tolist()) == (2, [1, 2])
+
+
+def wrong_groups(rng):
+    """Return near-copies in groups of four, with three groups whose copies all have a wrong label.
+
+    Returns features, labels, groups, and which labels are wrong.
+    """
+    classes, groups = np.arange(60) % N_CLASSES, np.arange(60).repeat(4)
+    centres = rng.normal(size=(60, 200))
+    centres[:, :3] += 6 * np.eye(3)[classes]
+    X = centres[groups] + 0.05 * rng.normal(size=(240, 200))
+    wrong = np.isin(groups, [3, 14, 41])
+    labels = np.where(wrong, (classes[groups] + 1) % N_CLASSES, classes[groups])
+    return X.astype(np.float32), labels, groups, wrong
+
+
+def test_copies_with_the_same_wrong_label_do_not_vouch_for_each_other():
+    """All labels of a group are judged by models that were not trained on it."""
+    X, labels, groups, wrong = wrong_groups(np.random.default_rng(0))
+    alone, _ = find_label_errors(X, labels)
+    together, _ = find_label_errors(X, labels, groups=groups)
+    assert figures(alone.first(), wrong)[1] < 0.3
+    assert min(figures(together.first(), wrong)) > 0.9
+
+
+def test_a_test_image_is_judged_without_its_group():
+    """Where a given split divides groups, copies in the training split do not vouch for it."""
+    X, labels, groups, wrong = wrong_groups(np.random.default_rng(0))
+    test = np.arange(240) % 4 == 0
+    split = X[~test], labels[~test], X[test], labels[test]
+    _, alone = find_label_errors(*split)
+    _, together = find_label_errors(*split, groups[~test], groups[test])
+    assert alone.wrong[wrong[test]].mean() < 0.3
+    assert together.wrong[wrong[test]].mean() > 0.9
+
+
+@pytest.mark.parametrize("n_features", [5, 300])
+def test_the_scores_without_a_group_are_those_of_a_model_without_it(n_features, monkeypatch):
+    """To rounding, with fewer features than a group has samples, and with more than all have."""
+    monkeypatch.setattr(label_errors, "PENALTIES", [0.3])
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(60, n_features)), np.arange(60) % 7
+    groups[:20] = 0
+    targets = np.eye(N_CLASSES)[rng.integers(0, N_CLASSES, 60)]
+    ridge = label_errors._Ridge(X)
+    scores, penalty = ridge.leave_one_out(targets, groups)
+    for group in range(7):
+        own = groups == group
+        without = label_errors._Ridge(X[~own]).predict(X[own], targets[~own], penalty)
+        np.testing.assert_allclose(scores[own], without, atol=1e-6)
+    unseen = rng.normal(size=(4, n_features))
+    rows = np.flatnonzero(groups == 0)
+    change = ridge.hat(unseen, rows, penalty) @ (scores - targets)[rows]
+    without = label_errors._Ridge(X[groups > 0]).predict(unseen, targets[groups > 0], penalty)
+    np.testing.assert_allclose(ridge.predict(unseen, targets, penalty) + change, without, atol=1e-6)

@@ -82,6 +82,6 @@ class AlsoForOne(Centroid):
 class Reporting(Centroid):
     """Reports its progress."""
 
-    def fit(self, X, y, progress=silent):
+    def fit(self, X, y, progress=silent, groups=None):
         progress("learning", 1, 1)
-        return super().fit(X, y, progress)
+        return super().fit(X, y, progress, groups)

@@ -94,9 +94,9 @@ def test_models_are_trained_on_natural_proportions():
     counts = set()
 
     class Counting(Centroid):
-        def fit(self, X, y, progress=False):
+        def fit(self, X, y, progress=False, groups=None):
             counts.add(tuple(np.unique(y, return_counts=True)[1].tolist()))
-            return super().fit(X, y, progress)
+            return super().fit(X, y, progress, groups)
 
     X, y = directions(180, 0)
     X, y = X[:200], y[:200]  # 180 and 20
