@@ -236,7 +236,11 @@ def test_the_command_trains_saves_and_predicts(home: Path) -> None:
     assert "12 images classified, 1 broken" in done.stdout
     assert tuned["temperature"] is not None
     reported, predicted = (
-        {row["path"].rpartition("/")[2]: float(row["probability"]) for row in rows}
+        {
+            row["path"].rpartition("/")[2]: float(row["probability"])
+            for row in rows
+            if row["probability"]  # a file that is no image has none
+        }
         for rows in (
             [row for row in read_csv(home / "run" / "predictions.csv")
              if row["classifier"] == "finetune" and row["true"] == "dark"],
