@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import html
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from extract.datasets.drawing import Split as Split
+from extract.datasets.drawing import Unit, border, digest_of, draw, draw_units
 from extract.errors import DataError
 from toolkit.addresses import relative
 from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
 
-Split = Literal["train", "test"]
+    from extract.datasets.further import FurtherColumns
 
 MINIMUM: dict[Split, int] = {"train": 2, "test": 1}
 """Images of every class in each split."""
 MINIMUM_WITHOUT_SPLIT = sum(MINIMUM.values())
 
+_CLASSES_NAMED = 5
 _MOST_ROWS = 20
 """Classes that `Dataset._repr_html_` lists."""
 
@@ -120,6 +122,10 @@ class Dataset:
         How its files were understood.
     relabelled : frozenset of Path, default=frozenset()
         Images whose label was changed after the files had been read.
+    group_origin : str or None, default=None
+        Where the groups come from, in words, as ``"column patient_id"``; None without groups.
+    columns : tuple of FurtherColumns, default=()
+        What the tables of the data say about the images, beside label and split.
     """
 
     name: str
@@ -128,6 +134,8 @@ class Dataset:
     split_origin: str = "as given"
     layout: Layout = Layout()
     relabelled: frozenset[Path] = frozenset()
+    group_origin: str | None = None
+    columns: tuple[FurtherColumns, ...] = field(default=(), compare=False)
 
     @property
     def classes(self) -> list[str]:
@@ -156,6 +164,10 @@ class Dataset:
     def has_groups(self) -> bool:
         """Whether any image has a group."""
         return any(item.group is not None for item in self.items)
+
+    def n_groups(self, split: Split | None = None) -> int:
+        """Return the number of groups, of one split or of all; an image without one is its own."""
+        return count_groups(item.group for item in self.items if split in (None, item.split))
 
     @property
     def has_split(self) -> bool:
@@ -188,9 +200,15 @@ class Dataset:
         images = plural(len(self), "image")
         classes = plural(len(self.classes), "class", "classes")
         return (
-            f"{images} in {classes}, {len(self.train):,} to train and {len(self.test):,} to test "
-            f"({self.split_origin})"
+            f"{images} in {classes}{self._in_groups()}, {len(self.train):,} to train and "
+            f"{len(self.test):,} to test ({self.split_origin})"
         )
+
+    def _in_groups(self, origin: str | None = None) -> str:
+        """Return how many groups the images are in, to append to their number."""
+        if not self.has_groups:
+            return ""
+        return f" in {plural(self.n_groups(), 'group')}" + (f" ({origin})" if origin else "")
 
     def class_counts(self) -> dict[str, dict[str, int]]:
         """Return the number of images of each class in each split.
@@ -215,7 +233,7 @@ class Dataset:
         if layout == Layout():
             return []
         classes = plural(len(self.classes), "class", "classes")
-        images = plural(len(self), "image")
+        images = f"{plural(len(self), 'image')}{self._in_groups(self.group_origin)}"
         first = f"{self.name}: read as {layout.description}: {classes}, {images}"
         passed = ", ".join(counted(number, what) for what, number in layout.passed_over.items())
         return [f"{first}; passed over: {passed}" if passed else first, *layout.remarks]
@@ -234,6 +252,12 @@ class Dataset:
         # Objects, because pandas' own type for text may not hold names that are not UTF-8.
         return pd.DataFrame(rows, columns=["path", "label", "split", "group"], dtype=object)
 
+    def with_remarks(self, remarks: Iterable[str]) -> Dataset:
+        """Return the data set with further remarks in its layout."""
+        layout = self.layout
+        layout = dataclasses.replace(layout, remarks=(*layout.remarks, *remarks))
+        return dataclasses.replace(self, layout=layout)
+
     def relative(self, path: Path) -> str:
         """Return an image's path below `root`, or its full path if it is elsewhere."""
         return relative(path, self.root)
@@ -245,6 +269,9 @@ class Dataset:
         lowest numbers are for the test: the given share of the different images, at least one, and
         at least two are left for training. Adding or removing images therefore moves at most those
         at the border, and two copies of one image are always in the same split.
+
+        Images of one group draw one number, from the name of the group, and stay together: the
+        share is one of the groups of every class. Adding images to groups then moves none.
 
         Parameters
         ----------
@@ -263,21 +290,23 @@ class Dataset:
         Raises
         ------
         DataError
-            If `test_size` is not between 0 and 1.
+            If `test_size` is not between 0 and 1, or the groups of a class cannot be divided.
         """
         if not 0 < test_size < 1:
             raise DataError(
                 f"the share of test images must be between 0 and 1, not {test_size}",
                 setting="test_size",
             )
-        draws = [_draw(digest, seed) for digest in digests]
+        if self.has_groups:
+            return self._with_split_by_group(digests, test_size, seed)
+        draws = [draw(digest, seed) for digest in digests]
         by_class: dict[str, list[float]] = {}
-        for draw, item in zip(draws, self.items, strict=True):
-            by_class.setdefault(item.label, []).append(draw)
-        borders = {label: _border(drawn, test_size) for label, drawn in by_class.items()}
+        for drawn, item in zip(draws, self.items, strict=True):
+            by_class.setdefault(item.label, []).append(drawn)
+        borders = {label: border(drawn, test_size, MINIMUM) for label, drawn in by_class.items()}
         items = tuple(
-            dataclasses.replace(item, split="test" if draw < borders[item.label] else "train")
-            for draw, item in zip(draws, self.items, strict=True)
+            dataclasses.replace(item, split="test" if drawn < borders[item.label] else "train")
+            for drawn, item in zip(draws, self.items, strict=True)
         )
         n_test = sum(item.split == "test" for item in items)
         origin = (
@@ -286,28 +315,68 @@ class Dataset:
         )
         return dataclasses.replace(self, items=items, split_origin=origin)
 
+    def _with_split_by_group(self, digests: Sequence[str], test_size: float, seed: int) -> Dataset:
+        """Do what `with_hashed_split` does, with every group on one side."""
+        keys = [
+            digest if item.group is None else digest_of(item.group)
+            for digest, item in zip(digests, self.items, strict=True)
+        ]
+        units: dict[str, Unit] = {}
+        for key, item in zip(keys, self.items, strict=True):
+            name = self.relative(item.path) if item.group is None else item.group
+            unit = units.setdefault(key, Unit(name, draw(key, seed), Counter()))
+            unit.numbers[item.label] += 1
+        chosen, impossible = draw_units(list(units.values()), test_size, MINIMUM)
+        if impossible and len(self.classes) > 1:
+            raise cannot_be_divided(impossible)
+        is_test = dict(zip(units, chosen, strict=True))
+        items = tuple(
+            dataclasses.replace(item, split="test" if is_test[key] else "train")
+            for key, item in zip(keys, self.items, strict=True)
+        )
+        n_test = sum(item.split == "test" for item in items)
+        origin = (
+            f"{n_test} of {len(items)} drawn for the test, {sum(chosen)} of {len(units)} groups by "
+            f"their names, {test_size:.0%} of those of every class, seed {seed}"
+        )
+        return dataclasses.replace(self, items=items, split_origin=origin)
+
+
+def cannot_be_divided(why: Mapping[str, str], setting: str | None = None) -> DataError:
+    """Return the error for classes whose groups cannot be on both sides of a split.
+
+    Parameters
+    ----------
+    why : mapping of str to str
+        Class -> the reason, which begins with its name.
+    setting : str, default=None
+        Name of the setting that the groups come from.
+    """
+    shown = "; ".join(list(why.values())[:_CLASSES_NAMED])
+    more = f"; and {len(why) - _CLASSES_NAMED:,} more" if len(why) > _CLASSES_NAMED else ""
+    classes = plural(len(why), "class", "classes")
+    return DataError(
+        f"a group is never on both sides of a split, so {classes} cannot be divided into training "
+        f"and test: {shown}{more}; add images of other groups, leave the class out, give a split, "
+        "or use other groups or none",
+        setting=setting,
+    )
+
+
+def count_groups(groups: Iterable[str | None]) -> int:
+    """Return the number of groups; None is a group of its own.
+
+    Examples
+    --------
+    >>> count_groups(["p1", "p1", "p2", None, None])
+    4
+    """
+    numbers = Counter(groups)
+    alone = numbers.pop(None, 0)
+    return len(numbers) + alone
+
 
 def counts(items: Iterable[Item], classes: Sequence[str], split: Split) -> list[int]:
     """Return the number of items of each class in one split, in the order of `classes`."""
     tally = Counter(item.label for item in items if item.split == split)
     return [tally[label] for label in classes]
-
-
-def _draw(digest: str, seed: int) -> float:
-    """Return a number in [0, 1) that depends only on the content of an image and the seed."""
-    mixed = hashlib.sha256(f"{seed}:{digest}".encode("ascii")).digest()
-    return int.from_bytes(mixed[:8], "big") / 2**64
-
-
-def _border(draws: Sequence[float], test_size: float) -> float:
-    """Return the draw below which an image of this class is for the test.
-
-    Copies of an image have the same draw and count once. Two images are divided; one is where its
-    draw says.
-    """
-    distinct = sorted(set(draws))
-    if len(distinct) == 1:
-        return test_size
-    most = max(MINIMUM["test"], len(distinct) - MINIMUM["train"])
-    n_test = min(max(round(test_size * len(distinct)), MINIMUM["test"]), most)
-    return distinct[n_test]
