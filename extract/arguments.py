@@ -129,6 +129,25 @@ def _add_data_settings(data: argparse._ArgumentGroup) -> None:
         default=None,
         help="leave out classes with fewer images",
     )
+    data.add_argument(
+        "--group-by",
+        metavar="HOW",
+        help="keep images together that belong together, as those of a patient, on one side of "
+        "every split: folder (the innermost one, below the class), patient (of DICOM files), none "
+        "(not even what is taken by itself: a column group, the patients of DICOM files), or a "
+        "regular expression that is searched for in each path below the data's folder (its first "
+        "capture group, or else all of it)",
+    )
+    data.add_argument(
+        "--group-column",
+        metavar="NAME",
+        help="the column of the data's table that says which images belong together",
+    )
+    data.add_argument(
+        "--groups",
+        metavar="FILE",
+        help="a table with path,group that says which images belong together",
+    )
 
 
 def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from typing import TYPE_CHECKING
 
 from extract.arguments import add_arguments, options_from
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from extract.datasets.grouping.signs import GroupSign
     from extract.prepare import Prepared
 
 DESCRIPTION = (
@@ -70,11 +72,25 @@ def _look_over(args: argparse.Namespace) -> None:
     logging.getLogger("extract.datasets.load").setLevel(logging.WARNING)  # all of it is printed
     with ConsoleProgress(args.quiet) as progress:
         dataset = find_dataset(options, progress, to_split=False)
-        overview = look_over(dataset, options.reading.max_pixels, progress)
+        overview = look_over(
+            dataset,
+            options.reading.max_pixels,
+            progress,
+            find_groups=not options.data_settings.sources_of_groups,
+        )
     if args.json:
         print(json.dumps(overview.to_dict()))
     elif not args.quiet:
-        print("\n".join(map(printable, overview.lines())))
+        print("\n".join(map(printable, [*overview.lines(), *map(_suggestion, overview.signs)])))
+
+
+def _suggestion(sign: GroupSign) -> str:
+    """Return a sign of groups, with the option that keeps them together."""
+    option = f"--{sign.setting.replace('_', '-')}"
+    if sign.value is None:
+        return f"groups?      {sign.sentence()}; {option} takes a table of path,group"
+    value = shlex.quote(sign.value)
+    return f"groups?      {sign.sentence()}; {option} {value} keeps them together"
 
 
 def _print_summary(prepared: Prepared) -> None:
@@ -88,6 +104,14 @@ def _print_summary(prepared: Prepared) -> None:
         f"{len(items) - train:,} to test ({prepared.dataset.split_origin})"
     )
     print(printable(line))
+    groups = summary["groups"]
+    if groups is not None:
+        print(
+            printable(
+                f"groups: {groups['number']:,} ({groups['origin']}), {groups['train']:,} to train "
+                f"and {groups['test']:,} to test"
+            )
+        )
     print(
         f"embeddings: {summary['computed']:,} computed, {summary['cached']:,} from the cache, "
         f"{summary['seconds']:.1f} s; recipe {recipe.fingerprint[:12]} "

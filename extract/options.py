@@ -176,7 +176,10 @@ VALIDATION = ("auto", "train", "test", "ignore")
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How the files of a data set become classes and splits.
+    """How the files of a data set become classes, groups and splits.
+
+    Images of one group, as those of a patient or a site, are never on different sides of a split
+    that is drawn. At most one of the settings of groups may be given.
 
     Parameters
     ----------
@@ -188,11 +191,34 @@ default="auto"
         What a validation split becomes; see `extract.datasets.split_names.settle_splits`.
     min_images : int, default=0
         Classes with fewer images are left out.
+    groups : str, default=None
+        A table with the columns ``path`` and ``group``; see `extract.datasets.grouping.table`.
+    group_by : str, default=None
+        ``"folder"``: the innermost folder of an image, below that of its class. ``"patient"``: the
+        PatientID of DICOM files. ``"none"``: no groups, not even those that are taken by
+        themselves. Anything else is a regular expression, which is searched for in the path of each
+        image below the folder of the data, with forward slashes: the first capture group is the
+        group, or else all that matches.
+    group_column : str, default=None
+        The column that has the groups, in the table that the data have. None takes one called
+        ``group``, and the patients of DICOM files, by themselves.
     """
 
     layout: str = "auto"
     validation: str = "auto"
     min_images: int = 0
+    groups: str | None = None
+    group_by: str | None = None
+    group_column: str | None = None
+
+    @property
+    def sources_of_groups(self) -> list[str]:
+        """The names of the settings that say where groups come from."""
+        return [
+            name
+            for name in ("groups", "group_by", "group_column")
+            if getattr(self, name) is not None
+        ]
 
 
 @dataclass(frozen=True)

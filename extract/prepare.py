@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError
+from extract.datasets.grouping.checks import groups_summary
 from extract.datasets.labels import require_images
 from extract.datasets.load import load_unsplit
 from extract.datasets.same_files import describe_copies, require_different_images
@@ -83,8 +84,15 @@ class Prepared:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the images' contents, labels and splits: the identity of the data."""
-        return self._fingerprint(lambda item: f" {item.split} {item.label}")
+        """SHA-256 over the images' contents, labels, splits and groups: the identity of the data.
+
+        Where there are no groups, it is that of contents, labels and splits.
+        """
+        return self._fingerprint(
+            lambda item: (
+                f" {item.split} {item.label}" + ("" if item.group is None else f"\0{item.group}")
+            )
+        )
 
     @property
     def image_fingerprint(self) -> str:
@@ -109,6 +117,7 @@ class Prepared:
             "data": self.dataset.name,
             "layout": self.dataset.layout.name,
             "classes": self.dataset.class_counts(),
+            "groups": groups_summary(self.dataset),
             "passed_over": self.dataset.layout.passed_over,
             "remarks": list(self.dataset.layout.remarks),
             "images": len(extraction.digests) + len(extraction.quarantine),
@@ -201,7 +210,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     about_copies = describe_copies(usable, extraction.digests)
     for sentence in about_copies:
         logger.warning("%s", sentence)
-    usable = _with_remarks(usable, sentences + about_copies + _note_test_labels(usable))
+    usable = usable.with_remarks(sentences + about_copies + _note_test_labels(usable))
     quarantine_csv = _write_quarantine_csv(base.store.folder, dataset, extraction.quarantine)
     return Prepared(usable, base, extraction, quarantine_csv)
 
@@ -328,14 +337,6 @@ def _note_test_labels(dataset: Dataset) -> list[str]:
     )
     logger.warning("%s", sentence)
     return [sentence]
-
-
-def _with_remarks(dataset: Dataset, sentences: list[str]) -> Dataset:
-    layout = dataset.layout
-    return dataclasses.replace(
-        dataset,
-        layout=dataclasses.replace(layout, remarks=(*layout.remarks, *sentences)),
-    )
 
 
 def _without_quarantined(dataset: Dataset, extraction: ExtractionResult) -> Dataset:

@@ -87,7 +87,7 @@ def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str])
     columns = understand(
         path,
         grid,
-        lambda cell: _known_name(cell, by_name) is not None,
+        lambda cell: known_name(cell, by_name) is not None,
         lambda _, cell: split_of(cell) is not None,
     )
     if plain(grid.header[columns.labels[0]]) not in LABEL_NAMES:  # a guess would change labels
@@ -109,7 +109,7 @@ def _labels_of(
     labels: dict[str, str] = {}
     unknown = []
     for line, cell, label in rows:
-        name = _known_name(cell, by_name)
+        name = known_name(cell, by_name)
         if name is None:
             unknown.append(decode_text(cell))
         elif labels.setdefault(name, decode_text(label)) != decode_text(label):
@@ -127,7 +127,7 @@ def _labels_of(
     return labels
 
 
-def _known_name(cell: str, names: Collection[str]) -> str | None:
+def known_name(cell: str, names: Collection[str]) -> str | None:
     """Return the name in the data set that a cell stands for, in whichever way it was written."""
     stripped = cell.strip()
     ways = (decode_text(cell), decode_text(stripped), stripped.replace("\\", "/"))

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from cache.location import cache_folder
 from cache.store import Store
 from extract.datasets.corrections import apply_corrections
+from extract.datasets.grouping.checks import describe_groups, require_groups
+from extract.datasets.grouping.signs import group_signs, remarks_on_signs
+from extract.datasets.grouping.sources import with_groups
 from extract.datasets.labels import require_images, settle_labels
 from extract.datasets.layouts import read_dataset
 from extract.datasets.same_files import require_different_images
@@ -39,6 +42,9 @@ def load_dataset(
     layout: str = "auto",
     validation: str = "auto",
     min_images: int = 0,
+    groups: str | os.PathLike[str] | None = None,
+    group_by: str | None = None,
+    group_column: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     mirror_url: str | None = None,
     progress: bool | Progress = False,
@@ -74,6 +80,19 @@ default="auto"
         the test split if there is no other.
     min_images : int, default=0
         Classes with fewer images are left out.
+    groups : str or path, default=None
+        A table with the columns ``path`` and ``group``, which says which images belong together, as
+        those of a patient, an animal or a site: they are on one side of the split. At most one of
+        `groups`, `group_by` and `group_column` may be given.
+    group_by : str, default=None
+        Where the groups are from, if not from a table. ``"folder"``: the innermost folder of an
+        image, below that of its class. ``"patient"``: the PatientID of DICOM files. Anything else
+        is a regular expression, which is searched for in the path of each image below the folder of
+        the data, with forward slashes: its first capture group is the group, or else all that
+        matches. ``"none"``: no groups, not even those that None takes: a column ``group`` of the
+        table of the data, or the patients of DICOM files, if there are several with several images.
+    group_column : str, default=None
+        The column with the groups in the table of the data.
     cache : str or path, default=None
         The cache folder; None takes the environment variable ``FROZEN_FEATURES_CACHE``, or else
         the user's cache folder.
@@ -86,13 +105,14 @@ default="auto"
     Returns
     -------
     Dataset
-        With `train` and `test` (each with `paths` and `labels`), `classes` and `to_frame()`; its
-        `layout` says how the files were understood.
+        With `train` and `test` (each with `paths`, `labels` and `groups`), `classes` and
+        `to_frame()`; its `layout` says how the files were understood.
 
     Raises
     ------
     DataError
-        If there is no such data set, it has only one class, or a parameter is out of range.
+        If there is no such data set, it has only one class, a parameter is out of range, or the
+        groups of a class cannot be divided into training and test.
     DownloadError
         If it cannot be downloaded.
     CacheError
@@ -105,9 +125,9 @@ default="auto"
     Notes
     -----
     The split is the one that ``python -m extract`` and ``python -m classify`` draw with the same
-    share and seed: it depends on the bytes of each image. The images are therefore read once; their
-    SHA-256 are remembered in the cache. Whether they can be decoded is found out when they are
-    embedded.
+    share and seed: it depends on the bytes of each image, or on the name of its group. The images
+    are therefore read once; their SHA-256 are remembered in the cache. Whether they can be decoded
+    is found out when they are embedded.
 
     Examples
     --------
@@ -124,7 +144,7 @@ default="auto"
     {'test': 200, 'train': 400}
     """
     _check_parameters(data, test_size, seed)
-    settings = DataSettings(layout, validation, min_images)
+    settings = DataSettings(layout, validation, min_images, as_text(groups), group_by, group_column)
     with as_progress(progress) as report:
         dataset = load_unsplit(
             str(data),
@@ -176,20 +196,44 @@ def load_unsplit(
     ToolkitError
         See `load_dataset`.
     """
-    source = locate(data, cache=cache_folder(cache), mirror_url=mirror_url, progress=progress)
+    folder = cache_folder(cache)
+    source = locate(data, cache=folder, mirror_url=mirror_url, progress=progress)
     _check_settings(settings)
     dataset = read_dataset(source.path, source.name, settings)
+    dataset = with_groups(dataset, settings, Store(folder), progress)
     dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
     dataset = settle_labels(dataset, settings.min_images)
     if to_split:
         require_images(dataset)
+        require_groups(dataset, next(iter(settings.sources_of_groups), "group_by"))
+        if not settings.sources_of_groups:
+            dataset = dataset.with_remarks(remarks_on_signs(group_signs(dataset)))
+    dataset = dataset.with_remarks(describe_groups(dataset))
     for line in dataset.lines_of_layout():
         is_plain = not (dataset.layout.passed_over or dataset.layout.remarks)
         logger.log(logging.INFO if is_plain else logging.WARNING, "%s", printable(line))
     return dataset
 
 
+def as_text(path: str | os.PathLike[str] | None) -> str | None:
+    """Return a path as text, as settings hold it."""
+    return None if path is None else os.fspath(path)
+
+
 def _check_settings(settings: DataSettings) -> None:
+    sources = settings.sources_of_groups
+    if len(sources) > 1:
+        raise DataError(
+            f"expected one source of groups, found {len(sources)}: {', '.join(sources)}; leave out "
+            "all but one",
+            setting=sources[-1],
+        )
+    for setting in sources:
+        if not isinstance(getattr(settings, setting), str):
+            raise DataError(
+                f"expected a text as {setting}, found {getattr(settings, setting)!r}",
+                setting=setting,
+            )
     for setting, known in (("layout", LAYOUTS), ("validation", VALIDATION)):
         found = getattr(settings, setting)
         if found not in known:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from extract.datasets.dataset import MINIMUM_WITHOUT_SPLIT
 from extract.datasets.folders.tree import suffix_of
+from extract.datasets.grouping.checks import groups_summary
+from extract.datasets.grouping.signs import burst_sign, group_signs
 from extract.errors import ImageError
+from extract.images.exif import read_capture
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, check
 from extract.images.rendering import needed_extra
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
+    from extract.datasets.grouping.signs import GroupSign
+    from extract.images.exif import Capture
 
 LOOKED_INTO = 2000
 """Images whose headers are read; of a larger data set, so many at equal distances."""
@@ -57,6 +62,8 @@ class Overview:
         Images that cannot be used, with the reason, as far as a header shows it.
     remarks : tuple of str, default=()
         What looks odd, beside the remarks of the layout.
+    signs : tuple of GroupSign, default=()
+        Signs that images come in groups, where no groups are given.
     """
 
     dataset: Dataset
@@ -65,6 +72,7 @@ class Overview:
     sizes: tuple[tuple[int, int], ...]
     unreadable: dict[Path, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    signs: tuple[GroupSign, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it.
@@ -78,6 +86,8 @@ class Overview:
             "layout": layout.name,
             "layout_description": layout.description,
             "images": len(self.dataset),
+            "groups": groups_summary(self.dataset),
+            "group_signs": [sign.to_dict() for sign in self.signs],
             "classes": self._classes(),
             "passed_over": layout.passed_over,
             "looked_into": self.looked_into,
@@ -98,6 +108,8 @@ class Overview:
             "split        " + ("as in the data" if dataset.has_split else "drawn when embedded"),
             *_table(classes, dataset.has_split),
         ]
+        if dataset.has_groups:
+            lines.append(f"groups       {dataset.n_groups():,} ({dataset.group_origin})")
         for reason, number in layout.passed_over.items():
             lines.append(f"passed over  {counted(number, reason)}")
         among = (
@@ -133,7 +145,11 @@ class Overview:
 
 
 def look_over(
-    dataset: Dataset, max_pixels: int = MAX_PIXELS, progress: Progress = silent
+    dataset: Dataset,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = silent,
+    *,
+    find_groups: bool = True,
 ) -> Overview:
     """Read the headers of a data set's images, and say what looks odd.
 
@@ -144,6 +160,9 @@ def look_over(
         Width times height up to which an image can be used.
     progress : Progress, optional
         Called with the stage "reading headers".
+    find_groups : bool, default=True
+        Whether to look for signs of groups, if the data set has none: in names, and, if the header
+        of every image is read, in the times of photographs.
 
     Returns
     -------
@@ -160,9 +179,11 @@ def look_over(
     formats: Counter[str] = Counter()
     pixels: Counter[tuple[bool, bool]] = Counter()
     sizes, unreadable, misnamed = [], {}, []
+    captures: dict[Path, Capture] = {}
     for done, path in enumerate(paths, 1):
         try:
-            header = check(read_bytes(path), max_pixels, reduced_to=1)
+            data = read_bytes(path)
+            header = check(data, max_pixels, reduced_to=1)
             name = header.format
             formats[name] += 1
             if needed := needed_extra(name):
@@ -173,6 +194,8 @@ def look_over(
             suffix = suffix_of(path)
             if suffix and suffix not in _SUFFIXES_OF.get(name, {suffix}):
                 misnamed.append((path, name))
+            if capture := read_capture(data):
+                captures[path] = capture
         except ImageError as error:
             unreadable[path] = str(error)
         progress("reading headers", done, len(paths))
@@ -182,8 +205,17 @@ def look_over(
         *_odd_images(dataset, sizes, misnamed),
         *_odd_pixels(pixels),
     ]
+    signs = group_signs(dataset) if find_groups else []
+    if find_groups and not dataset.has_groups and len(paths) == len(dataset):
+        signs += filter(None, [burst_sign(captures)])
     return Overview(
-        dataset, len(paths), dict(formats.most_common()), tuple(sizes), unreadable, tuple(remarks)
+        dataset,
+        len(paths),
+        dict(formats.most_common()),
+        tuple(sizes),
+        unreadable,
+        tuple(remarks),
+        tuple(signs),
     )
 
 

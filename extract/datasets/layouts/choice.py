@@ -22,6 +22,7 @@ from extract.datasets.layouts.table_beside import (
     problems_of_tables,
     remarks_on_tables,
     table_beside,
+    with_columns_beside,
     with_the_same_classes,
 )
 from extract.datasets.split_names import similar_split
@@ -75,7 +76,7 @@ def choose(tree: Folder, layout: str = "auto") -> Reading:
                 f"{_spoiled_names(top)}",
                 setting="layout",
             )
-        return reading
+        return with_columns_beside(tree, top, reading)
     found = _propose(tree, top)
     if not found:
         raise DataError(
@@ -90,7 +91,7 @@ def choose(tree: Folder, layout: str = "auto") -> Reading:
             f"does not belong to the data{_misspelt_splits(top)}",
             setting="layout",
         )
-    (reading,) = found
+    reading = with_columns_beside(tree, top, found[0])
     remarks = remarks_on_tables(tree, top, reading)
     return dataclasses.replace(reading, remarks=[*reading.remarks, *remarks])
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from extract.datasets.dataset import Dataset, Layout
 from extract.datasets.folders.litter import is_archive, is_unread_picture
 from extract.datasets.folders.tree import Folder, images_in_disguise, read_tree, suffix_of
+from extract.datasets.grouping.columns import with_columns
 from extract.datasets.layouts.choice import choose
 from extract.datasets.layouts.readings import shown
 from extract.datasets.split_names import settle_splits
@@ -35,7 +36,7 @@ def read_dataset(
     name : str, default=None
         The name of the data set; None takes the name of the folder or file.
     settings : DataSettings, optional
-        What the folders mean, and what becomes of a validation split.
+        What the folders mean, what becomes of a validation split, and which column has groups.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def read_dataset(
     Raises
     ------
     DataError
-        If nothing is there, or its layout is not known or not clear.
+        If nothing is there, its layout is not known or not clear, or it lacks a column of groups.
     """
     if not is_remote(path):
         path = Path(path).absolute()
@@ -58,8 +59,9 @@ def read_dataset(
         table, root = read_table(path), path.parent
         items, left_out, remarks = settle_splits(table.labelled, settings.validation)
         layout = Layout(
-            "table", "a table of images", table.passed_over | left_out, (*table.remarks, *remarks)
+            "table", "a table of images", table.passed_over | left_out, (*table.guesses, *remarks)
         )
+        columns, tables = [table.further], [path]
     elif is_remote(path) or path.is_dir():
         tree = read_tree(path)
         if not tree.has_images:
@@ -74,10 +76,12 @@ def read_dataset(
             _passed_over(tree, reading) | left_out,
             tuple(reading.remarks + remarks + _odd_files(tree)),
         )
+        columns, tables = list(reading.columns), list(reading.tables)
     else:
         raise DataError(f"{path}: expected a folder of images or a table of them, found neither")
     items = sorted(items, key=lambda item: sort_key(item.path))
-    return Dataset(name or path.stem, root, tuple(items), layout=layout)
+    dataset = Dataset(name or path.stem, root, tuple(items), layout=layout, columns=tuple(columns))
+    return with_columns(dataset, settings, tables)
 
 
 def _require_images(reading: Reading) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from extract.datasets.folders.tree import Folder
+    from extract.datasets.further import FurtherColumns
 
 Labelled = tuple[Path, str, SplitWord | None]
 """An image with its label and the split that the data name."""
@@ -62,6 +63,8 @@ class Reading:
         What was guessed.
     tables : tuple of Path, default=()
         Tables that give the labels.
+    columns : tuple of FurtherColumns, default=()
+        What these tables, and others with the same classes, say beside the labels.
     """
 
     layout: str
@@ -72,6 +75,7 @@ class Reading:
     classes_in: list[Folder] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     tables: tuple[Path, ...] = ()
+    columns: tuple[FurtherColumns, ...] = ()
 
     @property
     def labels(self) -> list[str]:

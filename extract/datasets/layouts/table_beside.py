@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
 from extract.datasets.layouts.readings import Labelled, Reading, is_flat
 from extract.datasets.split_names import split_of
-from extract.datasets.tables import Table, is_table, lists_images, mentions_images, read_table
+from extract.datasets.tables import is_table, lists_images, mentions_images, read_table
 from extract.errors import DataError
 from toolkit.addresses import relative
 from toolkit.wording import plural
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from extract.datasets.folders.tree import Folder
+    from extract.datasets.tables import Table
 
 _NOT_LABELS = re.compile(r"(sample[-_ ]?)?submission.*|.*[-_ ]submission", re.IGNORECASE)
 
@@ -80,9 +82,23 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
         top.path,
         labelled,
         unused,
-        remarks=[remark for table in tables.values() for remark in table.all_remarks()],
+        remarks=[remark for table in tables.values() for remark in table.what_was_done()],
         tables=tuple(tables),
+        columns=tuple(table.further for table in tables.values()),
     )
+
+
+def with_columns_beside(tree: Folder, top: Folder, reading: Reading) -> Reading:
+    """Return a reading with the columns of the tables beside it that have the same classes."""
+    if reading.columns:
+        return reading
+    tables, _ = _usable_tables(tree, top)
+    columns = tuple(
+        table.further
+        for table in tables.values()
+        if with_the_same_classes(table.labelled, reading) is not None
+    )
+    return dataclasses.replace(reading, columns=columns)
 
 
 def problems_of_tables(tree: Folder, top: Folder) -> dict[Path, str]:
@@ -159,7 +175,7 @@ def _usable_tables(tree: Folder, top: Folder) -> tuple[dict[Path, Table], dict[P
             continue
         labelled = [image for image in table.labelled if image[0] in images]
         if labelled:
-            tables[path] = Table(labelled, table.passed_over, table.remarks)
+            tables[path] = dataclasses.replace(table, labelled=labelled)
     return tables, problems
 
 

@@ -39,6 +39,11 @@ SPLIT_NAMES = (
     "is_test", "is_train", "is_training", "is_valid", "is_val", "is_validation", "test", "train",
     "valid", "val",
 )  # fmt: skip
+_IS_A_NAME = re.compile(
+    r"(.*_)?(group|patient|subject|participant|animal|specimen|individual|video|site)s?_?"
+    r"(id|uid|nr|no|number)|group|patient|subject"
+)
+"""Names of columns that say who or what an image shows, not of which class it is."""
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "<na>", "null"}
 _INDEX = re.compile(r"|index|row|nr|no|#|level_0|unnamed:_\d+|column1").fullmatch
 _ROWS_TO_TRY = 20
@@ -60,8 +65,8 @@ class Columns:
         Its name, as `plain` returns it.
     remarks : tuple of str
         What was guessed, one sentence each.
-    unused : tuple of str
-        Names of the other columns.
+    unused : tuple of int
+        The other columns.
     """
 
     path: int
@@ -69,7 +74,7 @@ class Columns:
     split: int | None
     split_name: str
     remarks: tuple[str, ...]
-    unused: tuple[str, ...]
+    unused: tuple[int, ...]
 
 
 def is_missing(cell: str) -> bool:
@@ -109,9 +114,7 @@ def understand(
         If there is no column of images or of labels, or it is not clear which it is.
     """
     names = [plain(name) for name in grid.header]
-    twice = next((name for name in names if name and names.count(name) > 1), None)
-    if twice:
-        raise DataError(f"{table} has several columns called {twice}; keep or rename one of them")
+    refuse_repeated_names(table, names)
     path = _path_column(grid, names, exists)
     if path is None:
         raise _unclear(table, grid, "none of them has names of images")
@@ -125,8 +128,15 @@ def understand(
         split,
         "" if split is None else names[split],
         _remarks(grid, names, path, labels, split),
-        tuple(grid.header[i] or "(no name)" for i in range(len(names)) if i not in used),
+        tuple(i for i in range(len(names)) if i not in used),
     )
+
+
+def refuse_repeated_names(table: Path, names: Sequence[str]) -> None:
+    """Raise an error if two columns have the same name, as `plain` returns it."""
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice:
+        raise DataError(f"{table} has several columns called {twice}; keep or rename one of them")
 
 
 def plain(name: str) -> str:
@@ -193,6 +203,8 @@ def _label_columns(table: Path, grid: Grid, names: list[str], rest: list[int]) -
         return (rest[0],)
     if len(binary) == 1 and not sensible:
         return (binary[0],)
+    if len(sensible) > 1:  # who it is, beside what it is
+        sensible = [i for i in sensible if not _IS_A_NAME.fullmatch(names[i])] or sensible
     if len(sensible) == 1 and len(binary) < 2:
         return (sensible[0],)
     if len(binary) > 1 and not sensible:

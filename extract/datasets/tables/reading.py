@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from extract.datasets.further import FurtherColumns
 from extract.datasets.split_names import EXAMPLES, split_of
 from extract.datasets.tables.columns import is_known, is_missing, is_one, names_images, understand
 from extract.datasets.tables.finding import Finder
@@ -43,18 +44,27 @@ class Table:
         In the order of the rows, without repeated ones. Either all have a split or none has.
     passed_over : dict of str to int
         Reason -> number of rows that are not used.
-    remarks : tuple of str
+    guesses : tuple of str
         What was guessed, one sentence each.
+    further : FurtherColumns
+        Its other columns.
     """
 
     labelled: list[Labelled]
     passed_over: dict[str, int]
-    remarks: tuple[str, ...]
+    guesses: tuple[str, ...]
+    further: FurtherColumns
 
-    def all_remarks(self) -> list[str]:
-        """Return the remarks, and what was passed over as another one."""
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was guessed, and which columns are neither path nor label nor split."""
+        unused = self.further.unused_sentence()
+        return (*self.guesses, unused) if unused else self.guesses
+
+    def what_was_done(self) -> list[str]:
+        """Return what was guessed, and what was passed over as another sentence."""
         numbers = ", ".join(f"{number:,} {reason}" for reason, number in self.passed_over.items())
-        return [*self.remarks, *([f"Passed over in the table: {numbers}."] if numbers else [])]
+        return [*self.guesses, *([f"Passed over in the table: {numbers}."] if numbers else [])]
 
 
 def read_table(path: Path, folder: Path | None = None) -> Table:
@@ -88,11 +98,15 @@ def read_table(path: Path, folder: Path | None = None) -> Table:
     _check_splits(path, found)
     kept = _without_repeats(path, found)
     passed_over["repeated rows"] = len(found) - len(kept)
-    remarks = (*grid.remarks, *columns.remarks, *finder.remarks())
-    if columns.unused:
-        remarks += (f"Columns that are not used: {', '.join(columns.unused)}.",)
+    guesses = (*grid.remarks, *columns.remarks, *finder.remarks())
     counted = {reason: number for reason, number in passed_over.items() if number}
-    return Table(kept, counted, remarks)
+    cells = dict(grid.rows)
+    further = FurtherColumns(
+        path,
+        {grid.header[i] or "(no name)": i for i in columns.unused},
+        [(image, cells[line]) for (line, *_), (image, *_) in zip(rows, found, strict=True)],
+    )
+    return Table(kept, counted, guesses, further)
 
 
 def lists_images(path: Path, folder: Path | None = None) -> bool:
