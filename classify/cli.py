@@ -16,7 +16,7 @@ from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
-from toolkit.wording import plural
+from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,12 +212,16 @@ def _print_results(folder: Path, run: Run) -> None:
     """Print the table of a run, what must be said about it, and what to do next."""
     from reports.ranking import best_in_validation
     from reports.tables import format_results, remarks
+    from reports.wording.groups import groups_phrase
 
     train, test = sum(run.data.train_counts), sum(run.data.test_counts)
     print(
         f"{run.data.name}: trained on {plural(train, 'image')}, tested on {test:,} "
-        f"({plural(len(run.data.classes), 'class', 'classes')})\n"
+        f"({plural(len(run.data.classes), 'class', 'classes')})"
     )
+    if run.data.groups:
+        print(printable(groups_phrase(run.data)))
+    print()
     print(format_results(run))
     for line in remarks(run):
         print(line)

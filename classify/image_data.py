@@ -13,7 +13,7 @@ import numpy as np
 from classify.errors import ClassifierError
 from extract.datasets.dataset import Dataset, Item
 from extract.datasets.load import load_unsplit
-from extract.options import Options
+from extract.options import DataSettings, Options
 from toolkit.addresses import as_path, is_remote, sort_key
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from extract.embedder import Embedder
 
 
-def as_dataset(data: Any, options: Options, progress: Progress = silent) -> Dataset:
+GIVEN_GROUPS = "as given"
+"""Where groups come from that a caller has passed, one for each image or row."""
+
+
+def as_dataset(
+    data: Any, options: Options, progress: Progress = silent, groups: Any = None
+) -> Dataset:
     """Return a data set for what a caller has passed as `data`.
 
     Parameters
@@ -34,6 +40,9 @@ def as_dataset(data: Any, options: Options, progress: Progress = silent) -> Data
         The cache and other settings with which a named data set is found.
     progress : Progress, optional
         Called while a data set is downloaded.
+    groups : str, path or array-like, default=None
+        Which images belong together: a table, as `extract.load_dataset` takes it; or, for a tuple,
+        one value for each path.
 
     Returns
     -------
@@ -43,7 +52,7 @@ def as_dataset(data: Any, options: Options, progress: Progress = silent) -> Data
     Raises
     ------
     ClassifierError
-        If `data` is none of these.
+        If `data` is none of these, or `groups` do not suit them.
     ToolkitError
         If there is no such data set.
 
@@ -53,11 +62,26 @@ def as_dataset(data: Any, options: Options, progress: Progress = silent) -> Data
     ['cat', 'dog']
     """
     if isinstance(data, Dataset):
+        if groups is not None:
+            raise ClassifierError(
+                "the data are a data set, which knows its groups: leave groups out, or pass them "
+                "to load_dataset",
+                setting="groups",
+            )
         return data
     if isinstance(data, str | os.PathLike) or hasattr(data, "fs"):  # as UPath has
-        return load_unsplit(str(data), cache=options.base.cache, progress=progress)
+        if groups is not None and not isinstance(groups, str | os.PathLike):
+            raise ClassifierError(
+                "expected the table with the groups of the images, found "
+                f"{type(groups).__name__}; pass images as (paths, labels) to give a group for each",
+                setting="groups",
+            )
+        settings = DataSettings(groups=None if groups is None else os.fspath(groups))
+        return load_unsplit(
+            str(data), settings=settings, cache=options.base.cache, progress=progress
+        )
     if isinstance(data, tuple) and len(data) == 2:
-        return _from_paths(*data)
+        return _from_paths(*data, groups)
     raise ClassifierError(
         "expected images as a data set (see extract.load_dataset), the name or path of one, or a "
         f"tuple (paths, labels), found {type(data).__name__}"
@@ -128,6 +152,27 @@ def check_labels(y: Any) -> list[str]:
     return [str(value) for value in values]
 
 
+def check_groups(groups: Any, n_samples: int) -> list[str | None] | None:
+    """Return groups as text, and None for each that is missing: a group of its own.
+
+    Raises
+    ------
+    ClassifierError
+        If they are not a list with one value for each sample.
+    """
+    if groups is None:
+        return None
+    values = np.asarray(groups, dtype=object)
+    if values.shape != (n_samples,):
+        found = f"shape {values.shape}" if values.ndim else repr(groups)
+        raise ClassifierError(
+            f"expected groups as a list with one value for each of {n_samples:,} samples, found "
+            f"{found}",
+            setting="groups",
+        )
+    return [None if _is_missing(value) else str(value) for value in values]
+
+
 def _is_missing(value: Any) -> bool:
     if isinstance(value, str):
         return not value
@@ -137,7 +182,7 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def _from_paths(paths: Any, labels: Any) -> Dataset:
+def _from_paths(paths: Any, labels: Any, groups: Any = None) -> Dataset:
     if isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable):
         raise ClassifierError(
             f"expected a list of paths of images with their labels, found {paths!r} as paths"
@@ -157,9 +202,14 @@ def _from_paths(paths: Any, labels: Any) -> Dataset:
             f"expected each path once, found {plural(len(twice), 'path')} several times, for "
             f"example {twice[0]}"
         )
-    items = [Item(file, name, None) for file, name in zip(files, names, strict=True)]
+    given = check_groups(groups, len(files))
+    items = [
+        Item(file, name, None, group)
+        for file, name, group in zip(files, names, given or [None] * len(files), strict=True)
+    ]
     items.sort(key=lambda item: sort_key(item.path))
-    return Dataset("images", _common_folder(files), tuple(items))
+    origin = None if given is None else GIVEN_GROUPS
+    return Dataset("images", _common_folder(files), tuple(items), group_origin=origin)
 
 
 def _image_path(path: Any, row: int) -> Path:

@@ -10,7 +10,7 @@ from reports.ranking import best_in_validation
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.record import Result, Run
+    from reports.record import Data, Result, Run
 
 _FIELDS = (
     "classifier", "accuracy", "accuracy_low", "accuracy_high", "log_loss", "repeats",
@@ -33,7 +33,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
     dict
         `cached` and `computed` are over all frozen bases; `bases` has those of each. `audit` holds
         the number of findings of each kind and the estimated number of wrong labels, or None
-        without an audit.
+        without an audit. `groups` is None without groups.
     """
     data, extractions = run.data, [base.extraction for base in run.bases]
     counts = zip(data.classes, data.train_counts, data.test_counts, strict=True)
@@ -42,6 +42,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
         "data": data.name,
         "layout": data.layout,
         "classes": {label: {"train": train, "test": test} for label, train, test in counts},
+        "groups": _groups(data),
         "passed_over": data.passed_over,
         "remarks": data.remarks,
         "images": run.extraction.images,
@@ -58,6 +59,19 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
         "chosen": best_in_validation(run).classifier if run.results else None,
         "results": [_result(result) for result in run.results],
         "audit": _audit(run),
+    }
+
+
+def _groups(data: Data) -> dict[str, Any] | None:
+    if data.groups is None:
+        return None
+    return {
+        "origin": data.group_origin,
+        "number": data.groups,
+        "train": data.train_groups,
+        "test": data.test_groups,
+        "cut": data.cut_groups,
+        "test_images_cut": data.cut_test_images,
     }
 
 

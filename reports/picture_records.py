@@ -16,6 +16,8 @@ class PictureRecord:
     label: str
     split: str
     sha256: str
+    group: str | None = None
+    """The images that it belongs together with; None for a group of its own."""
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,7 @@ class Data:
     split: str
     """How the test split was made, in words."""
     fingerprint: str
-    """Of the images' contents, labels and splits."""
+    """Of the images' contents, labels, splits and groups."""
     layout: str = "given"
     """How the files were understood, in a word."""
     layout_description: str = ""
@@ -270,6 +270,16 @@ class Data:
     """Of the images' contents alone; None without images, and in records of earlier versions."""
     label_fingerprint: str | None = None
     """Of their contents and labels."""
+    group_origin: str | None = None
+    """Where the groups come from, in words; None without groups, and in earlier records."""
+    groups: int | None = None
+    """Number of groups; an image without one is its own. None without groups."""
+    train_groups: int | None = None
+    test_groups: int | None = None
+    cut_groups: int = 0
+    """Number of groups that are on both sides of the split, which only a given one can do."""
+    cut_test_images: int = 0
+    """Number of test images in these groups."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ SUSPECTS_NAME, OUTLIERS_NAME = "suspects.csv", "outliers.csv"
 EARLIER_OUTLIERS_NAME = "oddities.csv"
 """What earlier versions called `OUTLIERS_NAME`."""
 PICTURE_COLUMNS = ["path", "label", "split", "sha256"]
+GROUP_COLUMN = "group"
+"""Also in `pictures.csv`; earlier versions did not write it."""
 TERMINAL_WIDTH = 100
 CHOSEN = "*"
 """Marks the classifier that was chosen on the training split."""
@@ -77,15 +79,15 @@ def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
 
 
 def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
-    """Write `pictures.csv`: the label, the split and the SHA-256 of every image.
+    """Write `pictures.csv`: the label, the split, the SHA-256 and the group of every image.
 
     Raises
     ------
     RecordError
         If the file cannot be written.
     """
-    values = ((row.path, row.label, row.split, row.sha256) for row in pictures)
-    _write(path, PICTURE_COLUMNS, values)
+    values = ((row.path, row.label, row.split, row.sha256, row.group) for row in pictures)
+    _write(path, [*PICTURE_COLUMNS, GROUP_COLUMN], values)
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
@@ -155,11 +157,14 @@ def read_pictures(path: Path) -> list[PictureRecord]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
+    frame = _read(path, PICTURE_COLUMNS, optional=GROUP_COLUMN)
     rows = (
-        [decode_text(cell) for cell in cells]
-        for cells in _read(path, PICTURE_COLUMNS).itertuples(index=False, name=None)
+        [decode_text(cell) for cell in cells] for cells in frame.itertuples(index=False, name=None)
     )
-    return [PictureRecord(*row) for row in rows]
+    return [
+        PictureRecord(path, label, split, sha256, "".join(group) or None)
+        for path, label, split, sha256, *group in rows
+    ]
 
 
 def format_results(run: Run) -> str:
@@ -277,11 +282,11 @@ def _probability(cell: str) -> float:
         return math.nan
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _read(path: Path, columns: Sequence[str], optional: str | None = None) -> pd.DataFrame:
     """Read a table as text, with the number of the line in the file as the index.
 
-    pandas' own parser accepts quotes in the wrong place and pads rows that are too short, so the
-    cells come from Python's.
+    The optional column may follow the others. pandas' own parser accepts quotes in the wrong place
+    and pads rows that are too short, so the cells come from Python's.
     """
     import pandas as pd
 
@@ -293,6 +298,8 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
+            if header == [*columns, optional]:
+                columns = header
             if header != columns:
                 raise RecordError(
                     f"{path}: expected the columns {','.join(columns)}, "

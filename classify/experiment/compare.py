@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,20 @@ from classify.experiment.candidates import candidates_of
 from classify.experiment.inputs import ArrayInputs, ImageInputs
 from classify.experiment.run import run
 from classify.experiment.settings import RunSettings, TrainingSettings
-from classify.image_data import as_dataset, as_options, check_labels, choose_progress
+from classify.image_data import (
+    as_dataset,
+    as_options,
+    check_groups,
+    check_labels,
+    choose_progress,
+)
 from extract.datasets.dataset import Dataset
 from extract.embedder import Embedder
+from extract.options import DataSettings
 from reports.runs import RunResults
 from toolkit.progress import as_progress
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from classify.evaluation.decision import Decision
@@ -42,6 +49,7 @@ def compare(
     embedder: Embedder | str | Sequence[Embedder | str] | None = None,
     classifiers: Any = None,
     *,
+    groups: Any = None,
     test_size: float | None = None,
     seed: int = 0,
     repeats: int = 1,
@@ -77,6 +85,11 @@ def compare(
         Names (``"svm"``, ``"all"``, ``"logreg,svm"``), estimators of this package, or any
         scikit-learn classifier or pipeline that has `predict_proba` or `decision_function`. None is
         every classifier of this package that suits the data, except ``"finetune"``.
+    groups : array-like or path, default=None
+        Which samples belong together, as images of one patient: they are on one side of the test
+        split and of every fold. One value for each row of `X` or each path, missing for a sample on
+        its own; or, for a folder or another name of a data set, a table with the columns ``path``
+        and ``group``. A data set from `extract.load_dataset` knows its groups.
     test_size : float, default=None
         Share of every class that becomes the test split, where the data have none; None is 0.2.
     seed : int, default=0
@@ -163,13 +176,15 @@ def compare(
         decision=decision,
     )
     with as_progress(choose_progress(progress, embedder)) as report:
-        inputs = _inputs(data, embedder, test_size, seed=seed, dask=dask, progress=report)
+        inputs = _inputs(
+            data, embedder, test_size, groups=groups, seed=seed, dask=dask, progress=report
+        )
         folder, finished = run(
             _candidates(classifiers, inputs),
             inputs,
             settings,
             out=None if out is None else Path(out),
-            command=[_call(data, embedder, classifiers, settings)],
+            command=[_call(data, embedder, classifiers, groups, settings)],
             progress=report,
         )
     for result in finished.results:
@@ -183,6 +198,7 @@ def _inputs(
     embedder: Any,
     test_size: float | None,
     *,
+    groups: Any,
     seed: int,
     dask: str | None,
     progress: Progress,
@@ -202,13 +218,17 @@ def _inputs(
                 "the data are embeddings, which need no embedder: leave it out, or pass paths "
                 "of images"
             )
-        return ArrayInputs(*_check_embeddings(*data), test_size=share, dask=dask)
+        X, labels = _check_embeddings(*data)
+        return ArrayInputs(X, labels, share, dask, check_groups(groups, len(labels)))
     if test_size is not None and isinstance(data, Dataset) and data.has_split:
         raise ClassifierError(
             "the data set already has a test split: leave test_size out, or pass it to load_dataset"
         )
     options = _options(embedder, seed=seed, test_size=share, dask=dask)
-    return ImageInputs(as_dataset(data, options[0], progress), options)
+    if isinstance(groups, str | os.PathLike):  # for the record
+        table = DataSettings(groups=os.fspath(groups))
+        options = [dataclasses.replace(one, data_settings=table) for one in options]
+    return ImageInputs(as_dataset(data, options[0], progress, groups), options)
 
 
 def _check_order(data: Any, embedder: Any) -> None:
@@ -226,7 +246,7 @@ def _check_order(data: Any, embedder: Any) -> None:
         )
 
 
-def _call(data: Any, embedder: Any, classifiers: Any, settings: RunSettings) -> str:
+def _call(data: Any, embedder: Any, classifiers: Any, groups: Any, settings: RunSettings) -> str:
     """Return the call of `compare`, as far as it can be written down, for the report."""
     first = data
     if isinstance(data, tuple):
@@ -236,6 +256,9 @@ def _call(data: Any, embedder: Any, classifiers: Any, settings: RunSettings) -> 
     elif isinstance(data, str | Path):
         first = repr(str(data))
     arguments = [str(first), repr(embedder), repr(classifiers)]
+    if groups is not None:
+        is_table = isinstance(groups, str | Path)
+        arguments.append(f"groups={str(groups)!r}" if is_table else "groups=groups")
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if value != field.default:

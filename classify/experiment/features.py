@@ -65,7 +65,7 @@ class Features(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 over the samples' contents, labels and splits."""
+        """SHA-256 over the samples' contents, labels, splits and groups."""
 
     def counts(self, split: Split) -> list[int]:
         """Return how many samples of each class a split has."""
@@ -133,11 +133,13 @@ class ArrayFeatures(Features):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the embeddings, labels and splits."""
+        """SHA-256 over the embeddings, labels, splits and, if there are any, groups."""
         found = hashlib.sha256()
         for split, rows in self._rows.items():
             found.update(rows.tobytes())
             found.update("\0".join([split, *self.labels(split)]).encode())  # type: ignore[arg-type]
+        if self.dataset.has_groups:
+            found.update("\0".join(item.group or "" for item in self.dataset.items).encode())
         return found.hexdigest()
 
     def __call__(self, estimator: Classifier, split: Split) -> np.ndarray:
@@ -203,7 +205,7 @@ class ImageFeatures(Features):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the images' contents, labels and splits."""
+        """SHA-256 over the images' contents, labels, splits and groups."""
         return self.prepared.fingerprint
 
     @property

@@ -51,7 +51,7 @@ def check_plan(stopped: Run, plan: Plan, folder: Path) -> None:
 
 
 def check_data(stopped: Run, features: Sequence[Features], folder: Path) -> None:
-    """Check that images, labels, splits and bases are those of the run that was stopped.
+    """Check that images, labels, groups, splits and bases are those of the run that was stopped.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def check_data(stopped: Run, features: Sequence[Features], folder: Path) -> None
     )
     _refuse(
         [
-            *([] if same_data else ["the images, labels or splits"]),
+            *([] if same_data else ["the images, labels, groups or splits"]),
             *([] if same_bases else ["the weights or the recipe of the frozen base"]),
         ],
         folder,

@@ -12,7 +12,9 @@ from classify.errors import ClassifierError
 from classify.experiment.features import ArrayFeatures, ImageFeatures
 from classify.experiment.memory import require_memory
 from classify.experiment.settings import recorded
+from classify.image_data import GIVEN_GROUPS
 from extract.datasets.dataset import MINIMUM, Dataset, Item
+from extract.datasets.grouping.checks import require_groups
 from extract.datasets.labels import require_images
 from extract.prepare import prepare
 from toolkit.wording import plural
@@ -95,21 +97,27 @@ class ArrayInputs:
         that two equal rows are always in the same split.
     dask : str, optional
         Address of the Dask cluster that trains.
+    groups : sequence of str or None, length n_samples, optional
+        Rows of one group are in the same split; None is a group of its own.
     """
 
     X: np.ndarray
     labels: Sequence[str]
     test_size: float = 0.2
     dask: str | None = None
+    groups: Sequence[str | None] | None = None
 
     @property
     def dataset(self) -> Dataset:
         """The rows as a data set without a split; row 5 has the path ``row-5``."""
         width = len(str(len(self.labels) - 1))
+        groups = self.groups or [None] * len(self.labels)
         items = (
-            Item(Path(f"row-{row:0{width}}"), label, None) for row, label in enumerate(self.labels)
+            Item(Path(f"row-{row:0{width}}"), label, None, group)
+            for row, (label, group) in enumerate(zip(self.labels, groups, strict=True))
         )
-        return Dataset("embeddings", Path(), tuple(items))
+        origin = None if self.groups is None else GIVEN_GROUPS
+        return Dataset("embeddings", Path(), tuple(items), group_origin=origin)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -155,7 +163,8 @@ def check_dataset(dataset: Dataset) -> None:
     Raises
     ------
     ClassifierError, DataError
-        If there are fewer than two classes, or a class has too few images in a split.
+        If there are fewer than two classes, a class has too few images in a split, or the groups of
+        one cannot be divided.
     """
     classes = dataset.classes
     if len(classes) < 2:
@@ -164,6 +173,7 @@ def check_dataset(dataset: Dataset) -> None:
             "add images or rows of another class"
         )
     require_images(dataset)
+    require_groups(dataset, "groups")
     if not dataset.has_split:
         return
     numbers = dataset.class_counts()

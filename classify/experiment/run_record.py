@@ -13,6 +13,7 @@ from classify.evaluation.decision import check_priors
 from classify.evaluation.validation import validate
 from classify.experiment import recording
 from classify.experiment.features import ArrayFeatures, ImageFeatures
+from extract.datasets.grouping.checks import cut
 from reports import record
 from reports.picture_records import PictureRecord
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from classify.experiment.settings import RunSettings
     from classify.experiment.trial import TrialResult
     from classify.networks.sweep import FinishedRate
+    from extract.datasets.dataset import Dataset
     from extract.options import Options
     from extract.prepare import Prepared
     from reports.picture_records import Audit, EmbeddingMap
@@ -144,6 +146,7 @@ def record_run(
             remarks=list(layout.remarks),
             image_fingerprint=prepared.image_fingerprint if prepared else None,
             label_fingerprint=prepared.label_fingerprint if prepared else None,
+            **_groups(first.dataset),
         ),
         bases=bases,
         results=recording.validated(results.results, validate(results.held_out)),
@@ -169,9 +172,30 @@ def picture_records(features: Features) -> list[PictureRecord]:
         return []
     dataset, digests = features.dataset, features.prepared.extraction.digests
     return [
-        PictureRecord(dataset.relative(item.path), item.label, str(item.split), digests[item.path])
+        PictureRecord(
+            dataset.relative(item.path),
+            item.label,
+            str(item.split),
+            digests[item.path],
+            item.group,
+        )
         for item in dataset.items
     ]
+
+
+def _groups(dataset: Dataset) -> dict[str, Any]:
+    """Return what the record of the data says about groups, as far as there are any."""
+    if not dataset.has_groups:
+        return {}
+    both, n_test_images = cut(dataset)
+    return {
+        "group_origin": dataset.group_origin or "given",
+        "groups": dataset.n_groups(),
+        "train_groups": dataset.n_groups("train"),
+        "test_groups": dataset.n_groups("test"),
+        "cut_groups": len(both),
+        "cut_test_images": n_test_images,
+    }
 
 
 def _quarantine(features: Features) -> list[record.Quarantined]:

@@ -169,11 +169,13 @@ def _what_differs(runs: Sequence[Run]) -> str:
     """Say in what the data of runs with several fingerprints differ, as far as it is recorded."""
     images = {run.data.image_fingerprint for run in runs}
     if None in images:
-        return "different images, labels or splits"
+        return "different images, labels, groups or splits"
     if len(images) > 1:
         return "different images"
     if len({run.data.label_fingerprint for run in runs}) > 1:
         return "different labels of the same images"
+    if len({(run.data.group_origin, run.data.groups) for run in runs}) > 1:
+        return "different groups of the same images"
     return "a different split of the same images"
 
 

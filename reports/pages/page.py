@@ -27,6 +27,7 @@ from reports.ranking import ranked
 from reports.record import MANY_CLASSES
 from reports.wording import differences, text
 from reports.wording.findings import stopped_sentence
+from reports.wording.groups import groups_phrase
 from reports.wording.headline import headline
 from toolkit.wording import counted, plural, printable
 
@@ -229,6 +230,7 @@ def _environment() -> Environment:
         "fields": views.format_fields,
         "trusted": lambda text: Markup(text),  # noqa: S704 - drawings of reports.charts.svg, the script
         "command": _command,
+        "groups": groups_phrase,
     }
     return environment
 

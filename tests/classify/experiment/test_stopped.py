@@ -94,7 +94,7 @@ def test_the_same_command_goes_on(stopped: Path, tmp_path: Path) -> None:
         ({"calibrate": False}, r"calibrate \(True there, False here\)"),
         ({"classifiers": ["centroid", "nearest"]}, r"classifiers \(centroid, nearest, Interrupt"),
         ({"classifiers": [Centroid(), "nearest", Interruptible(C=2), "logreg"]}, "Interruptible"),
-        ({"data": blobs(seed=1)}, "the images, labels or splits"),
+        ({"data": blobs(seed=1)}, "the images, labels, groups or splits"),
     ],
 )
 def test_another_command_does_not_go_on(stopped: Path, changed: Any, words: str) -> None:
