@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.statistics import holm, mcnemar
+from toolkit.statistics import holm, mcnemar, paired_permutation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Comparison:
     only_first, only_second : int
         Samples that only the first, and only the second classifier predicts correctly.
     p_value : float
-        Of McNemar's exact test.
+        Of McNemar's exact test, or of the permutation test of groups.
     p_adjusted : float
         The same, adjusted for the number of pairs (Holm).
     """
@@ -40,7 +40,9 @@ class Comparison:
     p_adjusted: float
 
 
-def compare_predictions(y_true: ArrayLike, y_pred: Mapping[str, ArrayLike]) -> list[Comparison]:
+def compare_predictions(
+    y_true: ArrayLike, y_pred: Mapping[str, ArrayLike], groups: ArrayLike | None = None
+) -> list[Comparison]:
     """Test for every pair of classifiers whether their accuracies differ.
 
     Parameters
@@ -49,6 +51,9 @@ def compare_predictions(y_true: ArrayLike, y_pred: Mapping[str, ArrayLike]) -> l
         True labels.
     y_pred : mapping of str to array-like of shape (n_samples,)
         Predicted labels by name of the classifier.
+    groups : array-like of int, shape (n_samples,), optional
+        The group of each sample, such as the patient: any numbers. Groups are then compared as a
+        whole; see `toolkit.statistics.paired_permutation`. None is a group of its own for each.
 
     Returns
     -------
@@ -71,7 +76,12 @@ def compare_predictions(y_true: ArrayLike, y_pred: Mapping[str, ArrayLike]) -> l
         (int((correct[a] & ~correct[b]).sum()), int((correct[b] & ~correct[a]).sum()))
         for a, b in pairs
     ]
-    p_values = [mcnemar(*pair) for pair in counts]
+    if groups is None:
+        p_values = [mcnemar(*pair) for pair in counts]
+    else:
+        index = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+        right = {name: np.bincount(index, weights=hits) for name, hits in correct.items()}
+        p_values = [paired_permutation(right[a] - right[b]) for a, b in pairs]
     return [
         Comparison(first, second, *count, p_value=p_value, p_adjusted=adjusted)
         for (first, second), count, p_value, adjusted in zip(

@@ -1,6 +1,7 @@
 """Significance of differences between classifiers."""
 
 import numpy as np
+import pytest
 
 from classify.evaluation.comparison import compare_predictions
 
@@ -31,3 +32,20 @@ def test_equally_good_classifiers_rarely_differ_significantly():
         a, b = (rng.random((2, 300)) < 0.1).astype(int)
         low += compare_predictions(truth, {"a": a, "b": b})[0].p_value < 0.05
     assert low <= 10
+
+
+def test_images_of_one_group_count_once():
+    """Thirty images of three groups that only one classifier gets right prove nothing."""
+    truth = np.zeros(60, dtype=int)
+    wrong = (np.arange(60) < 30).astype(int)
+    predictions = {"good": truth, "bad": wrong}
+    alone, singles, groups = (
+        compare_predictions(truth, predictions, by)[0]
+        for by in (None, np.arange(60), np.arange(60) // 10)
+    )
+    assert (
+        (groups.only_first, groups.only_second) == (alone.only_first, alone.only_second) == (30, 0)
+    )
+    assert alone.p_value == pytest.approx(singles.p_value)
+    assert alone.p_value < 1e-6
+    assert groups.p_value == pytest.approx(2 / 2**3)
