@@ -8,10 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib.util import find_spec
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from benchmarks.figures import clusters as grouped
+from benchmarks.figures.clusters import Clusters
 from benchmarks.figures.curves import prognoses
 from benchmarks.figures.headline import coverage
 from benchmarks.figures.intervals import coverages
@@ -33,6 +36,10 @@ BEFORE_OF_SVMS = {20: "0.583 of votes, where margins give 0.381"}
 SHARES = ([0.5, 0.5], [0.9, 0.1], [0.2] * 5)
 N_CLASSES = (2, 6)
 PER_CLASS = (60, 200, 500, 1000)
+ACCURACIES = (0.7, 0.9, 0.97)
+GROUPS_OF_IMAGES = (10, 30, 100)
+WITHIN = (0.1, 0.3, 0.6)
+"""Correlations of the images of a group."""
 DRAWS_OF_CURVES = 0.1
 """Of those of the other statements: each takes more than thirty trainings."""
 
@@ -119,6 +126,31 @@ def intervals(n_draws: int) -> Iterator[Statement]:
                 yield Statement(what, "no interval", f"{share:.1%}", n_draws)
 
 
+def clusters(n_draws: int) -> Iterator[Statement]:
+    """Say how often intervals and tests hold where images come in groups."""
+    for n_groups, within, accuracy in product(GROUPS_OF_IMAGES, WITHIN, ACCURACIES):
+        found = grouped.coverage(Clusters(n_groups, within), accuracy, n_draws)
+        yield Statement(
+            f"95% interval of an accuracy of {accuracy:.0%} covers it: {n_groups} groups, "
+            f"correlation {within}",
+            f"{found.wilson:.1%} (tried: percentile {found.percentile:.1%}, BCa {found.bca:.1%}, "
+            f"studentised {found.studentised:.1%})",
+            f"{found.now:.1%} ({100 * found.width:.0f} points wide)",
+            n_draws,
+        )
+    for kind, n_groups in product(("pure", "mixed"), GROUPS_OF_IMAGES):
+        for measure, found in grouped.coverages(Clusters(n_groups, 0.3, kind), n_draws).items():
+            what = f"95% interval of {measure.replace('_', ' ')} covers the truth"
+            where = f"{n_groups} {kind} groups, correlation 0.3"
+            yield Statement(f"{what}: {where}", f"{found[0]:.1%}", f"{found[1]:.1%}", n_draws)
+    for n_groups, within in product(GROUPS_OF_IMAGES, WITHIN):
+        alarms = grouped.false_alarms(Clusters(n_groups, within), 0.9, n_draws)
+        what = (
+            f"two equal classifiers differ with p < 0.05: {n_groups} groups, correlation {within}"
+        )
+        yield Statement(what, f"{alarms.mcnemar:.1%}", f"{alarms.permutation:.1%}", n_draws)
+
+
 def thresholds(n_draws: int) -> Iterator[Statement]:
     """Say how often a threshold reaches its target on unseen images."""
     for n_samples in SAMPLES:
@@ -166,6 +198,7 @@ GROUPS = {
     "probabilities": probabilities,
     "svms": svms,
     "intervals": intervals,
+    "clusters": clusters,
     "thresholds": thresholds,
     "suspects": suspects,
     "curves": curves,

@@ -41,10 +41,10 @@ def coverages(shares: list[float], n_samples: int, n_draws: int, seed: int = 0) 
         Keys are the measures of the classifier, and those of the smallest class.
     """
     rng = np.random.default_rng(seed)
-    truth = _values(_draw(rng, shares, UNSEEN), int(np.argmin(shares)))
+    truth = values_of(_draw(rng, shares, UNSEEN), int(np.argmin(shares)))
     covered: dict[str, list[bool]] = {name: [] for name in truth}
     for _ in range(n_draws):
-        values = _values(_draw(rng, shares, n_samples), int(np.argmin(shares)))
+        values = values_of(_draw(rng, shares, n_samples), int(np.argmin(shares)))
         for name, (_, low, high) in values.items():
             covered[name].append(low <= truth[name][0] <= high)
     return {name: float(np.mean(draws)) for name, draws in covered.items()}
@@ -58,7 +58,8 @@ def _draw(rng: np.random.Generator, shares: list[float], n_samples: int) -> Eval
     return evaluate(codes, softmax(APART * scores, axis=1), np.arange(len(shares)))
 
 
-def _values(evaluation: Evaluation, rarest: int) -> dict[str, tuple[float, float, float]]:
+def values_of(evaluation: Evaluation, rarest: int) -> dict[str, tuple[float, float, float]]:
+    """Return each measure with its interval, those of classes for the class `rarest`."""
     values = {}
     for measures, of in ((MEASURES, evaluation), (OF_CLASS, evaluation.classes[rarest])):
         for name in measures:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from classify.evaluation.calibration import Reliability, fit_calibration, reliability
+from classify.evaluation.group_intervals import GroupIntervals
 from classify.evaluation.intervals import mean_loss_interval
 from classify.evaluation.metrics import sample_losses
 from classify.evaluation.threshold import ThresholdResult, apply_threshold, choose_threshold
@@ -61,6 +62,8 @@ def assess_confidence(
     *,
     calibration: bool = False,
     target_precision: float | None = None,
+    groups: NDArray[Any] | None = None,
+    held_out_groups: NDArray[Any] | None = None,
 ) -> Confidence:
     """Measure the reliability of predictions, after calibration and with a threshold if asked for.
 
@@ -81,6 +84,11 @@ def assess_confidence(
         Whether to calibrate the probabilities.
     target_precision : float, optional
         The precision to choose a threshold for, above 0 and below 1.
+    groups : ndarray of int, shape (n_test,), optional
+        The group of each test sample, which the intervals then know of; see
+        `classify.evaluation.group_intervals`. None is a group of its own for each.
+    held_out_groups : ndarray of int, shape (n_held_out,), optional
+        Those of the training samples of `held_out`, which the choice of a threshold then knows of.
 
     Returns
     -------
@@ -114,31 +122,43 @@ def assess_confidence(
     train, train_codes = held_out
     found = plain
     if calibration:
-        found = _calibrated(plain, raw, codes, fit_calibration(train, train_codes))
+        found = _calibrated(plain, raw, codes, fit_calibration(train, train_codes), groups)
     if target_precision is None:
         return found
     train = found.rule.probabilities(train)
-    least = choose_threshold(train, train_codes, target_precision, found.rule.answers(train))
+    least = choose_threshold(
+        train, train_codes, target_precision, found.rule.answers(train), held_out_groups
+    )
     if least is None:
         return found
-    threshold = apply_threshold(found.probabilities, codes, least, target_precision, found.answers)
+    threshold = apply_threshold(
+        found.probabilities, codes, least, target_precision, found.answers, groups
+    )
     return replace(found, threshold=threshold)
 
 
 def _calibrated(
-    plain: Confidence, raw: NDArray[Any], codes: NDArray[np.intp], calibration: Calibration
+    plain: Confidence,
+    raw: NDArray[Any],
+    codes: NDArray[np.intp],
+    calibration: Calibration,
+    groups: NDArray[Any] | None,
 ) -> Confidence:
     """Return what becomes of `plain` by a calibration, and what that is worth."""
     rule = replace(plain.rule, calibration=calibration)
     probabilities = rule.probabilities(raw)
     answers = rule.answers(probabilities)
     gains = sample_losses(plain.probabilities, codes) - sample_losses(probabilities, codes)
+    if groups is None:
+        limits = mean_loss_interval(gains)
+    else:
+        limits = GroupIntervals(groups, codes).mean(gains)
     return Confidence(
         rule,
         probabilities,
         answers,
         reliability(probabilities, codes, answers),
         uncalibrated=plain.reliability,
-        gain=[float(gains.mean()), *mean_loss_interval(gains)],
+        gain=[float(gains.mean()), *limits],
         changed=int((answers != plain.answers).sum()),
     )

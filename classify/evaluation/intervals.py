@@ -57,8 +57,24 @@ def mean_interval(
     (0.744, 0.991)
     """
     intervals = [wilson(*counts) for counts in zip(n_correct, n_samples, strict=True)]
-    shares, n = np.divide(n_correct, n_samples), len(intervals)
-    below, above = np.sqrt(((np.array(intervals) - shares[:, None]) ** 2).sum(axis=0)) / n
+    return mean_of_shares(np.divide(n_correct, n_samples), intervals)
+
+
+def mean_of_shares(
+    shares: NDArray[np.float64], intervals: Sequence[Interval], correlation: float = 1.0
+) -> Interval:
+    """Return the interval of a mean of shares, from those of the shares.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_shares,)
+    intervals : sequence of tuple of float, length n_shares
+    correlation : float, default=1.0
+        The variance of the mean, over that of as many uncorrelated shares.
+    """
+    below, above = np.sqrt(
+        correlation * ((np.array(intervals) - shares[:, None]) ** 2).sum(axis=0)
+    ) / len(shares)
     mean = float(shares.mean())
     return max(0.0, mean - float(below)), min(1.0, mean + float(above))
 
@@ -83,7 +99,11 @@ def f1_interval(n_correct: int, n_true: int, n_predicted: int) -> Interval:
     >>> round(low, 3), round(high, 3)
     (0.687, 0.974)
     """
-    low, high = share_interval(n_correct, n_true + n_predicted - n_correct)
+    return f1_limits(*share_interval(n_correct, n_true + n_predicted - n_correct))
+
+
+def f1_limits(low: float, high: float) -> Interval:
+    """Return the limits of F1 where these are those of the share `J`; see `f1_interval`."""
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
@@ -120,15 +140,16 @@ def roc_auc_interval(areas: Sequence[float], n_positive: Sequence[int], total: i
     0.96
     """
     limits = [
-        _auc_limits(area, positive, total - positive)
+        auc_limits(area, positive, total - positive)
         for area, positive in zip(areas, n_positive, strict=True)
     ]
     low, high = np.mean(limits, axis=0)
     return float(low), float(high)
 
 
-def _auc_limits(area: float, n_positive: int, n_negative: int) -> Interval:
-    extra = (n_positive + n_negative) / 2 - 1
+def auc_limits(area: float, n_positive: float, n_negative: float) -> Interval:
+    """Return the interval of the area under one ROC curve by Newcombe's method 5."""
+    extra = max(0.0, (n_positive + n_negative) / 2 - 1)
 
     def distance(limit: float) -> float:
         spread = 1 + extra * ((1 - limit) / (2 - limit) + limit / (1 + limit))

@@ -15,14 +15,7 @@ from sklearn.metrics import (
 
 from classify.errors import ClassifierError
 from classify.evaluation.calibration import answered
-from classify.evaluation.intervals import (
-    f1_interval,
-    mean_interval,
-    mean_loss_interval,
-    roc_auc_interval,
-    share_interval,
-)
-from toolkit.statistics import wilson
+from classify.evaluation.measure_intervals import of_groups, of_samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +72,7 @@ class Evaluation:
     n_test, n_correct : int
     accuracy : float
     accuracy_low, accuracy_high : float
-        Wilson's 95% confidence interval of the accuracy.
+        Its 95% confidence interval: Wilson's, or that of `classify.evaluation.group_intervals`.
     balanced_accuracy : float
         Mean recall of the classes that have test samples.
     balanced_accuracy_low, balanced_accuracy_high : float
@@ -121,6 +114,7 @@ def evaluate(
     y_proba: NDArray[Any],
     classes: ArrayLike,
     answers: NDArray[np.intp] | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> Evaluation:
     """Compare predictions with the true labels.
 
@@ -134,6 +128,9 @@ def evaluate(
         Labels of the columns of `y_proba`: the `classes_` of a classifier.
     answers : ndarray of int, shape (n_test,), optional
         Predicted classes, as columns of `y_proba`; None is the most probable ones.
+    groups : ndarray of int, shape (n_test,), optional
+        The group of each sample, such as the patient: any numbers. The intervals are then those of
+        `classify.evaluation.group_intervals`. None is a group of its own for each sample.
 
     Returns
     -------
@@ -157,49 +154,44 @@ def evaluate(
     y_pred, y_confidence = answered(y_proba, answers)
     columns = list(range(len(names)))
     n_test, n_correct = len(codes), int((y_pred == codes).sum())
-    low, high = wilson(n_correct, n_test)
     precision, recall, f1, support = precision_recall_fscore_support(
         codes, y_pred, labels=columns, zero_division=0.0
     )
     confusion = confusion_matrix(codes, y_pred, labels=columns)
-    correct, predicted = confusion.diagonal(), confusion.sum(axis=0)
-    present = support > 0
-    balanced = mean_interval(correct[present], support[present])
+    predicted, present = confusion.sum(axis=0), support > 0
     curves = _roc_curves(codes, y_proba, names)
     complete = len(curves) == (1 if len(names) == 2 else len(names))
-    area: tuple[float, float] | tuple[None, None] = None, None
-    if complete:
-        sizes = support[1:] if len(names) == 2 else support
-        area = roc_auc_interval([curve.auc for curve in curves], sizes.tolist(), n_test)
+    areas = [curve.auc for curve in curves] if complete else None
     losses = sample_losses(y_proba, codes)
-    loss_low, loss_high = mean_loss_interval(losses)
-    scores = []
-    for i, name in enumerate(names):
-        counts = int(correct[i]), int(support[i]), int(predicted[i])
-        scores.append(
-            ClassScore(
-                *(name, counts[1], float(precision[i]), float(recall[i]), float(f1[i])),
-                *share_interval(counts[0], counts[2]),
-                *share_interval(counts[0], counts[1]),
-                *f1_interval(*counts),
-                confidence=float(y_confidence[y_pred == i].mean()) if counts[2] else None,
-            )
+    intervals = (
+        of_samples(confusion, areas, losses)
+        if groups is None
+        else of_groups(groups, codes, y_pred, y_proba, losses)
+    )
+    scores = [
+        ClassScore(
+            *(name, int(support[i]), float(precision[i]), float(recall[i]), float(f1[i])),
+            *(*intervals.precision[i], *intervals.recall[i], *intervals.f1[i]),
+            confidence=float(y_confidence[y_pred == i].mean()) if predicted[i] else None,
         )
+        for i, name in enumerate(names)
+    ]
+    auc_low, auc_high = intervals.roc_auc or (None, None)
     return Evaluation(
         n_test=n_test,
         n_correct=n_correct,
         accuracy=n_correct / n_test,
-        accuracy_low=low,
-        accuracy_high=high,
+        accuracy_low=intervals.accuracy[0],
+        accuracy_high=intervals.accuracy[1],
         balanced_accuracy=float(recall[present].mean()),
-        balanced_accuracy_low=balanced[0],
-        balanced_accuracy_high=balanced[1],
-        roc_auc=float(np.mean([curve.auc for curve in curves])) if complete else None,
-        roc_auc_low=area[0],
-        roc_auc_high=area[1],
+        balanced_accuracy_low=intervals.balanced_accuracy[0],
+        balanced_accuracy_high=intervals.balanced_accuracy[1],
+        roc_auc=float(np.mean(areas)) if areas else None,
+        roc_auc_low=auc_low,
+        roc_auc_high=auc_high,
         log_loss=float(losses.mean()),
-        log_loss_low=max(0.0, loss_low),
-        log_loss_high=loss_high,
+        log_loss_low=max(0.0, intervals.log_loss[0]),
+        log_loss_high=intervals.log_loss[1],
         classes=scores,
         confusion=confusion.tolist(),
         roc=curves,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import betainc, expit
 from scipy.stats import binom
 
 from classify.errors import ClassifierError
 from classify.evaluation.calibration import answered
+from classify.evaluation.group_intervals import GroupIntervals
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ CANDIDATES = expit(np.linspace(16, -6, 89))
 """Thresholds that are tried, the strictest first: a quarter apart in log odds."""
 STARTS = (0.1, 0.25, 0.5)
 """Shares of the samples that are decided where a sequence of tests starts."""
+TEST_DRAWS = 1000
+"""Of the bootstrap over groups, for the tests of all thresholds together."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ThresholdResult:
     precision : float or None
         Share of the decided samples that are correct; None if no sample is decided.
     precision_low, precision_high : float or None
-        Wilson's 95% confidence interval of the precision.
+        Its 95% confidence interval: Wilson's, or that of `classify.evaluation.group_intervals`.
     recall : float
         Share of all samples that are decided and correct.
     undecided : float
@@ -60,6 +63,7 @@ def choose_threshold(
     codes: NDArray[np.intp],
     precision: float,
     answers: NDArray[np.intp] | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> float | None:
     """Return the lowest threshold that reaches the target precision on unseen samples, too.
 
@@ -74,6 +78,11 @@ def choose_threshold(
         True classes, as columns of `probabilities`.
     precision : float
         Target: the share of the decided samples that should be correct, above 0 and below 1.
+    answers : ndarray of int, shape (n_samples,), optional
+        Predicted classes; None is the most probable ones.
+    groups : ndarray of int, shape (n_samples,), optional
+        The group of each sample. The tests then count the effective numbers of samples; see
+        `classify.evaluation.group_intervals`.
 
     Returns
     -------
@@ -107,22 +116,46 @@ def choose_threshold(
     needed = fewest_samples(precision)
     answers, top = answered(probabilities, answers)
     wrong = answers != codes
-    decided = [top >= candidate for candidate in CANDIDATES]
-    n_decided = np.array([rows.sum() for rows in decided])
+    decided = top >= CANDIDATES[:, None]
+    if groups is None:
+        n_decided, n_samples = decided.sum(axis=1), float(len(top))
+        p_values = binom.cdf((wrong & decided).sum(axis=1), n_decided, 1 - precision)
+    else:
+        n_decided, n_samples, p_values = _tests_of_groups(decided, wrong, precision, groups, codes)
     starts = {
         int(np.argmax(n_decided >= least))
-        for least in (max(needed, share * len(top)) for share in STARTS)
+        for least in (max(needed, share * n_samples) for share in STARTS)
         if n_decided[-1] >= least
     }
     passed = []
     for start in starts:
         for candidate in range(start, len(CANDIDATES)):
-            n_wrong = (wrong & decided[candidate]).sum()
-            p_value = binom.cdf(n_wrong, n_decided[candidate], 1 - precision)
-            if p_value > (1 - CONFIDENCE) / len(starts):
+            if p_values[candidate] > (1 - CONFIDENCE) / len(starts):
                 break
             passed.append(float(CANDIDATES[candidate]))
     return min(passed, default=None)
+
+
+def _tests_of_groups(
+    decided: NDArray[np.bool_],
+    wrong: NDArray[np.bool_],
+    precision: float,
+    groups: NDArray[Any],
+    codes: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Return the effective numbers of decided samples and of all, and the p-value of each test.
+
+    The numbers are those without any mistake, so that they do not depend on the true classes. The
+    binomial distribution of numbers that are not whole is that of the incomplete beta function.
+    """
+    intervals = GroupIntervals(groups, codes, n_draws=TEST_DRAWS)
+    totals, mistakes = intervals.sums(decided), intervals.sums(decided & wrong)
+    numbers = intervals.effective_counts(totals, totals)[:, 1]
+    n_wrong, n = intervals.effective_counts(mistakes, totals).T
+    possible = n_wrong < n
+    p_values = np.ones(len(n))
+    p_values[possible] = betainc((n - n_wrong)[possible], n_wrong[possible] + 1, precision)
+    return numbers, float(numbers[-1]), p_values
 
 
 def fewest_samples(precision: float) -> int:
@@ -158,6 +191,7 @@ def apply_threshold(
     threshold: float,
     target: float,
     answers: NDArray[np.intp] | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> ThresholdResult:
     """Measure what a threshold does on a test split.
 
@@ -173,6 +207,9 @@ def apply_threshold(
         The precision that it was chosen for.
     answers : ndarray of int, shape (n_samples,), optional
         Predicted classes; None is the most probable ones.
+    groups : ndarray of int, shape (n_samples,), optional
+        The group of each sample, which the interval then knows of; see
+        `classify.evaluation.group_intervals`.
 
     Returns
     -------
@@ -188,7 +225,13 @@ def apply_threshold(
     decided = top >= threshold
     correct = decided & (answers == codes)
     n_decided, n_correct = int(decided.sum()), int(correct.sum())
-    low, high = wilson(n_correct, n_decided) if n_decided else (None, None)
+    low, high = None, None
+    if n_decided:
+        low, high = (
+            wilson(n_correct, n_decided)
+            if groups is None
+            else GroupIntervals(groups, codes).share(correct, among=decided)
+        )
     return ThresholdResult(
         target=target,
         threshold=threshold,
