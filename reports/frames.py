@@ -31,7 +31,7 @@ def results_frame(run: Run) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The columns of `metrics.csv`: `classifier`; `accuracy` with `accuracy_low` and
-        `accuracy_high`, its 95% Wilson interval; `balanced_accuracy`; `precision[CLASS]`,
+        `accuracy_high`, its 95% interval; `balanced_accuracy`; `precision[CLASS]`,
         `recall[CLASS]` and `f1[CLASS]` for each class; `roc_auc`; `log_loss`; `fit_seconds` and
         `predict_seconds`; the 95% intervals of `balanced_accuracy`, `roc_auc` and `log_loss`,
         named as that of the accuracy; and `validation_accuracy` and `validation_log_loss`, on
@@ -101,8 +101,9 @@ def comparisons_frame(run: Run) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `first` and `second`, the two classifiers; `only_first` and `only_second`, the number of
-        test images that only one of them gets right; `p_value` of McNemar's exact test; and
-        `p_adjusted`, adjusted for the number of pairs by Holm's method.
+        test images that only one of them gets right; `p_value` of McNemar's exact test,
+        or of the permutation test of groups; and `p_adjusted`, adjusted for the number of pairs by
+        Holm's method.
     """
     import pandas as pd
 

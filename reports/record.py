@@ -240,7 +240,7 @@ class Comparison:
     """Number of images that only the first one predicts correctly."""
     only_second: int
     p_value: float
-    """Of McNemar's exact test."""
+    """Of McNemar's exact test, or of the permutation test of groups (see `Data.by_groups`)."""
     p_adjusted: float
     """The p-value adjusted for the number of pairs in the run (Holm)."""
 
@@ -280,6 +280,8 @@ class Data:
     """Number of groups that are on both sides of the split, which only a given one can do."""
     cut_test_images: int = 0
     """Number of test images in these groups."""
+    by_groups: bool = False
+    """Whether intervals and comparisons are by the `test_groups`; not in earlier records."""
 
 
 @dataclass(frozen=True)

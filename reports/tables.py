@@ -26,6 +26,7 @@ from reports.wording.findings import (
     unused_files_sentence,
 )
 from reports.wording.text import duration, figure
+from reports.wording.uncertainty import group_sentences
 from toolkit.csv_cells import decode_text, encode_text
 from toolkit.wording import printable
 
@@ -211,6 +212,7 @@ def remarks(run: Run) -> list[str]:
         lines += [comparison_sentence(pair, best.n_test) for pair in comparisons_with(run, best)]
         lucky = lucky_sentence(best, run.results)
         lines += [lucky] if lucky else []
+    lines += group_sentences(run.data)
     lines += decision_sentences(run)
     lines += [f"{name}: {text}" for name, text in findings(run)]
     classifiers: dict[str, list[str]] = {}

@@ -147,6 +147,7 @@ def record_run(
             image_fingerprint=prepared.image_fingerprint if prepared else None,
             label_fingerprint=prepared.label_fingerprint if prepared else None,
             **_groups(first.dataset),
+            by_groups=first.groups("test") is not None,
         ),
         bases=bases,
         results=recording.validated(results.results, validate(results.held_out)),
@@ -154,7 +155,7 @@ def record_run(
         machine=machine(),
         seconds=results.seconds + seconds,
         quarantine=_quarantine(first),
-        comparisons=_compare(first.labels("test"), results.predictions),
+        comparisons=_compare(first, results.predictions),
         learning_curves=results.learning_curves,
         audit=results.audit,
         embedding_map=results.embedding_map,
@@ -208,14 +209,15 @@ def _quarantine(features: Features) -> list[record.Quarantined]:
 
 
 def _compare(
-    labels: Sequence[str], predictions: Sequence[record.PredictionRow]
+    features: Features, predictions: Sequence[record.PredictionRow]
 ) -> list[record.Comparison]:
     from classify.evaluation.comparison import compare_predictions
 
     predicted: dict[str, list[str]] = {}
     for row in predictions:
         predicted.setdefault(row.classifier, []).append(row.predicted)
-    return recording.comparisons(compare_predictions(labels, predicted))
+    labels, groups = features.labels("test"), features.groups("test")
+    return recording.comparisons(compare_predictions(labels, predicted, groups))
 
 
 def bases_of(features: Sequence[Features]) -> list[record.Base]:

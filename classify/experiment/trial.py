@@ -118,7 +118,13 @@ class Trial:
         result = recording.result(
             self.name,
             estimator,
-            evaluate(truth, confidence.probabilities, estimator.classes_, confidence.answers),
+            evaluate(
+                truth,
+                confidence.probabilities,
+                estimator.classes_,
+                confidence.answers,
+                self._features.groups("test"),
+            ),
             confidence,
             title=self._title(estimator),
             fit_seconds=fitted.fit_seconds,
@@ -250,6 +256,7 @@ class Trial:
                     "training images of every class"
                 )
             return assess_confidence(fitted.probabilities, codes, rule)
+        groups = self._features.groups("train")
         confidence = assess_confidence(
             fitted.probabilities,
             codes,
@@ -257,6 +264,8 @@ class Trial:
             (held_out.probabilities, held_out.codes),
             calibration=calibrate,
             target_precision=target,
+            groups=self._features.groups("test"),
+            held_out_groups=None if groups is None else groups[held_out.rows],
         )
         if target is not None and confidence.threshold is None:
             n_samples, needed = len(held_out.codes), fewest_samples(target)

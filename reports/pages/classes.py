@@ -140,9 +140,15 @@ def _rows(result: Result, classes: Sequence[str]) -> dict[int, ClassRow]:
     for score in result.classes:
         code = codes[score.name]
         n_correct = correct.get(code, 0)
-        low, high = wilson(n_correct, score.support) if score.support else (0.0, 1.0)
-        rows[code] = ClassRow(score, n_correct, low, high, mistaken[code])
+        rows[code] = ClassRow(score, n_correct, *_recall_interval(score, n_correct), mistaken[code])
     return rows
+
+
+def _recall_interval(score: ClassScore, n_correct: int) -> tuple[float, float]:
+    """Return the interval of the recall, which records of earlier versions do not have."""
+    if score.recall_low is not None and score.recall_high is not None:
+        return score.recall_low, score.recall_high
+    return wilson(n_correct, score.support) if score.support else (0.0, 1.0)
 
 
 def heat_map(cells: Iterable[tuple[int, int, int]], n_classes: int) -> tuple[str, int]:

@@ -29,6 +29,7 @@ from reports.wording import differences, text
 from reports.wording.findings import stopped_sentence
 from reports.wording.groups import groups_phrase
 from reports.wording.headline import headline
+from reports.wording.uncertainty import comparison_method, interval_method
 from toolkit.wording import counted, plural, printable
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def render(
         training=[*training.training(results), *training.sweeps(results)],
         searches=views.searches(results),
         pairs=differences.comparison_sentences(run),
+        interval_method=interval_method(run.data),
+        comparison_method=comparison_method(run.data),
         findings=views.findings_by_title(run, results),
         learning=training.learning(run, results),
         reliability=training.reliability(results),
@@ -153,6 +156,7 @@ def render_comparison(
         groups=comparison.group_by_classifier(runs),
         axis=views.axis(result for _, run in runs for result in run.results),
         remarks=comparison.remarks([run for _, run in runs]),
+        interval_methods=list(dict.fromkeys(interval_method(run.data) for _, run in runs)),
         unrecorded=not all(run.settings for _, run in runs),
         changes=changes,
     )

@@ -10,6 +10,7 @@ from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.decision import decision_sentences
 from reports.wording.differences import ties_sentence
 from reports.wording.text import join_names, percent
+from reports.wording.uncertainty import group_sentences
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
     lucky = lucky_sentence(best, results)
     if lucky:
         remarks.append(lucky)
+    remarks += group_sentences(run.data)
     remarks += decision_sentences(run)
     remarks += baseline_sentences(run, results)
     return Headline(

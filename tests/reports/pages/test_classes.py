@@ -17,6 +17,7 @@ from reports.pages.page import render
 from reports.record import ClassScore
 from tests.reports.pages.test_page import Page
 from tests.reports.samples import sample
+from toolkit.statistics import wilson
 
 
 def names(number: int) -> list[str]:
@@ -110,3 +111,14 @@ def test_the_page_of_a_thousand_classes_stays_small() -> None:
     html = render(run, predictions, None)
     assert len(html.encode("utf-8")) < 2_000_000
     assert len(Page(html).elements) < 30_000
+
+
+def test_the_interval_of_a_recall_is_the_recorded_one() -> None:
+    """It may be by groups; records of earlier versions have none, and Wilson's is shown."""
+    run, _ = sample(names(40), n_per_class=5, classifiers=("svm",))
+    result = run.results[0]
+    scores = [replace(score, recall_low=0.11, recall_high=0.99) for score in result.classes]
+    rows = many_classes(replace(result, classes=scores), run.data.classes).rows.values()
+    assert {(row.low, row.high) for row in rows} == {(0.11, 0.99)}
+    earlier = many_classes(result, run.data.classes).rows[0]
+    assert (earlier.low, earlier.high) == wilson(earlier.n_correct, 5)

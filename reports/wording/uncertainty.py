@@ -1,0 +1,61 @@
+"""How the intervals and comparisons of a run were computed, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.wording import plural
+
+if TYPE_CHECKING:
+    from reports.record import Data
+
+FEW_GROUPS = 10
+"""With fewer groups of test images, intervals are rough."""
+
+
+def interval_method(data: Data) -> str:
+    """Say how the 95% intervals of a run were computed.
+
+    Examples
+    --------
+    >>> from reports.record import Data
+    >>> interval_method(Data("pets", "", ["cat", "dog"], [80, 80], [20, 20], "given", "5f0c"))
+    '95% Wilson intervals'
+    """
+    if not data.by_groups:
+        return "95% Wilson intervals"
+    return f"95% intervals by a bootstrap over {_groups(data)}"
+
+
+def comparison_method(data: Data) -> str:
+    """Say how the classifiers of a run were compared."""
+    if not data.by_groups:
+        return "McNemar's exact test on the same test images"
+    return f"Exact permutation test on the same {_groups(data)}"
+
+
+def group_sentences(data: Data) -> list[str]:
+    """Say that intervals are by groups, and where they are rough; nothing without groups.
+
+    Examples
+    --------
+    >>> from reports.record import Data
+    >>> data = Data("pets", "", ["cat"], [80], [20], "given", "5f0c", test_groups=4, by_groups=True)
+    >>> print(" ".join(group_sentences(data)))  # doctest: +NORMALIZE_WHITESPACE
+    95% interval by a bootstrap over 4 groups of test images: images of one group resemble each
+    other and tell less than as many separate ones. So few groups make the interval rough; it may be
+    too narrow.
+    """
+    if not data.by_groups:
+        return []
+    sentences = [
+        f"95% interval by a bootstrap over {_groups(data)}: images of one group "
+        "resemble each other and tell less than as many separate ones."
+    ]
+    if data.test_groups is not None and data.test_groups < FEW_GROUPS:
+        sentences.append("So few groups make the interval rough; it may be too narrow.")
+    return sentences
+
+
+def _groups(data: Data) -> str:
+    return f"{plural(data.test_groups or 0, 'group')} of test images"
