@@ -9,11 +9,20 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from reports.property_records import Shortcut, WeakSpot
     from reports.record import PredictionRow, Result, Run
 
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 COMPARISON_COLUMNS = ["first", "second", "only_first", "only_second", "p_value", "p_adjusted"]
 CURVE_COLUMNS = ["classifier", "images", "draw", "accuracy"]
+SHORTCUT_COLUMNS = [
+    *("property", "of", "accuracy", "accuracy_low", "accuracy_high", "chance"),
+    *("p_value", "p_adjusted", "found", "images", "typical"),
+]
+WEAK_SPOT_COLUMNS = [
+    *("kind", "name", "value", "images", "correct", "accuracy", "accuracy_low", "accuracy_high"),
+    *("elsewhere", "p_value", "p_adjusted", "found"),
+]
 CLASS_MEASURES = ("precision", "recall", "f1")
 INTERVALS = ("balanced_accuracy", "roc_auc", "log_loss")
 """Measures besides the accuracy that have a 95% interval."""
@@ -134,3 +143,66 @@ def learning_curves_frame(run: Run) -> pd.DataFrame:
         for draw, accuracy in enumerate(accuracies)
     ]
     return pd.DataFrame(values, columns=CURVE_COLUMNS)
+
+
+def shortcuts_frame(shortcuts: Iterable[Shortcut]) -> pd.DataFrame:
+    """Return one row for each property of images that was tested.
+
+    Parameters
+    ----------
+    shortcuts : iterable of Shortcut
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `property`; `of` (what it is of: "file", "picture", "path", "column" or "all");
+        `accuracy` with its 95% interval, `chance`, `p_value` and `p_adjusted`, float64; `found`
+        (whether it predicts the label), bool; `images`, int64; and `typical` (of each class).
+    """
+    import pandas as pd
+
+    rows = [shortcut_row(each) for each in shortcuts]
+    frame = pd.DataFrame(rows, columns=SHORTCUT_COLUMNS, dtype=object)
+    numbers = dict.fromkeys(SHORTCUT_COLUMNS[2:8], "float64")
+    return frame.astype({**numbers, "found": bool, "images": "int64"})
+
+
+def shortcut_row(each: Shortcut) -> list[Any]:
+    """Return the values of `SHORTCUT_COLUMNS` for one property."""
+    typical = ", ".join(f"{label}: {value}" for label, value in each.typical.items())
+    return [
+        *(each.property, each.origin, each.accuracy, each.accuracy_low, each.accuracy_high),
+        *(each.chance, each.p_value, each.p_adjusted, each.found, each.n_images, typical),
+    ]
+
+
+def weak_spots_frame(spots: Iterable[WeakSpot]) -> pd.DataFrame:
+    """Return one row for each group of test images that was judged.
+
+    Parameters
+    ----------
+    spots : iterable of WeakSpot
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `kind` ("column", "property" or "cluster"); `name` and `value` (what the images
+        have in common); `images` and `correct`, int64; `accuracy` with its 95% interval,
+        `elsewhere` (the accuracy on all others), `p_value` and `p_adjusted`, float64; and `found`
+        (whether it is a weak spot), bool.
+    """
+    import pandas as pd
+
+    rows = [weak_spot_row(spot) for spot in spots]
+    frame = pd.DataFrame(rows, columns=WEAK_SPOT_COLUMNS, dtype=object)
+    numbers = dict.fromkeys(WEAK_SPOT_COLUMNS[5:11], "float64")
+    return frame.astype({**numbers, "found": bool, "images": "int64", "correct": "int64"})
+
+
+def weak_spot_row(spot: WeakSpot) -> list[Any]:
+    """Return the values of `WEAK_SPOT_COLUMNS` for some test images."""
+    return [
+        *(spot.kind, spot.name, spot.value, spot.n_test, spot.n_correct, spot.accuracy),
+        *(spot.accuracy_low, spot.accuracy_high, spot.elsewhere, spot.p_value, spot.p_adjusted),
+        spot.found,
+    ]

@@ -90,5 +90,7 @@ def _audit(run: Run) -> dict[str, Any] | None:
         "wrong_labels": audit.wrong_labels,
         "copies": len(audit.copies),
         "outliers": len(audit.outliers),
+        "shortcuts": [each.property for each in audit.shortcuts if each.found],
+        "weak_spots": [[s.name, s.value] for s in audit.weak_spots if s.found],
         "accuracies_without_leaks": audit.accuracies_without_leaks,
     }

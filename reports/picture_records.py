@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from reports.property_records import Shortcut, WeakSpot  # noqa: TC001 - reading needs the types
+
 
 @dataclass(frozen=True)
 class PictureRecord:
@@ -83,6 +85,10 @@ class Audit:
     """Estimated number of wrong labels; None in runs of earlier versions."""
     judged_labels: int = 0
     """Number of labels that were judged."""
+    shortcuts: list[Shortcut] = field(default_factory=list)
+    """Every property that was tested, those first that predict the label; empty in earlier runs."""
+    weak_spots: list[WeakSpot] = field(default_factory=list)
+    """Every group of test images that was judged, the weak ones first; empty in earlier runs."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.record import Result, Run, SearchPoint
 
 
@@ -28,6 +30,17 @@ def ranked(run: Run) -> list[Result]:
 
 
 def best_in_validation(run: Run) -> Result:
+    """Return the result of a run that `chosen_of` chooses.
+
+    Parameters
+    ----------
+    run : Run
+        With at least one result.
+    """
+    return chosen_of(run.results)
+
+
+def chosen_of(results: Sequence[Result]) -> Result:
     """Return the classifier that did best in validation on the training split.
 
     It has the lowest log loss on training images that it was not trained on, the same images for
@@ -37,20 +50,20 @@ def best_in_validation(run: Run) -> Result:
 
     Parameters
     ----------
-    run : Run
-        With at least one result. If nothing was validated, the first result is returned.
+    results : sequence of Result
+        At least one. If nothing was validated, the first result is returned.
     """
-    validated = [(r, r.validation) for r in run.results if r.validation is not None]
+    validated = [(r, r.validation) for r in results if r.validation is not None]
     if validated:
         return min(validated, key=lambda pair: (pair[1].log_loss, -pair[1].accuracy))[0]
     searched = {
         result.classifier: (result, point)
-        for result in run.results
+        for result in results
         for point in (result.search.points if result.search else [])
         if result.search and point.params == result.search.chosen
     }
     if not searched:
-        return run.results[0]
+        return results[0]
     by_log_loss = all(point.log_loss is not None for _, point in searched.values())
 
     def fitness(item: tuple[Result, SearchPoint]) -> float:

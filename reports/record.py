@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - reading needs the types
+from reports.property_records import Shortcut  # noqa: TC001 - reading needs the types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -352,6 +353,9 @@ class Run:
     """Of every pair of classifiers."""
     learning_curves: list[LearningCurve] = field(default_factory=list)
     audit: Audit | None = None
+    shortcuts: list[Shortcut] = field(default_factory=list)
+    """Properties that predict the label, of those that are known without decoding an image; empty
+    with an audit, which tests more, and in records of earlier versions."""
     embedding_map: EmbeddingMap | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     """Everything that was set and can change a figure; empty in records of earlier versions."""

@@ -89,6 +89,27 @@ class RunResults:
 
         return learning_curves_frame(self.record)
 
+    @cached_property
+    def shortcuts(self) -> pd.DataFrame:
+        """Properties of the images that were tested; see `reports.frames.shortcuts_frame`.
+
+        With an audit, all of them; else those found among what is known without decoding.
+        """
+        from reports.frames import shortcuts_frame
+
+        audit = self.record.audit
+        return shortcuts_frame(self.record.shortcuts if audit is None else audit.shortcuts)
+
+    @cached_property
+    def weak_spots(self) -> pd.DataFrame:
+        """Groups of test images, the weak ones first; see `reports.frames.weak_spots_frame`.
+
+        Empty without an audit.
+        """
+        from reports.frames import weak_spots_frame
+
+        return weak_spots_frame(self.record.audit.weak_spots if self.record.audit else [])
+
     @property
     def best(self) -> str | None:
         """Name of the classifier that did best in validation on the training split.

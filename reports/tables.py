@@ -12,7 +12,15 @@ from itertools import starmap
 from typing import TYPE_CHECKING
 
 from reports.errors import RecordError
-from reports.frames import PREDICTION_COLUMNS, result_columns, result_row
+from reports.frames import (
+    PREDICTION_COLUMNS,
+    SHORTCUT_COLUMNS,
+    WEAK_SPOT_COLUMNS,
+    result_columns,
+    result_row,
+    shortcut_row,
+    weak_spot_row,
+)
 from reports.picture_records import PictureRecord
 from reports.ranking import best_in_validation
 from reports.record import PredictionRow
@@ -25,6 +33,7 @@ from reports.wording.findings import (
     stopped_sentence,
     unused_files_sentence,
 )
+from reports.wording.shortcuts import properties_sentences
 from reports.wording.text import duration, figure
 from reports.wording.uncertainty import group_sentences
 from toolkit.csv_cells import decode_text, encode_text
@@ -44,6 +53,7 @@ PREDICTIONS_NAME, PICTURES_NAME = "predictions.csv", "pictures.csv"
 QUARANTINE_NAME = "quarantine.csv"
 LEAKS_NAME, COPIES_NAME = "leaks.csv", "copies.csv"
 SUSPECTS_NAME, OUTLIERS_NAME = "suspects.csv", "outliers.csv"
+SHORTCUTS_NAME, WEAK_SPOTS_NAME = "shortcuts.csv", "weak_spots.csv"
 EARLIER_OUTLIERS_NAME = "oddities.csv"
 """What earlier versions called `OUTLIERS_NAME`."""
 PICTURE_COLUMNS = ["path", "label", "split", "sha256"]
@@ -94,6 +104,8 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
 def write_audit(audit: Audit, folder: Path) -> None:
     """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `outliers.csv` into a folder.
 
+    So are `shortcuts.csv` and `weak_spots.csv`, of an audit that has them.
+
     A corrected `suspects.csv` can be used as the table of labels of the next run: change its column
     `label`, or make it empty to leave the image out.
 
@@ -123,6 +135,16 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ((e.path, e.label, e.split, e.reason) for e in audit.outliers),
         ),
     }
+    if audit.shortcuts:
+        tables[SHORTCUTS_NAME] = (
+            SHORTCUT_COLUMNS,
+            ([_word(cell) for cell in shortcut_row(each)] for each in audit.shortcuts),
+        )
+    if audit.weak_spots:
+        tables[WEAK_SPOTS_NAME] = (
+            WEAK_SPOT_COLUMNS,
+            ([_word(cell) for cell in weak_spot_row(spot)] for spot in audit.weak_spots),
+        )
     for name, (columns, rows) in tables.items():
         _write(folder / name, columns, rows)
 
@@ -222,6 +244,7 @@ def remarks(run: Run) -> list[str]:
     lines += [f"{', '.join(names)}: {note}" for note, names in classifiers.items()]
     if run.audit is not None:
         lines.append(audit_sentence(run.audit))
+    lines += properties_sentences(run)
     if run.not_done:
         lines.append(stopped_sentence(run))
     if run.quarantine:
@@ -336,6 +359,13 @@ def _write(
         raise RecordError(
             f"cannot write {path}: {error.strerror or error}; choose a folder that you can write to"
         ) from error
+
+
+def _word(value: str | float) -> str | float:
+    """Return a truth value as a word, and a whole number as digits without a point."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, int) else value
 
 
 def _cell(value: str | float | None) -> str:

@@ -11,6 +11,7 @@ from classify.auditing.findings import find_wrong_data
 from classify.errors import ClassifierError
 from classify.image_data import as_dataset, as_options, choose_progress
 from extract.prepare import prepare
+from reports.frames import shortcuts_frame, weak_spots_frame
 from reports.picture_records import Copy, Leak, Outlier, Suspect
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural, printable
@@ -89,12 +90,33 @@ class AuditResult:
         """
         return _frame(Outlier, self._audit.outliers)[["path", "label", "split", "reason"]]
 
+    @cached_property
+    def shortcuts(self) -> pd.DataFrame:
+        """Properties of the training images, first those that predict the label.
+
+        See `reports.frames.shortcuts_frame` for the columns.
+        """
+        return shortcuts_frame(self._audit.shortcuts)
+
+    @cached_property
+    def weak_spots(self) -> pd.DataFrame:
+        """Test images with something in common, first those that are often misclassified.
+
+        By the model that the labels are judged by. See `reports.frames.weak_spots_frame` for the
+        columns.
+        """
+        return weak_spots_frame(self._audit.weak_spots)
+
     def _counts(self) -> list[tuple[str, pd.DataFrame]]:
+        shortcuts = self.shortcuts[self.shortcuts["found"]]
+        weak_spots = self.weak_spots[self.weak_spots["found"]]
         return [
             (plural(len(self.suspects), "suspect label"), self.suspects),
             (plural(len(self.leaks), "leak"), self.leaks),
             (plural(len(self.copies), "copy", "copies"), self.copies),
             (plural(len(self.outliers), "outlier"), self.outliers),
+            (plural(len(shortcuts), "shortcut"), shortcuts),
+            (plural(len(weak_spots), "weak spot"), weak_spots),
         ]
 
     def __repr__(self) -> str:
@@ -123,7 +145,7 @@ def audit(
     seed: int = 0,
     progress: bool | Progress | None = None,
 ) -> AuditResult:
-    """Search a data set for wrong labels, leaks, copies and outliers.
+    """Search a data set for wrong labels, leaks, copies, outliers, shortcuts and weak spots.
 
     Labels of the training split are judged without the test split, by models that leave the image
     out; those of the test split by a model of the training split.
@@ -137,7 +159,7 @@ def audit(
         What turns images into embeddings; None is an `extract.Embedder` with its defaults.
         Embeddings that are in its cache are not computed again.
     seed : int, default=0
-        Seed of the test split, if the data have none.
+        Seed of the test split, if the data have none, and of the tests of shortcuts.
     progress : bool or Progress, default=None
         True shows a progress bar, False shows nothing. A callback is called with the stage and the
         units done and in total. None does what the embedder's own parameter `progress` says.
@@ -145,7 +167,8 @@ def audit(
     Returns
     -------
     AuditResult
-        With the data frames `suspects`, `leaks`, `copies` and `outliers`.
+        With the data frames `suspects`, `leaks`, `copies`, `outliers`, `shortcuts` and
+        `weak_spots`.
 
     Raises
     ------
@@ -185,7 +208,7 @@ def audit(
                 "images of another class"
             )
         prepared = prepare(dataset, options, report)
-        findings = find_wrong_data(prepared, reading=options.reading, progress=report)
+        findings = find_wrong_data(prepared, seed=seed, reading=options.reading, progress=report)
     return AuditResult(findings, dataset.name, len(prepared.dataset))
 
 

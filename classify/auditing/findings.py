@@ -9,6 +9,7 @@ import numpy as np
 
 from classify.auditing import duplicates, outliers
 from classify.auditing.label_errors import find_label_errors
+from classify.auditing.property_audit import examine_properties
 from extract.datasets.same_files import copies, on_both_sides
 from extract.images.loading import ReadSettings, load_images
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
@@ -33,6 +34,8 @@ def find_wrong_data(
     prepared: Prepared,
     predictions: Sequence[PredictionRow] = (),
     *,
+    chosen: str | None = None,
+    seed: int = 0,
     reading: ReadSettings = ReadSettings(),
     progress: Progress = silent,
 ) -> Audit:
@@ -45,6 +48,11 @@ def find_wrong_data(
     predictions : sequence of PredictionRow, optional
         Of classifiers on the test images. If there are leaks, the accuracy of each classifier is
         also computed without them.
+    chosen : str, optional
+        The classifier among `predictions` whose weak spots are looked for; by default the model
+        that the labels are judged by.
+    seed : int, default=0
+        Draws folds, permutations and the first centres of clusters.
     reading : ReadSettings, optional
         How image files are read.
     progress : Progress, optional
@@ -65,8 +73,15 @@ def find_wrong_data(
     signatures = duplicates.signatures(embeddings)
     leaks = _leaks(prepared, signatures)
     progress("auditing: near-duplicates", 1, 1)
-    suspects, n_wrong = _suspects(prepared, embeddings.reshape(len(embeddings), -1), progress)
+    suspects, n_wrong, correct = _suspects(
+        prepared, embeddings.reshape(len(embeddings), -1), progress
+    )
     odd_images = _outliers(prepared, signatures, reading, progress)
+    if chosen is not None:
+        correct = _correct(prepared, predictions, chosen)
+    shortcuts, weak_spots = examine_properties(
+        prepared, correct, seed=seed, reading=reading, progress=progress
+    )
     leaked = {leak.test for leak in leaks}
     return Audit(
         leaks=leaks,
@@ -77,6 +92,8 @@ def find_wrong_data(
         copies=_copies(prepared),
         wrong_labels=n_wrong,
         judged_labels=len(digests),
+        shortcuts=shortcuts,
+        weak_spots=weak_spots,
     )
 
 
@@ -140,8 +157,10 @@ def _copies(prepared: Prepared) -> list[Copy]:
 
 def _suspects(
     prepared: Prepared, X: NDArray[np.float32], progress: Progress
-) -> tuple[list[Suspect], int]:
+) -> tuple[list[Suspect], int, NDArray[np.bool_]]:
     """Return the images whose label is doubtful, and how many labels are probably wrong.
+
+    Also return which test images the model predicts correctly.
 
     The images with the labels that are most probably wrong come first, as many as are wrong by the
     estimate; then those that look like another class.
@@ -177,7 +196,18 @@ def _suspects(
                 )
             )
     progress(STAGE_LABELS, 1, 1)
-    return suspects, n_wrong
+    return suspects, n_wrong, ~doubtful[tests]
+
+
+def _correct(
+    prepared: Prepared, predictions: Sequence[PredictionRow], chosen: str
+) -> NDArray[np.bool_]:
+    """Return which test images a classifier predicts correctly."""
+    correct = {
+        row.path: row.true == row.predicted for row in predictions if row.classifier == chosen
+    }
+    paths = map(prepared.dataset.relative, prepared.paths("test"))
+    return np.array([correct[path] for path in paths], dtype=bool)
 
 
 def _outliers(

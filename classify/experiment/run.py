@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from classify.auditing.embedding_map import embedding_map
+from classify.auditing.property_audit import shortcuts_in_headers
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
 from classify.experiment import going_on
@@ -18,6 +19,7 @@ from classify.experiment.notes import warnings_before_training
 from classify.experiment.run_folder import RunFolder
 from classify.experiment.run_record import PartialResults, Plan, picture_records, record_run
 from classify.experiment.trial import Trial
+from reports.ranking import chosen_of
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
@@ -209,10 +211,16 @@ def _examine_pictures(
         results.audit = find_wrong_data(
             features.prepared,
             results.predictions,
+            chosen=chosen_of(results.validated()).classifier if results.results else None,
+            seed=settings.seed,
             reading=features.options.reading,
             progress=progress,
         )
         results.not_done.remove(AUDIT)
+    elif not settings.audit:
+        results.shortcuts = shortcuts_in_headers(
+            features.prepared, seed=settings.seed, reading=features.options.reading
+        )
     results.embedding_map = embedding_map(features.prepared, seed=settings.seed, progress=progress)
     results.not_done.remove(MAP)
 

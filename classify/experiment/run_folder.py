@@ -42,6 +42,8 @@ _BEFORE_THE_RECORD = (
     tables.COPIES_NAME,
     tables.SUSPECTS_NAME,
     tables.OUTLIERS_NAME,
+    tables.SHORTCUTS_NAME,
+    tables.WEAK_SPOTS_NAME,
 )
 _MODEL_SUFFIXES = (".skops", ".npz")
 

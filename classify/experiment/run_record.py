@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from extract.options import Options
     from extract.prepare import Prepared
     from reports.picture_records import Audit, EmbeddingMap
+    from reports.property_records import Shortcut
 
 
 @dataclass
@@ -48,6 +49,11 @@ class PartialResults:
     """Of the network whose training was stopped: what each learning rate gave that is finished."""
     seconds: float = 0.0
     """That the run took before it was stopped."""
+    shortcuts: list[Shortcut] = field(default_factory=list)
+
+    def validated(self) -> list[record.Result]:
+        """Return the results with how each classifier did in validation."""
+        return recording.validated(self.results, validate(self.held_out))
 
     def add(self, finished: TrialResult) -> None:
         """Add the result of a classifier."""
@@ -150,7 +156,7 @@ def record_run(
             by_groups=first.groups("test") is not None,
         ),
         bases=bases,
-        results=recording.validated(results.results, validate(results.held_out)),
+        results=results.validated(),
         versions=versions(),
         machine=machine(),
         seconds=results.seconds + seconds,
@@ -158,6 +164,7 @@ def record_run(
         comparisons=_compare(first, results.predictions),
         learning_curves=results.learning_curves,
         audit=results.audit,
+        shortcuts=results.shortcuts,
         embedding_map=results.embedding_map,
         settings=plan.settings,
         asked=plan.asked,

@@ -17,13 +17,15 @@ MAX_BYTES = 256 * 2**20
 """A larger file is refused before it is read; no photograph has this size."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a whole image file.
+def read_bytes(path: Path, at_most: int | None = None) -> bytes:
+    """Read an image file.
 
     Parameters
     ----------
     path : pathlib.Path
         A file, or the address of one.
+    at_most : int, default=None
+        Of a file, only so many bytes are read. None is the whole file.
 
     Raises
     ------
@@ -42,13 +44,13 @@ def read_bytes(path: Path) -> bytes:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
         with os.fdopen(os.open(path, flags), "rb") as file:
             size = _check_status(os.fstat(file.fileno()))
-            data = file.read(size + 1)
+            data = file.read(size + 1 if at_most is None else at_most)
     except OSError as error:
         reason = error.strerror or error
         if isinstance(error, FileNotFoundError) and path.is_symlink():
             reason = f"a link to {str(path.readlink())!r}, which is not there"
         raise ImageError(f"cannot be read: {reason}") from error
-    if len(data) != size:
+    if len(data) != (size if at_most is None else min(size, at_most)):
         raise ImageError("its size changed while it was being read; run again")
     return data
 

@@ -22,6 +22,7 @@ from reports.pages import comparison, views
 from reports.pages.audit import audit_view
 from reports.pages.embedding_map import SHAPES, embedding_map
 from reports.pages.gallery import gallery
+from reports.pages.properties import properties_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.ranking import ranked
 from reports.record import MANY_CLASSES
@@ -80,6 +81,7 @@ def render(
         images = EmbeddedImages(run.data.root, thumbnail, fetch)
         shown = gallery(run, results, predictions, images)
         audit = audit_view(run, images)
+        properties = properties_view(run, images)
     return render_template(
         "report.html.j2",
         run=run,
@@ -101,6 +103,7 @@ def render(
         learning=training.learning(run, results),
         reliability=training.reliability(results),
         audit=audit,
+        properties=properties,
         recipes=views.recipes(run),
         extractions=views.extractions(run),
         gallery=shown,

@@ -20,7 +20,9 @@ from reports.tables import (
     PICTURES_NAME,
     PREDICTIONS_NAME,
     QUARANTINE_NAME,
+    SHORTCUTS_NAME,
     SUSPECTS_NAME,
+    WEAK_SPOTS_NAME,
 )
 from reports.wording.findings import findings
 from reports.wording.text import NOTHING, count
@@ -189,6 +191,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
     names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, OUTLIERS_NAME, EARLIER_OUTLIERS_NAME]
+    names += [SHORTCUTS_NAME, WEAK_SPOTS_NAME]
     names += [result.model for result in run.results if result.model]
     quantised = {str(base.recipe.get("quantised")): None for base in run.bases}
     names += [f"{NETWORKS_NAME}/{sha256}.zip" for sha256 in quantised if sha256.isalnum()]

@@ -9,6 +9,7 @@ from reports.wording.baselines import baseline_sentences
 from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.decision import decision_sentences
 from reports.wording.differences import ties_sentence
+from reports.wording.shortcuts import properties_sentences
 from reports.wording.text import join_names, percent
 from reports.wording.uncertainty import group_sentences
 from toolkit.wording import plural
@@ -73,6 +74,7 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
         remarks.append(lucky)
     remarks += group_sentences(run.data)
     remarks += decision_sentences(run)
+    remarks += properties_sentences(run)
     remarks += baseline_sentences(run, results)
     return Headline(
         title=best.title,

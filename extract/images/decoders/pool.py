@@ -23,6 +23,7 @@ from extract.errors import ImageError
 from extract.images.decoders.protocol import (
     BYTES,
     PATH,
+    PROPERTIES,
     REQUEST,
     SECONDS_TO_DECODE,
     SIDES,
@@ -35,6 +36,7 @@ from extract.images.depth import Values
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, REDUCED_TIMES
 from extract.images.pixels import PixelSettings, Remark
+from extract.images.properties.record import ImageProperties
 from toolkit.addresses import is_remote
 from toolkit.errors import ToolkitError
 
@@ -72,6 +74,8 @@ class Decoded:
         What a reader should know about the image.
     values : Values, default=None
         What was measured of the values of an image of more than 8 bits, if that was requested.
+    properties : ImageProperties, default=None
+        What is known of the image besides its content, if that was requested.
     """
 
     digest: str | None = None
@@ -79,6 +83,7 @@ class Decoded:
     reason: str = ""
     remarks: Remark = Remark.NOTHING
     values: Values | None = None
+    properties: ImageProperties | None = None
 
 
 class DecoderPool:
@@ -178,6 +183,21 @@ class DecoderPool:
             As from a call of the pool.
         """
         return self._decoded(image_file, VALUES, 0)
+
+    def properties(self, image_file: Path | bytes) -> Decoded:
+        """Measure the properties of an image; may be called from any thread.
+
+        Parameters
+        ----------
+        image_file : Path or bytes
+            As for a call of the pool.
+
+        Raises
+        ------
+        DecoderError, AddressError
+            As from a call of the pool.
+        """
+        return self._decoded(image_file, PROPERTIES, 0)
 
     def _decoded(self, image_file: Path | bytes, request: bytes, size: int) -> Decoded:
         if not isinstance(image_file, bytes) and is_remote(image_file):
@@ -318,6 +338,8 @@ def _parse(answer: bytes, digest: str, request: bytes, size: int) -> Decoded:
     if request == VALUES:
         text = answer[1:].decode("ascii")
         return Decoded(digest, values=Values.from_json(text) if text else None)
+    if request == PROPERTIES:
+        return Decoded(digest, properties=ImageProperties.from_json(answer[1:].decode("ascii")))
     _, height, width, remarks = SIDES.unpack_from(answer)
     image = np.frombuffer(answer, np.uint8, offset=SIDES.size).reshape(height, width, 3)
     expected = height == width == size if request == SQUARE else max(height, width) <= size

@@ -8,7 +8,7 @@ SECONDS_TO_DECODE = 10.0
 """A worker that takes longer for one image is killed, and the image is not used."""
 
 PATH, BYTES = b"p", b"b"
-SQUARE, THUMBNAIL, VALUES = b"s", b"t", b"v"
+SQUARE, THUMBNAIL, VALUES, PROPERTIES = b"s", b"t", b"v", b"a"
 REQUEST = struct.Struct(">ccI")
 """Start of a request: path or bytes, what is requested, and its size; a path or bytes follow."""
 SIDES = struct.Struct(">cIIB")

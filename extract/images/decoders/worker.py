@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from extract.errors import ImageError
 from extract.images.decoders.protocol import (
     PATH,
+    PROPERTIES,
     REQUEST,
     SECONDS_TO_DECODE,
     SIDES,
@@ -22,6 +23,7 @@ from extract.images.decoders.system import connect, end_after, held_back_errors,
 from extract.images.decoding import decode_thumbnail, measure, render
 from extract.images.files import read_bytes
 from extract.images.pixels import PixelSettings, Remark
+from extract.images.properties.measuring import measure_properties
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -95,6 +97,8 @@ def _made(
     if request == VALUES:
         values = measure(data, max_pixels)
         return values.to_json().encode("ascii") if values else b""
+    if request == PROPERTIES:
+        return measure_properties(data, max_pixels).to_json().encode("ascii")
     if request == THUMBNAIL:
         image, remarks = decode_thumbnail(data, size, max_pixels), Remark.NOTHING
     else:

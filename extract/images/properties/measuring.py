@@ -1,0 +1,109 @@
+"""Measure the properties of an image. Call it in a process that may die, as the decoders are."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from extract.images.decoding import decode_thumbnail
+from extract.images.formats import MAX_PIXELS, open_image
+from extract.images.properties.header import header_properties
+from extract.images.properties.record import LONGEST_TEXT, ImageProperties
+from extract.images.resizing import opencv
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIDE = 256
+"""Longest side in pixels at which an image is measured."""
+_BORDER = 0.02
+"""Width of the border, as a share of the shorter side."""
+_ENDS = (0.01, 0.99)
+"""Shares of the pixels that are darker than the darkest and than the brightest tone."""
+
+_MAKE, _MODEL, _CHANGED, _EXIF, _TAKEN = 271, 272, 306, 0x8769, 36867
+_HOUR = re.compile(r"\d{4}\D\d\d\D\d\d\D([01]\d|2[0-3])\D")
+_WITH_EXIF = ("JPEG", "PNG", "TIFF", "WEBP")
+
+
+def measure_properties(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageProperties:
+    """Measure the properties of an image.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of an image file.
+    max_pixels : int, default=50 million
+        Width times height up to which an image is accepted.
+
+    Raises
+    ------
+    ImageError
+        As from `extract.images.decoding.decode`.
+    """
+    image = decode_thumbnail(data, SIDE, max_pixels)
+    known = header_properties(data, len(data))
+    camera, hour = _exif(data, known.format)
+    return _with_pixels(dataclasses.replace(known, camera=camera, hour=hour), image)
+
+
+def _with_pixels(known: ImageProperties, image: NDArray[np.uint8]) -> ImageProperties:
+    import numpy as np
+
+    cv2 = opencv()
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    shades = np.cumsum(np.bincount(grey.ravel(), minlength=256))
+    darkest, brightest = np.searchsorted(shades, np.array(_ENDS) * grey.size)
+    contrast = float(grey.std())
+    _, second = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F))
+    means = np.array(cv2.mean(image)[:3])
+    red, green, blue = means - means.mean()
+    channels = cv2.split(image)
+    largest, smallest = (functools.reduce(each, channels) for each in (cv2.max, cv2.min))
+    width = max(1, round(_BORDER * min(grey.shape)))
+    inner = np.zeros(grey.shape, dtype=bool)
+    inner[width:-width, width:-width] = True
+    border = grey[~inner]
+    return dataclasses.replace(
+        known,
+        brightness=_rounded(grey.mean()),
+        contrast=_rounded(contrast),
+        darkest=_rounded(darkest),
+        brightest=_rounded(brightest),
+        sharpness=_rounded(second[0, 0] / contrast) if contrast else 0.0,
+        red=_rounded(red),
+        green=_rounded(green),
+        blue=_rounded(blue),
+        saturation=_rounded(cv2.mean(largest - smallest)[0]),
+        border=_rounded(border.mean()),
+        border_contrast=_rounded(border.std()),
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)
+
+
+def _exif(data: bytes, name: str | None) -> tuple[str | None, int | None]:
+    """Return the camera and the hour in the EXIF block of an image."""
+    if name not in _WITH_EXIF:
+        return None, None
+    # A damaged or malicious block makes Pillow's parser raise anything.
+    with (
+        contextlib.suppress(Exception),
+        warnings.catch_warnings(action="ignore"),
+        open_image(data, name) as image,
+    ):
+        exif = image.getexif()
+        words = [str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)]
+        make = "" if words[1].casefold().startswith(words[0].casefold()) else words[0]
+        camera = " ".join(f"{make} {words[1]}".split())[:LONGEST_TEXT]
+        taken = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
+        hour = _HOUR.match(str(taken))
+        return camera or None, int(hour[1]) if hour else None
+    return None, None
