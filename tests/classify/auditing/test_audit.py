@@ -122,6 +122,33 @@ def test_tiny_and_uniform_images_are_outliers(run: Path) -> None:
     assert any(reason.startswith("nearly uniform") for reason in reasons)
 
 
+def test_shortcuts_and_weak_spots_are_listed(run: Path) -> None:
+    """White stripes are brighter and make a smaller file; the report says so in its first lines."""
+    found = [row["property"] for row in rows_of(run / "shortcuts.csv") if row["found"] == "yes"]
+    assert {"file size", "brightness"} <= set(found)
+    record = json.loads((run / "run.json").read_text())
+    assert record["shortcuts"] == []
+    assert len(record["audit"]["weak_spots"]) == len(rows_of(run / "weak_spots.csv"))
+    html = (run / "report.html").read_text()
+    for words in (
+        "What else predicts the label",
+        "Where it fails",
+        " alone predicts the label of ",
+    ):
+        assert words in html
+
+
+def test_a_run_without_an_audit_tests_what_headers_say(home: Path) -> None:
+    """In the terminal and in the record."""
+    done = run_command("classify", *ARGUMENTS, "--clf", "centroid", "--out", "without", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "File size alone predicts the label of " in done.stdout
+    record = json.loads((home / "without" / "run.json").read_text())
+    assert record["audit"] is None
+    assert {each["property"] for each in record["shortcuts"]} <= {"file size", "all together"}
+    assert not (home / "without" / "shortcuts.csv").exists()
+
+
 def test_the_page_shows_them(run: Path) -> None:
     """With thumbnails and reasons."""
     html = (run / "report.html").read_text()
@@ -234,13 +261,15 @@ def test_python_finds_the_same_as_the_command(run: Path, home: Path) -> None:
     """As data frames with the columns of the tables, from a folder or from paths with labels."""
     embedder = Embedder("vgg16", size=48, weights=str(home / "vgg16.npz"), cache=home / "cache")
     found = audit(home / "pictures", embedder)
-    for name in ("suspects", "leaks", "copies", "outliers"):
+    for name in ("suspects", "leaks", "copies", "outliers", "shortcuts"):
         frame, rows = getattr(found, name), rows_of(run / f"{name}.csv")
         assert list(frame.columns) == list(rows[0])
         assert len(frame) == len(rows)
     assert found.leaks.loc[found.leaks["exact"], "test"].tolist() == ["test/plain/copy.png"]
     assert found.suspects["probability"].is_monotonic_increasing
     assert f"{len(found.suspects)} suspect labels, " in repr(found)
+    assert f", {found.shortcuts['found'].sum()} shortcuts, " in repr(found)
+    assert list(found.weak_spots.columns) == list(rows_of(run / "weak_spots.csv")[0])
     assert "1 copy, " in repr(found)
     html = found._repr_html_()
     assert "copy.png" in html

@@ -199,7 +199,7 @@ def test_a_column_of_the_table_may_be_one() -> None:
 def test_the_number_or_name_of_every_image_is_no_property() -> None:
     """Though a table that is sorted by the label gives the label away."""
     for cell in ("{:03}", "case {}"):
-        data = with_column("case", lambda i, item, cell=cell: cell.format(i + 500 * (i % 2)))
+        data = with_column("case", lambda i, _, cell=cell: cell.format(i + 500 * (i % 2)))
         assert "case" not in {each.property for each in found_in(data)}
 
 
