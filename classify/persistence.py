@@ -307,8 +307,9 @@ def _save_skops(estimator: Classifier, path: Path) -> None:
 
     # What is only of use beside the training data is left out; with many classes it is large.
     slim = copy.copy(estimator)
-    if hasattr(slim, "held_out_proba_"):
-        del slim.held_out_proba_
+    for name in ("held_out_proba_", "divided_classes_"):
+        if hasattr(slim, name):
+            delattr(slim, name)
     skops.io.dump(slim, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = f"{_COMMENT}{FORMAT}".encode("ascii")

@@ -33,7 +33,8 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
     dict
         `cached` and `computed` are over all frozen bases; `bases` has those of each. `audit` holds
         the number of findings of each kind and the estimated number of wrong labels, or None
-        without an audit. `groups` is None without groups.
+        without an audit. `groups` is None without groups; `ungrouped` is what a split that ignores
+        them would have claimed.
     """
     data, extractions = run.data, [base.extraction for base in run.bases]
     counts = zip(data.classes, data.train_counts, data.test_counts, strict=True)
@@ -58,6 +59,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
         "not_done": run.not_done,
         "chosen": best_in_validation(run).classifier if run.results else None,
         "results": [_result(result) for result in run.results],
+        "ungrouped": None if run.ungrouped is None else dataclasses.asdict(run.ungrouped),
         "audit": _audit(run),
     }
 

@@ -247,6 +247,16 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Ungrouped:
+    """The accuracy of a classifier on another test split of the same size, which ignores groups."""
+
+    classifier: str
+    """The best one on embeddings, by the held-out training images."""
+    accuracy: float
+    n_test: int
+
+
+@dataclass(frozen=True)
 class Data:
     """The images of a run: their classes, their number in each split, and their folder."""
 
@@ -352,6 +362,9 @@ class Run:
     comparisons: list[Comparison] = field(default_factory=list)
     """Of every pair of classifiers."""
     learning_curves: list[LearningCurve] = field(default_factory=list)
+    ungrouped: Ungrouped | None = None
+    """What a split that ignores groups would have claimed; None without groups, where the split
+    divides them, and in records of earlier versions."""
     audit: Audit | None = None
     shortcuts: list[Shortcut] = field(default_factory=list)
     """Properties that predict the label, of those that are known without decoding an image; empty

@@ -36,6 +36,7 @@ from reports.wording.findings import (
 from reports.wording.shortcuts import properties_sentences
 from reports.wording.text import duration, figure
 from reports.wording.uncertainty import group_sentences
+from reports.wording.ungrouped import ungrouped_sentence
 from toolkit.csv_cells import decode_text, encode_text
 from toolkit.wording import printable
 
@@ -235,6 +236,8 @@ def remarks(run: Run) -> list[str]:
         lucky = lucky_sentence(best, run.results)
         lines += [lucky] if lucky else []
     lines += group_sentences(run.data)
+    ungrouped = ungrouped_sentence(run)
+    lines += [ungrouped] if ungrouped else []
     lines += decision_sentences(run)
     lines += [f"{name}: {text}" for name, text in findings(run)]
     classifiers: dict[str, list[str]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 from abc import ABC, abstractmethod
@@ -83,9 +84,20 @@ class Features(ABC):
         ndarray of int64, shape (n_samples,), or None
             A group has the same number in both splits.
         """
+        if self._group_codes is None:
+            return None
+        return self._group_codes[[item.split == split for item in self.dataset.items]]
+
+    @functools.cached_property
+    def _group_codes(self) -> np.ndarray | None:
         items = self.dataset.items
-        codes = encode_groups([item.group for item in items], len(items))
-        return None if codes is None else codes[[item.split == split for item in items]]
+        return encode_groups([item.group for item in items], len(items))
+
+    @property
+    def keeps_groups(self) -> bool:
+        """Whether there are groups, none of which is in both splits."""
+        train, test = self.groups("train"), self.groups("test")
+        return train is not None and test is not None and not np.intersect1d(train, test).size
 
     def sample_names(self, split: Split) -> list[str]:
         """Return what a table calls the samples of a split: paths below the data's folder."""

@@ -140,6 +140,7 @@ def restored(stopped: Run, folder: Path) -> PartialResults:
         read_predictions(folder / PREDICTIONS_NAME) if stopped.results else [],
         {name: held_out[name] for name in order},
         list(stopped.learning_curves),
+        stopped.ungrouped,
         stopped.audit,
         stopped.embedding_map,
         rates,

@@ -146,6 +146,11 @@ def _memory_notes(
     on_disk = any(isinstance(features(estimator, one), RowsOnDisk) for one in ("train", "test"))
     if settings.learning_curve and on_disk:
         notes.append("no learning curve: each of its draws needs the embeddings in memory")
+    exceeds = features.exceeds("train") or features.exceeds("test")
+    if estimator.consumes == "embeddings" and exceeds and features.keeps_groups:
+        notes.append(
+            "not compared with a split that ignores groups, which needs the embeddings in memory"
+        )
     return notes
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from classify.evaluation.confidence import Confidence
     from classify.evaluation.learning_curve import LearningCurve
     from classify.evaluation.metrics import Evaluation
+    from classify.evaluation.ungrouped import Ungrouped
     from classify.evaluation.validation import Validation
 
 
@@ -132,6 +133,11 @@ def validated(
 def learning_curve(name: str, curve: LearningCurve) -> record.LearningCurve:
     """Return the record of the learning curve of the classifier `name`."""
     return record.LearningCurve(name, **asdict(curve), per_class=False)
+
+
+def ungrouped(name: str, found: Ungrouped) -> record.Ungrouped:
+    """Return the record of what a split without groups would have claimed for `name`."""
+    return record.Ungrouped(name, **asdict(found))
 
 
 def comparisons(pairs: Iterable[Comparison]) -> list[record.Comparison]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +13,7 @@ from classify.auditing.embedding_map import embedding_map
 from classify.auditing.property_audit import shortcuts_in_headers
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
+from classify.evaluation.validation import validate
 from classify.experiment import going_on
 from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import ImageFeatures
@@ -130,6 +132,7 @@ def run(
             for of_base, own in zip(features, trials, strict=True):
                 with dask_backend(of_base.dask, partial(_shared_arrays, candidates, of_base)):
                     _run_trials(own, results, folder)
+            _compare_with_ungrouped(list(itertools.chain.from_iterable(trials)), features, results)
             _examine_pictures(features[0], settings, results, progress)
         except BaseException as error:
             if not results.results and not results.rates:
@@ -143,6 +146,7 @@ def run(
 
 
 AUDIT, MAP = "audit of the images", "map of the images"
+UNGROUPED = "accuracy of a split that ignores groups"
 
 
 def _curve(name: str) -> str:
@@ -173,6 +177,8 @@ def _steps(
     steps = []
     for trial in itertools.chain.from_iterable(trials):
         steps += [trial.name, *([_curve(trial.name)] if trial.has_learning_curve else [])]
+    if features.keeps_groups and any(one.has_ungrouped for one in itertools.chain(*trials)):
+        steps.append(UNGROUPED)
     if isinstance(features, ImageFeatures):
         steps += [AUDIT, MAP] if settings.audit else [MAP]
     return steps
@@ -189,6 +195,24 @@ def _run_trials(trials: Sequence[Trial], results: PartialResults, folder: RunFol
             curve = trial.learning_curve(result, answers)
             results.learning_curves += [] if curve is None else [curve]
             results.not_done.remove(_curve(trial.name))
+
+
+def _compare_with_ungrouped(
+    trials: Sequence[Trial], features: Sequence[Features], results: PartialResults
+) -> None:
+    """Add what a split that ignores groups would have claimed for the best on embeddings."""
+    if UNGROUPED not in results.not_done:
+        return
+    validations = validate(results.held_out)
+    losses = {name: validation.log_loss for name, validation in validations.items()}
+    trial = min(
+        (trial for trial in trials if trial.has_ungrouped),
+        key=lambda trial: losses.get(trial.name, math.inf),
+    )
+    result = next(one for one in results.results if one.classifier == trial.name)
+    with dask_backend(features[0].dask, list):
+        results.ungrouped = trial.ungrouped(result)
+    results.not_done.remove(UNGROUPED)
 
 
 def _shared_arrays(candidates: Sequence[Candidate], features: Features) -> list[np.ndarray]:

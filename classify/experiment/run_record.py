@@ -43,6 +43,7 @@ class PartialResults:
     predictions: list[record.PredictionRow] = field(default_factory=list)
     held_out: dict[str, HeldOut] = field(default_factory=dict)
     learning_curves: list[record.LearningCurve] = field(default_factory=list)
+    ungrouped: record.Ungrouped | None = None
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
     rates: dict[str, list[FinishedRate]] = field(default_factory=dict)
@@ -163,6 +164,7 @@ def record_run(
         quarantine=_quarantine(first),
         comparisons=_compare(first, results.predictions),
         learning_curves=results.learning_curves,
+        ungrouped=results.ungrouped,
         audit=results.audit,
         shortcuts=results.shortcuts,
         embedding_map=results.embedding_map,

@@ -176,6 +176,30 @@ class Trial:
         )
         return recording.learning_curve(self.name, curve)
 
+    @property
+    def has_ungrouped(self) -> bool:
+        """Whether it can be compared with a split that ignores groups."""
+        on_disk = self._features.exceeds("train") or self._features.exceeds("test")
+        return self._candidate.consumes == "embeddings" and not on_disk
+
+    def ungrouped(self, result: record.Result) -> record.Ungrouped:
+        """Return what a split that ignores groups would have claimed; see `has_ungrouped`."""
+        from classify.evaluation.ungrouped import evaluate_ungrouped
+
+        estimator = self._create(self._settings.seed)
+        train, test = (
+            (self._X(estimator, split), self._features.labels(split)) for split in ("train", "test")
+        )
+        found = evaluate_ungrouped(
+            estimator,
+            train,
+            test,
+            self._rule(result),
+            seed=self._settings.seed,
+            progress=self._progress,
+        )
+        return recording.ungrouped(self.name, found)
+
     def _rule(self, result: record.Result) -> DecisionRule:
         """Return how the probabilities of a classifier became the answers of its result."""
         from classify.evaluation.calibration import Calibration

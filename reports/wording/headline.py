@@ -12,6 +12,7 @@ from reports.wording.differences import ties_sentence
 from reports.wording.shortcuts import properties_sentences
 from reports.wording.text import join_names, percent
 from reports.wording.uncertainty import group_sentences
+from reports.wording.ungrouped import ungrouped_sentence
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
     if not results:
         return None
     best = results[0]
-    remarks = [chosen_sentence(run, best)] if len(results) > 1 else []
+    ungrouped = ungrouped_sentence(run)
+    remarks = [ungrouped] if ungrouped else []
+    remarks += [chosen_sentence(run, best)] if len(results) > 1 else []
     comparison = ties_sentence(run, best, results)
     rivals = [r.title for r in results[1:] if r.accuracy_high >= best.accuracy_low]
     if comparison:
