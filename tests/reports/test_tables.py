@@ -189,8 +189,18 @@ def test_a_table_that_is_a_fifo_does_not_block(tmp_path: Path) -> None:
 def test_the_list_of_pictures_survives_any_name(tmp_path):
     """What is written is read back, to the byte."""
     pictures = [
-        PictureRecord("=1+1/\udcff\n.png", 'c\\lass,"', "train", "0" * 64),
+        PictureRecord("=1+1/\udcff\n.png", 'c\\lass,"', "train", "0" * 64, "=patient\n\udcff"),
         PictureRecord("plain.jpg", "cats", "test", "f" * 64),
     ]
     write_pictures(pictures, tmp_path / "pictures.csv")
     assert read_pictures(tmp_path / "pictures.csv") == pictures
+
+
+def test_a_list_of_pictures_of_an_earlier_version_has_no_groups(tmp_path):
+    (tmp_path / "pictures.csv").write_text("path,label,split,sha256\n1.jpg,cats,test,ab\n")
+    assert read_pictures(tmp_path / "pictures.csv") == [
+        PictureRecord("1.jpg", "cats", "test", "ab")
+    ]
+    (tmp_path / "pictures.csv").write_text("path,label,split,sha256,site\n1.jpg,cats,test,ab,x\n")
+    with pytest.raises(RecordError, match="expected the columns path,label,split,sha256"):
+        read_pictures(tmp_path / "pictures.csv")

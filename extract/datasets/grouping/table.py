@@ -48,7 +48,10 @@ def read_groups(path: Path, names: Collection[str]) -> dict[str, str]:
         If the file cannot be read, gives an image two groups, or names an image that the data set
         does not contain.
     """
-    grid = read_grid(path, known=names)
+    try:
+        grid = read_grid(path, known=names)
+    except DataError as error:
+        raise DataError(str(error), setting="groups") from error
     images, column = _columns(path, grid, names)
     groups: dict[str, str] = {}
     unknown = []

@@ -147,5 +147,7 @@ def test_other_labels_are_not_called_other_images():
     ]
     split = replace(data, fingerprint="x")
     assert "different split of the same images" in remarks([first, replace(FIRST, data=split)])[0]
+    groups = replace(split, groups=9, group_origin="column animal")
+    assert "different groups of the same images" in remarks([first, replace(FIRST, data=groups)])[0]
     images = replace(labels_, image_fingerprint="j")
     assert "different images," in remarks([first, replace(FIRST, data=images)])[0]
