@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 ORDER = (
     *("extract", "precision", "resize", "telephone", "results", "lesson", "csearch", "classes"),
     *("large", "memory", "dense", "audit", "finetune", "scale", "streamed", "addresses"),
@@ -110,20 +109,21 @@ def table(folder: Path) -> str:
     return "\n".join([_machines(figures), "", *lines]) + "\n"
 
 
-def replaced(page: str, text: str) -> str:
-    """Return the page with `text` between the two comments.
+def replaced(page: str, text: str, name: str = "benchmarks") -> str:
+    """Return the page with `text` between the two comments of this name.
 
     Raises
     ------
     ValueError
         If the page does not have each comment once, in order.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in after:
-        raise ValueError(f"the page must contain {BEGIN} and, below it, {END}, each once")
+    begin, end = (f"<!-- {name}: {which} -->" for which in ("begin", "end"))
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    if (page.count(begin), rest.count(end), page.count(end)) != (1, 1, 1):
+        raise ValueError(f"the page must contain {begin} and, below it, {end}, each once")
     body = f"\n{text}\n" if text else ""
-    return f"{before}{BEGIN}\n{body}{END}{after}"
+    return f"{before}{begin}\n{body}{end}{after}"
 
 
 def main() -> None:

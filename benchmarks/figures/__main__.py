@@ -9,16 +9,17 @@ import argparse
 import sys
 from importlib.util import find_spec
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.figures import clusters as grouped
+from benchmarks.figures import headline, losses, statements
 from benchmarks.figures.clusters import Clusters
 from benchmarks.figures.curves import prognoses
-from benchmarks.figures.headline import coverage
 from benchmarks.figures.intervals import coverages
 from benchmarks.figures.probabilities import losses_of_svms, of_a_rare_class
+from benchmarks.figures.statements import Statement
 from benchmarks.figures.suspects import comparisons
 from benchmarks.figures.thresholds import share_of_draws_that_reach
 from classify.estimators.logreg import LogReg
@@ -33,6 +34,12 @@ TARGETS = (0.9, 0.95, 0.99)
 NUMBERS_OF_CLASSES = {3: 20, 6: 20, 20: 10, 100: 2}
 """With the largest number of draws."""
 BEFORE_OF_SVMS = {20: "0.583 of votes, where margins give 0.381"}
+CHOICES = {
+    "one of ten equal classifiers": headline.of_classifiers,
+    "one of ten, `--repeats 5`": headline.of_repeats,
+    "one of five learning rates (before: the best on the test split)": headline.of_learning_rates,
+    "one of ten in each of three runs": headline.of_runs,
+}
 SHARES = ([0.5, 0.5], [0.9, 0.1], [0.2] * 5)
 N_CLASSES = (2, 6)
 PER_CLASS = (60, 200, 500, 1000)
@@ -44,39 +51,49 @@ DRAWS_OF_CURVES = 0.1
 """Of those of the other statements: each takes more than thirty trainings."""
 
 
-class Statement(NamedTuple):
-    """What a figure promises, how often it held in earlier versions, and how often it does now."""
-
-    what: str
-    before: str
-    now: str
-    n_draws: int
-
-
 def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=__doc__)
     parser.add_argument("--draws", type=int, default=1000, help="of each statement")
+    parser.add_argument(
+        "--publish", action="store_true", help=f"rewrite the tables in {statements.PAGE.name}"
+    )
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}; all by default")
     args = parser.parse_args()
     if unknown := set(args.groups) - set(GROUPS):
         parser.error(f"expected groups of {', '.join(GROUPS)}, found {', '.join(unknown)}")
     print("| what | before | now | draws |\n|---|---|---|---|")
     for name in args.groups or GROUPS:
+        found = []
         for one in GROUPS[name](args.draws):
             print(f"| {one.what} | {one.before} | {one.now} | {one.n_draws:,} |", flush=True)
+            found.append(one)
+        if args.publish:
+            statements.publish(name, found)
+    if args.publish:
+        statements.rewrite(list(GROUPS))
 
 
 def headlines(n_draws: int) -> Iterator[Statement]:
     """Say how often the interval of the headline covers the truth."""
-    for n_test in TESTED:
-        for correlation in CORRELATIONS:
-            found = coverage(n_test, correlation, n_draws)
-            what = (
-                f"95% interval of the headline covers the truth: ten equal classifiers, mistakes "
-                f"correlated by {correlation}, {n_test:,} test images"
-            )
-            yield Statement(what, f"{found.before:.1%}", f"{found.now:.1%}", n_draws)
+    for choice, choose in CHOICES.items():
+        for n_test in TESTED:
+            for correlation in CORRELATIONS:
+                found = choose(n_test, correlation, n_draws)
+                where = f"mistakes correlated by {correlation}, {n_test:,} test images"
+                yield Statement(
+                    f"95% interval of the headline covers the truth: {choice}, {where}",
+                    f"{found.before.covered:.1%}",
+                    f"{found.now.covered:.1%}",
+                    n_draws,
+                )
+                if choose is headline.of_repeats:
+                    yield Statement(
+                        f"mean accuracy of five seeds where 90% are true: {choice}, {where}",
+                        f"{found.before.quoted:.2%}",
+                        f"{found.now.quoted:.2%}",
+                        n_draws,
+                    )
 
 
 def probabilities(n_draws: int) -> Iterator[Statement]:
@@ -102,14 +119,31 @@ def svms(n_draws: int) -> Iterator[Statement]:
     for n_classes, n_drawn in NUMBERS_OF_CLASSES.items():
         number = max(1, min(n_drawn, n_draws // 20))
         found = losses_of_svms(n_classes, number)
-        best = np.minimum(found.coupled, found.sigmoid)
+        ours, coupled, sigmoid = map(np.mean, (found.ours, found.coupled, found.sigmoid))
+        ratio = np.divide(found.ours, np.minimum(found.coupled, found.sigmoid))
         what = (
-            f"log loss of the SVM less that of the better of SVC(probability=True) and "
+            f"log loss of the SVM / the lower one of SVC(probability=True) and "
             f"CalibratedClassifierCV(SVC): {n_classes} classes"
         )
-        less = np.subtract(found.ours, best)
-        now = f"{less.mean():.3f} ({less.min():.3f} to {less.max():.3f})"
+        now = (
+            f"{ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}); "
+            f"{ours:.3f} / {coupled:.3f} and {sigmoid:.3f}"
+        )
         yield Statement(what, BEFORE_OF_SVMS.get(n_classes, "not measured"), now, number)
+
+
+def log_losses(n_draws: int) -> Iterator[Statement]:
+    """Say how the log loss of each classifier compares with that of the earlier version."""
+    for one in losses.comparisons(max(1, n_draws // 100)):
+        more = one.plain - one.before
+        yield Statement(
+            f"log loss of `{one.classifier}`, {one.data} (before: the lower one without and with "
+            f"`--calibrate`, commit {losses.COMMIT})",
+            f"{one.before.mean():.4f}",
+            f"{one.plain.mean():.4f}, calibrated {one.calibrated.mean():.4f}; without, "
+            f"{more.mean():+.4f} ({more.min():+.4f} to {more.max():+.4f})",
+            len(more),
+        )
 
 
 def intervals(n_draws: int) -> Iterator[Statement]:
@@ -117,13 +151,13 @@ def intervals(n_draws: int) -> Iterator[Statement]:
     for n_samples in TESTED[:2]:
         for shares in SHARES:
             classes = " : ".join(f"{share:.0%}" for share in shares)
-            for measure, share in coverages(shares, n_samples, n_draws).items():
-                name = measure.replace("_", " ")
-                what = (
-                    f"95% interval of {name} covers the truth: {n_samples} test images, "
-                    f"classes {classes}"
-                )
-                yield Statement(what, "no interval", f"{share:.1%}", n_draws)
+            found = coverages(shares, n_samples, n_draws)
+            yield Statement(
+                f"95% intervals cover the truth: {n_samples} test images, classes {classes}",
+                "only of accuracy",
+                ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in found.items()),
+                n_draws,
+            )
 
 
 def clusters(n_draws: int) -> Iterator[Statement]:
@@ -197,6 +231,7 @@ GROUPS = {
     "headlines": headlines,
     "probabilities": probabilities,
     "svms": svms,
+    "log losses": log_losses,
     "intervals": intervals,
     "clusters": clusters,
     "thresholds": thresholds,

@@ -58,8 +58,10 @@ def _two_classes(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.
 class Losses:
     """Log losses of our SVM and of scikit-learn's calibrated `SVC`, one in each draw.
 
-    Theirs has the parameters that ours has chosen. `coupled` is `SVC(probability=True)`, which
-    couples the sigmoids of all pairs; `sigmoid` is `CalibratedClassifierCV(SVC)`.
+    Theirs has the C, the kernel and its width that ours has chosen by the log loss of its own
+    probabilities in cross-validation, and the same scaled features. `coupled` is
+    `SVC(probability=True)`, which couples the sigmoids of all pairs; `sigmoid` is
+    `CalibratedClassifierCV(SVC)`.
     """
 
     ours: list[float]
@@ -77,11 +79,12 @@ def losses_of_svms(n_classes: int, n_draws: int, seed: int = 0) -> Losses:
         unseen, truth = _clusters(rng, centres, 4000)
         model = SVM().fit(X, codes)
         scaled, unseen_scaled = X * model.scale_, unseen * model.scale_
-        svc = SVC(C=model.C_, kernel=model.kernel_)
+        chosen = {"C": model.C_, "kernel": model.kernel_, "gamma": model.gamma_}
+        svc = SVC(**chosen)
         calibrated = CalibratedClassifierCV(svc, cv=5).fit(scaled, codes)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            pairs = SVC(C=model.C_, kernel=model.kernel_, probability=True, random_state=0)
+            pairs = SVC(**chosen, probability=True, random_state=0)
             pairs.fit(scaled, codes)
         ours.append(log_loss(truth, model.predict_proba(unseen)))
         sigmoid.append(log_loss(truth, calibrated.predict_proba(unseen_scaled)))

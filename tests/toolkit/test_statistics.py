@@ -3,10 +3,12 @@
 from itertools import product
 from math import comb
 
+import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
-from toolkit.statistics import holm, mcnemar, paired_permutation, wilson
+from toolkit.statistics import holm, largest_loss, mcnemar, paired_permutation, wilson
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 6), (3, 9), (12, 5), (40, 20)])
@@ -52,3 +54,34 @@ def test_the_permutation_test_of_single_images_is_mcnemars(first, second):
     """Images that both get right, or neither does, are differences of 0."""
     differences = [1] * first + [-1] * second + [0] * 5
     assert paired_permutation(differences) == pytest.approx(mcnemar(first, second))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "total"), [(9, 7, 2000), (0, 0, 50), (4, 0, 30), (0, 12, 100), (30, 20, 60)]
+)
+def test_the_largest_loss_is_where_the_score_test_rejects(first, second, total):
+    """Its variance is that of the shares that are the most likely ones under this loss."""
+    loss = largest_loss(first, second, total)
+
+    def surprise(share):
+        counts = np.array([first, second, total - first - second])
+        shares = np.array([share + loss, share, 1 - loss - 2 * share])
+        return -np.sum(counts * np.log(np.maximum(shares, 1e-300)))
+
+    limits = max(0.0, -loss), (1 - loss) / 2
+    share = minimize_scalar(surprise, bounds=limits, options={"xatol": 1e-12}).x
+    variance = total * (2 * share + loss - loss**2)
+    assert (first - second - total * loss) / variance**0.5 == pytest.approx(-1.6449, abs=2e-3)
+
+
+def test_no_loss_is_larger_than_that_of_all():
+    """Where every image is right with the first alone."""
+    assert largest_loss(5, 0, 5) == 1.0
+
+
+def test_the_largest_loss_covers_the_true_one():
+    """In about 95% of the draws of 2,000 images, with a loss of 0.3 points."""
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(2000, [0.006, 0.003, 0.991], size=400)
+    covered = [largest_loss(first, second, 2000) >= 0.003 for first, second, _ in drawn.tolist()]
+    assert 0.92 <= np.mean(covered) <= 0.98

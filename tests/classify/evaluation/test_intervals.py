@@ -2,7 +2,6 @@
 
 import pytest
 
-from benchmarks.figures.headline import coverage
 from benchmarks.figures.intervals import coverages
 from classify.evaluation.intervals import f1_interval, mean_interval, roc_auc_interval
 
@@ -26,10 +25,3 @@ def test_a_perfect_result_on_few_samples_is_no_certainty():
     ):
         assert low < 0.75
         assert high == 1.0
-
-
-def test_the_headline_is_not_the_winners_luck():
-    """The interval of the best of ten equal classifiers on the test split covers too seldom."""
-    found = coverage(n_test=100, correlation=0.3, n_draws=400)
-    assert found.before < 0.9
-    assert found.now >= 0.92
