@@ -11,22 +11,22 @@ from classify.auditing import duplicates, outliers
 from classify.auditing.label_errors import find_label_errors
 from classify.auditing.property_audit import examine_properties
 from extract.datasets.same_files import copies, on_both_sides
-from extract.images.loading import ReadSettings, load_images
+from extract.images.collecting import collect_properties
+from extract.images.loading import ReadSettings
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from extract.datasets.dataset import Item
+    from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
     from reports.record import PredictionRow
     from toolkit.progress import Progress
 
-IMAGES_AT_ONCE = 500
-"""Images that are decoded together to look at their pixels."""
 STAGE_LABELS = "auditing: judging labels"
 
 
@@ -76,17 +76,20 @@ def find_wrong_data(
     suspects, n_wrong, correct = _suspects(
         prepared, embeddings.reshape(len(embeddings), -1), progress
     )
-    odd_images = _outliers(prepared, signatures, reading, progress)
+    measured = collect_properties(
+        {item.path: prepared.extraction.digests[item.path] for item in prepared.dataset.items},
+        prepared.base.store,
+        reading=reading,
+        progress=progress,
+    )
     if chosen is not None:
         correct = _correct(prepared, predictions, chosen)
-    shortcuts, weak_spots = examine_properties(
-        prepared, correct, seed=seed, reading=reading, progress=progress
-    )
+    shortcuts, weak_spots = examine_properties(prepared, measured, correct, seed=seed)
     leaked = {leak.test for leak in leaks}
     return Audit(
         leaks=leaks,
         suspects=suspects,
-        outliers=odd_images,
+        outliers=_outliers(prepared, signatures, measured),
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
         copies=_copies(prepared),
@@ -213,8 +216,7 @@ def _correct(
 def _outliers(
     prepared: Prepared,
     signatures: NDArray[np.float32],
-    reading: ReadSettings,
-    progress: Progress,
+    measured: Mapping[str, ImageProperties],
 ) -> list[Outlier]:
     """Return the images that are unlike all others, nearly uniform or tiny, with the reason."""
     items: Sequence[Item] = prepared.dataset.items
@@ -223,20 +225,10 @@ def _outliers(
         (i, f"unlike all others: {deviations:.1f} standard deviations from the usual")
         for i, deviations in outliers.far(signatures)
     ]
-    stage = "auditing: looking at images"
-    progress(stage, 0, len(paths))
-    for start in range(0, len(paths), IMAGES_AT_ONCE):
-        block = paths[start : start + IMAGES_AT_ONCE]
-        images = load_images(block, outliers.TINY, reading=reading)
-        reasons += [
-            (start + i, f"nearly uniform: its pixels vary by {deviation:.1f} of 255")
-            for i, deviation in outliers.uniform(images)
-        ]
-        reasons += [
-            (start + i, f"tiny: {width} x {height} pixels")
-            for i, (width, height) in outliers.tiny(block, reading)
-        ]
-        progress(stage, start + len(block), len(paths))
+    digests = prepared.extraction.digests
+    for i, path in enumerate(paths):
+        known = measured.get(digests[path])
+        reasons += [(i, reason) for reason in outliers.of_little_use(known)] if known else []
     return [
         Outlier(prepared.dataset.relative(paths[i]), str(items[i].split), items[i].label, reason)
         for i, reason in reasons

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from classify.estimators.solvers.neighbours import nearest
-from extract.errors import ImageError
-from extract.images.files import read_bytes
-from extract.images.formats import sides
-from extract.images.loading import ReadSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+    from extract.images.properties.record import ImageProperties
 
 NEIGHBOURS = 5
 FAR = 5.0
@@ -55,52 +49,29 @@ def far(signatures: NDArray[np.float32]) -> list[tuple[int, float]]:
     return [(int(i), float(deviations[i])) for i in order if deviations[i] >= FAR]
 
 
-def uniform(images: NDArray[np.uint8]) -> list[tuple[int, float]]:
-    """Find images that show hardly anything.
+def of_little_use(properties: ImageProperties) -> list[str]:
+    """Say why an image shows hardly anything: it is nearly uniform, or tiny.
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, height, width, 3)
+    properties : ImageProperties
+        From `extract.images.collecting.collect_properties`.
 
     Returns
     -------
-    list of tuple
-        Index of the image, and the standard deviation of its pixels over height and width, in the
-        colour channel in which it is largest.
+    list of str
+        The reasons; usually none.
 
     Examples
     --------
-    >>> uniform(np.full((1, 8, 8, 3), 90, dtype=np.uint8))
-    [(0, 0.0)]
+    >>> from extract.images.properties.record import ImageProperties
+    >>> of_little_use(ImageProperties(width=70, height=12, variation=50.0))
+    ['tiny: 70 x 12 pixels']
     """
-    deviations = [float(image.std(axis=(0, 1)).max()) for image in images]
-    return [(i, deviation) for i, deviation in enumerate(deviations) if deviation < UNIFORM]
-
-
-def tiny(
-    paths: Sequence[Path], reading: ReadSettings = ReadSettings()
-) -> list[tuple[int, tuple[int, int]]]:
-    """Find images with too few pixels to show much.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Image files.
-    reading : ReadSettings, optional
-        How image files are read.
-
-    Returns
-    -------
-    list of tuple
-        Index of the image, and its width and height according to the header of the file.
-    """
-
-    def size(path: Path) -> tuple[int, int]:
-        try:
-            return sides(read_bytes(path), reading.max_pixels) or (TINY, TINY)
-        except ImageError:  # the file is gone by now, which others report
-            return TINY, TINY
-
-    with ThreadPoolExecutor(reading.threads(paths), "header") as pool:
-        sizes = enumerate(pool.map(size, paths))
-        return [(i, width_height) for i, width_height in sizes if min(width_height) < TINY]
+    reasons = []
+    width, height, variation = properties.width, properties.height, properties.variation
+    if variation is not None and variation < UNIFORM:
+        reasons.append(f"nearly uniform: its pixels vary by {variation:.1f} of 255")
+    if width is not None and height is not None and min(width, height) < TINY:
+        reasons.append(f"tiny: {width} x {height} pixels")
+    return reasons

@@ -9,59 +9,48 @@ import numpy as np
 from classify.auditing.image_properties import properties_of
 from classify.auditing.shortcuts import drawn_for_shortcuts, find_shortcuts
 from classify.auditing.weak_spots import clusters_of, find_weak_spots, slices_of
-from extract.images.collecting import collect_header_properties, collect_properties
+from extract.images.collecting import collect_header_properties
 from extract.images.loading import ReadSettings
 from extract.pooled import read_pooled
-from toolkit.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from extract.datasets.dataset import Item
+    from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
     from reports.property_records import Shortcut, WeakSpot
-    from toolkit.progress import Progress
 
 MOST_TEST_IMAGES = 5000
-"""Test images whose properties are measured."""
+"""Test images that weak spots are looked for in, drawn by their SHA-256."""
 
 
 def examine_properties(
     prepared: Prepared,
+    measured: Mapping[str, ImageProperties],
     correct: NDArray[np.bool_],
     *,
     seed: int = 0,
-    reading: ReadSettings = ReadSettings(),
-    progress: Progress = silent,
 ) -> tuple[list[Shortcut], list[WeakSpot]]:
-    """Measure images, and look for shortcuts in training and for weak spots in the test.
+    """Look for shortcuts in the training images, and for weak spots among the test images.
 
     Parameters
     ----------
     prepared : Prepared
-        The images with their embeddings. What is measured is kept in its cache.
+        The images with their embeddings.
+    measured : mapping of str to ImageProperties
+        What is known of the images, by their SHA-256.
     correct : ndarray of bool, shape (n_test,)
         Which test images a classifier predicts correctly.
     seed : int, default=0
-    reading : ReadSettings, optional
-        How image files are read.
-    progress : Progress, optional
-        Called with the stage "measuring images".
     """
     dataset, digests = prepared.dataset, prepared.extraction.digests
     train = drawn_for_shortcuts(dataset, digests)
     tests = [item for item in dataset.items if item.split == "test"]
-    judged = np.argsort([digests[item.path] for item in tests])[:MOST_TEST_IMAGES]
-    judged.sort()
+    judged = np.sort(np.argsort([digests[item.path] for item in tests])[:MOST_TEST_IMAGES])
     tests = [tests[i] for i in judged]
-    measured = collect_properties(
-        {item.path: digests[item.path] for item in (*train, *tests)},
-        prepared.base.store,
-        reading=reading,
-        progress=progress,
-    )
     known = [measured.get(digests[item.path]) for item in train]
     shortcuts = find_shortcuts(dataset, train, known, seed=seed)
     of_tests = properties_of(dataset, tests, [measured.get(digests[item.path]) for item in tests])
@@ -81,8 +70,10 @@ def shortcuts_in_headers(
 
     Parameters
     ----------
-    prepared, seed, reading
+    prepared, seed
         As for `examine_properties`.
+    reading : ReadSettings, optional
+        How image files are read.
 
     Returns
     -------

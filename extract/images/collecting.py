@@ -10,7 +10,7 @@ from extract.errors import ImageError
 from extract.images.decoders.pool import DecoderPool
 from extract.images.files import read_bytes
 from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
-from extract.images.properties.header import header_properties
+from extract.images.properties.header import read_header_properties
 from extract.images.properties.record import ImageProperties
 from toolkit.addresses import is_remote
 from toolkit.progress import Progress, silent
@@ -108,7 +108,7 @@ def collect_header_properties(
 
     def read(path: Path) -> ImageProperties | None:
         try:
-            return header_properties(read_bytes(path, _FIRST_BYTES), path.stat().st_size)
+            return read_header_properties(read_bytes(path, _FIRST_BYTES), path.stat().st_size)
         except (ImageError, OSError):  # the file is gone by now, which others report
             return None
 

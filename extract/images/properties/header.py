@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from extract.images.formats import read_header
 from extract.images.properties.record import ImageProperties
+
+if TYPE_CHECKING:
+    from extract.images.formats import Header
 
 _TURNED = 5
 """From this EXIF orientation on, width and height change places."""
@@ -20,7 +25,7 @@ _LUMINANCE = (
 """Table K.1 of the JPEG standard, which stands for quality 50."""
 
 
-def header_properties(data: bytes, n_bytes: int) -> ImageProperties:
+def read_header_properties(data: bytes, n_bytes: int) -> ImageProperties:
     """Return what the header of an image file says.
 
     Parameters
@@ -38,6 +43,18 @@ def header_properties(data: bytes, n_bytes: int) -> ImageProperties:
     header = read_header(data)
     if header is None:
         return ImageProperties(n_bytes=n_bytes)
+    return header_properties(data, n_bytes, header)
+
+
+def header_properties(data: bytes, n_bytes: int, header: Header) -> ImageProperties:
+    """Return what a header that has been read says.
+
+    Parameters
+    ----------
+    data, n_bytes
+        As for `read_header_properties`.
+    header : Header
+    """
     width, height = header.width, header.height
     if header.orientation >= _TURNED:
         width, height = height, width

@@ -9,20 +9,24 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from extract.images.decoding import decode_thumbnail
-from extract.images.formats import MAX_PIXELS, open_image
+import numpy as np
+
+from extract.images.formats import MAX_PIXELS, check, open_image
+from extract.images.pixels import PixelSettings
 from extract.images.properties.header import header_properties
 from extract.images.properties.record import LONGEST_TEXT, ImageProperties
+from extract.images.rendering import as_seen
 from extract.images.resizing import opencv
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 SIDE = 256
 """Longest side in pixels at which an image is measured."""
 _BORDER = 0.02
 """Width of the border, as a share of the shorter side."""
+_TINY = 48
+"""Side in pixels at which an image is looked at to see whether it shows anything."""
 _ENDS = (0.01, 0.99)
 """Shares of the pixels that are darker than the darkest and than the brightest tone."""
 
@@ -46,15 +50,26 @@ def measure_properties(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageProper
     ImageError
         As from `extract.images.decoding.decode`.
     """
-    image = decode_thumbnail(data, SIDE, max_pixels)
-    known = header_properties(data, len(data))
-    camera, hour = _exif(data, known.format)
-    return _with_pixels(dataclasses.replace(known, camera=camera, hour=hour), image)
+    header = check(data, max_pixels, reduced_to=SIDE)
+    image = as_seen(data, header, PixelSettings(SIDE), max_pixels).image
+    camera, hour = _exif(data, header.format)
+    known = header_properties(data, len(data), header)
+    return _with_pixels(dataclasses.replace(known, camera=camera, hour=hour), _small(image))
+
+
+def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image whose longest side is at most `SIDE` pixels."""
+    height, width = image.shape[:2]
+    share = min(1.0, SIDE / max(height, width))
+    sides = max(1, round(width * share)), max(1, round(height * share))
+    cv2 = opencv()
+    small: NDArray[np.uint8] = cv2.resize(
+        np.ascontiguousarray(image), sides, interpolation=cv2.INTER_AREA
+    )
+    return small
 
 
 def _with_pixels(known: ImageProperties, image: NDArray[np.uint8]) -> ImageProperties:
-    import numpy as np
-
     cv2 = opencv()
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     shades = np.cumsum(np.bincount(grey.ravel(), minlength=256))
@@ -69,6 +84,7 @@ def _with_pixels(known: ImageProperties, image: NDArray[np.uint8]) -> ImagePrope
     inner = np.zeros(grey.shape, dtype=bool)
     inner[width:-width, width:-width] = True
     border = grey[~inner]
+    tiny = cv2.resize(image, (_TINY, _TINY), interpolation=cv2.INTER_AREA)
     return dataclasses.replace(
         known,
         brightness=_rounded(grey.mean()),
@@ -82,6 +98,7 @@ def _with_pixels(known: ImageProperties, image: NDArray[np.uint8]) -> ImagePrope
         saturation=_rounded(cv2.mean(largest - smallest)[0]),
         border=_rounded(border.mean()),
         border_contrast=_rounded(border.std()),
+        variation=_rounded(tiny.std(axis=(0, 1)).max()),
     )
 
 

@@ -40,10 +40,12 @@ class ImageProperties:
         Mean difference of the largest and the smallest channel.
     border, border_contrast : float, default=None
         Mean and standard deviation of the grey values along the edges.
+    variation : float, default=None
+        Standard deviation of the channel in which it is largest, over 48 x 48 pixels.
 
     Notes
     -----
-    Pixels are those of the image at most 256 pixels wide and high.
+    Other pixels are those of the image at most 256 pixels wide and high.
 
     Examples
     --------
@@ -69,6 +71,7 @@ class ImageProperties:
     saturation: float | None = None
     border: float | None = None
     border_contrast: float | None = None
+    variation: float | None = None
 
     def to_json(self) -> str:
         """Return the properties as a text for another process or the cache."""

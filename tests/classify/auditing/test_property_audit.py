@@ -20,6 +20,7 @@ from extract.images import collecting
 from reports.record import PredictionRow
 
 if TYPE_CHECKING:
+    from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
 
 N_TRAIN, N_TEST = 120, 120
@@ -65,6 +66,10 @@ def _embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(property_audit, "read_pooled", noise)
 
 
+def measured(images: Prepared) -> dict[str, ImageProperties]:
+    return collecting.collect_properties(images.extraction.digests, images.base.store)
+
+
 def failing_in_bonn() -> np.ndarray:
     correct = np.ones(N_TEST, dtype=bool)
     bonn = [i for i in range(N_TEST) if (N_TRAIN + i) // 2 % 3 == 0]
@@ -76,14 +81,15 @@ def test_planted_faults_are_found_and_nothing_is_measured_twice(
     images: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The quality of one class, and the site where half of the answers are wrong."""
-    shortcuts, spots = examine_properties(images, failing_in_bonn())
+    shortcuts, spots = examine_properties(images, measured(images), failing_in_bonn())
     found = [each.property for each in shortcuts if each.found]
     assert "JPEG quality" in found
     assert "site" not in found
     assert [(spot.name, spot.value) for spot in spots if spot.found] == [("site", "Bonn")]
     assert all(path.startswith("test/") for spot in spots for path in spot.paths)
     monkeypatch.setattr(collecting, "DecoderPool", no_decoder)
-    assert examine_properties(images, failing_in_bonn()) == (shortcuts, spots)
+    again = examine_properties(images, measured(images), failing_in_bonn())
+    assert again == (shortcuts, spots)
 
 
 def test_headers_tell_the_quality_without_decoding(
@@ -96,13 +102,13 @@ def test_headers_tell_the_quality_without_decoding(
     assert all(each.found and each.origin in ("file", "all") for each in found)
 
 
-def test_at_most_so_many_test_images_are_measured(
+def test_at_most_so_many_test_images_are_judged(
     images: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each with its own answer and path."""
     monkeypatch.setattr(property_audit, "MOST_TEST_IMAGES", 90)
     correct = failing_in_bonn()
-    _, spots = examine_properties(images, correct)
+    _, spots = examine_properties(images, measured(images), correct)
     (bonn,) = (spot for spot in spots if spot.value == "Bonn")
     (koeln,) = (spot for spot in spots if spot.value == "Köln")
     assert bonn.n_test + koeln.n_test == 90

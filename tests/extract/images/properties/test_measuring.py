@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extract.images.properties.header import header_properties, jpeg_quality
+from extract.images.properties.header import jpeg_quality, read_header_properties
 from extract.images.properties.measuring import measure_properties
 from extract.images.properties.record import ImageProperties
 
@@ -93,7 +93,7 @@ def test_a_damaged_exif_block_does_no_harm() -> None:
 def test_width_and_height_are_those_of_the_upright_image() -> None:
     """A telephone stores them the other way round."""
     lying = encoded(PICTURE, "JPEG", exif=exif({ORIENTATION: 6}))
-    found = header_properties(lying, len(lying))
+    found = read_header_properties(lying, len(lying))
     assert (found.width, found.height, found.format) == (90, 120, "JPEG")
     assert found.n_bytes == len(lying)
 
