@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from reports.property_records import Shortcut, WeakSpot  # noqa: TC001 - reading needs the types
 
+SAME_FILE = "the same file"
+"""The relation of two images with the same bytes."""
+
 
 @dataclass(frozen=True)
 class PictureRecord:
@@ -23,25 +26,50 @@ class PictureRecord:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """What two images have in common, to draw it on both.
+
+    Positions are x and y as shares of width and height, 0 at the left and at the top.
+    """
+
+    aspects: list[float]
+    """Width divided by height: of the copy, of the other image."""
+    outlines: list[list[float]]
+    """What both show, in the copy and in the other image: a polygon's x, y, x, y, ..."""
+    lines: list[list[float]]
+    """Points that match: x and y in the copy, x and y in the other image."""
+
+
+@dataclass(frozen=True)
 class Leak:
-    """A test image that is also in the training split, exactly or almost."""
+    """A test image that is also in the training split, as the same file or edited."""
 
     test: str
     train: str
     cosine: float
     """Cosine similarity of the two whitened embeddings; 1 for the same file."""
     exact: bool
+    relation: str = ""
+    """How the test image was made of the training image; "" in runs of earlier versions."""
+    inliers: int = 0
+    """Number of local features that are in the same places; 0 for the same file."""
+    drawing: Drawing | None = None
 
 
 @dataclass(frozen=True)
 class Copy:
-    """An image with the same bytes as an earlier one in the data set."""
+    """An image that is a copy of an earlier one in the data set."""
 
     path: str
     split: str
     label: str
     of: str
     of_label: str
+    relation: str = SAME_FILE
+    """How it was made of the other image; in earlier versions all copies are the same file."""
+    inliers: int = 0
+    """Number of local features that are in the same places; 0 for the same file."""
+    drawing: Drawing | None = None
 
 
 @dataclass(frozen=True)

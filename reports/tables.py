@@ -11,6 +11,7 @@ import math
 from itertools import starmap
 from typing import TYPE_CHECKING
 
+from reports.copy_groups import copy_groups
 from reports.errors import RecordError
 from reports.frames import (
     PREDICTION_COLUMNS,
@@ -30,6 +31,7 @@ from reports.wording.differences import comparison_sentence, comparisons_with
 from reports.wording.findings import (
     audit_sentence,
     findings,
+    groups_sentences,
     stopped_sentence,
     unused_files_sentence,
 )
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
 METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME, PICTURES_NAME = "predictions.csv", "pictures.csv"
 QUARANTINE_NAME = "quarantine.csv"
-LEAKS_NAME, COPIES_NAME = "leaks.csv", "copies.csv"
+LEAKS_NAME, COPIES_NAME, GROUPS_NAME = "leaks.csv", "copies.csv", "groups.csv"
 SUSPECTS_NAME, OUTLIERS_NAME = "suspects.csv", "outliers.csv"
 SHORTCUTS_NAME, WEAK_SPOTS_NAME = "shortcuts.csv", "weak_spots.csv"
 EARLIER_OUTLIERS_NAME = "oddities.csv"
@@ -105,7 +107,8 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
 def write_audit(audit: Audit, folder: Path) -> None:
     """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `outliers.csv` into a folder.
 
-    So are `shortcuts.csv` and `weak_spots.csv`, of an audit that has them.
+    So are `shortcuts.csv` and `weak_spots.csv`, of an audit that has them. If there are copies,
+    `groups.csv` keeps each of them together with what it is a copy of.
 
     A corrected `suspects.csv` can be used as the table of labels of the next run: change its column
     `label`, or make it empty to leave the image out.
@@ -117,12 +120,18 @@ def write_audit(audit: Audit, folder: Path) -> None:
     """
     tables: dict[str, tuple[list[str], Iterable[Sequence[str | float]]]] = {
         LEAKS_NAME: (
-            ["test", "train", "cosine", "exact"],
-            ((e.test, e.train, e.cosine, "yes" if e.exact else "no") for e in audit.leaks),
+            ["test", "train", "cosine", "exact", "relation", "inliers"],
+            (
+                (e.test, e.train, e.cosine, "yes" if e.exact else "no", e.relation, str(e.inliers))
+                for e in audit.leaks
+            ),
         ),
         COPIES_NAME: (
-            ["path", "label", "split", "copy of", "its label"],
-            ((e.path, e.label, e.split, e.of, e.of_label) for e in audit.copies),
+            ["path", "label", "split", "copy of", "its label", "relation", "inliers"],
+            (
+                (e.path, e.label, e.split, e.of, e.of_label, e.relation, str(e.inliers))
+                for e in audit.copies
+            ),
         ),
         SUSPECTS_NAME: (
             ["path", "label", "likely", "probability", "split", "probably wrong"],
@@ -136,6 +145,9 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ((e.path, e.label, e.split, e.reason) for e in audit.outliers),
         ),
     }
+    groups = copy_groups(audit.copies)
+    if groups:
+        tables[GROUPS_NAME] = (["path", "group"], groups.items())
     if audit.shortcuts:
         tables[SHORTCUTS_NAME] = (
             SHORTCUT_COLUMNS,
@@ -247,6 +259,7 @@ def remarks(run: Run) -> list[str]:
     lines += [f"{', '.join(names)}: {note}" for note, names in classifiers.items()]
     if run.audit is not None:
         lines.append(audit_sentence(run.audit))
+        lines += groups_sentences(run.audit)
     lines += properties_sentences(run)
     if run.not_done:
         lines.append(stopped_sentence(run))

@@ -11,6 +11,7 @@ from classify.auditing.findings import find_wrong_data
 from classify.errors import ClassifierError
 from classify.image_data import as_dataset, as_options, choose_progress
 from extract.prepare import prepare
+from reports.copy_groups import copy_groups
 from reports.frames import shortcuts_frame, weak_spots_frame
 from reports.picture_records import Copy, Leak, Outlier, Suspect
 from toolkit.progress import Progress, as_progress
@@ -65,22 +66,36 @@ class AuditResult:
 
     @cached_property
     def leaks(self) -> pd.DataFrame:
-        """Test images that are also in the training split, the same file or nearly.
+        """Test images that are also in the training split, as the same file or edited.
 
         Columns: `test` and `train` (the two paths), `cosine` (of the whitened embeddings; 1 for the
-        same file) and `exact` (whether it is the same file).
+        same file), `exact` (whether it is the same file), `relation` (how the test image was made
+        of the other, in words) and `inliers` (local features that are in the same places).
         """
-        return _frame(Leak, self._audit.leaks)
+        frame = _frame(Leak, self._audit.leaks)
+        return frame[["test", "train", "cosine", "exact", "relation", "inliers"]]
 
     @cached_property
     def copies(self) -> pd.DataFrame:
-        """Images that are the same file as an earlier one, first those with two labels.
+        """Images that are copies of an earlier one, first those with two labels.
 
-        Columns: `path`, `label`, `split`, `copy of` (the earlier path) and `its label`.
+        Columns: `path`, `label`, `split`, `copy of` (the earlier path), `its label`, `relation` and
+        `inliers` (as in `leaks`).
         """
         frame = _frame(Copy, self._audit.copies)
         frame = frame.rename(columns={"of": "copy of", "of_label": "its label"})
-        return frame[["path", "label", "split", "copy of", "its label"]]
+        return frame[["path", "label", "split", "copy of", "its label", "relation", "inliers"]]
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """Images that are copies or have copies, with a group for each cluster of copies.
+
+        Columns: `path` and `group`. Images of one group belong on one side of a split.
+        """
+        import pandas as pd
+
+        groups = copy_groups(self._audit.copies)
+        return pd.DataFrame(list(groups.items()), columns=["path", "group"], dtype=object)
 
     @cached_property
     def outliers(self) -> pd.DataFrame:
@@ -215,7 +230,7 @@ def audit(
 def _frame(kind: type, rows: Sequence[Any]) -> pd.DataFrame:
     import pandas as pd
 
-    columns = [field.name for field in dataclasses.fields(kind)]
+    columns = [field.name for field in dataclasses.fields(kind) if field.name != "drawing"]
     values = [[getattr(row, column) for column in columns] for row in rows]
     frame = pd.DataFrame(values, columns=columns, dtype=object)
     # Text stays objects, because pandas' own type may not hold names that are not UTF-8.

@@ -61,38 +61,36 @@ def signatures(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit_rows(whitened.astype(np.float32))
 
 
-def near_duplicates(
-    queries: NDArray[np.float32], references: NDArray[np.float32]
-) -> list[tuple[int, int, float]]:
-    """Find the rows of one array that are near-duplicates of rows of another.
+def near_duplicates(signatures: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Find the rows that are near-duplicates of each other.
 
     Parameters
     ----------
-    queries, references : ndarray of float32, shape (n, n_directions) and (m, n_directions)
-        From one call of `signatures` for all of them together.
+    signatures : ndarray of float32, shape (n, n_directions)
+        From `signatures`.
 
     Returns
     -------
     list of tuple
-        Index of the query, index of the most similar reference, and their cosine; the most similar
-        pair first.
+        Indices of two rows, the smaller one first, and their cosine; each row with the most similar
+        other one, and each pair once. The most similar pair is first.
 
     Examples
     --------
     >>> rows = np.random.default_rng(0).random((400, 2, 2, 32), dtype=np.float32)
     >>> mirrored = rows[7:8, :, ::-1]
-    >>> marks = signatures(np.concatenate([rows, mirrored]))
-    >>> [(i, j) for i, j, cosine in near_duplicates(marks[400:], marks[:400])]
-    [(0, 7)]
+    >>> [(i, j) for i, j, _ in near_duplicates(signatures(np.concatenate([rows, mirrored])))]
+    [(7, 400)]
     """
-    if not len(queries) or not len(references):
+    if len(signatures) < 2:
         return []
     # With few directions, unlike images have similar ones by chance.
-    by_chance = MIN_DEVIATIONS / queries.shape[1] ** 0.5
+    by_chance = MIN_DEVIATIONS / signatures.shape[1] ** 0.5
     threshold = max(MIN_COSINE, min(MAX_MIN_COSINE, by_chance))
-    indices, cosines = nearest(queries, references, 1)
-    pairs = [
-        (int(i), int(indices[i, 0]), float(cosines[i, 0]))
-        for i in np.flatnonzero(cosines[:, 0] >= threshold)
-    ]
-    return sorted(pairs, key=lambda pair: -pair[2])
+    indices, cosines = nearest(signatures, signatures, 1, leave_out=np.arange(len(signatures)))
+    pairs = {
+        (min(i, j), max(i, j)): float(cosine)
+        for i, (j, cosine) in enumerate(zip(indices[:, 0].tolist(), cosines[:, 0], strict=True))
+        if cosine >= threshold
+    }
+    return sorted(((*pair, cosine) for pair, cosine in pairs.items()), key=lambda pair: -pair[2])

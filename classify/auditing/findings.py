@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.auditing import duplicates, outliers
+from classify.auditing.copies.listing import list_copies
 from classify.auditing.label_errors import find_label_errors
 from classify.auditing.property_audit import examine_properties
-from extract.datasets.same_files import copies, on_both_sides
 from extract.images.collecting import collect_properties
 from extract.images.loading import ReadSettings
-from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
+from reports.picture_records import Audit, Outlier, Suspect
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -68,11 +68,9 @@ def find_wrong_data(
     """
     started = time.monotonic()
     digests = [prepared.extraction.digests[item.path] for item in prepared.dataset.items]
-    progress("auditing: near-duplicates", 0, 1)
     embeddings = prepared.base.store.read(prepared.base.recipe.fingerprint, digests)
     signatures = duplicates.signatures(embeddings)
-    leaks = _leaks(prepared, signatures)
-    progress("auditing: near-duplicates", 1, 1)
+    found = list_copies(prepared, signatures, reading=reading, progress=progress)
     suspects, n_wrong, correct = _suspects(
         prepared, embeddings.reshape(len(embeddings), -1), progress
     )
@@ -85,14 +83,14 @@ def find_wrong_data(
     if chosen is not None:
         correct = _correct(prepared, predictions, chosen)
     shortcuts, weak_spots = examine_properties(prepared, measured, correct, seed=seed)
-    leaked = {leak.test for leak in leaks}
+    leaked = {leak.test for leak in found.leaks}
     return Audit(
-        leaks=leaks,
+        leaks=found.leaks,
         suspects=suspects,
         outliers=_outliers(prepared, signatures, measured),
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
-        copies=_copies(prepared),
+        copies=found.copies,
         wrong_labels=n_wrong,
         judged_labels=len(digests),
         shortcuts=shortcuts,
@@ -127,35 +125,6 @@ def accuracies_without(predictions: Sequence[PredictionRow], leaked: set[str]) -
         if row.path not in leaked:
             correct.setdefault(row.classifier, []).append(row.true == row.predicted)
     return {name: sum(flags) / len(flags) for name, flags in correct.items()}
-
-
-def _leaks(prepared: Prepared, signatures: NDArray[np.float32]) -> list[Leak]:
-    """Return the test images that are also in the training split, the same file or nearly."""
-    dataset = prepared.dataset
-    train, test = (
-        [i for i, item in enumerate(dataset.items) if item.split == split]
-        for split in ("train", "test")
-    )
-    names = [dataset.relative(item.path) for item in dataset.items]
-    leaks = [
-        Leak(dataset.relative(item.path), dataset.relative(training.path), 1.0, exact=True)
-        for item, training in on_both_sides(dataset, prepared.extraction.digests)
-    ]
-    exact = {leak.test for leak in leaks}
-    for i, j, cosine in duplicates.near_duplicates(signatures[test], signatures[train]):
-        if names[test[i]] not in exact:
-            leaks.append(Leak(names[test[i]], names[train[j]], min(cosine, 1.0), exact=False))
-    return leaks
-
-
-def _copies(prepared: Prepared) -> list[Copy]:
-    """Return the images that are the same file as an earlier one, first those with two labels."""
-    relative = prepared.dataset.relative
-    identical = [
-        Copy(relative(item.path), str(item.split), item.label, relative(first.path), first.label)
-        for item, first in copies(prepared.dataset, prepared.extraction.digests)
-    ]
-    return sorted(identical, key=lambda copy: copy.label == copy.of_label)
 
 
 def _suspects(

@@ -40,6 +40,7 @@ _BEFORE_THE_RECORD = (
     tables.QUARANTINE_NAME,
     tables.LEAKS_NAME,
     tables.COPIES_NAME,
+    tables.GROUPS_NAME,
     tables.SUSPECTS_NAME,
     tables.OUTLIERS_NAME,
     tables.SHORTCUTS_NAME,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.pages.pair_drawing import pair_drawing
 from reports.pages.thumbnails import NO_IMAGES
+from reports.picture_records import SAME_FILE
 from reports.wording.findings import audit_sentence, suspects_sentence
 from reports.wording.text import count, percent
 
 if TYPE_CHECKING:
+    from reports.pages.pair_drawing import PairDrawing
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.picture_records import Audit
+    from reports.picture_records import Audit, Copy, Drawing, Leak
     from reports.record import Run
 
 SHOWN = 40
@@ -28,6 +31,8 @@ class Finding:
     """Thumbnails in Base64, as many as `paths`."""
     problem: str
     detail: str
+    drawing: PairDrawing | None = None
+    """What a pair has in common; None if an image is missing, or nothing is known of it."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +66,19 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
     if audit is None:
         return None
 
-    def finding(paths: list[str], problem: str, detail: str) -> Finding:
-        return Finding(paths, [images(path, THUMBNAIL_SIZE) for path in paths], problem, detail)
+    def finding(
+        paths: list[str], problem: str, detail: str, drawing: Drawing | None = None
+    ) -> Finding:
+        shown = [images(path, THUMBNAIL_SIZE) for path in paths]
+        drawn = pair_drawing(drawing) if all(shown) else None
+        return Finding(paths, shown, problem, detail, drawn)
 
     leaks = [
-        finding(
-            [leak.test, leak.train],
-            "the same file" if leak.exact else f"cosine similarity {leak.cosine:.2f}",
-            "test and training",
-        )
+        finding([leak.test, leak.train], *_leak_words(leak), leak.drawing)
         for leak in audit.leaks[:SHOWN]
     ]
     copies = [
-        finding(
-            [copy.path, copy.of],
-            "the same file"
-            if copy.label == copy.of_label
-            else f"the same file, labelled {copy.label} and {copy.of_label}",
-            f"in {copy.split}",
-        )
+        finding([copy.path, copy.of], *_copy_words(copy), copy.drawing)
         for copy in audit.copies[:SHOWN]
     ]
     suspects = [
@@ -100,15 +99,17 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
         [
             FindingGroup(
                 "Test images that look like training images",
-                "The same file, or nearly the same embedding. If the subject is the same, they "
-                "make every classifier look better than it is. leaks.csv lists all of them.",
+                "The same file, or an edited copy: the points that lines join are in the same "
+                "places of both, within the outlines. They make every classifier look better "
+                "than it is. leaks.csv lists all of them.",
                 len(audit.leaks),
                 leaks,
             ),
             FindingGroup(
                 "Copies",
-                "The same file twice, copies with different labels first: no classifier can "
-                "predict both correctly. copies.csv lists all of them.",
+                "The same file or an edited copy, within the training split, within the test split "
+                "or across; copies with different labels first: no classifier can predict both "
+                "correctly. copies.csv lists all of them, and groups.csv keeps them together.",
                 len(audit.copies),
                 copies,
             ),
@@ -149,3 +150,23 @@ def _suspects_note(audit: Audit) -> str:
         f"{first} Correct the column label of suspects.csv and use the file as the table of labels "
         "(--labels)."
     )
+
+
+def _leak_words(leak: Leak) -> tuple[str, str]:
+    """Say how a test image is related to a training image, and why that is certain."""
+    if leak.exact:
+        return SAME_FILE, "test and training"
+    if not leak.relation:  # of an earlier version
+        return f"cosine similarity {leak.cosine:.2f}", "test and training"
+    return leak.relation, f"test and training{_evidence(leak.inliers)}"
+
+
+def _copy_words(copy: Copy) -> tuple[str, str]:
+    problem = copy.relation
+    if copy.label != copy.of_label:
+        problem += f", labelled {copy.label} and {copy.of_label}"
+    return problem, f"in {copy.split}{_evidence(copy.inliers)}"
+
+
+def _evidence(inliers: int) -> str:
+    return f", {count(inliers)} points in the same places" if inliers else ""

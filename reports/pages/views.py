@@ -14,6 +14,7 @@ from reports.record import NETWORKS_NAME, RECORD_NAME
 from reports.tables import (
     COPIES_NAME,
     EARLIER_OUTLIERS_NAME,
+    GROUPS_NAME,
     LEAKS_NAME,
     METRICS_NAME,
     OUTLIERS_NAME,
@@ -190,7 +191,8 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     if folder is None:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
-    names += [LEAKS_NAME, COPIES_NAME, SUSPECTS_NAME, OUTLIERS_NAME, EARLIER_OUTLIERS_NAME]
+    names += [LEAKS_NAME, COPIES_NAME, GROUPS_NAME, SUSPECTS_NAME]
+    names += [OUTLIERS_NAME, EARLIER_OUTLIERS_NAME]
     names += [SHORTCUTS_NAME, WEAK_SPOTS_NAME]
     names += [result.model for result in run.results if result.model]
     quantised = {str(base.recipe.get("quantised")): None for base in run.bases}

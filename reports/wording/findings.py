@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from reports.copy_groups import copy_groups
 from reports.wording.text import count, duration, figure, percent
 from toolkit.wording import plural
 
@@ -94,6 +95,24 @@ def audit_sentence(audit: Audit) -> str:
     suspects = suspects_sentence(audit)
     outliers = _number_of(len(audit.outliers), "outlier", "outliers")
     return f"audit ({duration(audit.seconds)}): {leaks}; {copies}; {suspects}; {outliers}"
+
+
+def groups_sentences(audit: Audit) -> list[str]:
+    """Say that there is a table of groups if there are copies.
+
+    Examples
+    --------
+    >>> from reports.picture_records import Audit, Copy
+    >>> copies = [Copy("b.jpg", "train", "cat", "a.jpg", "cat")]
+    >>> groups_sentences(Audit([], [], [], {}, 8.0, copies=copies))
+    ['groups.csv lists 1 group of copies (2 images), to keep them together (--groups)']
+    """
+    groups = copy_groups(audit.copies)
+    if not groups:
+        return []
+    clusters = plural(len(set(groups.values())), "group")
+    images = plural(len(groups), "image")
+    return [f"groups.csv lists {clusters} of copies ({images}), to keep them together (--groups)"]
 
 
 def suspects_sentence(audit: Audit) -> str:

@@ -20,10 +20,9 @@ def test_a_mirrored_copy_with_noise_is_found_and_nothing_else(rows):
     rng = np.random.default_rng(1)
     copies = rows[:20, :, ::-1] + rng.normal(0, 0.05, size=(20, 4, 4, 64))
     marks = signatures(np.concatenate([rows, copies.astype(np.float32)]))
-    pairs = near_duplicates(marks[300:], marks[20:300])
-    assert pairs == []
-    pairs = near_duplicates(marks[300:], marks[:300])
-    assert sorted((i, j) for i, j, _ in pairs) == [(i, i) for i in range(20)]
+    assert near_duplicates(marks[20:]) == []
+    pairs = near_duplicates(marks)
+    assert sorted((i, j) for i, j, _ in pairs) == [(i, 300 + i) for i in range(20)]
     assert all(0.8 <= cosine <= 1.001 for _, _, cosine in pairs)
     assert [cosine for *_, cosine in pairs] == sorted((c for *_, c in pairs), reverse=True)
 
@@ -43,8 +42,8 @@ def test_features_that_are_always_zero_hide_no_copy(rows):
     rows[:, 5:] = 0
     marks = signatures(np.concatenate([rows, rows[:3] * np.float32(1.0001)]))
     assert marks.shape[1] == 5
-    pairs = {(i, j) for i, j, _ in near_duplicates(marks[300:], marks[:300])}
-    assert pairs == {(0, 0), (1, 1), (2, 2)}
+    most_similar = {(i, j) for i, j, _ in near_duplicates(marks)[:3]}
+    assert most_similar == {(0, 300), (1, 301), (2, 302)}
 
 
 def test_few_images_and_equal_images_have_signatures():
@@ -52,11 +51,11 @@ def test_few_images_and_equal_images_have_signatures():
     some = np.random.default_rng(0).random((2, 8)).astype(np.float32)
     assert np.isfinite(signatures(some)).all()
     assert np.isfinite(signatures(np.ones((5, 8), np.float32))).all()
-    assert near_duplicates(signatures(some)[:0], signatures(some)) == []
+    assert near_duplicates(signatures(some)[:1]) == near_duplicates(signatures(some)[:0]) == []
 
 
 def test_few_images_are_not_near_duplicates_by_chance():
     """A hundred images leave twenty directions, in which some cosines are large by chance."""
     marks = signatures(np.random.default_rng(0).random((100, 64)).astype(np.float32))
     assert (marks[:50] @ marks[50:].T).max() > MIN_COSINE
-    assert near_duplicates(marks[:50], marks[50:]) == []
+    assert near_duplicates(marks) == []

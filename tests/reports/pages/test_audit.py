@@ -69,8 +69,8 @@ def test_the_tables_survive_hostile_names(tmp_path):
         first = next(csv.DictReader(file))
     assert list(first)[:2] == ["path", "label"]
     assert first["path"] == "cat/<script>=cmd()\\n.jpg"
-    assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",train,dog/1.jpg,dog")
-    assert (tmp_path / "leaks.csv").read_text().splitlines()[1].endswith(",0.91,no")
+    assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",dog,the same file,0")
+    assert (tmp_path / "leaks.csv").read_text().splitlines()[1].endswith(",0.91,no,,0")
     assert "tiny: 8 x 8 pixels" in (tmp_path / "outliers.csv").read_text()
 
 
@@ -78,9 +78,10 @@ def test_an_audit_is_read_back_and_summarised_in_the_terminal():
     """Its numbers are below the table of results."""
     run, _ = audited()
     assert parse_record(run.to_json()) == run
-    assert remarks(run)[-2:] == [
+    assert remarks(run)[-3:] == [
         "audit (9.00 s): 1 test image looks like a training image (0 byte for byte); 1 copy of "
         "another image (1 with another label); 3 suspect labels; 1 outlier",
+        "groups.csv lists 1 group of copies (2 images), to keep them together (--groups)",
         unused_files_sentence(run),
     ]
     without = "svm: accuracy 90.0% without test images that look like training images"

@@ -1,0 +1,1 @@
+"""Copies of a photograph, proposed by local features and embeddings and proven by geometry."""

@@ -1,0 +1,118 @@
+"""Copies are proven by the places of their points, and described; others are not."""
+
+import cv2
+import numpy as np
+import pytest
+
+from classify.auditing.copies.geometry import prove
+from classify.auditing.copies.local_features import local_features
+from classify.auditing.copies.relation import describe, draw
+from tests.classify.auditing.copies.pictures import EDITS, bordered, textured
+
+
+def examined(image):
+    return local_features(np.ascontiguousarray(image), 600)
+
+
+@pytest.fixture(scope="module")
+def original():
+    """Return the features of a picture."""
+    return examined(textured(0))
+
+
+def numbers_of(words):
+    return [float(word.rstrip("%°,")) for word in words.split() if word[0].isdigit()]
+
+
+def words_of(text):
+    return [word for word in text.replace(",", "").split() if not word[0].isdigit()]
+
+
+@pytest.mark.parametrize("expected", EDITS)
+def test_an_edited_copy_is_proven_and_described(original, expected):
+    """In both directions; figures are right to a few units."""
+    copy = examined(EDITS[expected](textured(0)))
+    proven = prove(copy, original)
+    assert proven is not None
+    assert len(proven.points) >= 12
+    description = describe(proven)
+    expected = expected.partition(", blurred")[0].partition(", shrunk")[0]
+    expected = expected.partition(", written")[0]
+    assert words_of(description) == words_of(expected)
+    np.testing.assert_allclose(numbers_of(description), numbers_of(expected), atol=3)
+    other_way = prove(original, copy)
+    assert other_way is not None
+    size = np.array(proven.copy_size)
+    corners = np.array([[0, 0, 1], [size[0], 0, 1], [*size, 1]])
+    there_and_back = corners @ proven.matrix.T @ other_way.matrix.T
+    np.testing.assert_allclose(there_and_back, corners, atol=4)
+    np.testing.assert_allclose(proven.reversed().matrix, other_way.matrix, atol=4)
+
+
+def test_other_pictures_are_not_copies(original):
+    """Neither with other texture, nor where a part is the same sign or frame."""
+    for seed in range(1, 25):
+        assert prove(examined(textured(seed)), original) is None
+    texts = [
+        cv2.putText(textured(seed), "COPYRIGHT", (10, 100), 0, 1.2, (255, 255, 255), 3)
+        for seed in (0, 1)
+    ]
+    assert prove(*map(examined, texts)) is None
+    assert prove(*(examined(bordered(textured(seed))) for seed in (0, 1))) is None
+
+
+def test_pictures_without_points_are_compared_as_a_whole():
+    """A drawing that is mirrored is a copy; one with its shape elsewhere, or blank, is not."""
+
+    def disc(x, y, radius=24, colour=(200, 30, 30)):
+        return cv2.circle(np.full((96, 128, 3), 250, np.uint8), (x, y), radius, colour, -1)
+
+    drawn = examined(disc(40, 40))
+    copy = prove(examined(disc(40, 40)[:, ::-1]), drawn)
+    assert copy is not None
+    assert (len(copy.points), describe(copy)) == (0, "mirrored")
+    assert draw(copy).lines == []
+    assert prove(examined(disc(52, 40)), drawn) is None
+    assert prove(examined(disc(40, 40, radius=32)), drawn) is None
+    black, grey = (examined(np.full((96, 128, 3), value, np.uint8)) for value in (0, 90))
+    assert prove(black, grey) is prove(black, black) is None
+    assert prove(black, drawn) is None
+
+
+def test_a_drawing_shows_the_same_points_in_both(original):
+    """Of a crop: the whole copy, and where it is in the other picture."""
+    drawing = draw(prove(examined(textured(0)[36:144, 48:192]), original))
+    assert drawing.aspects == [1.333, 1.333]
+    np.testing.assert_allclose(
+        np.ptp(np.reshape(drawing.outlines[0], (-1, 2)), axis=0), 1, atol=0.05
+    )
+    np.testing.assert_allclose(
+        np.ptp(np.reshape(drawing.outlines[1], (-1, 2)), axis=0), 0.6, atol=0.03
+    )
+    lines = np.array(drawing.lines)
+    assert lines.shape == (8, 4)
+    np.testing.assert_allclose(lines[:, 2:], 0.2 + 0.6 * lines[:, :2], atol=0.03)
+
+
+def test_the_mirrored_features_are_those_of_the_mirror_image(original):
+    """Descriptors included; a few points are lost where the image is sampled anew."""
+    by_calculation = original.mirrored()
+    by_detection = examined(textured(0)[:, ::-1])
+    apart = np.linalg.norm(by_calculation.points[:, None] - by_detection.points, axis=2)
+    nearest = apart.argmin(axis=1)
+    same = (apart.min(axis=1) < 1.5) & (
+        np.abs((by_calculation.angles - by_detection.angles[nearest] + 180) % 360 - 180) < 5
+    )
+    assert same.mean() > 0.5
+    difference = np.abs(
+        by_calculation.descriptors[same].astype(int) - by_detection.descriptors[nearest[same]]
+    )
+    assert np.median(difference.mean(axis=1)) < 5
+
+
+def test_the_same_pair_always_gives_the_same_map(original):
+    """Samples are drawn with a fixed seed."""
+    copy = examined(EDITS["cropped to 36%"](textured(0)))
+    maps = [prove(copy, original).matrix for _ in range(3)]
+    assert (maps[0] == maps[1]).all()
+    assert (maps[0] == maps[2]).all()
