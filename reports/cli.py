@@ -97,7 +97,8 @@ def _render(args: argparse.Namespace) -> None:
             page.write(run, rows, path)
         _print_path(path)
     if len(runs) > 1:
-        changes = changed_predictions(runs, predictions)
+        groups = [_groups(folder) if run.data.by_groups else {} for folder, run in runs]
+        changes = changed_predictions(runs, predictions, groups)
         out = args.out or Path(COMPARISON_NAME)
         page.save(page.render_comparison(runs, changes, base=out.parent), out)
         _print_path(out)
@@ -116,6 +117,15 @@ def _predictions(folder: Path) -> list[PredictionRow]:
         logger.info("%s does not exist: the report will have no gallery of mistakes", path)
         return []
     return read_predictions(path)
+
+
+def _groups(folder: Path) -> dict[str, str]:
+    """Return the group of each image of a run that has one."""
+    from reports.tables import PICTURES_NAME, read_pictures
+
+    path = folder / PICTURES_NAME
+    pictures = read_pictures(path) if path.exists() else []
+    return {picture.path: picture.group for picture in pictures if picture.group is not None}
 
 
 def _print_path(path: Path) -> None:

@@ -31,6 +31,8 @@ UNSEEN = 5_000
 """Groups that the true values of the measures are taken from."""
 APART = 1.5
 ALPHA = 0.05
+DRAWS_TRIED = 2000
+"""Of the bootstraps that were tried."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,11 @@ def coverage(clusters: Clusters, accuracy: float, n_draws: int, seed: int = 0) -
     for draw in range(n_draws):
         groups, codes = clusters.draw(rng)
         correct = clusters.correct(rng, groups, accuracy)
-        intervals = GroupIntervals(groups, codes, seed=draw)
-        now = intervals.share(correct)
+        now = GroupIntervals(groups, codes, seed=draw).share(correct)
         others = [
             wilson(int(correct.sum()), len(correct)),
-            *_percentiles(GroupBootstrap(groups, codes, seed=draw), correct),
-            intervals.mean(correct.astype(float)),
+            *_percentiles(GroupBootstrap(groups, codes, draw, DRAWS_TRIED), correct),
+            GroupIntervals(groups, codes, draw, DRAWS_TRIED).mean(correct.astype(float)),
         ]
         covered.append([low <= accuracy <= high for low, high in (now, *others)])
         widths.append(now[1] - now[0])

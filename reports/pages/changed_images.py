@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from reports.pages.comparison import group_by_classifier, labels
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.wording.differences import SIGNIFICANT, format_p_value
 from reports.wording.text import percent
-from toolkit.statistics import holm, mcnemar
+from toolkit.statistics import holm, mcnemar, paired_permutation
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     Labels = Mapping[tuple[str, str], str]
     """Predicted class of each image, which is identified by its path and its true class."""
+    Groups = Mapping[str, str]
+    """Group of each image that has one, by its path."""
 
 THUMBNAIL_SIZE = 96
 SHOWN = 48
@@ -53,8 +56,12 @@ class ClassifierChange:
     gained: list[ChangedImage]
     """The first `SHOWN` images that were wrong and are correct now."""
     lost: list[ChangedImage]
+    by_groups: bool
+    """Whether images of both runs come in groups, so that groups are compared."""
+    p_value: float
+    """Of McNemar's exact test, or of the permutation test of groups."""
     p_adjusted: float = 1.0
-    """McNemar's exact p-value, adjusted for the number of comparisons on the page (Holm)."""
+    """The same, adjusted for the number of comparisons on the page (Holm)."""
 
     @property
     def sentence(self) -> str:
@@ -73,6 +80,7 @@ class ClassifierChange:
 def changed_predictions(
     runs: Sequence[tuple[Path, Run]],
     predictions: Sequence[Sequence[PredictionRow]],
+    groups: Sequence[Groups] = (),
     thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> list[ClassifierChange]:
     """Compare the predictions of every classifier between runs.
@@ -84,6 +92,9 @@ def changed_predictions(
     predictions : sequence of sequences of PredictionRow
         Predictions of each run; a run without any is skipped. Images are the same if their paths
         below the folder of the data and their true classes are.
+    groups : sequence of mapping of str to str, optional
+        The group of each image of each run, by its path, as far as it has one. An image has the
+        group that the later run says, or else the first one.
     thumbnails : callable, optional
         Opens a maker of thumbnails; by default the installed one.
 
@@ -96,6 +107,7 @@ def changed_predictions(
     predicted = {
         name: _by_classifier(rows) for name, rows in zip(names, predictions, strict=True) if rows
     }
+    groups_of = dict(zip(names, groups or [{}] * len(names), strict=True))
     roots = {name: run.data.root for name, (_, run) in zip(names, runs, strict=True)}
     changes = []
     with thumbnails() as thumbnail:
@@ -108,11 +120,12 @@ def changed_predictions(
                     group.title,
                     (having[0], later),
                     [predicted[name][group.classifier] for name in (having[0], later)],
+                    {**groups_of[having[0]], **groups_of[later]},
                     EmbeddedImages(roots[later], thumbnail),
                 )
                 if change is not None:
                     changes.append(change)
-    adjusted = holm([mcnemar(change.n_lost, change.n_gained) for change in changes])
+    adjusted = holm([change.p_value for change in changes])
     return [replace(change, p_adjusted=p) for change, p in zip(changes, adjusted, strict=True)]
 
 
@@ -127,6 +140,7 @@ def _change(
     title: str,
     names: tuple[str, str],
     predicted: Sequence[Labels],
+    groups: Groups,
     images: EmbeddedImages,
 ) -> ClassifierChange | None:
     before, after = predicted
@@ -154,4 +168,19 @@ def _change(
         len(lost),
         changed(gained, before),
         changed(lost, after),
+        by_groups=any(path in groups for path, _ in common),
+        p_value=_p_value(gained, lost, groups),
     )
+
+
+def _p_value(
+    gained: Sequence[tuple[str, str]], lost: Sequence[tuple[str, str]], groups: Groups
+) -> float:
+    """Return the p-value of McNemar's test, or of the permutation test if images have groups."""
+    if not any(path in groups for path, _ in [*gained, *lost]):
+        return mcnemar(len(lost), len(gained))
+    differences: Counter[object] = Counter()
+    for keys, sign in ((gained, 1), (lost, -1)):
+        for key in keys:
+            differences[groups.get(key[0], key)] += sign
+    return paired_permutation(list(differences.values()))

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reports.cli import main
-from reports.tables import write_predictions
+from reports.picture_records import PictureRecord
+from reports.reading import read_record
+from reports.tables import read_predictions, write_pictures, write_predictions
 from tests.reports.samples import draw, sample
 
 
@@ -58,6 +62,29 @@ def test_several_runs_are_compared(folder, capsys, tmp_path):
     assert str(out) in printed
     assert "95% interval" in printed
     assert 'href="runs/first/report.html"' in out.read_text(encoding="utf-8")
+
+
+def test_runs_by_groups_are_compared_by_groups(folder, capsys, tmp_path):
+    """The groups are those of pictures.csv; all images of one group prove nothing."""
+    run, predictions = read_record(folder), read_predictions(folder / "predictions.csv")
+    data = replace(run.data, test_groups=1, by_groups=True)
+    (folder / "run.json").write_text(replace(run, data=data).to_json())
+    paths = {row.path: row.true for row in predictions}
+    write_pictures(
+        [PictureRecord(path, true, "test", "0" * 64, "herd") for path, true in paths.items()],
+        folder / "pictures.csv",
+    )
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    wrong = {"cats": "dogs", "dogs": "cats"}
+    worse = [replace(row, predicted=wrong[row.true]) for row in predictions]
+    write_predictions(worse, other / "predictions.csv")
+    out = tmp_path / "out.html"
+    assert main([str(folder), str(other), "--out", str(out)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " gained, " in line]
+    assert lines
+    assert all("; not significant (p = 1.0)" in line for line in lines)
+    assert "an exact permutation test of groups" in out.read_text(encoding="utf-8")
 
 
 def test_the_comparison_goes_to_the_current_folder(folder, monkeypatch, tmp_path):

@@ -25,10 +25,10 @@ def flipped(rows: list, n: int, classifier: str) -> list:
     return found
 
 
-def compared(*predictions: list, root: str = "photographs") -> list:
+def compared(*predictions: list, root: str = "photographs", groups: tuple = ()) -> list:
     run = replace(RUN, data=replace(RUN.data, root=root))
     return changed_predictions(
-        [(Path(f"runs/{i}"), run) for i in range(len(predictions))], predictions
+        [(Path(f"runs/{i}"), run) for i in range(len(predictions))], predictions, groups
     )
 
 
@@ -55,6 +55,23 @@ def test_it_says_whether_the_change_is_significant(n: int, words: str):
     """By McNemar's test on the images of both runs."""
     perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
     assert words in compared(perfect, flipped(perfect, n, "svm"))[0].sentence
+
+
+def test_images_of_one_group_count_once():
+    """Thirty lost images of two groups are not significant, whichever run knows the groups."""
+    perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
+    worse = flipped(perfect, 30, "svm")
+    lost = [row.path for row in perfect if row.classifier == "svm"][:30]
+    groups = {path: "ab"[i % 2] for i, path in enumerate(lost)}
+    for known in (({}, groups), (groups, {}), (groups, groups)):
+        svm, dense = compared(perfect, worse, groups=known)
+        assert svm.by_groups
+        assert "not significant" in svm.sentence
+        assert svm.p_value == pytest.approx(2 / 2**2)
+        assert dense.p_value == 1.0
+    alone = {path: path for path in lost}
+    by_image = compared(perfect, worse, groups=(alone, alone))[0]
+    assert by_image.p_value == pytest.approx(compared(perfect, worse)[0].p_value)
 
 
 def test_only_images_of_both_runs_count():
