@@ -109,7 +109,7 @@ def _percentiles(
 ) -> list[tuple[float, float]]:
     """Return the percentile interval, and the bias-corrected and accelerated one."""
     columns = np.stack([bootstrap.sums(correct), bootstrap.sums(np.ones(len(correct)))], axis=1)
-    sums = np.concatenate(list(bootstrap.draws(columns, rescaled=False)))
+    sums = np.concatenate(list(bootstrap.draws(columns, stratified=False)))
     means, mean = sums[:, 0] / sums[:, 1], correct.mean()
     rest = columns.sum(axis=0) - columns
     without = rest[:, 0] / rest[:, 1]

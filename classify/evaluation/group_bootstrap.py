@@ -64,16 +64,17 @@ class GroupBootstrap:
         return found
 
     def draws(
-        self, columns: csr_array | NDArray[Any], *, rescaled: bool
+        self, columns: csr_array | NDArray[Any], *, stratified: bool
     ) -> Iterator[NDArray[np.float64]]:
         """Yield sums of columns over the groups of each draw, several draws at once.
 
         Parameters
         ----------
         columns : csr_array or ndarray of shape (n_groups, n_columns)
-        rescaled : bool
-            Whether each stratum of n groups is drawn n - 1 times, with weights that make up for it:
-            then the variance over the draws is not too small, however few groups there are [1]_.
+        stratified : bool
+            Whether groups are drawn within their strata, n - 1 times from n, with weights that make
+            up for it: then the variance over the draws is not too small, however few groups there
+            are [1]_. Otherwise as many as there are of all.
 
         Yields
         ------
@@ -85,9 +86,10 @@ class GroupBootstrap:
            Journal of the American Statistical Association 83 (1988).
         """
         rng = np.random.default_rng(self._seed)
-        order = np.argsort(self.strata, kind="stable")
-        sizes = np.bincount(self.strata)
-        drawn = sizes - rescaled
+        strata = self.strata if stratified else np.zeros_like(self.strata)
+        order = np.argsort(strata, kind="stable")
+        sizes = np.bincount(strata)
+        drawn = sizes - stratified
         weights = np.repeat(sizes / np.maximum(drawn, 1), sizes)
         first, size = (np.repeat(a, drawn) for a in (np.cumsum(sizes) - sizes, sizes))
         transposed = columns[order].T

@@ -179,7 +179,7 @@ class GroupIntervals:
         if not error > 0:
             return mean, mean
         distances = []
-        for drawn in self._bootstrap.draws(columns, rescaled=False):
+        for drawn in self._bootstrap.draws(columns, stratified=False):
             means, errors = _mean_and_error(drawn)
             varied = errors > TINY * error
             distances.append(means[varied] / errors[varied])
@@ -233,7 +233,7 @@ class GroupIntervals:
     def _variances(self, hits: csr_array, totals: csr_array, share: NDArray[Any]) -> NDArray[Any]:
         """Return the bootstrap's variance of the share of hits in each column."""
         squares, n_draws = np.zeros(len(share)), np.zeros(len(share))
-        for sums in self._bootstrap.draws(hstack([hits, totals], format="csr"), rescaled=True):
+        for sums in self._bootstrap.draws(hstack([hits, totals], format="csr"), stratified=True):
             number, total = np.split(sums, 2, axis=1)
             drawn = total > 0
             squares += (np.where(drawn, _ratio(number, total) - share, 0) ** 2).sum(axis=0)

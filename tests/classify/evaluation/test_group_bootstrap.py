@@ -7,8 +7,8 @@ from classify.evaluation import group_bootstrap
 from classify.evaluation.group_bootstrap import DRAWS, GroupBootstrap
 
 
-def drawn(bootstrap, columns, *, rescaled):
-    return np.concatenate(list(bootstrap.draws(columns, rescaled=rescaled)))
+def drawn(bootstrap, columns, *, stratified=True):
+    return np.concatenate(list(bootstrap.draws(columns, stratified=stratified)))
 
 
 def test_a_stratum_is_the_most_frequent_class_of_a_group():
@@ -35,28 +35,28 @@ def test_every_draw_has_as_many_groups_of_each_stratum():
     """The number of groups of a stratum never changes, their sums do."""
     bootstrap = GroupBootstrap(range(10), [0] * 4 + [1] * 6)
     columns = np.stack([np.arange(10) < 4, np.arange(10) >= 4, np.arange(10)], axis=1)
-    sums = drawn(bootstrap, columns.astype(float), rescaled=False)
+    sums = drawn(bootstrap, columns.astype(float))
     assert sums.shape == (DRAWS, 3)
-    assert (sums[:, 0] == 4).all()
-    assert (sums[:, 1] == 6).all()
+    assert sums[:, 0] == pytest.approx(4)
+    assert sums[:, 1] == pytest.approx(6)
     assert len(np.unique(sums[:, 2])) > 10
 
 
 @pytest.mark.parametrize("n_groups", [2, 5])
 def test_the_variance_of_few_groups_is_not_too_small(n_groups):
-    """It is that of a sum of strata with unbiased variances; plain ones halve that of two."""
+    """It is that of a sum of strata with unbiased variances, unless strata are ignored."""
     values = np.random.default_rng(0).normal(size=(2 * n_groups, 1))
     bootstrap = GroupBootstrap(range(2 * n_groups), np.repeat([0, 1], n_groups))
     expected = sum(n_groups * part.var(ddof=1) for part in np.split(values, 2))
-    rescaled, plain = (drawn(bootstrap, values, rescaled=r).var() for r in (True, False))
-    assert rescaled == pytest.approx(expected, rel=0.05)
-    assert plain == pytest.approx(expected * (n_groups - 1) / n_groups, rel=0.05)
+    assert drawn(bootstrap, values).var() == pytest.approx(expected, rel=0.05)
+    plain = drawn(bootstrap, values, stratified=False).var()
+    assert plain == pytest.approx(2 * n_groups * values.var(), rel=0.05)
 
 
 def test_draws_do_not_depend_on_how_many_are_in_memory(monkeypatch):
     """The same seed gives the same sums, a few at a time."""
     values = np.arange(6.0)[:, None]
-    whole = drawn(GroupBootstrap(range(6), [0] * 6), values, rescaled=True)
+    whole = drawn(GroupBootstrap(range(6), [0] * 6), values)
     monkeypatch.setattr(group_bootstrap, "AT_ONCE", 600)
-    assert (drawn(GroupBootstrap(range(6), [0] * 6), values, rescaled=True) == whole).all()
-    assert (drawn(GroupBootstrap(range(6), [0] * 6, seed=1), values, rescaled=True) != whole).any()
+    assert (drawn(GroupBootstrap(range(6), [0] * 6), values) == whole).all()
+    assert (drawn(GroupBootstrap(range(6), [0] * 6, seed=1), values) != whole).any()

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 
 from classify.evaluation.confidence import assess_confidence
 from classify.evaluation.decision import DecisionRule
@@ -115,6 +116,18 @@ def test_probabilities_are_judged_by_groups():
     )
     assert by_groups.precision_low == pytest.approx(alone.precision_low, abs=0.03)
     assert by_groups.precision_high == pytest.approx(alone.precision_high, abs=0.03)
+
+
+def test_the_area_knows_of_both_classes_in_a_group():
+    """Where classes are told apart well or badly by group, its interval is as wide as it varies."""
+    rng, intervals, areas = np.random.default_rng(0), [], []
+    groups, positive = np.arange(480) // 8, np.arange(480) % 2 == 1
+    for _ in range(60):
+        apart = (0.7 + 1.5 * rng.normal(size=60))[groups]
+        scores = np.where(positive, apart, -apart) + rng.normal(size=480)
+        areas.append(roc_auc_score(positive, scores))
+        intervals.append(GroupIntervals(groups, positive).area(scores, positive))
+    assert np.diff(intervals).mean() == pytest.approx(2 * 1.96 * np.std(areas), rel=0.25)
 
 
 def test_many_images_groups_and_classes_take_a_second():
