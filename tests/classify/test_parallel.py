@@ -28,6 +28,7 @@ from classify.parallel import in_this_process, parallel_starmap
 from extract.backbones.catalog import construct
 from extract.datasets.sources import shapes
 from extract.errors import ClusterError
+from tests.classify.estimators.grouped import near_copies
 from tests.commands import run_command
 from tests.dask_processes import cluster_of_processes
 
@@ -100,6 +101,20 @@ def test_curves_and_held_out_answers_are_the_same(
         curve_there, held_out_there = found()
     assert curve_there == curve
     np.testing.assert_array_equal(held_out_there, held_out)
+
+
+@pytest.mark.parametrize("model", [LogReg(C=1.0), Centroid()])
+def test_groups_are_held_together_there_too(model: Any, workers: LocalCluster) -> None:
+    """The label of a group that is held out cannot be known on a worker either."""
+    X, y, groups = near_copies()
+    with dask_backend(workers.scheduler_address, lambda: [X]):
+        for given, claimed in ((None, True), (groups, False)):
+            held_out = hold_out(model.fit(X, y, groups=given), X, y, groups=given)
+            correct = model.classes_[held_out.probabilities.argmax(axis=1)] == y
+            assert (correct.mean() > 0.9) == claimed
+            assert (correct.mean() < 0.65) != claimed
+        curve = learning_curve(lambda _: Centroid(), (X, y), (X, y), y, groups=groups, draws=2)
+    assert curve == learning_curve(lambda _: Centroid(), (X, y), (X, y), y, groups=groups, draws=2)
 
 
 def test_scikit_learns_own_trainings_go_there_too(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from classify.auditing import label_errors
+from classify.auditing import findings, label_errors
 from classify.auditing.label_errors import LabelErrors, find_label_errors
 from classify.errors import ClassifierError
 from classify.estimators.logreg import LogReg
+from extract.datasets.dataset import Dataset, Item
+from toolkit.progress import silent
 
 N_SAMPLES, N_CLASSES, N_FEATURES = 600, 3, 20
 
@@ -161,6 +166,19 @@ def test_copies_with_the_same_wrong_label_do_not_vouch_for_each_other():
     together, _ = find_label_errors(X, labels, groups=groups)
     assert figures(alone.first(), wrong)[1] < 0.3
     assert min(figures(together.first(), wrong)) > 0.9
+
+
+def test_an_audit_judges_labels_without_the_group():
+    """The groups are those of the data set."""
+    X, labels, groups, wrong = wrong_groups(np.random.default_rng(0))
+    items = tuple(
+        Item(Path(f"{i:03}.png"), f"class {label}", "test" if i < 8 else "train", f"animal {group}")
+        for i, (label, group) in enumerate(zip(labels, groups, strict=True))
+    )
+    prepared = SimpleNamespace(dataset=Dataset("pets", Path(), items))
+    suspects, n_wrong, _ = findings._suspects(prepared, X, silent)
+    probably = [int(suspect.path[:3]) for suspect in suspects[:n_wrong]]
+    assert min(figures(probably, wrong)) > 0.9
 
 
 def test_a_test_image_is_judged_without_its_group():

@@ -86,6 +86,27 @@ def test_everything_that_is_held_out_is_of_other_groups(grouped):
         assert [size % SIZE for size in curve.sizes] == [0] * len(curve.sizes)
 
 
+class Noting(Centroid):
+    """Notes the groups of everything that it is trained on."""
+
+    seen: list = []  # noqa: RUF012 - of all copies
+
+    def fit(self, X, y, progress=False, groups=None):
+        self.seen.append(groups)
+        return super().fit(X, y, progress, groups)
+
+
+def test_every_training_of_a_run_gets_the_groups(tmp_path):
+    """Whole ones; only the one that shows what a split without them would claim gets none."""
+    Noting.seen.clear()
+    record = finished(tmp_path, inputs(), [Noting()], learning_curve=True, repeats=3)
+    n_draws = sum(len(found) for found in record.learning_curves[0].accuracies[:-1])
+    given = [groups for groups in Noting.seen if groups is not None]
+    assert len(given) == len(Noting.seen) - 1 == 1 + 5 + 2 + n_draws
+    for groups in given:
+        assert set(np.bincount(groups)) <= {0, SIZE}
+
+
 def test_the_run_says_what_a_split_that_ignores_groups_would_have_claimed(grouped):
     """In the record, in the summary for programs, in the terminal and in the headline."""
     record = read_record(grouped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss
 from classify import persistence
 from classify.errors import ClassifierError
 from classify.estimators.logreg import LogReg
+from classify.networks import finetune
 from classify.networks.finetune import FineTune
 from extract.backbones.catalog import construct
 from extract.backbones.freezing import find_freeze_point, unfrozen_part
@@ -199,6 +200,34 @@ def test_mirror_images_are_trained_on_and_not_validated_on(home: Path) -> None:
     assert calls[-1][1:] == (10, 10)
     assert tuned.predict_proba(X[:, :n_features]).shape == (40, 2)
     assert tuned.n_features_in_ == n_features
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_start_and_epochs_are_chosen_on_whole_groups(
+    home: Path, mirror: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image and its mirror image are of one group, too."""
+    seen: list[np.ndarray] = []
+
+    class Noting(LogReg):
+        def fit(self, X: Any, y: Any, progress: Any = False, groups: Any = None) -> Any:
+            seen.append(groups)
+            return super().fit(X, y, progress, groups)
+
+    monkeypatch.setattr(finetune, "LogReg", Noting)
+    n_features = int(np.prod(find_freeze_point("vgg16", SIZE, "1").shape))
+    views = 2 if mirror else 1
+    X = np.random.default_rng(0).random((24, views * n_features)).astype(np.float32)
+    groups = np.arange(24) // 3
+    tuned = FineTune(size=SIZE, weights=str(home / "vgg16.npz"), epochs=1, mirror=mirror)
+    tuned.fit(X, groups % 2, groups=groups)
+    rest = np.setdiff1d(np.arange(24), tuned.held_out_)
+    assert not set(groups[tuned.held_out_]) & set(groups[rest])
+    assert [set(np.bincount(given)) - {0} for given in seen] == [{3 * views}] * 2
+    if mirror:
+        seen.clear()
+        tuned.fit(X, groups % 2)
+        assert [set(np.bincount(given)) - {0} for given in seen] == [{2}] * 2
 
 
 def test_activations_of_another_layer_are_an_error(home: Path) -> None:
