@@ -192,6 +192,27 @@ def test_a_test_image_is_judged_without_its_group():
     assert together.wrong[wrong[test]].mean() > 0.9
 
 
+def test_a_test_image_and_its_copies_have_the_same_scores(monkeypatch):
+    """Those of a model that knows none of them, nearly, as copies hardly differ."""
+    X, labels, groups, _ = wrong_groups(np.random.default_rng(0))
+    test = np.arange(240) % 4 == 0
+    judged = []
+    real = label_errors._Mixture.judge
+
+    def noting(self, scores, codes):
+        judged.append(scores)
+        return real(self, scores, codes)
+
+    monkeypatch.setattr(label_errors._Mixture, "judge", noting)
+    split = X[~test], labels[~test], X[test], labels[test]
+    for of_test, most in ((groups[test], 0.05), (None, np.inf)):
+        find_label_errors(*split, groups[~test], of_test)
+        of_copies = judged.pop(0).reshape(60, 3, N_CLASSES).mean(axis=1)
+        difference = np.abs(judged.pop(0) - of_copies).max()
+        assert difference < most
+    assert difference > 0.2
+
+
 @pytest.mark.parametrize("n_features", [5, 300])
 def test_the_scores_without_a_group_are_those_of_a_model_without_it(n_features, monkeypatch):
     """To rounding, with fewer features than a group has samples, and with more than all have."""
