@@ -293,8 +293,11 @@ class Trial:
         )
         if target is not None and confidence.threshold is None:
             n_samples, needed = len(held_out.codes), fewest_samples(target)
+            images = plural(n_samples, "held-out training image")
+            if groups is not None:
+                images += f" in {plural(len(np.unique(groups[held_out.rows])), 'group')}"
             notes.append(
-                f"no threshold: {plural(n_samples, 'held-out training image')} cannot show that "
+                f"no threshold: {images} cannot show that "
                 f"{target:.1%} of the predictions are correct on new images"
                 + (f", which takes at least {needed:,}" if n_samples < needed else "")
             )

@@ -94,3 +94,15 @@ def test_compare_says_what_its_intervals_are_by(tmp_path: Path) -> None:
     assert "McNemar" not in report
     alone = wilson(result.n_correct, result.n_test)
     assert result.accuracy_high - result.accuracy_low > 1.5 * (alone[1] - alone[0])
+
+
+def test_the_note_on_a_missing_threshold_counts_the_groups(tmp_path: Path) -> None:
+    """Hundreds of images can be too few, because they are of few groups."""
+    X, y = embeddings()
+    animals = np.arange(len(y)) // COPIES
+    found = compare(
+        (X, y), None, "centroid", groups=animals, target_precision=0.99, out=tmp_path / "run"
+    )
+    [note] = [note for note in found.record.results[0].notes if note.startswith("no threshold")]
+    n_groups = found.record.data.train_groups
+    assert note.startswith(f"no threshold: {6 * n_groups} held-out training images in {n_groups} ")
