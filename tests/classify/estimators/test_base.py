@@ -1,8 +1,11 @@
+import warnings
+
 import numpy as np
 import pytest
 
 from classify.errors import ClassifierError
 from classify.estimators.base import encode_labels
+from classify.estimators.centroid import Centroid
 
 
 def test_labels_of_any_kind_become_positions_in_the_sorted_classes():
@@ -29,3 +32,11 @@ def test_a_class_with_too_few_images_is_an_error():
     """The message lists the classes that are too small, and no others."""
     with pytest.raises(ClassifierError, match="in: cow, pig; "):
         encode_labels(["cow", "cat", "cat", "pig"], min_count=2)
+
+
+def test_many_small_classes_are_not_taken_for_a_regression():
+    """No warning of scikit-learn's: 40 classes of two images are labels, too."""
+    names = [f"class-{i:02}" for i in range(40)] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Centroid().fit(np.random.default_rng(0).random((80, 3)), names)
