@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 ORDER = (
     *("extract", "precision", "resize", "telephone", "results", "lesson", "csearch", "classes"),
-    *("large", "memory", "dense", "audit", "finetune", "scale", "streamed", "addresses"),
+    *(
+        "large",
+        "memory",
+        "dense",
+        "audit",
+        "duplicates",
+        "finetune",
+        "scale",
+        "streamed",
+        "addresses",
+    ),
 )
 """The benchmarks in the order in which they run and appear in the table."""
 
