@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ _OF_CLASSES = 0.8
 """So many classes have several groups; else it may be the label, or a part of it."""
 _RECUR = 0.5
 """Counters within groups begin again in each: so many of them occur in several groups."""
-_LOOKED_AT = 5000
-"""Names that patterns are tried on first, of a larger data set."""
+_LOOKED_AT, _RUN = 5000, 10
+"""Names that are looked at first, of a larger data set, in runs of so many."""
 BURST = 10.0
 """Seconds between images of one burst."""
 _IN_BURSTS = 0.2
@@ -110,7 +111,13 @@ def group_signs(dataset: Dataset) -> list[GroupSign]:
     """
     if not len(dataset) or dataset.has_groups:
         return []
-    return [*_of_columns(dataset), *_of_folders(dataset), *_of_names(dataset)]
+    sample = _sample(dataset)
+    signs = _of_columns(dataset)
+    if _of_folders(sample):
+        signs += _of_folders(dataset)
+    for sign in _of_names(sample):
+        signs += _of_names(dataset, {sign.what: PATTERNS[sign.what]})
+    return signs
 
 
 def _of_columns(dataset: Dataset) -> list[GroupSign]:
@@ -160,14 +167,13 @@ def _folders(dataset: Dataset) -> Iterator[tuple[str, str, dict[Path, str]]]:
         yield "outermost folders below the classes", pattern.pattern, outermost
 
 
-def _of_names(dataset: Dataset) -> list[GroupSign]:
+def _of_names(
+    dataset: Dataset, patterns: Mapping[str, re.Pattern[str]] = PATTERNS
+) -> list[GroupSign]:
     """Return the pattern in the names that makes the fewest groups, of those that are plausible."""
     names = {item.path: path_of(dataset, item) for item in dataset.items}
-    some = _some_of_every_class(dataset)
     found = []
-    for what, pattern in PATTERNS.items():
-        if sum(pattern.search(names[path]) is not None for path in some) < _IN_GROUPS * len(some):
-            continue
+    for what, pattern in patterns.items():
         matches = {path: match for path, name in names.items() if (match := pattern.search(name))}
         groups = {path: match[1] for path, match in matches.items()}
         rests = {path: match.string[match.end(1) :] for path, match in matches.items()}
@@ -180,16 +186,17 @@ def _of_names(dataset: Dataset) -> list[GroupSign]:
     return sorted(found, key=lambda sign: sign.n_groups)[:1]
 
 
-def _some_of_every_class(dataset: Dataset) -> set[Path]:
-    """Return the first images of every class, whose neighbours in the order of names are there."""
-    of_each = max(1, _LOOKED_AT // len(dataset.classes))
+def _sample(dataset: Dataset) -> Dataset:
+    """Return runs of consecutive images from all over every class, so that groups are seen."""
+    numbers = Counter(item.label for item in dataset.items)
+    of_each = max(_LOOKED_AT // len(numbers), 2 * _RUN)
     seen: Counter[str] = Counter()
-    some = set()
+    items = []
     for item in dataset.items:
-        if seen[item.label] < of_each:
-            seen[item.label] += 1
-            some.add(item.path)
-    return some
+        if seen[item.label] // _RUN % -(-numbers[item.label] // of_each) == 0:
+            items.append(item)
+        seen[item.label] += 1
+    return dataclasses.replace(dataset, items=tuple(items))
 
 
 def _are_plausible(dataset: Dataset, groups: Mapping[Path, str], numbers: Iterable[int]) -> bool:

@@ -199,10 +199,12 @@ def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:
 
 
 def _compare(table: Reading, classes: Reading) -> list[Reading]:
-    """Return the class folders if a table beside them says the same, else both.
+    """Return the class folders if a table beside them says the same or has groups, else both.
 
     If the table also has splits, they are used with the names of the folders.
     """
+    if table.may_be_groups:
+        return [classes]
     same = with_the_same_classes(table.labelled, classes)
     if same is None:
         return [table, classes]
@@ -219,6 +221,8 @@ def _labels_beside(tree: Folder, top: Folder) -> list[Reading]:
         return _named(top)
     named = file_names(top)
     if named is not None:
+        if table.may_be_groups:
+            return [named]
         same = with_the_same_classes(table.labelled, named)
         if same is not None and len(same) == len(named.labelled):
             return [table]

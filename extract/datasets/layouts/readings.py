@@ -65,6 +65,8 @@ class Reading:
         Tables that give the labels.
     columns : tuple of FurtherColumns, default=()
         What these tables, and others with the same classes, say beside the labels.
+    may_be_groups : bool, default=False
+        Whether the labels are from a column that may have groups instead, as by its name.
     """
 
     layout: str
@@ -76,6 +78,7 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
     tables: tuple[Path, ...] = ()
     columns: tuple[FurtherColumns, ...] = ()
+    may_be_groups: bool = False
 
     @property
     def labels(self) -> list[str]:

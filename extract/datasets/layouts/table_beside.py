@@ -85,18 +85,22 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
         remarks=[remark for table in tables.values() for remark in table.what_was_done()],
         tables=tuple(tables),
         columns=tuple(table.further for table in tables.values()),
+        may_be_groups=any(table.of_groups is not None for table in tables.values()),
     )
 
 
 def with_columns_beside(tree: Folder, top: Folder, reading: Reading) -> Reading:
-    """Return a reading with the columns of the tables beside it that have the same classes."""
+    """Return a reading with the columns of the tables beside it that have the same classes.
+
+    Those of tables that have groups instead of labels count, too.
+    """
     if reading.columns:
         return reading
     tables, _ = _usable_tables(tree, top)
     columns = tuple(
-        table.further
+        table.of_groups or table.further
         for table in tables.values()
-        if with_the_same_classes(table.labelled, reading) is not None
+        if table.of_groups is not None or with_the_same_classes(table.labelled, reading) is not None
     )
     return dataclasses.replace(reading, columns=columns)
 
@@ -121,8 +125,9 @@ def remarks_on_tables(tree: Folder, top: Folder, reading: Reading) -> list[str]:
     tables, problems = _usable_tables(tree, top)
     folders = dict(_candidates(tree, top))
     remarks = []
+    read = {*reading.tables, *(columns.table for columns in reading.columns)}
     for path, table in tables.items():
-        if path not in reading.tables and not with_the_same_classes(table.labelled, reading):
+        if path not in read and not with_the_same_classes(table.labelled, reading):
             remarks.append(
                 f"{relative(path, tree.path)} has labels of {plural(len(table.labelled), 'image')} "
                 "that are not used; to use them, choose the layout table."

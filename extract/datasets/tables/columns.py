@@ -82,6 +82,11 @@ def is_missing(cell: str) -> bool:
     return cell.strip().casefold() in _MISSING
 
 
+def is_of_groups(name: str) -> bool:
+    """Tell whether the name of a column says who or what an image shows, not of which class."""
+    return _IS_A_NAME.fullmatch(plain(name)) is not None
+
+
 def is_known(name: str) -> bool:
     """Tell whether the name of a column says that it has images or labels."""
     return plain(name) in PATH_NAMES or plain(name) in LABEL_NAMES
@@ -204,7 +209,7 @@ def _label_columns(table: Path, grid: Grid, names: list[str], rest: list[int]) -
     if len(binary) == 1 and not sensible:
         return (binary[0],)
     if len(sensible) > 1:  # who it is, beside what it is
-        sensible = [i for i in sensible if not _IS_A_NAME.fullmatch(names[i])] or sensible
+        sensible = [i for i in sensible if not is_of_groups(names[i])] or sensible
     if len(sensible) == 1 and len(binary) < 2:
         return (sensible[0],)
     if len(binary) > 1 and not sensible:

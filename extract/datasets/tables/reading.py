@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.further import FurtherColumns
 from extract.datasets.split_names import EXAMPLES, split_of
-from extract.datasets.tables.columns import is_known, is_missing, is_one, names_images, understand
+from extract.datasets.tables.columns import (
+    is_known,
+    is_missing,
+    is_of_groups,
+    is_one,
+    names_images,
+    understand,
+)
 from extract.datasets.tables.finding import Finder
 from extract.datasets.tables.grid import Grid, read_grid
 from extract.errors import DataError
@@ -48,12 +55,16 @@ class Table:
         What was guessed, one sentence each.
     further : FurtherColumns
         Its other columns.
+    of_groups : FurtherColumns or None
+        The same with the column of the labels, if that may be one of groups: its name says so, and
+        only that no other column has labels speaks for labels.
     """
 
     labelled: list[Labelled]
     passed_over: dict[str, int]
     guesses: tuple[str, ...]
     further: FurtherColumns
+    of_groups: FurtherColumns | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -106,7 +117,11 @@ def read_table(path: Path, folder: Path | None = None) -> Table:
         {grid.header[i] or "(no name)": i for i in columns.unused},
         [(image, cells[line]) for (line, *_), (image, *_) in zip(rows, found, strict=True)],
     )
-    return Table(kept, counted, guesses, further)
+    of_groups = None
+    if is_of_groups(name := grid.header[columns.labels[0]]):
+        both = {**further.columns, name: columns.labels[0]}
+        of_groups = dataclasses.replace(further, columns=both)
+    return Table(kept, counted, guesses, further, of_groups)
 
 
 def lists_images(path: Path, folder: Path | None = None) -> bool:

@@ -170,11 +170,12 @@ def test_a_strong_sign_is_a_remark_unless_groups_are_off(tmp_path: Path) -> None
     assert off.layout.remarks == ()
 
 
-def test_signs_are_looked_for_in_a_sample_of_many_images() -> None:
-    """All of them are counted."""
-    names = [f"{k}/{k}{p:05}_{s}.png" for k in TWO for p in range(4000) for s in range(3)]
+@pytest.mark.parametrize(("n_groups", "n"), [(2000, 3), (4, 1500)])
+def test_signs_are_looked_for_in_a_sample_of_many_images(n_groups: int, n: int) -> None:
+    """All of them are counted, small groups and long films."""
+    names = [f"{k}/{k}{p:05}_{s}.png" for k in TWO for p in range(n_groups) for s in range(n)]
     (sign,) = group_signs(dataset(names, first_folder))
-    assert (len(sign.groups), sign.n_groups) == (24000, 8000)
+    assert (len(sign.groups), sign.n_groups) == (2 * n_groups * n, 2 * n_groups)
 
 
 def photograph(camera: str, time: datetime | str, serial: str = "") -> bytes:

@@ -323,3 +323,47 @@ def test_a_given_split_through_groups_is_a_warning(
     )
     assert remark in data.layout.remarks
     assert remark in caplog.text
+
+
+@pytest.mark.parametrize("layout", ["auto", "class-folders"])
+def test_a_table_of_groups_beside_the_pictures_is_no_table_of_labels(
+    load: Callable[..., Dataset], tmp_path: Path, layout: str
+) -> None:
+    """Nor is it one where it is named as the table of groups."""
+    folder = make(tmp_path / "data", NAMES)
+    rows = [f"{name},{stem(name)}" for name in NAMES]
+    (folder / "groups.csv").write_text("\n".join(["path,group", *rows]))
+    data = load(folder, layout=layout)
+    assert data.classes == ["benign", "malignant"]
+    assert data.group_origin == "column group"
+    assert groups(data) == EXPECTED
+    assert data.layout.remarks == ("Columns: groups from 'group'.",)
+    named = load(folder, layout=layout, groups=folder / "groups.csv")
+    assert named.group_origin == "groups.csv"
+    assert groups(named) == EXPECTED
+
+
+def test_a_table_of_groups_beside_labels_in_file_names(
+    load: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    names = [f"{label}.{i}.png" for label in ("cat", "dog") for i in range(12)]
+    folder = make(tmp_path / "data", names)
+    rows = [f"{name},{name[0]}{int(name[4:-4]) // 3}" for name in names]
+    (folder / "animals.csv").write_text("\n".join(["path,animal_id", *rows]))
+    data = load(folder, group_column="animal_id")
+    assert data.layout.name == "file-names"
+    assert data.n_groups() == 8
+
+
+def test_a_column_of_groups_alone_has_the_labels_where_nothing_else_has(
+    load: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    """As in earlier versions: an experiment has groups, too. It is said."""
+    names = [f"{i}.png" for i in range(12)]
+    folder = make(tmp_path / "data", names)
+    rows = [f"{name},{'control' if i % 2 else 'treated'}" for i, name in enumerate(names)]
+    (folder / "all.csv").write_text("\n".join(["path,group", *rows]))
+    for data in (load(folder), load(folder / "all.csv")):
+        assert data.classes == ["control", "treated"]
+        assert not data.has_groups
+        assert "Columns: labels from 'group'." in data.layout.remarks
