@@ -10,6 +10,8 @@ sentence and a table::
     run.predictions        # DataFrame, one row per classifier and test image
     run.comparisons        # DataFrame, one row per pair of classifiers
     run.learning_curves    # DataFrame, one row per classifier, training size and draw
+    run.shortcuts          # DataFrame, one row per property that was tested
+    run.weak_spots         # DataFrame, one row per group of test images, with an audit
     run.best               # name of the classifier that did best in validation
     run.report()           # path of the HTML page
     run.record             # everything recorded: a `Run` of plain dataclasses

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from reports.ranking import best_in_validation
+from reports.wording.shortcuts import shortcuts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
     Returns
     -------
     dict
+        `shortcuts` names the properties that predict the label.
         `cached` and `computed` are over all frozen bases; `bases` has those of each. `audit` holds
         the number of findings of each kind and the estimated number of wrong labels, or None
         without an audit. `groups` is None without groups; `ungrouped` is what a split that ignores
@@ -60,6 +62,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
         "chosen": best_in_validation(run).classifier if run.results else None,
         "results": [_result(result) for result in run.results],
         "ungrouped": None if run.ungrouped is None else dataclasses.asdict(run.ungrouped),
+        "shortcuts": [each.property for each in shortcuts_of(run)],
         "audit": _audit(run),
     }
 
@@ -92,7 +95,6 @@ def _audit(run: Run) -> dict[str, Any] | None:
         "wrong_labels": audit.wrong_labels,
         "copies": len(audit.copies),
         "outliers": len(audit.outliers),
-        "shortcuts": [each.property for each in audit.shortcuts if each.found],
         "weak_spots": [[s.name, s.value] for s in audit.weak_spots if s.found],
         "accuracies_without_leaks": audit.accuracies_without_leaks,
     }

@@ -28,6 +28,7 @@ ORDER = (
         "dense",
         "audit",
         "duplicates",
+        "shortcuts",
         "finetune",
         "scale",
         "streamed",

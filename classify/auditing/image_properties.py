@@ -204,7 +204,8 @@ def in_bins(values: Sequence[Value], n_bins: int) -> Bins:
     ----------
     values : sequence of float, str or None
     n_bins : int
-        Numbers are divided at their quantiles into at most so many bins. Words are bins
+        Numbers are divided at their quantiles into about so many bins; frequent ones have a bin of
+        their own. Words are bins
         themselves: the most frequent ones, and the others together.
 
     Examples
@@ -219,17 +220,28 @@ def in_bins(values: Sequence[Value], n_bins: int) -> Bins:
     numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     is_missing = np.isnan(numbers)
     known = numbers[~is_missing]
-    borders = np.unique(known)[:-1]
-    if len(borders) >= n_bins:
-        steps = np.linspace(0, 1, n_bins + 1)[1:-1]
-        borders = np.unique(np.quantile(known, steps, method="inverted_cdf"))
-        borders = borders[borders < known.max()]
+    borders = _borders(known, n_bins)
     codes = np.searchsorted(borders, numbers)
     names = _between(borders) if len(known) else []
     if is_missing.any():
         codes[is_missing] = len(names)
         names.append(MISSING)
     return Bins(codes.astype(np.int64), names)
+
+
+def _borders(numbers: NDArray[np.float64], n_bins: int) -> NDArray[np.float64]:
+    """Return the largest number of each bin but the last."""
+    different, counts = np.unique(numbers, return_counts=True)
+    if len(different) <= n_bins:
+        return different[:-1]
+    steps = np.linspace(0, 1, n_bins + 1)[1:-1]
+    quantiles = np.quantile(numbers, steps, method="inverted_cdf")
+    # A number that would fill a bin is a bin of its own, as the quality of most files.
+    frequent = np.flatnonzero(counts > len(numbers) / n_bins)
+    before = different[frequent[frequent > 0] - 1]
+    borders = np.unique(np.concatenate([quantiles, different[frequent], before]))
+    inner: NDArray[np.float64] = borders[borders < different[-1]]
+    return inner
 
 
 def _between(borders: NDArray[np.float64]) -> list[str]:

@@ -121,8 +121,9 @@ class PermutedLabels:
                 held_out = self._folds == fold
                 # (draws, classes, training samples)
                 targets = labels[:, None, ~held_out] == np.arange(n_classes)[:, None]
-                targets = targets.astype(np.float32)
-                scores = targets @ smoother + targets.mean(axis=2, keepdims=True)
+                rows = targets.reshape(-1, smoother.shape[0]).astype(np.float32)
+                scores = rows @ smoother + rows.mean(axis=1, keepdims=True)
+                scores = scores.reshape(len(labels), n_classes, -1)
                 # A share divided by that of the class: every class counts the same.
                 answers = (scores / shares[:, None]).argmax(axis=1)
                 truth = labels[:, held_out]

@@ -51,7 +51,8 @@ def collect_properties(
     Returns
     -------
     dict from str to ImageProperties
-        By SHA-256. Images that cannot be decoded, or have changed, are left out.
+        By SHA-256. Images that cannot be decoded are left out, and one that has changed is
+        there under its new SHA-256.
 
     Raises
     ------
@@ -70,8 +71,8 @@ def collect_properties(
         DecoderPool(1, reading.max_pixels, reading.processes) as decoders,
     ):
         measured = ahead(pool, decoders.properties, todo, 2 * BATCH_SIZE)
-        for done, (path, decoded) in enumerate(zip(todo, measured, strict=True), 1):
-            if decoded.properties is not None and decoded.digest == digests[path]:
+        for done, decoded in enumerate(measured, 1):
+            if decoded.properties is not None and decoded.digest is not None:
                 found[decoded.digest] = decoded.properties
                 fresh[decoded.digest] = decoded.properties.to_json()
             if len(fresh) == REMEMBERED_TOGETHER:

@@ -34,5 +34,5 @@ def test_what_was_asked_for_is_there():
     assert result["threshold"]["threshold"] == 0.7
     assert found["audit"] == {
         "leaks": 0, "suspects": 0, "wrong_labels": 3, "copies": 0, "outliers": 0,
-        "shortcuts": [], "weak_spots": [], "accuracies_without_leaks": {},
+        "weak_spots": [], "accuracies_without_leaks": {},
     }  # fmt: skip

@@ -16,7 +16,7 @@ from extract.datasets.further import FurtherColumns
 from extract.images.properties.record import ImageProperties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from reports.property_records import Shortcut
 
@@ -29,7 +29,7 @@ def dataset(n: int = N, names: str = "{split}/{label}/{i}.jpg", **fields: Any) -
     items = []
     for i in range(n):
         label, split = CLASSES[i % 2], "test" if i % 4 == 3 else "train"
-        path = Path("/data") / names.format(label=label, split=split, i=f"{i:04}")
+        path = Path("/data") / names.format(label=label, split=split, part=i // 2 % 3, i=f"{i:04}")
         items.append(Item(path, label, split))  # type: ignore[arg-type]
     return Dataset("pets", Path("/data"), tuple(items), **fields)
 
@@ -101,6 +101,17 @@ def test_a_small_difference_is_no_shortcut() -> None:
     assert not brightness.found
 
 
+def test_a_property_of_the_picture_must_predict_more_than_one_of_the_file() -> None:
+    """Different things differ a little in brightness; there is no such reason for the quality."""
+    data = dataset(2600)
+
+    def shifted(item: Item, rng: np.random.Generator) -> float:
+        return float(rng.normal(120 + 17 * (item.label == "cat"), 30))
+
+    assert names_found(data, brightness=shifted) == []
+    assert "file size" in names_found(data, n_bytes=shifted)
+
+
 def test_width_and_height_are_tested_together() -> None:
     """Each class has both widths and both heights, but not the same pairs."""
 
@@ -165,6 +176,7 @@ def test_a_few_images_of_a_class_are_left_out() -> None:
         "{split}/{label}s/{label}.{i}.jpg",
         "{label}_{i}.jpg",
         "{label}/{split}_{label}-{i}.jpg",
+        "{part}-{label}/{i}.jpg",
     ],
 )
 def test_what_names_the_label_is_no_shortcut(names: str) -> None:
@@ -214,10 +226,15 @@ def test_numbers_are_divided_at_their_quantiles() -> None:
     assert few.names == ["up to 60", "above 60", "missing"]
 
 
-def test_numbers_that_are_nearly_all_the_same_have_two_bins() -> None:
-    """None of them is empty."""
-    bins = in_bins([500] * 95 + [333] * 5, 12)
-    assert np.bincount(bins.codes).tolist() == [5, 95]
+@pytest.mark.parametrize("others", [[333], range(300, 320), range(600, 620)])
+def test_a_frequent_number_is_a_bin_of_its_own(others: Sequence[int]) -> None:
+    """Also where nearly all numbers are this one; no bin is empty."""
+    values = [500] * 95 + [others[i % len(others)] for i in range(20)]
+    bins = in_bins(values, 12)
+    counts = np.bincount(bins.codes)
+    assert counts.min() > 0
+    assert counts.max() == 95
+    assert len(counts) == len(bins.names)
 
 
 def test_words_that_are_rare_are_taken_together() -> None:

@@ -46,6 +46,17 @@ def test_every_class_counts_the_same() -> None:
     assert rare.accuracy == 1
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_rare_class_is_predicted_where_it_is_relatively_frequent(together: bool) -> None:
+    """Though there are more samples of the other one in both bins."""
+    rng = np.random.default_rng(0)
+    y = (np.arange(2000) % 10 == 0).astype(np.int64)
+    codes = (rng.random(2000) < np.where(y, 0.8, 0.3)).astype(np.int64)
+    labels = PermutedLabels(y, 9)
+    found = labels.told_from_all([(codes, 2)]) if together else labels.told_from(codes, 2)
+    assert found.accuracy == pytest.approx(0.75, abs=0.04)
+
+
 def test_the_accuracy_is_that_on_held_out_samples() -> None:
     """A property that is another one for every sample says nothing of others."""
     y = np.arange(N) % 2

@@ -57,8 +57,8 @@ def test_images_are_measured_once(
     assert collect_properties(whole, store) == found
 
 
-def test_an_image_that_has_changed_is_left_out(store: Store, digests: dict[Path, str]) -> None:
-    """Its properties would be remembered under the SHA-256 of another one."""
+def test_an_image_that_has_changed_is_another_one(store: Store, digests: dict[Path, str]) -> None:
+    """Nothing is remembered under the SHA-256 that it had."""
     first, second, *_ = digests
     first.write_bytes(second.read_bytes())
     assert digests[first] not in collect_properties(digests, store)
@@ -105,9 +105,10 @@ def test_only_the_beginning_of_a_file_is_read_for_its_header(
     assert len(read[0]) == 2**18
 
 
-def test_nothing_is_fetched_for_a_header(store: Store) -> None:
+def test_nothing_is_fetched_for_a_header(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run on images at an address reads them once."""
     from toolkit.addresses import as_path
 
+    monkeypatch.setattr(collecting, "read_bytes", no_decoder)
     address = as_path("https://localhost:1/picture.jpg")
     assert collect_header_properties({address: "b" * 64}, store) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,6 +18,7 @@ from reports.frames import (
     shortcuts_frame,
     weak_spots_frame,
 )
+from reports.json_summary import summary
 from reports.pages import page
 from reports.pages.properties import properties_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
@@ -30,8 +32,6 @@ from reports.wording.shortcuts import shortcuts_sentence, weak_spots_sentence
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reports.record import Run
 
 HOSTILE = "<script>=1\n"
@@ -56,7 +56,10 @@ def audited() -> Run:
     audit = Audit(
         [], [], [], {}, 9.0,
         shortcuts=[shortcut("JPEG quality"), shortcut("width", accuracy=0.51, found=False)],
-        weak_spots=[weak_spot(HOSTILE, paths=("a.png", "b.png")), weak_spot("Bonn", found=False)],
+        weak_spots=[
+            weak_spot(HOSTILE, paths=("a.png", "b.png")),
+            weak_spot("Bonn", found=False, paths=("a.png",)),
+        ],
     )  # fmt: skip
     return dataclasses.replace(run, audit=audit)
 
@@ -66,13 +69,14 @@ def test_the_first_line_of_every_report_names_what_is_found() -> None:
     run = audited()
     assert run.audit is not None
     hint = dataclasses.replace(run, audit=None, shortcuts=run.audit.shortcuts[:1])
-    words = "JPEG quality alone predicts the label of 84.0% of the training images (chance 50.0%)"
+    words = "predicts the label of 84.0% of the training images (chance 50.0%): the classes"
     for one in (run, hint):
         best = headline(one, ranked(one))
         assert best is not None
         assert any(words in remark for remark in best.remarks)
         assert any(words in line for line in remarks(one))
         assert words in page.render(one, [], None)
+        assert summary(Path("run"), one)["shortcuts"] == ["JPEG quality"]
     clean = dataclasses.replace(hint, shortcuts=[])
     assert "alone predict" not in page.render(clean, [], None)
 

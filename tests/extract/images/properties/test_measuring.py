@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from extract.images.properties import measuring
 from extract.images.properties.header import jpeg_quality, read_header_properties
 from extract.images.properties.measuring import measure_properties
 from extract.images.properties.record import ImageProperties
@@ -88,6 +89,17 @@ def test_a_damaged_exif_block_does_no_harm() -> None:
     found = measure_properties(data[:at] + b"MM\xff\xff" + data[at + 4 :])
     assert (found.camera, found.hour) == (None, None)
     assert found.brightness is not None
+
+
+def test_whatever_the_parser_raises_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow's has raised errors of all kinds."""
+
+    def raises(*_: object) -> None:
+        raise SyntaxError("unforeseen")
+
+    monkeypatch.setattr(measuring, "open_image", raises)
+    found = measure_properties(encoded(PICTURE, "JPEG"))
+    assert (found.camera, found.hour, found.width) == (None, None, 120)
 
 
 def test_width_and_height_are_those_of_the_upright_image() -> None:
