@@ -60,7 +60,7 @@ def examine_properties(
         seed=seed,
     )
     paths = [dataset.relative(item.path) for item in tests]
-    return shortcuts, find_weak_spots(slices, correct[judged], paths)
+    return shortcuts, find_weak_spots(slices, correct[judged], paths, _groups(tests))
 
 
 def shortcuts_in_headers(
@@ -87,6 +87,14 @@ def shortcuts_in_headers(
     )
     known = [headers.get(digests[item.path]) for item in train]
     return [each for each in find_shortcuts(dataset, train, known, seed=seed) if each.found]
+
+
+def _groups(items: Sequence[Item]) -> NDArray[np.intp] | None:
+    """Return the groups of images as numbers from 0 on; None if no image has one."""
+    if all(item.group is None for item in items):
+        return None
+    names = [str(item.path) if item.group is None else f"group {item.group}" for item in items]
+    return np.unique(names, return_inverse=True)[1]
 
 
 def _pooled(prepared: Prepared, items: Sequence[Item]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.auditing.image_properties import OTHERS, ImageProperty, in_bins
+from classify.evaluation.group_intervals import GroupIntervals
 from reports.property_records import WeakSpot
 from toolkit.statistics import holm, wilson
 
@@ -23,6 +24,8 @@ SIGNIFICANT = 0.05
 WORTH = 0.05
 """A difference in accuracy that matters."""
 MOST_PATHS = 12
+DRAWS = 2000
+"""Of the bootstrap over groups."""
 IMAGES_PER_CLUSTER, MOST_CLUSTERS = 50, 20
 MOST_TRAINING = 5000
 """Training images that clusters are found in."""
@@ -99,7 +102,10 @@ def clusters_of(
 
 
 def find_weak_spots(
-    slices: Sequence[Slice], correct: NDArray[np.bool_], paths: Sequence[str]
+    slices: Sequence[Slice],
+    correct: NDArray[np.bool_],
+    paths: Sequence[str],
+    groups: NDArray[np.intp] | None = None,
 ) -> list[WeakSpot]:
     """Compare the accuracy on some test images with that on all others.
 
@@ -110,6 +116,10 @@ def find_weak_spots(
     correct : ndarray of bool, shape (n_test,)
         Which test images are classified correctly.
     paths : sequence of str, length n_test
+    groups : ndarray of int, shape (n_test,), default=None
+        What each test image belongs to, from 0 on: images of one group are not independent. The
+        interval is then that of `GroupIntervals`, and a p-value at least that of a t test whose
+        standard error sums over groups. None if each is a group of its own.
 
     Returns
     -------
@@ -127,20 +137,19 @@ def find_weak_spots(
     >>> spot.accuracy, spot.elsewhere, spot.found
     (0.5, 1.0, True)
     """
-    from scipy.stats import hypergeom
-
     large = [
         each for each in slices
         if FEWEST_IMAGES <= each.rows.sum() <= len(correct) - FEWEST_IMAGES
     ]  # fmt: skip
     n, total = len(correct), int(correct.sum())
-    p_values = [
-        float(hypergeom.cdf(correct[each.rows].sum(), n, total, each.rows.sum())) for each in large
-    ]
+    p_values = [_p_value(each.rows, correct, groups) for each in large]
+    intervals = None if groups is None else GroupIntervals(groups, np.zeros(n), n_draws=DRAWS)
     spots = []
     for each, p_value, p_adjusted in zip(large, p_values, holm(p_values), strict=True):
         n_here, n_correct = int(each.rows.sum()), int(correct[each.rows].sum())
         low, high = wilson(n_correct, n_here)
+        if intervals is not None:
+            low, high = intervals.share(correct & each.rows, each.rows)
         elsewhere = (total - n_correct) / (n - n_here)
         spots.append(
             WeakSpot(
@@ -160,6 +169,29 @@ def find_weak_spots(
             )
         )
     return sorted(spots, key=lambda spot: (not spot.found, spot.p_value))
+
+
+def _p_value(
+    rows: NDArray[np.bool_], correct: NDArray[np.bool_], groups: NDArray[np.intp] | None
+) -> float:
+    """Return the p-value that fewer of some images are correct than of all others."""
+    from scipy.stats import hypergeom, t
+
+    exact = float(hypergeom.cdf(correct[rows].sum(), len(correct), correct.sum(), rows.sum()))
+    if groups is None:
+        return exact
+    degrees = min(len(np.unique(groups[side])) for side in (rows, ~rows)) - 1
+    if degrees < 1:
+        return 1.0
+    here, elsewhere = correct[rows].mean(), correct[~rows].mean()
+    parts = np.where(
+        rows, (correct - here) / rows.sum(), (elsewhere - correct) / (len(rows) - rows.sum())
+    )
+    sums = np.bincount(groups, parts)
+    error = float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+    if error == 0:
+        return exact
+    return max(exact, float(t.cdf((here - elsewhere) / error, degrees)))
 
 
 def _first(rows: NDArray[np.bool_], correct: NDArray[np.bool_], paths: Sequence[str]) -> list[str]:

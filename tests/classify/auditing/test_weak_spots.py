@@ -71,6 +71,52 @@ def test_the_p_value_is_that_of_fishers_test() -> None:
         assert spot.p_adjusted >= spot.p_value
 
 
+def grouped(seed: int) -> tuple[np.ndarray, np.ndarray, Slice]:
+    """Return groups of 25 images, whose answers are right or wrong together, and half of them."""
+    rng = np.random.default_rng([seed, 3])
+    groups = np.arange(N) // 25
+    right, there = rng.random(40) < 0.8, rng.random(40) < 0.5
+    return groups, right[groups], Slice("column", "site", "a", there[groups])
+
+
+def test_images_of_a_group_are_no_independent_evidence() -> None:
+    """A site that says nothing is found by chance if they are taken for it, and rarely if not."""
+    claimed = {"as if independent": 0, "by groups": 0}
+    for seed in range(20):
+        groups, flags, site = grouped(seed)
+        for name, given in (("as if independent", None), ("by groups", groups)):
+            (spot,) = find_weak_spots([site], flags, PATHS, given)
+            claimed[name] += spot.found
+    assert claimed["as if independent"] >= 5
+    assert claimed["by groups"] <= 2
+
+
+def test_a_weak_spot_is_found_among_groups_with_a_wider_interval() -> None:
+    """If most of its groups are wrong; one group alone is no evidence at all."""
+    groups, _, site = grouped(0)
+    flags = ~site.rows | (np.arange(N) % 5 == 0)
+    (alone,) = find_weak_spots([site], flags, PATHS)
+    (spot,) = find_weak_spots([site], flags, PATHS, groups)
+    assert spot.found
+    assert spot.accuracy == alone.accuracy
+    assert spot.accuracy_high > alone.accuracy_high
+    (single,) = find_weak_spots(
+        [Slice("column", "site", "a", groups == 3)], groups != 3, PATHS, groups
+    )
+    assert (single.accuracy, single.p_value) == (0, 1)
+
+
+def test_groups_of_one_image_change_little() -> None:
+    """The test is Fisher's or nearly so."""
+    flags, column = correct(0), sites(0)
+    flags[::2] &= np.array([value != "site 3" for value in column.values])[::2]
+    by_groups = find_weak_spots(slices_of([column]), flags, PATHS, np.arange(N))
+    assert [spot.value for spot in by_groups if spot.found] == ["site 3"]
+    assert by_groups[0].accuracy_low == pytest.approx(
+        spots(flags, column)[0].accuracy_low, abs=0.02
+    )
+
+
 def test_small_groups_are_not_judged() -> None:
     """Neither ten images, nor all but ten."""
     rows = np.arange(N) < 10
