@@ -30,6 +30,8 @@ MIN_INLIERS = 6
 MIN_AGREEMENT = 0.4
 """Correlation of the pixels; unrelated pictures reach 0.3, see `benchmarks/duplicates.py`."""
 MIN_AGREEMENT_WITHOUT_POINTS = 0.9
+FEW_POINTS = 50
+"""Pictures of which one has fewer points may also be compared as a whole."""
 MOST_SQUASHED, MOST_SCALED = 2.0, 10.0
 """A map that squashes or scales a picture more is not believed."""
 COMPARED_SIDE = 96
@@ -94,7 +96,9 @@ def prove(copy: LocalFeatures, other: LocalFeatures) -> Alignment | None:
     if proven is None:
         mirror = np.array([[-1, 0, copy.grey.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
         proven = _by_points(copy, copy.mirrored(), other, mirror)
-    return proven or _as_a_whole(copy, other)
+    if proven is None and min(len(copy), len(other)) < FEW_POINTS:
+        proven = _as_a_whole(copy, other)
+    return proven
 
 
 def _by_points(
