@@ -35,7 +35,9 @@ all together even more, because such differences add up."""
 ALL = "all together"
 
 
-def drawn_for_shortcuts(dataset: Dataset, digests: Mapping[Path, str]) -> list[Item]:
+def drawn_for_shortcuts(
+    dataset: Dataset, digests: Mapping[Path, str], most: int = MOST_IMAGES
+) -> list[Item]:
     """Return the training images that are examined: as many of each class as possible.
 
     Copies count once, and so do images of one group and class, because they are not independent.
@@ -45,6 +47,8 @@ def drawn_for_shortcuts(dataset: Dataset, digests: Mapping[Path, str]) -> list[I
     dataset : Dataset
     digests : mapping from Path to str
         SHA-256 of every image; the lowest ones are drawn.
+    most : int, default=2000
+        Images of all classes together.
     """
     by_class: dict[str, dict[str, Item]] = {}
     for item in sorted(dataset.items, key=lambda item: digests[item.path]):
@@ -53,7 +57,7 @@ def drawn_for_shortcuts(dataset: Dataset, digests: Mapping[Path, str]) -> list[I
             by_class.setdefault(item.label, {}).setdefault(unit, item)
     large = [label for label, units in by_class.items() if len(units) >= FEWEST_IMAGES]
     largest = sorted(large, key=lambda label: (-len(by_class[label]), label))[:MOST_CLASSES]
-    each = MOST_IMAGES // max(len(largest), 1)
+    each = most // max(len(largest), 1)
     return [item for label in sorted(largest) for item in list(by_class[label].values())[:each]]
 
 
