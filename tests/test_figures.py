@@ -72,8 +72,8 @@ def test_log_losses_are_compared_in_the_same_draws(monkeypatch: pytest.MonkeyPat
     )
     centroid, logreg = figures.log_losses(1000)
     assert (centroid.n_draws, centroid.before, logreg.before) == (2, "2.0000", "0.0000")
-    assert "; without, -1." in centroid.now
-    assert "; without, +0." in logreg.now
+    assert ": -1." in centroid.now
+    assert ": +0." in logreg.now
 
 
 def test_one_dog_is_kept_for_nine_cats() -> None:

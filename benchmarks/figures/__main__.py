@@ -135,13 +135,14 @@ def svms(n_draws: int) -> Iterator[Statement]:
 def log_losses(n_draws: int) -> Iterator[Statement]:
     """Say how the log loss of each classifier compares with that of the earlier version."""
     for one in losses.comparisons(max(1, n_draws // 100)):
-        more = one.plain - one.before
+        best = np.minimum(one.plain, one.calibrated)
+        more = best - one.before
         yield Statement(
-            f"log loss of `{one.classifier}`, {one.data} (before: the lower one without and with "
-            f"`--calibrate`, commit {losses.COMMIT})",
+            f"log loss of `{one.classifier}`, {one.data}: the lower one without and with "
+            f"`--calibrate` (before: commit {losses.COMMIT})",
             f"{one.before.mean():.4f}",
-            f"{one.plain.mean():.4f}, calibrated {one.calibrated.mean():.4f}; without, "
-            f"{more.mean():+.4f} ({more.min():+.4f} to {more.max():+.4f})",
+            f"{best.mean():.4f}: {more.mean():+.4f} ({more.min():+.4f} to {more.max():+.4f}); "
+            f"{one.plain.mean():.4f} without `--calibrate`",
             len(more),
         )
 
