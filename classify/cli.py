@@ -146,6 +146,13 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
         "predictions, as 0.95, on new images, too; the threshold is chosen on the training split, "
         "and holds in 95 of 100 such choices",
     )
+    group.add_argument(
+        "--reject",
+        type=share,
+        metavar="SHARE",
+        help="refuse test images that are unlike the training images, as at most this share of new "
+        "images of the same kind would be, as 0.05; the limit is set on the training split",
+    )
 
 
 def _classify(args: argparse.Namespace) -> None:
@@ -200,6 +207,7 @@ def _run_settings(args: argparse.Namespace) -> RunSettings:
         seed=args.seed,
         calibrate=args.calibrate,
         target_precision=args.target_precision,
+        reject=args.reject,
         learning_curve=args.learning_curve,
         audit=args.audit,
         memory_limit=args.memory_limit,
@@ -229,8 +237,9 @@ def _print_results(folder: Path, run: Run) -> None:
     name = shlex.quote(str(folder))
     best = best_in_validation(run)
     if best.model is not None:
-        print(f"try it  python -m classify.predict {name} IMAGE")
-        print(f"        python -m classify.serve {name}")
+        refusing = f" --reject {run.settings['reject']:g}" if best.rejection else ""
+        print(f"try it  python -m classify.predict {name} IMAGE{refusing}")
+        print(f"        python -m classify.serve {name}{refusing}")
     if best.model is not None and len(run.results) > 1:
         print(f"        {best.classifier} predicts; --clf chooses another")
 

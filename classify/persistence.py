@@ -17,20 +17,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from classify import registry
+from cache import disk
+from classify import archives, registry
 from classify.errors import ClassifierError, ModelError
 from classify.estimators.centroid import Centroid
 from classify.estimators.nearest import Nearest
 from classify.estimators.search import SearchResult
 from classify.estimators.svm import SVM
+from classify.evaluation.familiarity import Familiarity
 from classify.networks.dense import HIDDEN_UNITS
 from classify.networks.finetune import FineTune
 from classify.networks.network import Network
@@ -51,6 +52,8 @@ renaming a class needs no new version, but an entry in `EARLIER_NAMES`. In a net
 number is in the JSON text, in a skops file it is the archive's comment; skops files without a
 comment are of version 1. In version 1, the head of a fine-tuned network has a hidden layer.
 """
+
+T = TypeVar("T")
 
 NETWORK_SUFFIX, SKOPS_SUFFIX = ".npz", ".skops"
 
@@ -169,10 +172,15 @@ def load(path: Path, expected: str | None = None) -> Classifier:
         raise ModelError(
             f"{path} is not a saved model: expected a name ending in {' or '.join(readers)}"
         )
+    return _loaded(path, expected, readers[path.suffix])
+
+
+def _loaded(path: Path, expected: str | None, reader: Callable[[bytes], T]) -> T:
+    """Read a file, check it, and build what it holds; say in an error which file it is."""
     try:
-        data = _read(path, expected)
-        _check_archive(data)
-        return readers[path.suffix](data)
+        data = archives.read(path, expected)
+        archives.check(data)
+        return reader(data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except OSError as error:
@@ -197,52 +205,6 @@ def check_types(path: Path) -> None:
     """
     if path.suffix == SKOPS_SUFFIX:
         _check_types(_with_current_names(path.read_bytes()))
-
-
-# --- the file and the archive ---------------------------------------------------------------------
-
-
-def _read(path: Path, expected: str | None) -> bytes:
-    """Compare the SHA-256 of a file, block by block, and then read it into memory."""
-    if path.exists() and not path.is_file():  # opening a FIFO would block
-        raise ModelError("it is not a regular file")
-    with path.open("rb") as file:
-        if expected is not None and hashlib.file_digest(file, "sha256").hexdigest() != expected:
-            raise ModelError(
-                "it is not the file that the run has written: its SHA-256 should be "
-                f"{expected}; take a complete copy of the run, or train again"
-            )
-        file.seek(0)
-        return file.read()
-
-
-def _check_archive(data: bytes) -> None:
-    """Check that an archive holds no more than its own bytes: no compression, no false sizes."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > len(data):
-            raise ModelError("its members claim more bytes than the file has")
-        for member in members:
-            if member.compress_type != zipfile.ZIP_STORED:
-                raise ModelError(f"{member.filename} is compressed, which no saved model is")
-            if member.filename.endswith(".npy"):
-                _check_array(archive, member)
-
-
-def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Check that an array has the size that its header claims, and holds no Python objects."""
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-        expected = file.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if dtype.hasobject or member.file_size != expected:
-        raise ModelError(
-            f"{member.filename} claims to be a {dtype} array of shape {shape}, which does not fit "
-            f"its {member.file_size} bytes"
-        )
 
 
 def _check_format(number: object) -> None:
@@ -376,3 +338,38 @@ def _format_of(data: bytes) -> int:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         comment = archive.comment.decode("ascii")
     return int(comment.removeprefix(_COMMENT)) if comment else 1
+
+
+# --- familiarity ----------------------------------------------------------------------------------
+
+
+def save_familiarity(familiarity: Familiarity, folder: Path, name: str) -> str:
+    """Save what new images are compared with; return the name of the file."""
+    file = name + NETWORK_SUFFIX
+    content = io.BytesIO()
+    arrays: dict[str, Any] = familiarity.to_arrays()
+    np.savez(content, **arrays)
+    disk.publish(folder / file, content.getvalue())
+    return file
+
+
+def load_familiarity(path: Path, expected: str | None = None) -> Familiarity:
+    """Load what `save_familiarity` has saved.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str, optional
+        SHA-256 of the file when it was written, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    ModelError
+        As from `load`.
+    """
+    return _loaded(path, expected, _load_familiarity)
+
+
+def _load_familiarity(data: bytes) -> Familiarity:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return Familiarity.from_arrays({name: archive[name] for name in archive.files})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify.errors import ModelError
+from extract.arguments import share
 from extract.images.loading import ReadSettings
 from toolkit.addresses import as_path
 from toolkit.console import argument_parser
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
 
 DESCRIPTION = "Classify images with a model that python -m classify has saved."
-COLUMNS = ("path", "class", "probability", "undecided", "problem")
+COLUMNS = ("path", "class", "probability", "undecided", "problem", "familiarity")
 OTHER_FORMATS = (".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".html")
 
 
@@ -41,6 +42,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
     )
     parser.add_argument("--cache", metavar="DIR", help="cache folder")
+    parser.add_argument(
+        "--reject",
+        type=share,
+        metavar="SHARE",
+        help="refuse images that are unlike the training images, as at most this share of new "
+        "images of the same kind would be, as 0.05",
+    )
     parser.add_argument(
         "--max-pixels",
         type=int,
@@ -97,16 +105,16 @@ def _predict(args: argparse.Namespace) -> None:
             "%s: %s, accuracy in the run %.3f", result.classifier, result.title, result.accuracy
         )
         _warn_without_threshold(model)
-        predictions = model.predict_files(files)
+        predictions = model.predict_files(files, reject=args.reject)
     n_broken = sum(prediction.reason is not None for prediction in predictions)
     if args.json:
-        print(json.dumps(_summary(model, predictions)))
+        print(json.dumps(_summary(model, predictions, args.reject)))
     elif args.csv is None:
         for prediction in predictions:
             print(_line(prediction))
     if args.csv is not None:
         try:
-            write_csv(None if to_print else args.csv, COLUMNS, map(_row, predictions))
+            _write_table(None if to_print else args.csv, predictions, args.reject)
         except OSError as error:
             raise ModelError(
                 f"cannot write {args.csv}: {error.strerror or error}", setting="csv"
@@ -130,7 +138,9 @@ def _warn_without_threshold(model: Model) -> None:
         )
 
 
-def _summary(model: Model, predictions: Sequence[Prediction]) -> dict[str, Any]:
+def _summary(
+    model: Model, predictions: Sequence[Prediction], reject: float | None
+) -> dict[str, Any]:
     """Return what ``--json`` prints."""
     threshold = model.result.threshold
     return {
@@ -143,6 +153,8 @@ def _summary(model: Model, predictions: Sequence[Prediction]) -> dict[str, Any]:
                 "probability": prediction.probability,
                 "undecided": prediction.undecided,
                 "problem": prediction.reason,
+                "familiarity": prediction.familiarity,
+                **({} if reject is None else {"refused": prediction.refused}),
             }
             for prediction in predictions
         ],
@@ -186,17 +198,37 @@ def _line(prediction: Prediction) -> str:
     if prediction.reason is not None:
         return f"{name}  cannot be used as an image: {printable(prediction.reason)}"
     note = "  undecided: below the run's threshold" if prediction.undecided else ""
+    if prediction.refused:
+        note = (
+            "  refused: unlike anything it was trained on "
+            f"(familiarity {prediction.familiarity:.3f})"
+        )
     return f"{name}  {printable(str(prediction.label))}  {prediction.probability:.3f}{note}"
 
 
+def _write_table(
+    path: Path | None, predictions: Sequence[Prediction], reject: float | None
+) -> None:
+    """Write what `--csv` asks for."""
+    columns = COLUMNS if reject is None else (*COLUMNS, "refused")
+    rows = (_row(prediction)[: len(columns)] for prediction in predictions)
+    write_csv(path, columns, rows)
+
+
 def _row(prediction: Prediction) -> list[str]:
-    probability = "" if prediction.probability is None else repr(prediction.probability)
+    """Return the cells of all columns."""
+    probability, familiarity = (
+        "" if number is None else repr(number)
+        for number in (prediction.probability, prediction.familiarity)
+    )
     cells = (
         str(prediction.path),
         prediction.label or "",
         probability,
         "yes" if prediction.undecided else "",
         prediction.reason or "",
+        familiarity,
+        "yes" if prediction.refused else "",
     )
     return [encode_text(cell) for cell in cells]
 

@@ -85,6 +85,7 @@ def _serve(args: argparse.Namespace) -> None:
                 args.clf,
                 weights=args.weights,
                 cache=args.cache,
+                reject=args.reject,
                 reading=ReadSettings(max_pixels=args.max_pixels),
                 progress=progress,
             )

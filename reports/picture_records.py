@@ -139,3 +139,31 @@ class EmbeddingMap:
     """Within the unit square, with the same scale on both axes."""
     n_pictures: int
     """Number of images of the data set; the map may show a sample of them."""
+
+
+@dataclass(frozen=True)
+class FamiliarityFile:
+    """A file, beside the record, by which a new image is compared with the training images."""
+
+    file: str
+    sha256: str
+    n_images: int
+    """Number of training images that it was fitted on."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """The effect of refusing test images that are unlike the training images."""
+
+    share: float
+    """Of new images like the training images that may be refused, as asked for."""
+    n_test: int
+    n_refused: int
+    refused_low: float
+    refused_high: float
+    """95% interval of the share of test images that are refused."""
+    accuracy: float | None
+    """Share of correct predictions among the other test images; None if there are none."""
+    accuracy_low: float | None
+    accuracy_high: float | None
+    """95% interval of that share."""

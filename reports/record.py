@@ -11,7 +11,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reports.picture_records import Audit, EmbeddingMap  # noqa: TC001 - reading needs the types
+from reports.picture_records import (  # noqa: TC001 - reading needs the types
+    Audit,
+    EmbeddingMap,
+    FamiliarityFile,
+    Rejection,
+)
 from reports.property_records import Shortcut  # noqa: TC001 - reading needs the types
 
 if TYPE_CHECKING:
@@ -199,6 +204,8 @@ class Result:
     repeats: list[float] = field(default_factory=list)
     """Accuracies with consecutive seeds, before any calibration; empty without repeats."""
     threshold: Threshold | None = None
+    rejection: Rejection | None = None
+    """None if no images were to be refused, and in records of earlier versions."""
     reliability: Reliability | None = None
     uncalibrated: Reliability | None = None
     """Before calibration, if the probabilities were calibrated."""
@@ -320,6 +327,8 @@ class Base:
     Runs of earlier versions do not have it.
     """
     extraction: ExtractionSummary
+    familiarity: FamiliarityFile | None = None
+    """None if it was not fitted, and in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -396,8 +405,12 @@ class Run:
 
     def recipe_of(self, result: Result) -> dict[str, Any]:
         """Return the recipe of the embeddings that a classifier was trained on."""
-        recipes = {base.backbone: base.recipe for base in self.bases}
-        return recipes.get(result.backbone or "", self.recipe)
+        return self.base_of(result).recipe
+
+    def base_of(self, result: Result) -> Base:
+        """Return the base of the embeddings that a classifier was trained on."""
+        bases = {base.backbone: base for base in self.bases}
+        return bases.get(result.backbone or "", self.bases[0])
 
     def to_json(self) -> str:
         """Return the record as indented JSON text."""

@@ -29,6 +29,7 @@ ORDER = (
         "audit",
         "duplicates",
         "shortcuts",
+        "open_set",
         "finetune",
         "scale",
         "streamed",

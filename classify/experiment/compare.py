@@ -55,6 +55,7 @@ def compare(
     repeats: int = 1,
     calibrate: bool = False,
     target_precision: float | None = None,
+    reject: float | None = None,
     learning_curve: bool = False,
     audit: bool = False,
     memory_limit: float | None = None,
@@ -102,6 +103,9 @@ def compare(
     target_precision : float, default=None
         Share of correct predictions, such as 0.95, for which a threshold is chosen: below it, the
         prediction is left undecided. See `classify.evaluation.threshold.choose_threshold`.
+    reject : float, default=None
+        Share of new images like the training images, such as 0.05, that may be refused, so that
+        images unlike the training images are. See `classify.evaluation.familiarity.Familiarity`.
     learning_curve : bool, default=False
         Whether to train on fewer images, too, to see whether more would help.
     audit : bool, default=False
@@ -163,12 +167,14 @@ def compare(
     >>> data = load_dataset("my-pictures")  # doctest: +SKIP
     >>> run = compare(data, Embedder("vgg16"), ["svm", "logreg"])  # doctest: +SKIP
     """
-    _check_parameters(test_size, seed, repeats, target_precision, decision)
+    shares = {"test_size": test_size, "target_precision": target_precision, "reject": reject}
+    _check_parameters(shares, seed, repeats, decision)
     settings = RunSettings(
         repeats=repeats,
         seed=seed,
         calibrate=calibrate,
         target_precision=target_precision,
+        reject=reject,
         learning_curve=learning_curve,
         audit=audit,
         memory_limit=memory_limit,
@@ -343,9 +349,7 @@ def _check_embeddings(X: Any, y: Any) -> tuple[np.ndarray, list[str]]:
     return np.ascontiguousarray(rows), labels
 
 
-def _check_parameters(
-    test_size: Any, seed: Any, repeats: Any, target_precision: Any, decision: Any
-) -> None:
+def _check_parameters(shares: Mapping[str, Any], seed: Any, repeats: Any, decision: Any) -> None:
     """Check the values of the parameters.
 
     Raises
@@ -358,7 +362,7 @@ def _check_parameters(
             f"expected {' or '.join(map(repr, DECISIONS))} as decision, found {decision!r}",
             setting="decision",
         )
-    for name, share in (("test_size", test_size), ("target_precision", target_precision)):
+    for name, share in shares.items():
         if share is not None and not (isinstance(share, float) and 0 < share < 1):
             raise ClassifierError(
                 f"expected a share between 0 and 1 as {name}, found {share!r}", setting=name

@@ -17,9 +17,12 @@ from classify.estimators.groups import encode_groups
 from classify.estimators.rows import RowsOnDisk
 from extract.datasets.dataset import counts
 from extract.images.loading import load_images
+from extract.pooled import read_pooled
 from extract.prepare import reembed
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from classify.estimators.base import Classifier
     from extract.datasets.dataset import Dataset, Split
     from extract.frozen import FrozenBase
@@ -114,6 +117,17 @@ class Features(ABC):
         """Return the embeddings of a split, float32 ``(n_samples, n_features)``."""
 
     @abstractmethod
+    def pooled(self, split: Split, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return some embeddings of a split, averaged over height and width of the base's output.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+        rows : ndarray of int, shape (n,)
+            Positions in the split.
+        """
+
+    @abstractmethod
     def nbytes(self, split: Split) -> int:
         """Return the bytes that the embeddings of a split take in memory."""
 
@@ -172,6 +186,10 @@ class ArrayFeatures(Features):
     def embeddings(self, split: Split) -> np.ndarray:
         """Return the embeddings of a split, float32 ``(n_samples, n_features)``."""
         return self._rows[split]
+
+    def pooled(self, split: Split, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return some embeddings of a split; they are not averaged, their layout is unknown."""
+        return self._rows[split][rows]
 
     def nbytes(self, split: Split) -> int:
         """Return the bytes that the embeddings of a split take in memory."""
@@ -254,6 +272,11 @@ class ImageFeatures(Features):
             read, digests = self.prepared.base.embeddings, self.prepared.digests(split)
             self._memo.on_disk[split] = RowsOnDisk(read, digests)
         return self._memo.on_disk[split]
+
+    def pooled(self, split: Split, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return some embeddings of a split, averaged over height and width."""
+        digests = self.prepared.digests(split)
+        return read_pooled(self.prepared.base, [digests[row] for row in rows])
 
     def nbytes(self, split: Split) -> int:
         """Return the bytes that the embeddings of a split take in memory."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from classify.evaluation.calibration import answered
-from reports import record
+from reports import picture_records, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from classify.evaluation.confidence import Confidence
     from classify.evaluation.learning_curve import LearningCurve
     from classify.evaluation.metrics import Evaluation
+    from classify.evaluation.rejection import RejectionResult
     from classify.evaluation.ungrouped import Ungrouped
     from classify.evaluation.validation import Validation
 
@@ -116,6 +117,11 @@ def search(found: SearchResult) -> record.Search:
 def reliability(diagram: Reliability | None) -> record.Reliability | None:
     """Return the record of a reliability diagram, if there is one."""
     return None if diagram is None else record.Reliability(**asdict(diagram))
+
+
+def rejection(found: RejectionResult) -> picture_records.Rejection:
+    """Return the record of refusing unfamiliar test images."""
+    return picture_records.Rejection(**asdict(found))
 
 
 def validated(

@@ -122,7 +122,11 @@ def run(
             results = going_on.restored(stopped, folder.path)
 
         def write() -> record.Run:
-            finished = record_run(features, results, plan, time.monotonic() - started)
+            saved = {
+                backbone: folder.save_familiarity(fitted, backbone)
+                for backbone, fitted in results.familiarity.items()
+            }
+            finished = record_run(features, results, plan, time.monotonic() - started, saved)
             folder.save_networks(features)
             folder.write(finished, results.predictions, picture_records(features[0]))
             going_on.save(results, folder.path)
@@ -131,7 +135,8 @@ def run(
         try:
             for of_base, own in zip(features, trials, strict=True):
                 with dask_backend(of_base.dask, partial(_shared_arrays, candidates, of_base)):
-                    _run_trials(own, results, folder)
+                    familiarity = _familiarity(of_base, settings, results)
+                    _run_trials(own, results, folder, familiarity)
             _compare_with_ungrouped(list(itertools.chain.from_iterable(trials)), features, results)
             _examine_pictures(features[0], settings, results, progress)
         except BaseException as error:
@@ -184,11 +189,32 @@ def _steps(
     return steps
 
 
-def _run_trials(trials: Sequence[Trial], results: PartialResults, folder: RunFolder) -> None:
+def _familiarity(
+    features: Features, settings: RunSettings, results: PartialResults
+) -> np.ndarray | None:
+    """Fit what new images are compared with; return how familiar the test images are, if asked."""
+    from classify.experiment.familiar import familiarity_of_test, fit_familiarity
+
+    if settings.reject is None and not isinstance(features, ImageFeatures):
+        return None  # without a base, no new image can be predicted
+    fitted = fit_familiarity(features, settings.seed)
+    if fitted is None:
+        return None
+    if isinstance(features, ImageFeatures):
+        results.familiarity[features.prepared.base.recipe.backbone] = fitted
+    return None if settings.reject is None else familiarity_of_test(features, fitted)
+
+
+def _run_trials(
+    trials: Sequence[Trial],
+    results: PartialResults,
+    folder: RunFolder,
+    familiarity: np.ndarray | None,
+) -> None:
     """Train and evaluate each classifier that is not done yet."""
     for trial in trials:
         if trial.name in results.not_done:
-            results.add(trial.run(folder, results.rates))
+            results.add(trial.run(folder, results.rates, familiarity))
         if _curve(trial.name) in results.not_done:
             result = next(one for one in results.results if one.classifier == trial.name)
             answers = [row for row in results.predictions if row.classifier == trial.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from extract.images.thumbnails import open_thumbnails
 from reports import record, tables
 from reports.listing import RUNS
 from reports.pages import page
+from reports.picture_records import FamiliarityFile
 from reports.reading import read_record
 from toolkit.csv_cells import write_quarantine
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from classify.estimators.base import Classifier
+    from classify.evaluation.familiarity import Familiarity
     from classify.experiment.features import Features
     from reports.picture_records import PictureRecord
 
@@ -138,6 +141,14 @@ class RunFolder:
             (self.path / file).unlink()
             raise
         return file, disk.sha256(self.path / file)
+
+    def save_familiarity(self, familiarity: Familiarity, backbone: str) -> FamiliarityFile:
+        """Save what new images are compared with; return its record."""
+        from classify import persistence
+
+        name = re.sub(r"[^\w.@=+-]", "-", f"familiarity-{backbone}")
+        file = persistence.save_familiarity(familiarity, self.path, name)
+        return FamiliarityFile(file, disk.sha256(self.path / file), familiarity.n_samples_)
 
     def save_networks(self, features: Sequence[Features]) -> None:
         """Copy the quantised networks that the classifiers need into the folder.

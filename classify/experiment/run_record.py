@@ -15,11 +15,12 @@ from classify.experiment import recording
 from classify.experiment.features import ArrayFeatures, ImageFeatures
 from extract.datasets.grouping.checks import cut
 from reports import record
-from reports.picture_records import PictureRecord
+from reports.picture_records import FamiliarityFile, PictureRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from classify.evaluation.familiarity import Familiarity
     from classify.evaluation.validation import HeldOut
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
@@ -51,6 +52,9 @@ class PartialResults:
     seconds: float = 0.0
     """That the run took before it was stopped."""
     shortcuts: list[Shortcut] = field(default_factory=list)
+    familiarity: dict[str, Familiarity] = field(default_factory=dict)
+    """What new images are compared with, by the name of the backbone; it is fitted anew when a run
+    goes on."""
 
     def validated(self) -> list[record.Result]:
         """Return the results with how each classifier did in validation."""
@@ -117,6 +121,7 @@ def record_run(
     results: PartialResults,
     plan: Plan,
     seconds: float,
+    familiarity: Mapping[str, FamiliarityFile],
 ) -> record.Run:
     """Return the record of a run, finished or not.
 
@@ -130,10 +135,15 @@ def record_run(
         What the run was asked for.
     seconds : float
         Since the run started, or goes on.
+    familiarity : mapping of str to FamiliarityFile
+        What was saved of each base, by the name of its backbone.
     """
     first, priors = features[0], plan.settings["priors"]
     layout = first.dataset.layout
-    bases = bases_of(features)
+    bases = [
+        dataclasses.replace(base, familiarity=familiarity.get(base.backbone))
+        for base in bases_of(features)
+    ]
     prepared = first.prepared if isinstance(first, ImageFeatures) else None
     return record.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

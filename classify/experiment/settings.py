@@ -98,6 +98,8 @@ class RunSettings:
         Whether probabilities are calibrated, on the training images.
     target_precision : float, optional
         Share of correct predictions for which a threshold is chosen, on the training images.
+    reject : float, optional
+        Share of familiar images that may be refused, so that images unlike all training images are.
     learning_curve : bool, default=False
         Whether classifiers of embeddings are also trained on fewer images.
     audit : bool, default=False
@@ -114,6 +116,7 @@ class RunSettings:
     seed: int = 0
     calibrate: bool = False
     target_precision: float | None = None
+    reject: float | None = None
     learning_curve: bool = False
     audit: bool = False
     memory_limit: float | None = None

@@ -13,12 +13,15 @@ from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.evaluation.repeats import accuracies_of
 from classify.experiment import recording
+from classify.experiment.familiar import NOT_OF_A_LOWER_LAYER, can_refuse, too_few_sentence
 from classify.experiment.notes import group_notes, training_notes
 from reports.wording.text import join_names
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
     from classify.evaluation.confidence import Confidence
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from classify.networks.sweep import FinishedRate
     from extract.datasets.dataset import Split
     from reports import record
+    from reports.picture_records import Rejection
     from toolkit.progress import Progress
 
 
@@ -92,7 +96,12 @@ class Trial:
         """Whether the settings ask for a learning curve, and it takes a short time."""
         return self._settings.learning_curve and self._candidate.consumes == "embeddings"
 
-    def run(self, folder: RunFolder, rates: dict[str, list[FinishedRate]]) -> TrialResult:
+    def run(
+        self,
+        folder: RunFolder,
+        rates: dict[str, list[FinishedRate]],
+        familiarity: NDArray[Any] | None = None,
+    ) -> TrialResult:
         """Train and evaluate the classifier, and save its model into the folder of the run.
 
         Parameters
@@ -101,6 +110,8 @@ class Trial:
         rates : dict
             What the learning rates gave that were finished before the run was stopped, if any were;
             those that are finished when it is stopped now are put there.
+        familiarity : ndarray of float, shape (n_test,), optional
+            Of the test images; see `classify.evaluation.familiarity`.
         """
         from classify.evaluation.metrics import evaluate
         from classify.evaluation.validation import HeldOut
@@ -114,6 +125,7 @@ class Trial:
         notes += group_notes(estimator, self._features, held_out)
         confidence = self._confidence(fitted, held_out, notes)
         repeats = self._repeat(confidence)
+        rejection = self._rejection(confidence, familiarity, notes)
         model, sha256 = self._save(estimator, folder, notes)
         result = recording.result(
             self.name,
@@ -133,6 +145,7 @@ class Trial:
             model=model,
             model_sha256=sha256,
             repeats=repeats,
+            rejection=rejection,
             notes=notes,
         )
         predictions = recording.predictions(
@@ -302,6 +315,26 @@ class Trial:
                 + (f", which takes at least {needed:,}" if n_samples < needed else "")
             )
         return confidence
+
+    def _rejection(
+        self, confidence: Confidence, familiarity: NDArray[Any] | None, notes: list[str]
+    ) -> Rejection | None:
+        """Refuse unfamiliar test images if the settings ask for it; add a note if that fails."""
+        from classify.evaluation.rejection import apply_rejection
+
+        share = self._settings.reject
+        if share is None:
+            return None
+        if self._candidate.consumes == "activations":
+            notes.append(NOT_OF_A_LOWER_LAYER)
+            return None
+        n_train = sum(self._features.counts("train"))
+        if familiarity is None or not can_refuse(n_train, share):
+            notes.append(too_few_sentence(n_train, share))
+            return None
+        codes = np.searchsorted(self._features.classes, self._features.labels("test"))
+        correct, groups = confidence.answers == codes, self._features.groups("test")
+        return recording.rejection(apply_rejection(familiarity, correct, share, codes, groups))
 
     def _save(
         self, estimator: Classifier, folder: RunFolder, notes: list[str]

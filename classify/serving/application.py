@@ -72,6 +72,8 @@ class PredictionResponse:
     label: str
     probability: float
     undecided: bool
+    familiarity: float | None
+    refused: bool
     probabilities: list[ClassProbability]
     neighbours: list[SimilarImage]
     place: Position | None
@@ -117,7 +119,9 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
 
 
 def _add_pages(app: FastAPI, model: LiveModel, address: str) -> None:
-    page = render_try(model.run, model.result, MAX_BYTES, has_places=model.has_positions)
+    page = render_try(
+        model.run, model.result, MAX_BYTES, has_places=model.has_positions, reject=model.reject
+    )
 
     @app.get("/", include_in_schema=False)
     async def index() -> HTMLResponse:
@@ -191,6 +195,8 @@ def _response(prediction: LivePrediction) -> PredictionResponse:
         label=printable(prediction.label),
         probability=prediction.probability,
         undecided=prediction.undecided,
+        familiarity=prediction.familiarity,
+        refused=prediction.refused,
         probabilities=[
             ClassProbability(printable(label), probability)
             for label, probability in prediction.probabilities.items()

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from classify.serving.model import Model
-from classify.serving.prediction import is_undecided
+from classify.serving.prediction import is_refused, is_undecided
 from classify.serving.similar import SimilarImages
 from extract.errors import ImageError
 from extract.images.decoders.pool import DecoderPool
 from extract.images.files import check_size
 from extract.images.loading import ReadSettings
 from extract.images.thumbnails import Thumbnails
+from extract.pooled import pool_embeddings
 from reports import tables
 from toolkit.progress import Progress, silent
 
@@ -46,6 +47,11 @@ class LivePrediction:
         Of that class, in [0, 1].
     undecided : bool
         Whether the probability is below the threshold that the run has chosen.
+    familiarity : float or None
+        Share of the training images that are no more familiar, if the run has saved what to compare
+        the image with.
+    refused : bool
+        Whether it is too unfamiliar to be classified.
     probabilities : dict from str to float
         Of every class, the most probable first.
     neighbours : list of Neighbour
@@ -59,6 +65,8 @@ class LivePrediction:
     label: str
     probability: float
     undecided: bool
+    familiarity: float | None
+    refused: bool
     probabilities: dict[str, float]
     neighbours: list[Neighbour]
     position: tuple[float, float] | None
@@ -76,6 +84,8 @@ class LiveModel:
         Folder of a run of ``python -m classify``.
     classifier, weights, cache, reading, progress
         As for `classify.serving.model.Model`.
+    reject : float, default=None
+        Share of familiar images that may be refused, so that unfamiliar ones are.
 
     Raises
     ------
@@ -97,12 +107,14 @@ class LiveModel:
         *,
         weights: str | None = None,
         cache: str | None = None,
+        reject: float | None = None,
         reading: ReadSettings = ReadSettings(),
         progress: Progress = silent,
     ) -> None:
         progress("loading the model", 0, 3)
         self._model = Model(run_folder, classifier, weights=weights, cache=cache, progress=progress)
         self.run, self.result = self._model.run, self._model.result
+        self.reject, self._familiarity = reject, self._model.find_familiarity(reject)
         base = self._model.base
         progress("loading the model", 1, 3)
         # The map shows the embeddings of the run's first base; those of another have no position.
@@ -114,7 +126,7 @@ class LiveModel:
             self.run.seed,
         )
         progress("loading the model", 2, 3)
-        self._engine = self._model.engine
+        self._engine = self._model.reader.engine
         self._one_at_a_time = threading.Lock()
         self._decoders = DecoderPool(base.recipe.pixels, reading.max_pixels, reading.workers)
         self._thumbnails = Thumbnails(self._decoders)
@@ -166,6 +178,10 @@ class LiveModel:
             embedding = self._engine(image[None])[0]
             X = image if estimator.consumes == "images" else embedding.reshape(-1)
             probabilities = self._model.probabilities(X[None])[0]
+        familiarity = None
+        if self._familiarity is not None:
+            pooled = pool_embeddings(embedding[None])
+            familiarity = float(self._familiarity.familiarity(pooled)[0])
         order = np.argsort(-probabilities, kind="stable")
         classes = [str(label) for label in estimator.classes_]
         answer = int(self._model.rule.answers(probabilities[None])[0])
@@ -174,6 +190,8 @@ class LiveModel:
             label=classes[answer],
             probability=probability,
             undecided=is_undecided(self.result, probability),
+            familiarity=familiarity,
+            refused=is_refused(familiarity, self.reject),
             probabilities={classes[i]: float(probabilities[i]) for i in order},
             neighbours=self._similar.nearest(embedding, N_NEIGHBOURS),
             position=self._similar.position(embedding),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +12,21 @@ import numpy as np
 from classify import persistence
 from classify.errors import ModelError
 from classify.evaluation.calibration import answered
+from classify.serving.familiar import ANY_SHARE, find_familiarity
 from classify.serving.prediction import (
     Prediction,
     decision_rule,
     find_result,
+    is_refused,
     is_undecided,
     predict_proba,
 )
+from classify.serving.samples import SampleReader, Samples
 from extract.errors import ImageError
 from extract.frozen import FrozenBase
 from extract.images.inputs import read_inputs
-from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
-from extract.images.pixels import describe
+from extract.images.loading import ReadSettings
 from extract.images.rendering import missing_extras
-from extract.images.resizing import resize
-from extract.pipeline import ExtractionResult, extract
-from extract.value_range import adapted
 from reports.reading import read_record
 from reports.record import NETWORKS_NAME
 from reports.runs import RunResults
@@ -40,8 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from extract.engines import Engine
-    from extract.recipe import Recipe
+    from classify.evaluation.familiarity import Familiarity
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +125,8 @@ class Model:
                 networks=run_folder / NETWORKS_NAME,
                 progress=report,
             )
-        self._folder, self._reading, self._progress = run_folder, reading, progress
+        self._folder, self._reading = run_folder, reading
+        self.reader = SampleReader(self.base, self.estimator.consumes, reading, progress)
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -136,12 +134,14 @@ class Model:
         classes: NDArray[np.str_] = self.estimator.classes_
         return classes
 
-    @cached_property
-    def engine(self) -> Engine:
-        """What computes embeddings; to create it takes seconds."""
-        return self.base.make_engine()
-
-    def predict(self, images: Any, *, undecided: str | None = None) -> NDArray[np.str_]:
+    def predict(
+        self,
+        images: Any,
+        *,
+        undecided: str | None = None,
+        reject: float | None = None,
+        refused: str = "",
+    ) -> NDArray[np.str_]:
         """Predict the class of each image.
 
         Parameters
@@ -151,6 +151,11 @@ class Model:
         undecided : str, default=None
             What to return instead of the class where its probability is below the threshold that
             the run has chosen for its target precision. None returns the class in any case.
+        reject : float, default=None
+            Share of new images like the training images, such as 0.05, that may be refused, so that
+            images unlike the training images are. None refuses none.
+        refused : str, default=""
+            What to return instead of the class of an image that is refused.
 
         Returns
         -------
@@ -158,16 +163,45 @@ class Model:
 
         Raises
         ------
+        ModelError
+            If images cannot be refused, because the run has not saved what to compare them with.
         ImageError, ToolkitError
             As in `predict_proba`.
         """
-        probabilities = self.predict_proba(images)
+        familiarity = None if reject is None else self.find_familiarity(reject)
+        probabilities, familiar = self._assess(images, familiarity)
         answers, sure = answered(probabilities, self.rule.answers(probabilities))
         labels: NDArray[np.str_] = self.classes_[answers]
-        if undecided is None:
-            return labels
-        below = [is_undecided(self.result, float(probability)) for probability in sure]
-        return np.where(below, undecided, labels)
+        if undecided is not None:
+            below = [is_undecided(self.result, float(probability)) for probability in sure]
+            labels = np.where(below, undecided, labels)
+        if reject is not None:
+            unfamiliar = [is_refused(float(value), reject) for value in familiar]
+            labels = np.where(unfamiliar, refused, labels)
+        return labels
+
+    def familiarity(self, images: Any) -> NDArray[np.float64]:
+        """Say how familiar images are: how much they are like the training images.
+
+        Parameters
+        ----------
+        images : list of str, path, ndarray or PIL image; ndarray; str or path
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_images,)
+            Share of the training images that are no more familiar, above 0 and at most 1; see
+            `classify.evaluation.familiarity.Familiarity`.
+
+        Raises
+        ------
+        ModelError
+            If the run has not saved what to compare images with.
+        ImageError, ToolkitError
+            As in `predict_proba`.
+        """
+        return self._assess(images, self.find_familiarity(ANY_SHARE))[1]
 
     def predict_proba(self, images: Any) -> NDArray[np.float64]:
         """Predict the probability of each class for each image.
@@ -194,6 +228,12 @@ class Model:
         ToolkitError
             If the cache cannot be used.
         """
+        return self._assess(images)[0]
+
+    def _assess(
+        self, images: Any, familiarity: Familiarity | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probabilities of images, and how familiar they are, by `familiarity`."""
         is_one_path = isinstance(images, str | os.PathLike)
         rows = read_inputs(
             [images] if is_one_path else images,
@@ -203,31 +243,44 @@ class Model:
         )
         in_memory = np.array([isinstance(row, np.ndarray) for row in rows])
         probabilities = np.empty((len(rows), len(self.classes_)))
+        familiar = np.full(len(rows), np.nan)
+        pooled = familiarity is not None
+        parts: list[tuple[NDArray[np.bool_], Samples]] = []
         if not in_memory.all():
             files = {i: row for i, row in enumerate(rows) if not isinstance(row, np.ndarray)}
-            probabilities[~in_memory] = self.probabilities(self._features_of_files(files))
+            parts.append((~in_memory, self._read_files(files, pooled=pooled)))
         if in_memory.any():
-            recipe = self.base.recipe
-            pixels = np.stack(
-                [resize(row, recipe.pixels) for row in rows if isinstance(row, np.ndarray)]
-            )
-            probabilities[in_memory] = self.probabilities(self._features_of_pixels(pixels))
-        return probabilities
+            arrays = [row for row in rows if isinstance(row, np.ndarray)]
+            parts.append((in_memory, self.reader.of_arrays(arrays, pooled=pooled)))
+        for chosen, samples in parts:
+            probabilities[chosen] = self.probabilities(samples.X)
+            if familiarity is not None and samples.pooled is not None:
+                familiar[chosen] = familiarity.familiarity(samples.pooled)
+        return probabilities, familiar
 
-    def predict_files(self, files: Sequence[Path]) -> list[Prediction]:
+    def find_familiarity(self, reject: float | None = None) -> Familiarity | None:
+        """Return what images are compared with; see `classify.serving.familiar`."""
+        return find_familiarity(self.run, self.result, self._folder, reject)
+
+    def predict_files(
+        self, files: Sequence[Path], *, reject: float | None = None
+    ) -> list[Prediction]:
         """Classify image files; files that cannot be used as images get a reason instead.
 
         Parameters
         ----------
         files : sequence of Path
             Image files, local or at addresses.
+        reject : float, default=None
+            As in `predict`.
 
         Returns
         -------
         list of Prediction
             In the order of `files`.
         """
-        recipe, done = self._extract(files)
+        familiarity = self.find_familiarity(reject)
+        recipe, done = self.reader.extract(files)
         digests, unusable = done.digests, done.quarantine
         for sentence in missing_extras(unusable):
             logger.warning("%s", sentence)
@@ -236,9 +289,14 @@ class Model:
         }
         usable = [file for file in files if file in digests]
         if usable:
-            probabilities = self.probabilities(self._features(usable, digests, recipe))
-            for file, row in zip(usable, probabilities, strict=True):
-                predictions[file] = self._predicted(file, row)
+            pooled = familiarity is not None
+            samples = self.reader.of_files(usable, digests, recipe, pooled=pooled)
+            familiar = [None] * len(usable)
+            if familiarity is not None and samples.pooled is not None:
+                familiar = familiarity.familiarity(samples.pooled).tolist()
+            probabilities = self.probabilities(samples.X)
+            for file, row, value in zip(usable, probabilities, familiar, strict=True):
+                predictions[file] = self._predicted(file, row, value, reject)
         return [predictions[file] for file in files]
 
     def probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -255,53 +313,23 @@ class Model:
         classes = plural(len(self.classes_), "class", "classes")
         return f"<Model {self.result.classifier} of {self._folder}: {classes}>"
 
-    def _features_of_files(self, files: Mapping[int, Path]) -> NDArray[Any]:
-        """Return the features of files by their row, which the message names if one is unusable."""
-        recipe, done = self._extract(list(files.values()))
+    def _read_files(self, files: Mapping[int, Path], *, pooled: bool) -> Samples:
+        """Return the samples of files by their row, which the message names if one is unusable."""
+        recipe, done = self.reader.extract(list(files.values()))
         for row, file in files.items():
             if file in done.quarantine:
                 raise ImageError(
                     f"row {row}: {file} cannot be used as an image: {done.quarantine[file]}"
                 )
-        return self._features(list(files.values()), done.digests, recipe)
+        return self.reader.of_files(list(files.values()), done.digests, recipe, pooled=pooled)
 
-    def _features_of_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        if self.estimator.consumes == "images":
-            return pixels
-        with as_progress(self._progress) as report:
-            batches = []
-            for start in range(0, len(pixels), BATCH_SIZE):
-                report("computing embeddings", start, len(pixels))
-                batches.append(self.engine(pixels[start : start + BATCH_SIZE]))
-        return np.concatenate(batches).reshape(len(pixels), -1)
-
-    def _extract(self, files: Sequence[Path]) -> tuple[Recipe, ExtractionResult]:
-        """Embed files; return the recipe, too, which says how deep images were scaled."""
-        store = self.base.store
-        with as_progress(self._progress) as report:
-            recipe = adapted(self.base.recipe, files, store, reading=self._reading, progress=report)
-            done = extract(
-                files,
-                recipe,
-                store,
-                lambda: self.engine,
-                reading=self._reading,
-                progress=report,
-            )
-        for sentence in describe({str(path): remark for path, remark in done.remarks.items()}):
-            logger.warning("%s", sentence)
-        return recipe, done
-
-    def _features(
-        self, files: Sequence[Path], digests: Mapping[Path, str], recipe: Recipe
-    ) -> NDArray[Any]:
-        """Return what the classifier takes: pixels, or embeddings from the cache."""
-        if self.estimator.consumes != "images":
-            return self.base.with_range_of(recipe).embeddings([digests[file] for file in files])
-        with as_progress(self._progress) as report:
-            return load_images(files, recipe.pixels, reading=self._reading, progress=report)
-
-    def _predicted(self, file: Path, probabilities: NDArray[Any]) -> Prediction:
+    def _predicted(
+        self,
+        file: Path,
+        probabilities: NDArray[Any],
+        familiarity: float | None,
+        reject: float | None,
+    ) -> Prediction:
         answer = int(self.rule.answers(probabilities[None])[0])
         probability = float(probabilities[answer])
         return Prediction(
@@ -309,6 +337,8 @@ class Model:
             str(self.classes_[answer]),
             probability,
             undecided=is_undecided(self.result, probability),
+            familiarity=familiarity,
+            refused=is_refused(familiarity, reject),
         )
 
 

@@ -34,6 +34,11 @@ class Prediction:
         Why the file cannot be used.
     undecided : bool, default=False
         Whether the probability is below the threshold that the run has chosen.
+    familiarity : float, optional
+        Share of the training images that are no more familiar than this one; None if the run has
+        not saved what to compare it with. See `classify.evaluation.familiarity.Familiarity`.
+    refused : bool, default=False
+        Whether it is too unfamiliar to be classified.
     """
 
     path: Path
@@ -41,6 +46,8 @@ class Prediction:
     probability: float | None
     reason: str | None = None
     undecided: bool = False
+    familiarity: float | None = None
+    refused: bool = False
 
 
 def decision_rule(run: Run, result: Result) -> DecisionRule:
@@ -94,6 +101,11 @@ def predict_proba(
 def is_undecided(result: Result, probability: float) -> bool:
     """Return whether a probability is below the threshold that the run has chosen, if any."""
     return result.threshold is not None and probability < result.threshold.threshold
+
+
+def is_refused(familiarity: float | None, share: float | None) -> bool:
+    """Return whether an image is too unfamiliar, so that at most a share of familiar ones is."""
+    return share is not None and familiarity is not None and familiarity <= share
 
 
 def find_result(run: Run, folder: Path, classifier: str | None = None) -> Result:

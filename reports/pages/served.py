@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-def render_try(run: Run, result: Result, max_bytes: int, *, has_places: bool) -> str:
+def render_try(
+    run: Run, result: Result, max_bytes: int, *, has_places: bool, reject: float | None = None
+) -> str:
     """Return the page that classifies photographs.
 
     Parameters
@@ -27,6 +29,8 @@ def render_try(run: Run, result: Result, max_bytes: int, *, has_places: bool) ->
         Size in bytes up to which the server accepts a photograph.
     has_places : bool
         Whether images get a position on the run's map; the page has no map otherwise.
+    reject : float, optional
+        Share of familiar images that may be refused, if images are refused.
     """
     return render_template(
         "serve.html.j2",
@@ -34,7 +38,8 @@ def render_try(run: Run, result: Result, max_bytes: int, *, has_places: bool) ->
         result=result,
         map=embedding_map(run) if has_places else None,
         shapes=SHAPES,
-        limits={"bytes": max_bytes, "megabytes": max_bytes // MIB},
+        reject=reject,
+        limits={"bytes": max_bytes, "megabytes": max_bytes // MIB, "reject": reject},
         **script("serve.js"),
     )
 

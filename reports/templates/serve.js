@@ -79,6 +79,9 @@ function showPrediction(upload, prediction) {
   if (prediction.undecided) {
     parts.unshift(element("p", { className: "problem" }, "Undecided: the probability is below the threshold of the run. Most probable:"));
   }
+  if (prediction.refused) {
+    parts.unshift(element("p", { className: "problem" }, `Refused: unlike anything it was trained on (familiarity ${percent(prediction.familiarity)}). Most probable:`));
+  }
   parts.push(element("ul", { className: "classes" }, ...prediction.probabilities.slice(0, CLASSES_SHOWN).map(bar)));
   if (prediction.neighbours.length) {
     parts.push(element("p", { className: "note" }, "Most similar training images, with the cosine similarity of the embeddings:"));
@@ -125,11 +128,12 @@ function table() {
   const rows = classified.map(([number, name, prediction]) => {
     const shares = Object.fromEntries(prediction.probabilities.map(({ label, probability }) => [label, probability]));
     const undecided = prediction.undecided ? "yes" : "";
-    return [number, name, prediction.label, prediction.probability, undecided, "", ...classes.map((label) => shares[label])];
+    const refusal = limits.reject ? [prediction.familiarity, prediction.refused ? "yes" : ""] : [];
+    return [number, name, prediction.label, prediction.probability, undecided, "", ...refusal, ...classes.map((label) => shares[label])];
   });
-  const problems = refused.map(([number, name, problem]) => [number, name, "", "", "", problem, ...classes.map(() => "")]);
+  const problems = refused.map(([number, name, problem]) => [number, name, "", "", "", problem, ...(limits.reject ? ["", ""] : []), ...classes.map(() => "")]);
   const ordered = [...rows, ...problems].sort((a, b) => a[0] - b[0]).map((row) => row.slice(1));
-  const header = ["path", "class", "probability", "undecided", "problem", ...classes.map((label) => `probability[${label}]`)];
+  const header = ["path", "class", "probability", "undecided", "problem", ...(limits.reject ? ["familiarity", "refused"] : []), ...classes.map((label) => `probability[${label}]`)];
   return [header, ...ordered]
     .map((row) => `${row.map(cell).join(",")}\n`)
     .join("");

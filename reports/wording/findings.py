@@ -12,7 +12,7 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.picture_records import Audit
+    from reports.picture_records import Audit, Rejection
     from reports.record import LearningCurve, Reliability, Result, Run, Threshold
 
 NOTEWORTHY = 0.001
@@ -40,6 +40,8 @@ def findings(run: Run) -> list[tuple[str, str]]:
             found.append((name, said))
         if result.threshold is not None:
             found.append((name, threshold_sentence(result.threshold, result.n_test)))
+        if result.rejection is not None:
+            found.append((name, rejection_sentence(result.rejection)))
     found += [(curve.classifier, learning_curve_sentence(curve)) for curve in run.learning_curves]
     if run.audit is not None:
         found += [
@@ -263,6 +265,34 @@ def threshold_sentence(threshold: Threshold, n_test: int) -> str:
     )
     if threshold.precision < threshold.target:
         text += "; the precision is below the target"
+    return text
+
+
+def rejection_sentence(rejection: Rejection) -> str:
+    """Say how many test images were refused, and how many of the others are correct.
+
+    Examples
+    --------
+    >>> from reports.picture_records import Rejection
+    >>> rejection = Rejection(0.05, 200, 9, 0.0239, 0.0834, 0.9843, 0.9549, 0.9946)
+    >>> print(rejection_sentence(rejection))  # doctest: +NORMALIZE_WHITESPACE
+    refuses 9 of 200 test images (4.5%, 95% interval 2.4% to 8.3%) as unlike the training images,
+    where at most 5.0% of new images of the same kind should be; of the other 191, 98.4% are correct
+    (95% interval 95.5% to 99.5%)
+    """
+    n_refused, n_test = rejection.n_refused, rejection.n_test
+    text = (
+        f"refuses {count(n_refused)} of {plural(n_test, 'test image')} "
+        f"({percent(n_refused / n_test)}, 95% interval {percent(rejection.refused_low)} to "
+        f"{percent(rejection.refused_high)}) as unlike the training images, where at most "
+        f"{percent(rejection.share)} of new images of the same kind should be"
+    )
+    if rejection.accuracy is None:
+        return text
+    text += (
+        f"; of the other {count(n_test - n_refused)}, {percent(rejection.accuracy)} are correct "
+        f"(95% interval {percent(rejection.accuracy_low)} to {percent(rejection.accuracy_high)})"
+    )
     return text
 
 

@@ -67,8 +67,9 @@ pytestmark = pytest.mark.slow
 def test_a_run_folder_holds_tables_page_record_and_models(run: Path) -> None:
     """Nothing is missing, and there is nothing else."""
     assert sorted(path.name for path in run.iterdir()) == [
-        "centroid.skops", "cnn.npz", "dense.npz", "logreg.skops", "metrics.csv", "nearest.skops",
-        "pictures.csv", "predictions.csv", "quarantine.csv", "report.html", "run.json", "svm.skops",
+        "centroid.skops", "cnn.npz", "dense.npz", "familiarity-vgg16.npz", "logreg.skops",
+        "metrics.csv", "nearest.skops", "pictures.csv", "predictions.csv", "quarantine.csv",
+        "report.html", "run.json", "svm.skops",
     ]  # fmt: skip
 
 
