@@ -246,7 +246,7 @@ def _borders(numbers: NDArray[np.float64], n_bins: int) -> NDArray[np.float64]:
 
 def _between(borders: NDArray[np.float64]) -> list[str]:
     """Return the names of the intervals that borders divide the numbers into."""
-    words = [f"{border:.4g}" for border in borders]
+    words = [_short(border) for border in borders]
     if not words:
         return ["all"]
     middle = [f"{low} to {high}" for low, high in itertools.pairwise(words)]
@@ -279,4 +279,8 @@ def typical(values: Sequence[Value]) -> str:
     if any(isinstance(value, str) for value in present):
         return Counter(map(str, present)).most_common(1)[0][0]
     median = float(np.quantile(np.array(present, dtype=np.float64), 0.5, method="inverted_cdf"))
-    return f"{median:.4g}" if abs(median) < 1e4 else f"{median:,.0f}"
+    return _short(median)
+
+
+def _short(number: float) -> str:
+    return f"{number:.4g}" if abs(number) < 1e4 else f"{number:,.0f}"

@@ -245,6 +245,11 @@ def test_a_frequent_number_is_a_bin_of_its_own(others: Sequence[int]) -> None:
     assert len(counts) == len(bins.names)
 
 
+def test_large_numbers_are_written_in_full() -> None:
+    """As the sizes of files."""
+    assert in_bins([20_000, 90_000], 4).names == ["up to 20,000", "above 20,000"]
+
+
 def test_words_that_are_rare_are_taken_together() -> None:
     """The most frequent ones are bins."""
     values = as_values(["a"] * 5 + [f"word {i}" for i in range(60)])
