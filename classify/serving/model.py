@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,14 +126,18 @@ class Model:
                 networks=run_folder / NETWORKS_NAME,
                 progress=report,
             )
-        self._folder, self._reading = run_folder, reading
-        self.reader = SampleReader(self.base, self.estimator.consumes, reading, progress)
+        self._folder, self._reading, self._progress = run_folder, reading, progress
 
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Class names, in the order of the columns of the probabilities."""
         classes: NDArray[np.str_] = self.estimator.classes_
         return classes
+
+    @cached_property
+    def reader(self) -> SampleReader:
+        """What turns images into what the classifier takes."""
+        return SampleReader(self.base, self.estimator.consumes, self._reading, self._progress)
 
     def predict(
         self,

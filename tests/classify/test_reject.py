@@ -8,12 +8,14 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import keras
 import numpy as np
 import pytest
 
 from classify import load_model
 from classify.errors import ModelError
 from classify.predict import COLUMNS
+from classify.serving.live_model import LiveModel
 from extract.backbones.catalog import construct
 from reports.ranking import best_in_validation
 from reports.reading import read_record
@@ -38,10 +40,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(24):
             draw(home / "pictures" / label / f"{i}.png", label, 100 * k + i)
     for i in range(4):
-        draw(home / "new" / f"{i}-familiar.png", "dark", 1000 + i)
+        draw(home / "new" / f"{i}-familiar.png", "dark", 100 + i)  # as dark/{i}.png
         shape = np.zeros((48, 48, 3), np.uint8)
         cv2.circle(shape, (24, 24), 8 + i, (0, 0, 255), -1)
         cv2.imwrite(str(home / "new" / f"{i}-strange.png"), shape)
+    keras.utils.set_random_seed(0)
     np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
     for out, names, options in (
         ("run", "logreg,cnn,finetune", ["--reject", "0.1"]),
@@ -193,3 +196,17 @@ def test_a_run_of_an_earlier_version_says_that_it_cannot(earlier_home: Path) -> 
         model.predict([path], reject=0.05)
     (prediction,) = model.predict_files([path])
     assert (prediction.familiarity, prediction.refused) == (None, False)
+
+
+def test_a_server_refuses_strange_images(home: Path) -> None:
+    """Its model says so for each image, as `predict` does; without a share, none is refused."""
+    weights, cache = str(home / "vgg16.npz"), str(home / "cache")
+    for reject in (0.1, None):
+        with LiveModel(
+            home / "run", "logreg", weights=weights, cache=cache, reject=reject
+        ) as model:
+            for path in sorted((home / "new").iterdir()):
+                found = model.predict(path.read_bytes())
+                assert found.familiarity is not None
+                assert (found.familiarity <= 0.1) == ("strange" in path.name)
+                assert found.refused == (reject is not None and "strange" in path.name)
