@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from classify.evaluation.intervals import Interval
 
 
+FEWEST_FOR_LOSS = 20
+"""With fewer groups, nothing is said about a mean loss: one group may make nearly all of it."""
+
+
 @dataclass(frozen=True)
 class MeasureIntervals:
     """The interval of each measure; those of classes are lists of length n_classes.
 
-    `roc_auc` is None if a class has no test sample.
+    `roc_auc` is None if a class has no test sample, and `log_loss` if there are too few groups.
     """
 
     accuracy: Interval
@@ -41,7 +45,7 @@ class MeasureIntervals:
     recall: list[Interval]
     f1: list[Interval]
     roc_auc: Interval | None
-    log_loss: Interval
+    log_loss: Interval | None
 
 
 def of_samples(
@@ -129,5 +133,5 @@ def of_groups(
         recall=recall,
         f1=[f1_limits(*limits) for limits in overlap],
         roc_auc=area,
-        log_loss=intervals.mean(losses),
+        log_loss=intervals.mean(losses) if intervals.n_groups >= FEWEST_FOR_LOSS else None,
     )

@@ -82,7 +82,8 @@ class Evaluation:
         classes, each against the rest. None if a class has no test sample.
     roc_auc_low, roc_auc_high : float or None
     log_loss : float
-    log_loss_low, log_loss_high : float
+    log_loss_low, log_loss_high : float or None
+        None if there are too few groups.
     classes : list of ClassScore
         A class without test samples has recall and F1 zero.
     confusion : list of list of int
@@ -102,8 +103,8 @@ class Evaluation:
     roc_auc_low: float | None
     roc_auc_high: float | None
     log_loss: float
-    log_loss_low: float
-    log_loss_high: float
+    log_loss_low: float | None
+    log_loss_high: float | None
     classes: list[ClassScore]
     confusion: list[list[int]]
     roc: list[RocCurve]
@@ -190,8 +191,8 @@ def evaluate(
         roc_auc_low=auc_low,
         roc_auc_high=auc_high,
         log_loss=float(losses.mean()),
-        log_loss_low=max(0.0, intervals.log_loss[0]),
-        log_loss_high=intervals.log_loss[1],
+        log_loss_low=None if intervals.log_loss is None else max(0.0, intervals.log_loss[0]),
+        log_loss_high=None if intervals.log_loss is None else intervals.log_loss[1],
         classes=scores,
         confusion=confusion.tolist(),
         roc=curves,

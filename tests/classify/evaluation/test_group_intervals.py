@@ -87,8 +87,8 @@ def test_a_single_group_tells_nothing():
     assert (found.accuracy_low, found.accuracy_high) == (0.0, 1.0)
     assert (found.roc_auc_low, found.roc_auc_high) == (0.0, 1.0)
     assert (found.balanced_accuracy_low, found.balanced_accuracy_high) == (0.0, 1.0)
-    assert found.log_loss_low == 0.0
-    assert found.log_loss_high > 30
+    assert found.log_loss_low is None
+    assert found.log_loss_high is None
 
 
 def test_what_groups_are_called_makes_no_difference():
