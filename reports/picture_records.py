@@ -117,6 +117,11 @@ class Audit:
     """Every property that was tested, those first that predict the label; empty in earlier runs."""
     weak_spots: list[WeakSpot] = field(default_factory=list)
     """Every group of test images that was judged, the weak ones first; empty in earlier runs."""
+    known_groups: dict[str, str] = field(default_factory=dict)
+    """Path -> group, of the images that the data say belong together, or that seem to."""
+    groups_are_guessed: bool = False
+    groups_origin: str = ""
+    """Where the groups are from, in words."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import math
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from reports.copy_groups import copy_groups
+from reports.copy_groups import groups_to_keep_together
 from reports.errors import RecordError
 from reports.frames import (
     PREDICTION_COLUMNS,
@@ -107,8 +107,8 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
 def write_audit(audit: Audit, folder: Path) -> None:
     """Write `leaks.csv`, `copies.csv`, `suspects.csv` and `outliers.csv` into a folder.
 
-    So are `shortcuts.csv` and `weak_spots.csv`, of an audit that has them. If there are copies,
-    `groups.csv` keeps each of them together with what it is a copy of.
+    So are `shortcuts.csv` and `weak_spots.csv`, of an audit that has them. If there are copies, or
+    signs of groups, `groups.csv` keeps images together that belong together.
 
     A corrected `suspects.csv` can be used as the table of labels of the next run: change its column
     `label`, or make it empty to leave the image out.
@@ -145,7 +145,7 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ((e.path, e.label, e.split, e.reason) for e in audit.outliers),
         ),
     }
-    groups = copy_groups(audit.copies)
+    groups = groups_to_keep_together(audit)
     if groups:
         tables[GROUPS_NAME] = (["path", "group"], groups.items())
     if audit.shortcuts:

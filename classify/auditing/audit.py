@@ -11,7 +11,7 @@ from classify.auditing.findings import find_wrong_data
 from classify.errors import ClassifierError
 from classify.image_data import as_dataset, as_options, choose_progress
 from extract.prepare import prepare
-from reports.copy_groups import copy_groups
+from reports.copy_groups import groups_to_keep_together
 from reports.frames import shortcuts_frame, weak_spots_frame
 from reports.picture_records import Copy, Leak, Outlier, Suspect
 from toolkit.progress import Progress, as_progress
@@ -88,13 +88,13 @@ class AuditResult:
 
     @property
     def groups(self) -> pd.DataFrame:
-        """Images that are copies or have copies, with a group for each cluster of copies.
+        """Images that belong on one side of a split: copies, and those that seem to be a group.
 
-        Columns: `path` and `group`. Images of one group belong on one side of a split.
+        Columns: `path` and `group`. Groups that the data have are listed if copies add to them.
         """
         import pandas as pd
 
-        groups = copy_groups(self._audit.copies)
+        groups = groups_to_keep_together(self._audit)
         return pd.DataFrame(list(groups.items()), columns=["path", "group"], dtype=object)
 
     @cached_property

@@ -9,6 +9,7 @@ import numpy as np
 
 from classify.auditing import duplicates, outliers
 from classify.auditing.copies.listing import list_copies
+from classify.auditing.known_groups import known_groups
 from classify.auditing.label_errors import find_label_errors
 from classify.auditing.property_audit import examine_properties
 from extract.images.collecting import collect_properties
@@ -84,6 +85,7 @@ def find_wrong_data(
         correct = _correct(prepared, predictions, chosen)
     shortcuts, weak_spots = examine_properties(prepared, measured, correct, seed=seed)
     leaked = {leak.test for leak in found.leaks}
+    groups, origin = known_groups(prepared.dataset)
     return Audit(
         leaks=found.leaks,
         suspects=suspects,
@@ -95,6 +97,9 @@ def find_wrong_data(
         judged_labels=len(digests),
         shortcuts=shortcuts,
         weak_spots=weak_spots,
+        known_groups=groups,
+        groups_are_guessed=bool(groups) and not prepared.dataset.has_groups,
+        groups_origin=origin,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from reports.copy_groups import copy_groups
+from reports.copy_groups import groups_to_keep_together
 from reports.wording.text import count, duration, figure, percent
 from toolkit.wording import plural
 
@@ -100,21 +100,26 @@ def audit_sentence(audit: Audit) -> str:
 
 
 def groups_sentences(audit: Audit) -> list[str]:
-    """Say that there is a table of groups if there are copies.
+    """Say that there is a table of groups if there are copies, or signs of groups.
 
     Examples
     --------
     >>> from reports.picture_records import Audit, Copy
     >>> copies = [Copy("b.jpg", "train", "cat", "a.jpg", "cat")]
     >>> groups_sentences(Audit([], [], [], {}, 8.0, copies=copies))
-    ['groups.csv lists 1 group of copies (2 images), to keep them together (--groups)']
+    ['groups.csv lists 1 group (2 images): copies; --groups keeps each group together']
     """
-    groups = copy_groups(audit.copies)
+    groups = groups_to_keep_together(audit)
     if not groups:
         return []
-    clusters = plural(len(set(groups.values())), "group")
-    images = plural(len(groups), "image")
-    return [f"groups.csv lists {clusters} of copies ({images}), to keep them together (--groups)"]
+    seem = "what seem to be groups: " if audit.groups_are_guessed else ""
+    origins = [f"{seem}{audit.groups_origin}"] if audit.known_groups else []
+    origins += ["copies"] if audit.copies else []
+    number = plural(len(set(groups.values())), "group")
+    return [
+        f"groups.csv lists {number} ({plural(len(groups), 'image')}): {' and '.join(origins)}; "
+        "--groups keeps each group together"
+    ]
 
 
 def suspects_sentence(audit: Audit) -> str:

@@ -3,9 +3,10 @@
 import csv
 import dataclasses
 
-from reports.copy_groups import copy_groups
+from reports.copy_groups import copy_groups, groups_to_keep_together
 from reports.picture_records import Audit, Copy
 from reports.tables import GROUPS_NAME, remarks, write_audit
+from reports.wording.findings import groups_sentences
 from tests.reports.samples import sample
 
 
@@ -48,4 +49,25 @@ def test_groups_are_written_and_named_where_there_are_copies(tmp_path):
     (line,) = (
         line for line in remarks(dataclasses.replace(run, audit=audit)) if GROUPS_NAME in line
     )
-    assert "2 groups of copies" in line
+    assert "2 groups (4 images): copies" in line
+
+
+def test_copies_join_the_groups_that_are_known():
+    """Two groups with one photograph in both are one; the name is that of a known group."""
+    known = {"a": "tom", "b": "tom", "c": "kit", "z": "zoe"}
+    merged = copy_groups([copy_of("n", "c"), copy_of("a", "c")], known)
+    assert merged == dict.fromkeys("abcn", "kit") | {"z": "zoe"}
+
+
+def test_groups_that_the_data_have_are_written_only_if_copies_add_to_them():
+    """A table that says the same as the data would be of no use."""
+    known = {"a": "tom", "b": "tom"}
+    audit = Audit([], [], [], {}, 1.0, known_groups=known, groups_origin="column cat")
+    assert groups_to_keep_together(audit) == {}
+    inside = dataclasses.replace(audit, copies=[copy_of("b", "a")])
+    assert groups_to_keep_together(inside) == {}
+    across = dataclasses.replace(audit, copies=[copy_of("n", "a")])
+    assert groups_to_keep_together(across) == dict.fromkeys("abn", "tom")
+    guessed = dataclasses.replace(audit, groups_are_guessed=True)
+    assert groups_to_keep_together(guessed) == known
+    assert "what seem to be groups: column cat" in groups_sentences(guessed)[0]

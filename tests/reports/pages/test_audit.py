@@ -81,7 +81,7 @@ def test_an_audit_is_read_back_and_summarised_in_the_terminal():
     assert remarks(run)[-3:] == [
         "audit (9.00 s): 1 test image looks like a training image (0 byte for byte); 1 copy of "
         "another image (1 with another label); 3 suspect labels; 1 outlier",
-        "groups.csv lists 1 group of copies (2 images), to keep them together (--groups)",
+        "groups.csv lists 1 group (2 images): copies; --groups keeps each group together",
         unused_files_sentence(run),
     ]
     without = "svm: accuracy 90.0% without test images that look like training images"
