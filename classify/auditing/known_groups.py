@@ -36,7 +36,8 @@ def known_groups(dataset: Dataset) -> tuple[dict[str, str], str]:
     """
     if dataset.has_groups:
         groups = {item.path: item.group for item in dataset.items if item.group is not None}
-        return {dataset.relative(path): name for path, name in groups.items()}, dataset.group_origin
+        named = {dataset.relative(path): name for path, name in groups.items()}
+        return named, dataset.group_origin or ""
     signs = group_signs(dataset) or list(filter(None, [burst_sign(_captures(dataset))]))
     if not signs:
         return {}, ""
