@@ -35,7 +35,8 @@ SERVER = ("python -m classify.serve", "curl ")
 """The server does not end by itself; it and its client have a test of their own."""
 
 LABELS = ("cats", "dogs", CLASSES[2])
-"""What `my-pictures` holds five pictures of each: the pages name the first two."""
+"""What `my-pictures` holds nine pictures of each, so that one in twenty can be refused. The pages
+name the first two."""
 
 
 def blocks_of(document: Path) -> list[tuple[str, str]]:
@@ -51,11 +52,11 @@ PAGES = sorted(page.stem for page in (ROOT / "docs").glob("*.md") if blocks_of(p
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a working directory with folders of pictures, and a cache with the weights."""
     home = tmp_path_factory.mktemp("home")
-    for split, folder, names in (
-        ("train", "data", CLASSES[:2]),
-        ("test", "my-pictures", LABELS),
+    for split, folder, names, number in (
+        ("train", "data", CLASSES[:2], 5),
+        ("test", "my-pictures", LABELS, 9),
     ):
-        for index in range(5 * len(CLASSES)):
+        for index in range(number * len(CLASSES)):
             shape = index % len(CLASSES)
             if shape < len(names):
                 path = home / folder / names[shape] / f"{index}.jpg"

@@ -48,6 +48,11 @@ class LocalFeatures:
     def __len__(self) -> int:
         return len(self.points)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes that its arrays take."""
+        return sum(array.nbytes for array in vars(self).values())
+
     def mirrored(self) -> LocalFeatures:
         """Return the features of the mirror image, without looking for them again."""
         flipped = self.points.copy()

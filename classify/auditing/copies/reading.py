@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIDE, N_FEATURES = 256, 600
 """Longest side in pixels at which pictures are examined, and local features of one at most."""
 N_AHEAD = 64
+KEPT_BYTES = 2**28
+"""Features that are kept for when their pictures are needed again; others are found again."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,6 +42,8 @@ class FeatureReader:
         self.paths = paths
         self._threads = ThreadPoolExecutor(reading.threads(paths), "features")
         self._decoders = DecoderPool(1, reading.max_pixels, reading.processes)
+        self._kept: dict[int, LocalFeatures] = {}
+        self._room = KEPT_BYTES
 
     def __enter__(self) -> Self:
         return self
@@ -62,5 +66,13 @@ class FeatureReader:
 
     def features(self, position: int) -> LocalFeatures:
         """Return the features of the picture at a position."""
+        if position in self._kept:
+            return self._kept[position]
         image = self._decoders.thumbnail(self.paths[position], SIDE).image
-        return local_features(np.zeros((1, 1, 3), np.uint8) if image is None else image, N_FEATURES)
+        found = local_features(
+            np.zeros((1, 1, 3), np.uint8) if image is None else image, N_FEATURES
+        )
+        if self._room >= found.nbytes:
+            self._room -= found.nbytes
+            self._kept[position] = found
+        return found

@@ -108,7 +108,7 @@ class BinaryCode:
         """Return the codes of the features of a picture."""
         values = (rooted(features.descriptors) - self.mean) @ self.directions
         weights = np.uint32(1) << np.arange(N_BITS, dtype=np.uint32)
-        doubtful = np.argsort(np.abs(values), axis=1)[:, :N_DOUBTFUL]
+        doubtful = np.argpartition(np.abs(values), N_DOUBTFUL, axis=1)[:, :N_DOUBTFUL]
         return Sketch(
             ((values > 0) @ weights).astype(np.uint32),
             doubtful.astype(np.uint8),
@@ -176,8 +176,8 @@ class _Index:
                 for growth in (0, 1)
             ]
         )
-        ballots = np.unique(np.stack([windows, np.tile(voters, 4)], axis=1), axis=0)
-        windows, votes = np.unique(ballots[:, 0], return_counts=True)
+        ballots = np.unique(windows * len(owners) + np.tile(voters, 4))
+        windows, votes = np.unique(ballots // len(owners), return_counts=True)
         return self._most_votes(windows // (TURNS * GROWTHS), votes)
 
     def _look_up(self, lookups: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
