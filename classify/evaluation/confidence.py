@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from classify.evaluation.calibration import Calibration
     from classify.evaluation.decision import DecisionRule
+    from classify.evaluation.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _calibrated(
     answers = rule.answers(probabilities)
     gains = sample_losses(plain.probabilities, codes) - sample_losses(probabilities, codes)
     if groups is None:
-        limits = mean_loss_interval(gains)
+        limits: Interval | None = mean_loss_interval(gains)
     else:
         limits = GroupIntervals(groups, codes).mean(gains)
     return Confidence(
@@ -159,6 +160,6 @@ def _calibrated(
         answers,
         reliability(probabilities, codes, answers),
         uncalibrated=plain.reliability,
-        gain=[float(gains.mean()), *limits],
+        gain=None if limits is None else [float(gains.mean()), *limits],
         changed=int((answers != plain.answers).sum()),
     )

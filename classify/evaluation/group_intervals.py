@@ -25,8 +25,8 @@ PRIOR = 1.0
 """Weight of the assumption that groups are right or wrong as a whole."""
 UPPER = (1 + CONFIDENCE) / 2
 UNKNOWN = (0.0, 1.0)
-LARGEST_LOSS = -float(np.log(np.finfo(np.float64).eps))
-"""Of a single sample, see `classify.evaluation.metrics.sample_losses`."""
+FEWEST_FOR_LOSS = 20
+"""With fewer groups, nothing is said of a mean loss: one group may make nearly all of it."""
 
 
 class GroupIntervals:
@@ -158,8 +158,10 @@ class GroupIntervals:
         counts[known] = np.stack([number[known], total[known]], axis=1) / shrunk[:, None]
         return counts
 
-    def mean(self, values: NDArray[Any]) -> Interval:
+    def mean(self, values: NDArray[Any]) -> Interval | None:
         """Return the interval of the mean of a loss, or of a difference of losses.
+
+        It is None with fewer than `FEWEST_FOR_LOSS` groups.
 
         Parameters
         ----------
@@ -174,8 +176,8 @@ class GroupIntervals:
         totals, sizes = sums(values - mean), sums(np.ones(len(values)))
         columns = np.stack([totals, sizes, totals**2, totals * sizes, sizes**2], axis=1)
         error = float(_mean_and_error(columns.sum(axis=0))[1])
-        if self.n_groups < 2:
-            return mean - LARGEST_LOSS, mean + LARGEST_LOSS
+        if self.n_groups < FEWEST_FOR_LOSS:
+            return None
         if not error > 0:
             return mean, mean
         distances = []

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from classify.evaluation.intervals import Interval
 
 
-FEWEST_FOR_LOSS = 20
-"""With fewer groups, nothing is said about a mean loss: one group may make nearly all of it."""
-
-
 @dataclass(frozen=True)
 class MeasureIntervals:
     """The interval of each measure; those of classes are lists of length n_classes.
@@ -133,5 +129,5 @@ def of_groups(
         recall=recall,
         f1=[f1_limits(*limits) for limits in overlap],
         roc_auc=area,
-        log_loss=intervals.mean(losses) if intervals.n_groups >= FEWEST_FOR_LOSS else None,
+        log_loss=intervals.mean(losses),
     )

@@ -72,6 +72,14 @@ def familiarity_of_test(features: Features, familiarity: Familiarity) -> NDArray
     return np.concatenate(blocks)
 
 
+def too_few_groups_sentence() -> str:
+    """Say why no image can be refused where training images come in too few groups."""
+    return (
+        "no image is refused: to know how familiar new images are takes training images of at "
+        f"least {MIN_GROUPS} groups"
+    )
+
+
 def can_refuse(n_train: int, share: float) -> bool:
     """Return whether so many training images are enough to refuse a share of familiar ones."""
     return min(n_train, MAX_IMAGES) >= fewest_samples(share)

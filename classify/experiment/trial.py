@@ -13,7 +13,12 @@ from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.evaluation.repeats import accuracies_of
 from classify.experiment import recording
-from classify.experiment.familiar import NOT_OF_A_LOWER_LAYER, can_refuse, too_few_sentence
+from classify.experiment.familiar import (
+    NOT_OF_A_LOWER_LAYER,
+    can_refuse,
+    too_few_groups_sentence,
+    too_few_sentence,
+)
 from classify.experiment.notes import group_notes, training_notes
 from reports.wording.text import join_names
 from toolkit.wording import plural
@@ -330,7 +335,10 @@ class Trial:
             return None
         n_train = sum(self._features.counts("train"))
         if familiarity is None or not can_refuse(n_train, share):
-            notes.append(too_few_sentence(n_train, share))
+            of_groups = familiarity is None and self._features.groups("train") is not None
+            notes.append(
+                too_few_groups_sentence() if of_groups else too_few_sentence(n_train, share)
+            )
             return None
         codes = np.searchsorted(self._features.classes, self._features.labels("test"))
         correct, groups = confidence.answers == codes, self._features.groups("test")

@@ -173,6 +173,11 @@ class Model:
         ImageError, ToolkitError
             As in `predict_proba`.
         """
+        if reject is not None and refused in self.classes_:
+            raise ModelError(
+                f"{refused!r} is a class, so that a refused image could not be told from one of "
+                "it; choose another word for refused"
+            )
         familiarity = None if reject is None else self.find_familiarity(reject)
         probabilities, familiar = self._assess(images, familiarity)
         answers, sure = answered(probabilities, self.rule.answers(probabilities))

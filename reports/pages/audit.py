@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.copy_groups import groups_to_keep_together
 from reports.pages.pair_drawing import pair_drawing
 from reports.pages.thumbnails import NO_IMAGES
 from reports.picture_records import SAME_FILE
@@ -109,7 +110,8 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
                 "Copies",
                 "The same file or an edited copy, within the training split, within the test split "
                 "or across; copies with different labels first: no classifier can predict both "
-                "correctly. copies.csv lists all of them, and groups.csv keeps them together.",
+                "correctly. copies.csv lists all of them."
+                + (" groups.csv keeps them together." if groups_to_keep_together(audit) else ""),
                 len(audit.copies),
                 copies,
             ),

@@ -106,8 +106,8 @@ def groups_sentences(audit: Audit) -> list[str]:
     --------
     >>> from reports.picture_records import Audit, Copy
     >>> copies = [Copy("b.jpg", "train", "cat", "a.jpg", "cat")]
-    >>> groups_sentences(Audit([], [], [], {}, 8.0, copies=copies))
-    ['groups.csv lists 1 group (2 images): copies; --groups keeps each group together']
+    >>> print(groups_sentences(Audit([], [], [], {}, 8.0, copies=copies))[0])
+    groups.csv lists 1 group (2 images): copies; --groups keeps each on one side of a drawn split
     """
     groups = groups_to_keep_together(audit)
     if not groups:
@@ -116,10 +116,13 @@ def groups_sentences(audit: Audit) -> list[str]:
     origins = [f"{seem}{audit.groups_origin}"] if audit.known_groups else []
     origins += ["copies"] if audit.copies else []
     number = plural(len(set(groups.values())), "group")
-    return [
+    lines = [
         f"groups.csv lists {number} ({plural(len(groups), 'image')}): {' and '.join(origins)}; "
-        "--groups keeps each group together"
+        "--groups keeps each on one side of a drawn split"
     ]
+    if audit.leaks:
+        lines.append("--labels with leaks.csv leaves out the test images that are in training")
+    return lines
 
 
 def suspects_sentence(audit: Audit) -> str:

@@ -11,7 +11,7 @@ from reports.wording.decision import decision_sentences
 from reports.wording.differences import ties_sentence
 from reports.wording.shortcuts import properties_sentences
 from reports.wording.text import join_names, percent
-from reports.wording.uncertainty import group_sentences
+from reports.wording.uncertainty import cut_sentences, group_sentences
 from reports.wording.ungrouped import ungrouped_sentence
 from toolkit.wording import plural
 
@@ -75,7 +75,7 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
     lucky = lucky_sentence(best, results)
     if lucky:
         remarks.append(lucky)
-    remarks += group_sentences(run.data)
+    remarks += [*cut_sentences(run.data), *group_sentences(run.data)]
     remarks += decision_sentences(run)
     remarks += properties_sentences(run)
     remarks += baseline_sentences(run, results)

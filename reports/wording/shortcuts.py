@@ -80,8 +80,22 @@ def shortcuts_sentence(found: Sequence[Shortcut]) -> str | None:
 def properties_sentences(run: Run) -> list[str]:
     """Return the sentences on shortcuts and on weak spots of a run, as far as there are any."""
     spots = run.audit.weak_spots if run.audit else []
-    sentences = [shortcuts_sentence(shortcuts_of(run)), weak_spots_sentence(spots)]
+    sentences = [
+        shortcuts_sentence(shortcuts_of(run)),
+        weak_spots_sentence(spots),
+        _not_examined(run),
+    ]
     return [sentence for sentence in sentences if sentence]
+
+
+def _not_examined(run: Run) -> str | None:
+    tested = run.shortcuts if run.audit is None else run.audit.shortcuts
+    if tested or run.data.groups is None or not run.data.root:
+        return None
+    return (
+        "Whether anything but the content of the images predicts the label was not examined: that "
+        "takes at least 20 groups of two classes."
+    )
 
 
 def values_of_classes(shortcut: Shortcut) -> str:

@@ -57,5 +57,27 @@ def group_sentences(data: Data) -> list[str]:
     return sentences
 
 
+def cut_sentences(data: Data) -> list[str]:
+    """Warn of a given split that cuts through groups; nothing if it does not.
+
+    Examples
+    --------
+    >>> from reports.record import Data
+    >>> data = Data("pets", "", ["cat"], [80], [20], "given", "5f0c", groups=9, cut_groups=4,
+    ...             cut_test_images=15)
+    >>> print(" ".join(cut_sentences(data)))  # doctest: +NORMALIZE_WHITESPACE
+    15 of 20 test images belong to groups that are trained on, because the given split cuts through
+    4 groups: on images of new groups, the accuracy is probably lower.
+    """
+    if not data.cut_groups:
+        return []
+    return [
+        f"{data.cut_test_images:,} of {plural(sum(data.test_counts), 'test image')} belong to "
+        "groups that are trained on, because the given split cuts through "
+        f"{plural(data.cut_groups, 'group')}: on images of new groups, the accuracy is probably "
+        "lower."
+    ]
+
+
 def _groups(data: Data) -> str:
     return f"{plural(data.test_groups or 0, 'group')} of test images"

@@ -153,6 +153,8 @@ def test_a_model_in_python_refuses(home: Path) -> None:
     arrays = [cv2.imread(str(path))[:, :, ::-1] for path in paths]
     for images in (paths, arrays):
         assert (model.familiarity(images) <= 0.1).tolist() == strange
+        with pytest.raises(ModelError, match="is a class"):
+            model.predict(images, reject=0.1, refused=str(model.classes_[0]))
         labels = model.predict(images, reject=0.1, refused="none of these")
         assert (labels == "none of these").tolist() == strange
         assert set(model.predict(images)) <= set(model.classes_)

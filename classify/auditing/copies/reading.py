@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SIDE, N_FEATURES = 256, 600
 """Longest side in pixels at which pictures are examined, and local features of one at most."""
 N_AHEAD = 64
-KEPT_BYTES = 2**28
+KEPT_BYTES = 400 * 2**20
 """Features that are kept for when their pictures are needed again; others are found again."""
 
 T = TypeVar("T")

@@ -69,8 +69,8 @@ def find_copies(
     -----
     Pairs are proposed that have local features in common, also with one of them mirrored. Their
     number, and the time, grows with the number of pictures and not with that of all pairs. The
-    features of a picture take 22 bytes each; those of proposed pairs are found again if they are not
-    among the first ones, which are kept.
+    codes of features take 22 bytes each. The features of proposed pairs are found again, unless
+    their pictures are among the first ones, whose features are kept.
     """
     pairs = {(min(pair), max(pair)) for pair in similar}
     pairs |= {(min(pair), max(pair)) for pair in _elected(reader, progress).tolist()}

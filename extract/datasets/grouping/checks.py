@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,14 @@ from extract.errors import DataError
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from extract.datasets.dataset import Dataset
 
 _NEARLY = 0.9
 """With this share of the images in the largest group of their class, a remark says so."""
 _SHOWN = 3
+_NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")
 
 
 def require_groups(dataset: Dataset, setting: str = "group_by") -> None:
@@ -58,12 +63,30 @@ def describe_groups(dataset: Dataset) -> list[str]:
             f"Every image is a group of its own ({dataset.group_origin}), so the groups change "
             "nothing."
         )
+    names = {item.group for item in dataset.items if item.group is not None}
+    alike = _alike(names)
+    if alike:
+        shown = "; ".join(" and ".join(map(repr, same)) for same in alike[:_SHOWN])
+        remarks.append(
+            f"Names of groups that differ only by case, spaces or the way a number is written: "
+            f"{shown}; if they are one group, give it one name."
+        )
     problem = _constant(dataset) or _like_the_labels(dataset)
     if problem:
         remarks.append(f"{problem[0].upper()}{problem[1:]}.")
     elif not dataset.has_split and len(dataset.classes) > 1:
         remarks += [f"The class {why}." for why in _in_one_group(dataset).values()]
     return [*remarks, *_nearly_the_labels(dataset), *describe_cut(dataset)]
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Return the names that people would write for one group, together."""
+    same: dict[str, list[str]] = {}
+    for name in sorted(names):
+        folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        number = _NUMBER.fullmatch(folded)
+        same.setdefault(number[1] if number else folded, []).append(name)
+    return [alike for alike in same.values() if len(alike) > 1]
 
 
 def cut(dataset: Dataset) -> tuple[list[str], int]:

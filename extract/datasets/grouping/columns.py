@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from extract.datasets.tables.columns import is_missing, plain
 from extract.errors import DataError
 from toolkit.errors import did_you_mean
+from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -59,6 +60,13 @@ def with_columns(dataset: Dataset, settings: DataSettings, used: Collection[Path
             group_origin=f"column {taken}",
         )
         remarks.append(f"Columns: groups from {taken!r}.")
+        without = [item.path for item in dataset.items if item.group is None]
+        if without:
+            verb = "has" if len(without) == 1 else "have"
+            remarks.append(
+                f"{plural(len(without), 'image')} {verb} no group in the column {taken!r}, as "
+                f"{dataset.relative(without[0])!r}: each is a group of its own."
+            )
     for table in dataset.columns:
         sentence = table.unused_sentence(taken) if table.table in used else None
         remarks += [sentence] if sentence else []

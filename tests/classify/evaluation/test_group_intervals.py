@@ -137,3 +137,17 @@ def test_many_images_groups_and_classes_take_a_second():
     start = time.process_time()
     evaluate(codes, y_proba, range(100), groups=np.arange(10_000) // 10)
     assert time.process_time() - start < 8
+
+
+def test_the_gain_of_a_calibration_has_no_interval_with_few_groups():
+    """Two groups cannot show that probabilities are better."""
+    rng = np.random.default_rng(0)
+    codes = np.tile([0, 1], 40)
+    raw = np.where(codes[:, None] == [0, 1], 0.99, 0.01)
+    held_out = (np.clip(raw + rng.normal(0, 0.2, raw.shape), 0.01, 0.99), codes)
+    for n_groups, is_known in ((4, False), (40, True)):
+        found = assess_confidence(
+            raw, codes, DecisionRule.of([1, 1]), held_out, calibration=True,
+            groups=np.arange(80) % n_groups,
+        )  # fmt: skip
+        assert (found.gain is not None) == is_known

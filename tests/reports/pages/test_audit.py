@@ -78,10 +78,12 @@ def test_an_audit_is_read_back_and_summarised_in_the_terminal():
     """Its numbers are below the table of results."""
     run, _ = audited()
     assert parse_record(run.to_json()) == run
-    assert remarks(run)[-3:] == [
+    assert remarks(run)[-4:] == [
         "audit (9.00 s): 1 test image looks like a training image (0 byte for byte); 1 copy of "
         "another image (1 with another label); 3 suspect labels; 1 outlier",
-        "groups.csv lists 1 group (2 images): copies; --groups keeps each group together",
+        "groups.csv lists 1 group (2 images): copies; --groups keeps each on one side of a drawn "
+        "split",
+        "--labels with leaks.csv leaves out the test images that are in training",
         unused_files_sentence(run),
     ]
     without = "svm: accuracy 90.0% without test images that look like training images"

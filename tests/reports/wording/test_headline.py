@@ -78,3 +78,16 @@ def test_a_run_without_classifiers_has_no_headline():
     found = headline(empty, RUN.results[:1])
     assert found is not None
     assert found.remarks == []
+
+
+def test_a_split_that_cuts_through_groups_is_in_the_headline():
+    """It stands beside the accuracy that it makes too high; so does what was not examined."""
+    run, _ = sample(["cat", "dog"])
+    data = replace(run.data, root="/d", groups=9, cut_groups=4, cut_test_images=15)
+    cut = replace(run, data=data)
+    said = " ".join(headline(cut, ranked(cut)).remarks)
+    assert "the given split cuts through 4 groups" in said
+    assert "was not examined: that takes at least 20 groups" in said
+    said = " ".join(headline(run, ranked(run)).remarks)
+    assert "cuts through" not in said
+    assert "not examined" not in said

@@ -70,6 +70,22 @@ def test_one_group_for_each_image_changes_nothing() -> None:
     ]
 
 
+@pytest.mark.parametrize("names", [("P01", "p01 "), ("3", "3.0"), ("tom  cat", "Tom cat")])
+def test_two_spellings_of_a_group_are_named(names: tuple[str, str]) -> None:
+    """They are two groups, so that one patient could be on both sides of the split."""
+    rows = [(label, name, None) for label in "ab" for name in (*names, "x", "y") for _ in range(2)]
+    (remark,) = describe_groups(dataset(*rows))
+    assert remark.startswith("Names of groups that differ only by case")
+    assert all(repr(name) in remark for name in names)
+
+
+def test_different_names_are_not_called_alike() -> None:
+    """Separators and counters tell groups apart."""
+    names = ("p1-12", "p11-2", "cow (1)", "cow (2)", "1", "10")
+    rows = [(label, name, None) for label in "ab" for name in names for _ in range(2)]
+    assert describe_groups(dataset(*rows)) == []
+
+
 def test_groups_that_are_nearly_the_labels_are_mentioned() -> None:
     rows = [(label, label.upper() if i else "other", None) for label in "ab" for i in range(20)]
     data = dataset(*rows)

@@ -367,3 +367,17 @@ def test_a_column_of_groups_alone_has_the_labels_where_nothing_else_has(
         assert data.classes == ["control", "treated"]
         assert not data.has_groups
         assert "Columns: labels from 'group'." in data.layout.remarks
+
+
+def test_empty_cells_of_the_column_are_counted(load: Callable[..., Dataset], folder: Path) -> None:
+    """Each is a group of its own, and one is named."""
+    table = write_table(folder / "all.csv", "path,label,group", "{}")
+    lines = table.read_text().splitlines()
+    lines[1:3] = [line.rpartition(",")[0] + "," for line in lines[1:3]]
+    table.write_text("\n".join(lines) + "\n")
+    remarks = load(table).layout.remarks
+    first = lines[1].partition(",")[0]
+    assert any(
+        f"2 images have no group in the column 'group', as {first!r}" in remark
+        for remark in remarks
+    )
