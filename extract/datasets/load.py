@@ -216,8 +216,22 @@ def load_unsplit(
 
 
 def as_text(path: str | os.PathLike[str] | None) -> str | None:
-    """Return a path as text, as settings hold it."""
-    return None if path is None else os.fspath(path)
+    """Return the path of a table of groups as text, as settings hold it.
+
+    Raises
+    ------
+    DataError
+        If it is no path.
+    """
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(
+            "expected the path of a table with the columns path and group, found "
+            f"{type(path).__name__}; write the groups into such a file",
+            setting="groups",
+        )
+    return os.fspath(path)
 
 
 def _check_settings(settings: DataSettings) -> None:

@@ -381,3 +381,12 @@ def test_empty_cells_of_the_column_are_counted(load: Callable[..., Dataset], fol
         f"2 images have no group in the column 'group', as {first!r}" in remark
         for remark in remarks
     )
+
+
+@pytest.mark.parametrize("given", [["a", "b"], {"a": 1}, 7])
+def test_groups_that_are_no_path_are_refused(
+    load: Callable[..., Dataset], folder: Path, given: object
+) -> None:
+    """A list of groups would have to be in the order of files that nobody has listed yet."""
+    with pytest.raises(DataError, match=r"expected the path of a table .* write the groups"):
+        load(folder, groups=given)
