@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.common import inputs
 from benchmarks.common.open_set_images import UNFAMILIAR, write_images
 from benchmarks.common.open_set_methods import METHODS
-from classify.evaluation.familiarity import Familiarity
+from classify.evaluation.unfamiliar.familiarity import Familiarity
 from extract import Embedder, load_dataset
 from extract.pooled import pool_embeddings
 

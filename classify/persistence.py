@@ -31,7 +31,7 @@ from classify.estimators.centroid import Centroid
 from classify.estimators.nearest import Nearest
 from classify.estimators.search import SearchResult
 from classify.estimators.svm import SVM
-from classify.evaluation.familiarity import Familiarity
+from classify.evaluation.unfamiliar.familiarity import Familiarity
 from classify.networks.dense import HIDDEN_UNITS
 from classify.networks.finetune import FineTune
 from classify.networks.network import Network

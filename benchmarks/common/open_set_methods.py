@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 
 from classify.estimators.logreg import LogReg
 from classify.estimators.solvers.neighbours import unit_rows
-from classify.evaluation.familiarity import Familiarity
+from classify.evaluation.unfamiliar.familiarity import Familiarity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from scipy.stats import norm
 
 from benchmarks.figures.intervals import values_of
 from classify.evaluation.comparison import compare_predictions
-from classify.evaluation.group_bootstrap import GroupBootstrap
-from classify.evaluation.group_intervals import GroupIntervals
 from classify.evaluation.metrics import evaluate
+from classify.evaluation.uncertainty.group_bootstrap import GroupBootstrap
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:

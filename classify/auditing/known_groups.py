@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.grouping.signs import burst_sign, group_signs
 from extract.errors import ImageError
-from extract.images.exif import read_capture
 from extract.images.files import read_bytes
+from extract.images.properties.exif import read_capture
 from toolkit.addresses import is_remote
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
-    from extract.images.exif import Capture
+    from extract.images.properties.exif import Capture
 
 MOST_OPENED = 10_000
 """In larger data sets, no file is opened to find out when it was taken."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.auditing.image_properties import OTHERS, ImageProperty, in_bins
-from classify.evaluation.group_intervals import GroupIntervals
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from reports.property_records import WeakSpot
 from toolkit.statistics import holm, wilson
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from classify.evaluation.calibration import Reliability, fit_calibration, reliability
-from classify.evaluation.group_intervals import GroupIntervals
-from classify.evaluation.intervals import mean_loss_interval
 from classify.evaluation.metrics import sample_losses
 from classify.evaluation.threshold import ThresholdResult, apply_threshold, choose_threshold
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals
+from classify.evaluation.uncertainty.intervals import mean_loss_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from classify.evaluation.calibration import Calibration
     from classify.evaluation.decision import DecisionRule
-    from classify.evaluation.intervals import Interval
+    from classify.evaluation.uncertainty.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def assess_confidence(
         The precision to choose a threshold for, above 0 and below 1.
     groups : ndarray of int, shape (n_test,), optional
         The group of each test sample, which the intervals then know of; see
-        `classify.evaluation.group_intervals`. None is a group of its own for each.
+        `classify.evaluation.uncertainty.group_intervals`. None is a group of its own for each.
     held_out_groups : ndarray of int, shape (n_held_out,), optional
         Those of the training samples of `held_out`, which the choice of a threshold then knows of.
 

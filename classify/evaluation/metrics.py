@@ -15,7 +15,7 @@ from sklearn.metrics import (
 
 from classify.errors import ClassifierError
 from classify.evaluation.calibration import answered
-from classify.evaluation.measure_intervals import of_groups, of_samples
+from classify.evaluation.uncertainty.measure_intervals import of_groups, of_samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,11 +72,12 @@ class Evaluation:
     n_test, n_correct : int
     accuracy : float
     accuracy_low, accuracy_high : float
-        Its 95% confidence interval: Wilson's, or that of `classify.evaluation.group_intervals`.
+        Its 95% confidence interval: Wilson's, or that of
+        `classify.evaluation.uncertainty.group_intervals`.
     balanced_accuracy : float
         Mean recall of the classes that have test samples.
     balanced_accuracy_low, balanced_accuracy_high : float
-        Its 95% interval; see `classify.evaluation.intervals`, also for the other measures.
+        Its 95% interval; see `classify.evaluation.uncertainty.intervals`, also for the others.
     roc_auc : float or None
         Area under the ROC curve: of the second of two classes, or the mean over more than two
         classes, each against the rest. None if a class has no test sample.
@@ -131,7 +132,8 @@ def evaluate(
         Predicted classes, as columns of `y_proba`; None is the most probable ones.
     groups : ndarray of int, shape (n_test,), optional
         The group of each sample, such as the patient: any numbers. The intervals are then those of
-        `classify.evaluation.group_intervals`. None is a group of its own for each sample.
+        `classify.evaluation.uncertainty.group_intervals`. None is a group of its own for each
+        sample.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.evaluation.intervals import mean_interval
+from classify.evaluation.uncertainty.intervals import mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

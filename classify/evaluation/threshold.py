@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from classify.errors import ClassifierError
 from classify.evaluation.calibration import answered
-from classify.evaluation.group_intervals import GroupIntervals
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class ThresholdResult:
     precision : float or None
         Share of the decided samples that are correct; None if no sample is decided.
     precision_low, precision_high : float or None
-        Its 95% confidence interval: Wilson's, or that of `classify.evaluation.group_intervals`.
+        Its 95% confidence interval: Wilson's, or that of
+        `classify.evaluation.uncertainty.group_intervals`.
     recall : float
         Share of all samples that are decided and correct.
     undecided : float
@@ -82,7 +83,7 @@ def choose_threshold(
         Predicted classes; None is the most probable ones.
     groups : ndarray of int, shape (n_samples,), optional
         The group of each sample. The tests then count the effective numbers of samples; see
-        `classify.evaluation.group_intervals`.
+        `classify.evaluation.uncertainty.group_intervals`.
 
     Returns
     -------
@@ -209,7 +210,7 @@ def apply_threshold(
         Predicted classes; None is the most probable ones.
     groups : ndarray of int, shape (n_samples,), optional
         The group of each sample, which the interval then knows of; see
-        `classify.evaluation.group_intervals`.
+        `classify.evaluation.uncertainty.group_intervals`.
 
     Returns
     -------

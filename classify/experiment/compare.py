@@ -105,7 +105,8 @@ def compare(
         prediction is left undecided. See `classify.evaluation.threshold.choose_threshold`.
     reject : float, default=None
         Share of new images like the training images, such as 0.05, that may be refused, so that
-        images unlike the training images are. See `classify.evaluation.familiarity.Familiarity`.
+        images unlike the training images are; see
+        `classify.evaluation.unfamiliar.familiarity.Familiarity`.
     learning_curve : bool, default=False
         Whether to train on fewer images, too, to see whether more would help.
     audit : bool, default=False

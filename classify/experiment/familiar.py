@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.evaluation.familiarity import Familiarity
-from classify.evaluation.rejection import fewest_samples
+from classify.evaluation.unfamiliar.familiarity import Familiarity
+from classify.evaluation.unfamiliar.rejection import fewest_samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

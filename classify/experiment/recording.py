@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from classify.evaluation.confidence import Confidence
     from classify.evaluation.learning_curve import LearningCurve
     from classify.evaluation.metrics import Evaluation
-    from classify.evaluation.rejection import RejectionResult
+    from classify.evaluation.unfamiliar.rejection import RejectionResult
     from classify.evaluation.ungrouped import Ungrouped
     from classify.evaluation.validation import Validation
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from classify.estimators.base import Classifier
-    from classify.evaluation.familiarity import Familiarity
+    from classify.evaluation.unfamiliar.familiarity import Familiarity
     from classify.experiment.features import Features
     from reports.picture_records import PictureRecord
 

@@ -20,7 +20,7 @@ from reports.picture_records import FamiliarityFile, PictureRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from classify.evaluation.familiarity import Familiarity
+    from classify.evaluation.unfamiliar.familiarity import Familiarity
     from classify.evaluation.validation import HeldOut
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features

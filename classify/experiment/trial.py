@@ -116,7 +116,7 @@ class Trial:
             What the learning rates gave that were finished before the run was stopped, if any were;
             those that are finished when it is stopped now are put there.
         familiarity : ndarray of float, shape (n_test,), optional
-            Of the test images; see `classify.evaluation.familiarity`.
+            Of the test images; see `classify.evaluation.unfamiliar.familiarity`.
         """
         from classify.evaluation.metrics import evaluate
         from classify.evaluation.validation import HeldOut
@@ -325,7 +325,7 @@ class Trial:
         self, confidence: Confidence, familiarity: NDArray[Any] | None, notes: list[str]
     ) -> Rejection | None:
         """Refuse unfamiliar test images if the settings ask for it; add a note if that fails."""
-        from classify.evaluation.rejection import apply_rejection
+        from classify.evaluation.unfamiliar.rejection import apply_rejection
 
         share = self._settings.reject
         if share is None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from classify import persistence
 from classify.errors import ModelError
-from classify.evaluation.rejection import fewest_samples
+from classify.evaluation.unfamiliar.rejection import fewest_samples
 
 if TYPE_CHECKING:
-    from classify.evaluation.familiarity import Familiarity
+    from classify.evaluation.unfamiliar.familiarity import Familiarity
     from reports.record import Result, Run
 
 ANY_SHARE = 0.5

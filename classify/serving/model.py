@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from classify.evaluation.familiarity import Familiarity
+    from classify.evaluation.unfamiliar.familiarity import Familiarity
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +202,7 @@ class Model:
         -------
         ndarray of float64, shape (n_images,)
             Share of the training images that are no more familiar, above 0 and at most 1; see
-            `classify.evaluation.familiarity.Familiarity`.
+            `classify.evaluation.unfamiliar.familiarity.Familiarity`.
 
         Raises
         ------

@@ -36,7 +36,8 @@ class Prediction:
         Whether the probability is below the threshold that the run has chosen.
     familiarity : float, optional
         Share of the training images that are no more familiar than this one; None if the run has
-        not saved what to compare it with. See `classify.evaluation.familiarity.Familiarity`.
+        not saved what to compare it with; see
+        `classify.evaluation.unfamiliar.familiarity.Familiarity`.
     refused : bool, default=False
         Whether it is too unfamiliar to be classified.
     """

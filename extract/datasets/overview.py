@@ -12,9 +12,9 @@ from extract.datasets.folders.tree import suffix_of
 from extract.datasets.grouping.checks import groups_summary
 from extract.datasets.grouping.signs import burst_sign, group_signs
 from extract.errors import ImageError
-from extract.images.exif import read_capture
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, check
+from extract.images.properties.exif import read_capture
 from extract.images.rendering import needed_extra
 from toolkit.addresses import is_remote
 from toolkit.progress import Progress, silent
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from extract.datasets.dataset import Dataset
     from extract.datasets.grouping.signs import GroupSign
-    from extract.images.exif import Capture
+    from extract.images.properties.exif import Capture
 
 LOOKED_INTO = 2000
 """Images whose headers are read; of a larger data set, so many at equal distances."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
-    from extract.images.exif import Capture
+    from extract.images.properties.exif import Capture
 
 _IN_GROUPS = 0.9
 """So many of the images have what would be a group."""

@@ -17,7 +17,7 @@ from extract.datasets.grouping.patterns import groups_by_pattern
 from extract.datasets.grouping.signs import burst_sign, group_signs
 from extract.datasets.layouts import read_dataset
 from extract.datasets.overview import look_over
-from extract.images.exif import Capture, read_capture
+from extract.images.properties.exif import Capture, read_capture
 from tests.extract.datasets.grouping.samples import make, patients
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from classify.evaluation.confidence import assess_confidence
 from classify.evaluation.decision import DecisionRule
-from classify.evaluation.group_intervals import GroupIntervals
 from classify.evaluation.metrics import evaluate
 from classify.evaluation.threshold import apply_threshold
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from toolkit.statistics import wilson
 
 MEASURES = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss")

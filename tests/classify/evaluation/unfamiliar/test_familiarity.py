@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from classify.errors import ClassifierError, ModelError
-from classify.evaluation.familiarity import Familiarity
-from classify.evaluation.rejection import is_refused
+from classify.evaluation.unfamiliar.familiarity import Familiarity
+from classify.evaluation.unfamiliar.rejection import is_refused
 
 SHARE = 0.1
 

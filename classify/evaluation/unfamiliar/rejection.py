@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from classify.errors import ClassifierError
-from classify.evaluation.group_intervals import GroupIntervals
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def is_refused(familiarity: NDArray[Any], share: float) -> NDArray[np.bool_]:
     Parameters
     ----------
     familiarity : ndarray of float, shape (n_samples,)
-        From `classify.evaluation.familiarity.Familiarity`.
+        From `classify.evaluation.unfamiliar.familiarity.Familiarity`.
     share : float
         Above 0 and below 1.
 
@@ -109,7 +109,7 @@ def apply_rejection(
         True classes; needed with groups.
     groups : ndarray of int, shape (n_samples,), optional
         The group of each sample, which the intervals then know of; see
-        `classify.evaluation.group_intervals`.
+        `classify.evaluation.uncertainty.group_intervals`.
 
     Examples
     --------

@@ -12,14 +12,14 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 from scipy.special import stdtrit
 
-from classify.evaluation.group_bootstrap import DRAWS, GroupBootstrap
-from classify.evaluation.intervals import TINY, auc_limits
+from classify.evaluation.uncertainty.group_bootstrap import DRAWS, GroupBootstrap
+from classify.evaluation.uncertainty.intervals import TINY, auc_limits
 from toolkit.statistics import CONFIDENCE, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from classify.evaluation.intervals import Interval
+    from classify.evaluation.uncertainty.intervals import Interval
 
 PRIOR = 1.0
 """Weight of the assumption that groups are right or wrong as a whole."""
@@ -169,8 +169,9 @@ class GroupIntervals:
 
         Notes
         -----
-        The studentised bootstrap, as in `classify.evaluation.intervals.mean_loss_interval`: means
-        of drawn groups, each divided by its own standard error, which is that of a ratio of sums.
+        The studentised bootstrap, as in
+        `classify.evaluation.uncertainty.intervals.mean_loss_interval`: means of drawn groups,
+        each divided by its own standard error, which is that of a ratio of sums.
         """
         mean, sums = float(values.mean()), self._bootstrap.sums
         totals, sizes = sums(values - mean), sums(np.ones(len(values)))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from classify.evaluation import group_bootstrap
-from classify.evaluation.group_bootstrap import DRAWS, GroupBootstrap
+from classify.evaluation.uncertainty import group_bootstrap
+from classify.evaluation.uncertainty.group_bootstrap import DRAWS, GroupBootstrap
 
 
 def drawn(bootstrap, columns, *, stratified=True):

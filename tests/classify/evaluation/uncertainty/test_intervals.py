@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.figures.intervals import coverages
-from classify.evaluation.intervals import f1_interval, mean_interval, roc_auc_interval
+from classify.evaluation.uncertainty.intervals import f1_interval, mean_interval, roc_auc_interval
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.9, 0.1]])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import hstack
 
-from classify.evaluation.group_intervals import GroupIntervals, correlation_factor
-from classify.evaluation.intervals import (
+from classify.evaluation.uncertainty.group_intervals import GroupIntervals, correlation_factor
+from classify.evaluation.uncertainty.intervals import (
     f1_interval,
     f1_limits,
     mean_interval,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from classify.evaluation.intervals import Interval
+    from classify.evaluation.uncertainty.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def of_groups(
 
     See Also
     --------
-    classify.evaluation.group_intervals.GroupIntervals : How they are computed.
+    classify.evaluation.uncertainty.group_intervals.GroupIntervals : How they are computed.
     """
     n_classes, right = y_proba.shape[1], y_pred == codes
     intervals = GroupIntervals(groups, codes)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classify.errors import ClassifierError
-from classify.evaluation.rejection import apply_rejection, fewest_samples
+from classify.evaluation.unfamiliar.rejection import apply_rejection, fewest_samples
 from toolkit.statistics import wilson
 
 

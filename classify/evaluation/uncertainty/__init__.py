@@ -1,0 +1,1 @@
+"""How sure each measure is: 95% intervals, of single samples and of groups of them."""

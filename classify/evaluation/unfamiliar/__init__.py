@@ -1,0 +1,1 @@
+"""How familiar samples are, and what becomes of those that are not."""
