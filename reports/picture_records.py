@@ -84,6 +84,10 @@ class Suspect:
     """That its label is right. In earlier versions a classifier's probability of its label."""
     wrong: bool = False
     """Whether its label is among the most suspect ones, as many as are wrong by the estimate."""
+    label_by_image: float | None = None
+    """Probability of its label by the image alone; None in runs of earlier versions."""
+    likely_by_image: float | None = None
+    """The same of the likely class, which is larger if the label is doubtful."""
 
 
 @dataclass(frozen=True)

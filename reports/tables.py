@@ -118,7 +118,7 @@ def write_audit(audit: Audit, folder: Path) -> None:
     RecordError
         If a file cannot be written.
     """
-    tables: dict[str, tuple[list[str], Iterable[Sequence[str | float]]]] = {
+    tables: dict[str, tuple[list[str], Iterable[Sequence[str | float | None]]]] = {
         LEAKS_NAME: (
             ["test", "train", "cosine", "exact", "relation", "inliers"],
             (
@@ -134,9 +134,15 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ),
         ),
         SUSPECTS_NAME: (
-            ["path", "label", "likely", "probability", "split", "probably wrong"],
+            [
+                *("path", "label", "likely", "probability", "split", "probably wrong"),
+                *("label by image", "likely by image"),
+            ],
             (
-                (e.path, e.label, e.likely, e.probability, e.split, "yes" if e.wrong else "no")
+                (
+                    *(e.path, e.label, e.likely, e.probability, e.split),
+                    *("yes" if e.wrong else "no", e.label_by_image, e.likely_by_image),
+                )
                 for e in audit.suspects
             ),
         ),

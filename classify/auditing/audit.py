@@ -58,11 +58,19 @@ class AuditResult:
         """Images whose label is doubtful, the most suspect first.
 
         Columns: `path`, `label`, `likely` (the class that a model predicts that has not seen the
-        image), `probability` (that `label` is right, in [0, 1]), `split` and `probably wrong`
-        (True for the first ones, as many as are wrong by the estimate).
+        image), `probability` (that `label` is right, in [0, 1]), `split`, `probably wrong` (True
+        for the first ones, as many as are wrong by the estimate), `label by image` and `likely by
+        image` (the probabilities of both classes by the image alone: the others are listed because
+        the second is larger).
         """
-        frame = _frame(Suspect, self._audit.suspects).rename(columns={"wrong": "probably wrong"})
-        return frame[["path", "label", "likely", "probability", "split", "probably wrong"]]
+        names = {
+            "wrong": "probably wrong",
+            "label_by_image": "label by image",
+            "likely_by_image": "likely by image",
+        }
+        frame = _frame(Suspect, self._audit.suspects).rename(columns=names)
+        columns = ["path", "label", "likely", "probability", "split", *names.values()]
+        return frame[columns]
 
     @cached_property
     def leaks(self) -> pd.DataFrame:

@@ -153,10 +153,10 @@ def _suspects(
     assert tested is not None  # there are test images
     classes = np.unique(labels[~tests])
     wrong, likely = np.empty(len(items)), np.empty(len(items), dtype=np.int64)
-    doubtful = np.empty(len(items), dtype=bool)
+    doubtful, by_image = np.empty(len(items), dtype=bool), np.empty((len(items), 2))
     for rows, errors in ((~tests, trained), (tests, tested)):
         wrong[rows], likely[rows] = errors.wrong, errors.likely
-        doubtful[rows] = errors.doubtful
+        doubtful[rows], by_image[rows] = errors.doubtful, errors.by_features
     n_wrong = round(float(wrong.sum()))
     suspects = []
     for rank, i in enumerate(np.argsort(-wrong, kind="stable")):
@@ -170,6 +170,8 @@ def _suspects(
                     likely=str(classes[likely[i]]),
                     probability=float(1 - wrong[i]),
                     wrong=rank < n_wrong,
+                    label_by_image=float(by_image[i, 0]),
+                    likely_by_image=float(by_image[i, 1]),
                 )
             )
     progress(STAGE_LABELS, 1, 1)

@@ -52,12 +52,15 @@ class LabelErrors:
         Probability that the label is wrong. Their sum estimates the number of wrong labels.
     likely : ndarray of int64, shape (n_samples,)
         The most probable class that is not the label.
+    by_features : ndarray of float64, shape (n_samples, 2)
+        Probability of the label's class and of that class, without regard to the label.
     doubtful : ndarray of bool, shape (n_samples,)
-        Whether that class is more probable than the label's, without regard to the label.
+        Whether the second is more probable than the first.
     """
 
     wrong: Floats
     likely: NDArray[np.int64]
+    by_features: Floats
     doubtful: NDArray[np.bool_]
 
     @property
@@ -344,10 +347,16 @@ class _Mixture:
         rows = np.arange(len(codes))
         right = self.posterior(scores, codes)[rows, codes]
         log_density, _ = self._log_density(scores)
+        by_features = softmax(log_density, axis=1)
         of_label = log_density[rows, codes]
         log_density[rows, codes] = -np.inf
         likely = log_density.argmax(axis=1)
-        return LabelErrors(1 - right, likely, log_density[rows, likely] > of_label)
+        return LabelErrors(
+            wrong=1 - right,
+            likely=likely,
+            by_features=np.stack([by_features[rows, codes], by_features[rows, likely]], axis=1),
+            doubtful=log_density[rows, likely] > of_label,
+        )
 
     def _log_joint(self, scores: Floats, codes: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Return the log density of every class with the score and the label; the distances."""

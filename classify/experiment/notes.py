@@ -92,7 +92,10 @@ def group_notes(
 
 
 def warnings_before_training(
-    candidates: Sequence[Candidate], n_train: int, settings: RunSettings
+    candidates: Sequence[Candidate],
+    n_train: int,
+    settings: RunSettings,
+    n_groups: int | None = None,
 ) -> list[str]:
     """Return what the settings ask for, but the training images are too few for.
 
@@ -102,20 +105,25 @@ def warnings_before_training(
     n_train : int
         Number of training images. A network only predicts a part of them without training on it.
     settings : RunSettings
+    n_groups : int, default=None
+        Number of groups that they come in, which count instead: all images of a group may be wrong
+        together. None if each is a group of its own.
     """
     target = settings.target_precision
     if target is None:
         return []
     needed = fewest_samples(target)
+    units = "training images" if n_groups is None else "groups of training images"
     found = []
     for candidate in candidates:
         is_network = isinstance(candidate.estimator, Network)
-        n_held_out = n_train // VALIDATION_FOLDS if is_network else n_train
+        n_units = n_train if n_groups is None else n_groups
+        n_held_out = n_units // VALIDATION_FOLDS if is_network else n_units
         if n_held_out < needed:
             found.append(
                 f"{candidate.name} will have no threshold: to show that {target:.1%} of the "
                 f"predictions are correct on new images takes at least {needed:,} held-out "
-                f"training images, and it has {n_held_out:,}"
+                f"{units}, and it has {n_held_out:,}"
             )
     return found
 

@@ -112,8 +112,9 @@ def run(
         trials = [
             _trials(candidates, of_base, settings, features, progress) for of_base in features
         ]
-        n_train = sum(features[0].counts("train"))
-        for warning in warnings_before_training(candidates, n_train, settings):
+        n_train, groups = sum(features[0].counts("train")), features[0].groups("train")
+        n_groups = None if groups is None else len(set(groups.tolist()))
+        for warning in warnings_before_training(candidates, n_train, settings, n_groups):
             logger.warning("%s", warning)
         if stopped is None:
             results = PartialResults(_steps(trials, features[0], settings))

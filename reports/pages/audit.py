@@ -10,12 +10,12 @@ from reports.pages.pair_drawing import pair_drawing
 from reports.pages.thumbnails import NO_IMAGES
 from reports.picture_records import SAME_FILE
 from reports.wording.findings import audit_sentence, suspects_sentence
-from reports.wording.text import count, percent
+from reports.wording.text import count, inexact_percent, percents_apart
 
 if TYPE_CHECKING:
     from reports.pages.pair_drawing import PairDrawing
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.picture_records import Audit, Copy, Drawing, Leak
+    from reports.picture_records import Audit, Copy, Drawing, Leak, Suspect
     from reports.record import Run
 
 SHOWN = 40
@@ -86,8 +86,7 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
         finding(
             [suspect.path],
             f"{suspect.label}? Rather {suspect.likely}",
-            f"{'probably wrong, ' if suspect.wrong else ''}probability of its label "
-            f"{percent(suspect.probability)}, in {suspect.split}",
+            f"{_why_suspect(suspect)}, in {suspect.split}",
         )
         for suspect in audit.suspects[:SHOWN]
     ]
@@ -152,6 +151,19 @@ def _suspects_note(audit: Audit) -> str:
         f"{first} Correct the column label of suspects.csv and use the file as the table of labels "
         "(--labels)."
     )
+
+
+def _why_suspect(suspect: Suspect) -> str:
+    """Say what makes a label suspect, with the probabilities that decided it."""
+    label, likely = suspect.label_by_image, suspect.likely_by_image
+    if suspect.wrong or label is None or likely is None:
+        marked = "probably wrong, " if suspect.probability < 0.5 else "among the most suspect, "
+        return (
+            f"{marked if suspect.wrong else ''}probability that its label is right "
+            f"{inexact_percent(suspect.probability)}"
+        )
+    shown_likely, shown_label = percents_apart(likely, label)
+    return f"by the image alone {suspect.likely} {shown_likely}, {suspect.label} {shown_label}"
 
 
 def _leak_words(leak: Leak) -> tuple[str, str]:

@@ -146,8 +146,9 @@ def suspects_sentence(audit: Audit) -> str:
     others = len(audit.suspects) - audit.wrong_labels
     if not others:
         return text
-    more = "more image looks" if others == 1 else "more images look"
-    return f"{text}; {count(others)} {more} like another class"
+    more = "more " if audit.wrong_labels else ""
+    look = "image looks" if others == 1 else "images look"
+    return f"{text}; {count(others)} {more}{look} like another class"
 
 
 def _number_of(number: int, noun: str, nouns: str) -> str:
@@ -285,23 +286,25 @@ def rejection_sentence(rejection: Rejection) -> str:
     >>> rejection = Rejection(0.05, 200, 9, 0.0239, 0.0834, 0.9843, 0.9549, 0.9946)
     >>> print(rejection_sentence(rejection))  # doctest: +NORMALIZE_WHITESPACE
     refuses 9 of 200 test images (4.5%, 95% interval 2.4% to 8.3%) as unlike the training images,
-    where at most 5.0% of new images of the same kind should be; of the other 191, 98.4% are correct
-    (95% interval 95.5% to 99.5%)
+    where at most 5.0% of new images of the same kind should be; of the 191 that are left, 98.4% are
+    correct (95% interval 95.5% to 99.5%)
     """
     n_refused, n_test = rejection.n_refused, rejection.n_test
     text = (
-        f"refuses {count(n_refused)} of {plural(n_test, 'test image')} "
+        f"refuses {count(n_refused) if n_refused else 'none'} of {plural(n_test, 'test image')} "
         f"({percent(n_refused / n_test)}, 95% interval {percent(rejection.refused_low)} to "
         f"{percent(rejection.refused_high)}) as unlike the training images, where at most "
         f"{percent(rejection.share)} of new images of the same kind should be"
     )
     if rejection.accuracy is None:
         return text
-    text += (
-        f"; of the other {count(n_test - n_refused)}, {percent(rejection.accuracy)} are correct "
-        f"(95% interval {percent(rejection.accuracy_low)} to {percent(rejection.accuracy_high)})"
-    )
-    return text
+    n_left = n_test - n_refused
+    share = f"{percent(rejection.accuracy)} are correct"
+    left = f"of the {count(n_left)} that are left, {share}" if n_refused else f"of all, {share}"
+    if n_left == 1:
+        left = f"the one that is left is {'correct' if rejection.accuracy else 'wrong'}"
+    interval = f"{percent(rejection.accuracy_low)} to {percent(rejection.accuracy_high)}"
+    return f"{text}; {left} (95% interval {interval})"
 
 
 def learning_curve_sentence(curve: LearningCurve) -> str:
@@ -325,7 +328,9 @@ def learning_curve_sentence(curve: LearningCurve) -> str:
         return f"{text}; what more would add was overestimated by the version that wrote this run"
     if curve.gain is None:
         return f"{text}; too few images to say what more would add"
-    low, high = curve.gain_range or [curve.gain, curve.gain]
+    possible = 1 - fmean(curve.accuracies[-1])  # runs of earlier versions may promise more
+    gain = min(curve.gain, possible)
+    low, high = (min(end, possible) for end in curve.gain_range or [gain, gain])
     span = ""
     if curve.gain_range:
         span = f" (90% range {figure(100 * low, 1)} to {figure(100 * high, 1)})"
@@ -333,7 +338,7 @@ def learning_curve_sentence(curve: LearningCurve) -> str:
         return f"{text}; more images like these would hardly help"
     if low < NOTEWORTHY:
         return f"{text}; it is unclear whether twice as many would help{span}"
-    return f"{text}; twice as many would add about {figure(100 * curve.gain, 1)} points{span}"
+    return f"{text}; twice as many would add about {figure(100 * gain, 1)} points{span}"
 
 
 def training_images(curve: LearningCurve, size: int) -> str:

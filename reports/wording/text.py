@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NOTHING = "-"
+_MOST_DIGITS = 7
 
 
 def count(number: int) -> str:
@@ -40,6 +41,32 @@ def percent(share: float | None, digits: int = 1) -> str:
     if share is None or not math.isfinite(share):
         return NOTHING
     return f"{share:.{digits}%}"
+
+
+def inexact_percent(share: float) -> str:
+    """Return a share in [0, 1] as a percentage that is 0% or 100% only if the share is.
+
+    >>> inexact_percent(0.975), inexact_percent(0.00001), inexact_percent(0.99999)
+    ('97.5%', 'less than 0.1%', 'more than 99.9%')
+    """
+    shown = percent(share)
+    if shown == percent(0.0) and share > 0:
+        return f"less than {percent(0.001)}"
+    if shown == percent(1.0) and share < 1:
+        return f"more than {percent(0.999)}"
+    return shown
+
+
+def percents_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two shares in [0, 1] as percentages that differ if the shares do.
+
+    >>> percents_apart(0.9, 0.1), percents_apart(0.50004, 0.49996), percents_apart(1.0, 1.0)
+    (('90.0%', '10.0%'), ('50.004%', '49.996%'), ('100.0%', '100.0%'))
+    """
+    for digits in range(1, _MOST_DIGITS):
+        if percent(first, digits) != percent(second, digits):
+            return percent(first, digits), percent(second, digits)
+    return percent(first), percent(second)
 
 
 def figure(number: float | None, digits: int = 3) -> str:

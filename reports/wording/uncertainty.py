@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 FEW_GROUPS = 10
 """With fewer groups of test images, intervals are rough."""
+_ONE_GROUP = "all test images are of one group, which does not show how groups differ"
 
 
 def interval_method(data: Data) -> str:
@@ -24,6 +25,8 @@ def interval_method(data: Data) -> str:
     """
     if not data.by_groups:
         return "95% Wilson intervals"
+    if data.test_groups == 1:
+        return f"no 95% intervals: {_ONE_GROUP}"
     return f"95% intervals by a bootstrap over {_groups(data)}"
 
 
@@ -31,6 +34,8 @@ def comparison_method(data: Data) -> str:
     """Say how the classifiers of a run were compared."""
     if not data.by_groups:
         return "McNemar's exact test on the same test images"
+    if data.test_groups == 1:
+        return f"No test: {_ONE_GROUP}"
     return f"Exact permutation test on the same {_groups(data)}"
 
 
@@ -48,6 +53,8 @@ def group_sentences(data: Data) -> list[str]:
     """
     if not data.by_groups:
         return []
+    if data.test_groups == 1:
+        return [f"The 95% interval says nothing: {_ONE_GROUP}. Test on several groups."]
     sentences = [
         f"95% interval by a bootstrap over {_groups(data)}: images of one group "
         "resemble each other and tell less than as many separate ones."

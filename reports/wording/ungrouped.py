@@ -21,7 +21,9 @@ def ungrouped_sentence(run: Run) -> str | None:
     if result is None:
         return None
     whose = "" if result is best_in_validation(run) else f" for {result.title}"
+    theirs, ours = percent(claimed.accuracy), percent(result.accuracy)
+    instead = " as well" if theirs == ours else f" instead of {ours}"
     return (
         "Groups were kept together. A split that ignores them would have claimed "
-        f"{percent(claimed.accuracy)}{whose} instead of {percent(result.accuracy)}."
+        f"{theirs}{whose}{instead}."
     )

@@ -141,7 +141,9 @@ def test_equal_features_are_refused():
 
 def test_the_most_suspect_come_first():
     """As many as are wrong by the estimate."""
-    errors = LabelErrors(np.array([0.2, 0.9, 0.7, 0.3]), np.zeros(4, int), np.ones(4, bool))
+    errors = LabelErrors(
+        np.array([0.2, 0.9, 0.7, 0.3]), np.zeros(4, int), np.full((4, 2), 0.5), np.ones(4, bool)
+    )
     assert (errors.number, errors.first().tolist()) == (2, [1, 2])
 
 

@@ -83,6 +83,13 @@ def test_more_images_hardly_help_where_nothing_is_wrong():
     assert expected_gain(SIZES, correct(0, 0, 0, 0, n_test=50), 2) is None
 
 
+def test_no_more_is_promised_than_is_wrong_now():
+    """Six in a thousand test images are wrong, so that 0.6 points can be gained."""
+    gain = expected_gain(SIZES, correct(0.1, 0.06, 0.03, 0.006, n_test=1000), 2)
+    assert 0 < gain.expected <= 0.006
+    assert gain.high == 0.006
+
+
 @pytest.mark.parametrize(
     "errors",
     [(0.2, 0.1), (0.1, 0.15, 0.2, 0.25), (0.45, 0.42, 0.38, 0.31)],

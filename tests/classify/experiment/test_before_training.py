@@ -19,3 +19,13 @@ def test_too_few_images_for_a_threshold_are_named(n_train: int, names: list[str]
     assert [line.split()[0] for line in found] == names
     assert all("at least 29 held-out training images" in line for line in found)
     assert warnings_before_training(candidates, n_train, RunSettings()) == []
+
+
+@pytest.mark.parametrize(("n_groups", "names"), [(28, ["svm", "dense"]), (29, ["dense"])])
+def test_groups_count_instead_of_their_images(n_groups: int, names: list[str]) -> None:
+    """A thousand images of 28 patients show no more than 28 could."""
+    candidates = candidates_of("svm,dense", TrainingSettings())
+    settings = RunSettings(target_precision=0.9)
+    found = warnings_before_training(candidates, 1000, settings, n_groups)
+    assert [line.split()[0] for line in found] == names
+    assert all("at least 29 held-out groups of training images" in line for line in found)

@@ -5,6 +5,7 @@ import dataclasses
 
 import cv2
 import numpy as np
+import pytest
 
 from reports.pages import page
 from reports.pages.audit import SHOWN, audit_view
@@ -12,7 +13,7 @@ from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from reports.reading import parse_record
 from reports.tables import remarks, write_audit
-from reports.wording.findings import unused_files_sentence
+from reports.wording.findings import suspects_sentence, unused_files_sentence
 from tests.reports.samples import sample
 
 HOSTILE = "cat/<script>=cmd()\n.jpg"
@@ -104,12 +105,46 @@ def test_the_labels_to_look_at_first_are_counted_and_marked(tmp_path):
     assert any(sentence in line for line in remarks(run))
     html = page.render(run, predictions, None)
     assert "Look at the first 2, which are marked" in html
-    assert html.count("probably wrong, probability of its label") == 2
+    assert html.count("probably wrong, probability that its label is right") == 2
     write_audit(audit, tmp_path)
     with (tmp_path / "suspects.csv").open(newline="") as file:
         marks = [row["probably wrong"] for row in csv.DictReader(file)]
     assert marks == ["yes", "yes", "no", "no", "no"]
+    assert suspects_sentence(dataclasses.replace(audit, wrong_labels=0)) == (
+        "probably none of 1,000 labels is wrong; 5 images look like another class"
+    )
     assert parse_record(run.to_json()) == run
+
+
+@pytest.mark.parametrize(
+    ("suspect", "words"),
+    [
+        # Hardly any label is wrong, so this one is right although it looks like another class.
+        (
+            {"label_by_image": 0.121, "likely_by_image": 0.873},
+            "by the image alone dog 87.3%, cat 12.1%",
+        ),
+        ({"label_by_image": 0.49996, "likely_by_image": 0.50004}, "dog 50.004%, cat 49.996%"),
+        (
+            {"wrong": True, "probability": 0.0301},
+            "probably wrong, probability that its label is right 3.0%",
+        ),
+        (
+            {"wrong": True, "probability": 0.99996},
+            "among the most suspect, probability that its label is right more than 99.9%",
+        ),
+        ({"wrong": True, "probability": 1e-9}, "is right less than 0.1%"),
+        ({}, "probability that its label is right more than 99.9%"),  # of an earlier version
+    ],
+)
+def test_a_suspect_is_shown_with_what_makes_it_suspect(suspect, words):
+    """Not with the probability that its label is right, if that is not why; never rounded off."""
+    run, _ = audited()
+    shown = Suspect("1.jpg", "train", "cat", "dog", **{"probability": 0.99998, **suspect})
+    run = dataclasses.replace(run, audit=dataclasses.replace(run.audit, suspects=[shown]))
+    (_, _, suspects, _) = audit_view(run).groups
+    assert words in suspects.findings[0].detail
+    assert "100.0%" not in suspects.findings[0].detail
 
 
 def test_no_audit_is_no_section():

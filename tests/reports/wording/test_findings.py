@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from reports.pages import page
+from reports.picture_records import Rejection
 from reports.record import LearningCurve, Reliability, Search, Sweep, Threshold
 from reports.tables import remarks
 from reports.wording import findings
@@ -142,3 +143,28 @@ def test_a_threshold_above_every_probability_predicts_none():
     """There is no share of correct predictions then."""
     sentence = findings.threshold_sentence(Threshold(0.95, 0.99, None, 0.0, 1.0), 200)
     assert sentence.endswith("of 200 test images it predicts none")
+
+
+@pytest.mark.parametrize(
+    ("n_refused", "words"),
+    [
+        (0, "refuses none of 24 test images (0.0%,"),
+        (0, "; of all, 95.8% are correct (95% interval"),
+        (4, "; of the 20 that are left, 95.8% are correct"),
+        (23, "; the one that is left is correct (95% interval"),
+    ],
+)
+def test_what_is_left_after_a_rejection_is_counted_in_words(n_refused, words):
+    """Whether none, some or nearly all are refused."""
+    rejection = Rejection(0.05, 24, n_refused, 0.0, 0.1, 23 / 24, 0.8, 0.99)
+    assert words in findings.rejection_sentence(rejection)
+
+
+def test_a_learning_curve_promises_no_more_than_is_possible():
+    """Of an earlier version, which did not know that nothing is left to gain."""
+    accuracies = [[0.98], [0.99], [1.0]]
+    curve = LearningCurve("svm", [10, 20, 40], accuracies, 0.01, [0.005, 0.02], per_class=False)
+    assert "more images like these would hardly help" in findings.learning_curve_sentence(curve)
+    curve = dataclasses.replace(curve, accuracies=[[0.97], [0.98], [0.994]])
+    said = findings.learning_curve_sentence(curve)
+    assert said.endswith("would add about 0.6 points (90% range 0.5 to 0.6)")

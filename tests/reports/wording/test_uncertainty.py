@@ -41,6 +41,15 @@ def test_few_groups_make_an_interval_rough(number: int, rough: bool):
         assert ("rough" in text) is rough
 
 
+def test_a_single_group_has_no_interval():
+    """Nothing can be drawn from it again."""
+    run = by_groups(1)
+    for text in (render(run, PREDICTIONS, None), "\n".join(remarks(run))):
+        assert "The 95% interval says nothing: all test images are of one group" in text
+        assert "over 1 group" not in text
+        assert "same 1 group" not in text
+
+
 def test_a_comparison_of_runs_names_the_intervals_of_all():
     """Some may be by groups, and some not."""
     runs = [(Path("a"), RUN), (Path("b"), by_groups(42)), (Path("c"), RUN)]

@@ -43,3 +43,12 @@ def test_the_record_keeps_the_claim():
     """It reads back as it was written."""
     run = replace(RUN, ungrouped=Ungrouped("svm", 0.934, 100))
     assert parse_record(run.to_json()).ungrouped == run.ungrouped
+
+
+def test_the_same_claim_is_called_the_same():
+    """Not 100.0% instead of 100.0%."""
+    svm = replace(RUN.results[1], accuracy=0.99996)
+    run = replace(RUN, results=[svm], ungrouped=Ungrouped("svm", 1.0, 100))
+    assert ungrouped_sentence(run) == (
+        "Groups were kept together. A split that ignores them would have claimed 100.0% as well."
+    )
