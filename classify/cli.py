@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from classify import registry
 from extract.arguments import add_arguments, options_from, positive, share
-from toolkit.console import argument_parser, size
+from toolkit.console import argument_parser, size, use_option
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural, printable
@@ -172,7 +172,7 @@ def _classify(args: argparse.Namespace) -> None:
         with ConsoleProgress(args.quiet) as progress:
             folder, result = run(
                 candidates_of(names, training),
-                ImageInputs(find_dataset(options, progress), single_backbones),
+                ImageInputs(find_dataset(options, progress, advise=use_option), single_backbones),
                 _run_settings(args),
                 out=args.out,
                 command=args.command,

@@ -12,6 +12,7 @@ import numpy as np
 
 from classify.errors import ClassifierError
 from extract.datasets.dataset import Dataset, Item
+from extract.datasets.grouping.missing import without_missing
 from extract.datasets.load import load_unsplit
 from extract.options import DataSettings, Options
 from toolkit.addresses import as_path, is_remote, sort_key
@@ -209,7 +210,15 @@ def _from_paths(paths: Any, labels: Any, groups: Any = None) -> Dataset:
     ]
     items.sort(key=lambda item: sort_key(item.path))
     origin = None if given is None else GIVEN_GROUPS
-    return Dataset("images", _common_folder(files), tuple(items), group_origin=origin)
+    return without_missing(
+        Dataset(
+            "images",
+            _common_folder(files),
+            tuple(items),
+            group_origin=origin,
+            group_setting="groups",
+        )
+    )
 
 
 def _image_path(path: Any, row: int) -> Path:

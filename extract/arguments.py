@@ -133,7 +133,7 @@ def _add_data_settings(data: argparse._ArgumentGroup) -> None:
         "--group-by",
         metavar="HOW",
         help="keep images together that belong together, as those of a patient, on one side of "
-        "every split: folder (the innermost one, below the class), patient (of DICOM files), none "
+        "every split: folder (the one directly below the class), patient (of DICOM files), none "
         "(not even what is taken by itself: a column group, the patients of DICOM files), or a "
         "regular expression that is searched for in each path below the data's folder (its first "
         "capture group, or else all of it)",

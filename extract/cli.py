@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 from typing import TYPE_CHECKING
 
 from extract.arguments import add_arguments, options_from
-from toolkit.console import argument_parser, run
+from toolkit.console import argument_parser, run, use_option, with_option
 from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural, printable
 
@@ -53,7 +52,7 @@ def _extract(args: argparse.Namespace) -> None:
     options = options_from(args)
     single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
     with ConsoleProgress(args.quiet) as progress:
-        dataset = find_dataset(options, progress)
+        dataset = find_dataset(options, progress, advise=use_option)
         results = [prepare(dataset, single, progress) for single in single_backbones]
     if args.json:
         summaries = [prepared.summary() for prepared in results]
@@ -71,7 +70,7 @@ def _look_over(args: argparse.Namespace) -> None:
     options = options_from(args)
     logging.getLogger("extract.datasets.load").setLevel(logging.WARNING)  # all of it is printed
     with ConsoleProgress(args.quiet) as progress:
-        dataset = find_dataset(options, progress, to_split=False)
+        dataset = find_dataset(options, progress, to_split=False, advise=use_option)
         overview = look_over(
             dataset,
             options.reading.max_pixels,
@@ -81,16 +80,18 @@ def _look_over(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(overview.to_dict()))
     elif not args.quiet:
-        print("\n".join(map(printable, [*overview.lines(), *map(_suggestion, overview.signs)])))
+        lines = [*overview.lines(), *map(_suggestion, overview.signs)]
+        if overview.refusal is not None:
+            lines.append(f"refused      without --dry-run: {with_option(overview.refusal, args)}")
+        print("\n".join(map(printable, lines)))
 
 
 def _suggestion(sign: GroupSign) -> str:
     """Return a sign of groups, with the option that keeps them together."""
-    option = f"--{sign.setting.replace('_', '-')}"
     if sign.value is None:
-        return f"groups?      {sign.sentence()}; {option} takes a table of path,group"
-    value = shlex.quote(sign.value)
-    return f"groups?      {sign.sentence()}; {option} {value} keeps them together"
+        return f"groups?      {sign.sentence()}; --groups takes a table of path,group"
+    option = use_option(sign.setting, sign.value).removeprefix("use ")
+    return f"groups?      {sign.sentence()}; {option} keeps them together"
 
 
 def _print_summary(prepared: Prepared) -> None:

@@ -194,11 +194,11 @@ default="auto"
     groups : str, default=None
         A table with the columns ``path`` and ``group``; see `extract.datasets.grouping.table`.
     group_by : str, default=None
-        ``"folder"``: the innermost folder of an image, below that of its class. ``"patient"``: the
-        PatientID of DICOM files. ``"none"``: no groups, not even those that are taken by
-        themselves. Anything else is a regular expression, which is searched for in the path of each
-        image below the folder of the data, with forward slashes: the first capture group is the
-        group, or else all that matches.
+        ``"folder"``: the folder of an image directly below that of its class, or the first that
+        divides a class. ``"patient"``: the PatientID of DICOM files. ``"none"``: no groups, not
+        even those that are taken by themselves. Anything else is a regular expression, which is
+        searched for in the path of each image below the folder of the data, with forward slashes:
+        the first capture group is the group, or else all that matches.
     group_column : str, default=None
         The column that has the groups, in the table that the data have. None takes one called
         ``group``, and the patients of DICOM files, by themselves.

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError
 from extract.datasets.grouping.checks import groups_summary
-from extract.datasets.labels import require_images
+from extract.datasets.labels import require_images, require_usable
 from extract.datasets.load import load_unsplit
 from extract.datasets.same_files import describe_copies, require_different_images
-from extract.errors import DataError
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from extract.images.pixels import describe
@@ -23,7 +22,7 @@ from extract.value_range import describe as describe_range
 from extract.value_range import find_deep, with_value_range
 from toolkit.csv_cells import write_quarantine
 from toolkit.progress import Progress, silent
-from toolkit.wording import plural
+from toolkit.wording import plural, set_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +143,11 @@ class Prepared:
 
 
 def find_dataset(
-    options: Options, progress: Progress = silent, *, to_split: bool = True
+    options: Options,
+    progress: Progress = silent,
+    *,
+    to_split: bool = True,
+    advise: Callable[[str, str], str] = set_to,
 ) -> Dataset:
     """Find the data set that the options name; download, unpack or draw it if necessary.
 
@@ -156,6 +159,8 @@ def find_dataset(
         Called while files are downloaded.
     to_split : bool, default=True
         Whether a class too small to be split is an error.
+    advise : callable, optional
+        See `extract.datasets.grouping.sources.with_groups`.
 
     Raises
     ------
@@ -170,6 +175,7 @@ def find_dataset(
         mirror_url=options.mirror_url,
         progress=progress,
         to_split=to_split,
+        advise=advise,
     )
 
 
@@ -341,15 +347,8 @@ def _note_test_labels(dataset: Dataset) -> list[str]:
 
 def _without_quarantined(dataset: Dataset, extraction: ExtractionResult) -> Dataset:
     usable = tuple(item for item in dataset.items if item.path in extraction.digests)
-    remaining = dataclasses.replace(dataset, items=usable)
-    for label in dataset.classes:
-        if label not in remaining.classes:
-            path = next(item.path for item in dataset.items if item.label == label)
-            raise DataError(
-                f"no usable image in class {label!r}; for example, {path}: "
-                f"{extraction.quarantine[path]}; replace these files or remove the class"
-            )
-    return remaining
+    require_usable(dataset, extraction.quarantine)
+    return dataclasses.replace(dataset, items=usable)
 
 
 def _write_quarantine_csv(

@@ -13,6 +13,7 @@ import io
 import logging
 import math
 import os
+import shlex
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -95,8 +96,7 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
         command(args)
         sys.stdout.flush()
     except ToolkitError as error:
-        option = getattr(args, _OPTIONS, {}).get(error.setting)
-        _say(f"error: {error} ({option})" if option else f"error: {error}")
+        _say(f"error: {with_option(error, args)}")
         return EXIT_USER
     except KeyboardInterrupt as stopped:
         _say(str(stopped) or "stopped")
@@ -150,6 +150,23 @@ def _show_notes(quiet: bool) -> None:
 
 def _say(message: str) -> None:
     print(" ".join(message.split()), file=sys.stderr)  # noqa: T201 - the console
+
+
+def use_option(setting: str, value: str) -> str:
+    """Return how an option is given a value, within a sentence, to paste into a shell.
+
+    Examples
+    --------
+    >>> use_option("group_by", "folder"), use_option("group_column", "patient id")
+    ('use --group-by folder', "use --group-column 'patient id'")
+    """
+    return f"use --{setting.replace('_', '-')} {shlex.quote(value)}"
+
+
+def with_option(error: ToolkitError, args: argparse.Namespace) -> str:
+    """Return the text of an error, and the option that helps."""
+    option = getattr(args, _OPTIONS, {}).get(error.setting)
+    return f"{error} ({option})" if option else str(error)
 
 
 def size(text: str) -> int:

@@ -60,3 +60,14 @@ def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def set_to(setting: str, value: str) -> str:
+    """Return how a setting of the library is given a value, within a sentence.
+
+    Examples
+    --------
+    >>> set_to("group_by", "folder")
+    "set group_by to 'folder'"
+    """
+    return f"set {setting} to {value!r}"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from extract.datasets.further import Value, as_values, tells_images_apart
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from extract.images.properties.record import ImageProperties
 
 Origin = Literal["file", "picture", "path", "column"]
-Value = float | str | None
 
 OF_FILES = {
     "width": "width",
@@ -164,9 +165,7 @@ def _columns(dataset: Dataset, items: Sequence[Item]) -> list[ImageProperty]:
     found = []
     for name, of_image in cells.items():
         values = as_values([of_image.get(item.path) for item in items])
-        present = [value for value in values if value is not None]
-        names_each = len(set(present)) == len(present)
-        if not (names_each and all(isinstance(v, str) or v == int(v) for v in present)):
+        if tells_images_apart(values):
             found.append(ImageProperty(name, "column", values))
     return found
 
@@ -178,23 +177,6 @@ def _names_class(part: str, label: str) -> bool:
         return True
     shorter, longer = sorted((plain, word), key=len)
     return len(shorter) >= _SHORTEST_NAME and shorter in longer
-
-
-def as_values(cells: Sequence[str | None]) -> list[Value]:
-    """Return the cells of a column as numbers if all are, and else as words.
-
-    Examples
-    --------
-    >>> as_values(["1", "2.5", ""]), as_values(["1", "m"])
-    ([1.0, 2.5, None], ['1', 'm'])
-    """
-    words = [None if cell is None or not cell.strip() else cell.strip() for cell in cells]
-    try:
-        numbers: list[Value] = [None if word is None else float(word) for word in words]
-    except ValueError:
-        return list(words)
-    finite = all(number is None or np.isfinite(number) for number in numbers)
-    return numbers if finite else list(words)
 
 
 def in_bins(values: Sequence[Value], n_bins: int) -> Bins:

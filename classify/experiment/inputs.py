@@ -15,6 +15,7 @@ from classify.experiment.settings import recorded
 from classify.image_data import GIVEN_GROUPS
 from extract.datasets.dataset import MINIMUM, Dataset, Item
 from extract.datasets.grouping.checks import require_groups
+from extract.datasets.grouping.missing import without_missing
 from extract.datasets.labels import require_images
 from extract.prepare import prepare
 from toolkit.wording import plural
@@ -117,7 +118,10 @@ class ArrayInputs:
             for row, (label, group) in enumerate(zip(self.labels, groups, strict=True))
         )
         origin = None if self.groups is None else GIVEN_GROUPS
-        return Dataset("embeddings", Path(), tuple(items), group_origin=origin)
+        dataset = Dataset(
+            "embeddings", Path(), tuple(items), group_origin=origin, group_setting="groups"
+        )
+        return without_missing(dataset)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -173,7 +177,7 @@ def check_dataset(dataset: Dataset) -> None:
             "add images or rows of another class"
         )
     require_images(dataset)
-    require_groups(dataset, "groups")
+    require_groups(dataset)
     if not dataset.has_split:
         return
     numbers = dataset.class_counts()

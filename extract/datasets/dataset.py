@@ -124,6 +124,8 @@ class Dataset:
         Images whose label was changed after the files had been read.
     group_origin : str or None, default=None
         Where the groups come from, in words, as ``"column patient_id"``; None without groups.
+    group_setting : str or None, default=None
+        Name of the setting that they come from, for errors; or that other groups would come from.
     columns : tuple of FurtherColumns, default=()
         What the tables of the data say about the images, beside label and split.
     """
@@ -135,6 +137,7 @@ class Dataset:
     layout: Layout = Layout()
     relabelled: frozenset[Path] = frozenset()
     group_origin: str | None = None
+    group_setting: str | None = None
     columns: tuple[FurtherColumns, ...] = field(default=(), compare=False)
 
     @property
@@ -328,7 +331,7 @@ class Dataset:
             unit.numbers[item.label] += 1
         chosen, impossible = draw_units(list(units.values()), test_size, MINIMUM)
         if impossible and len(self.classes) > 1:
-            raise cannot_be_divided(impossible)
+            raise cannot_be_divided(impossible, self.group_setting)
         is_test = dict(zip(units, chosen, strict=True))
         items = tuple(
             dataclasses.replace(item, split="test" if is_test[key] else "train")

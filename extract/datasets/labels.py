@@ -13,7 +13,8 @@ from extract.errors import DataError
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from extract.datasets.dataset import Dataset
 
@@ -22,6 +23,7 @@ _COPY = re.compile(r"(\s*[-_ ]\s*(copy|kopie|copie|copia|kopia)(\s+\d+)?)?(\s*\(
 _NUMBER = re.compile(r"0*(\d+)(\.0*)?")
 _BETWEEN_LABELS = re.compile(r"\s*[,;|+&/]\s*|\s+")
 _SHOWN = 5
+_PURPOSE = {"train": "train a classifier", "test": "test a classifier on"}
 
 
 def settle_labels(dataset: Dataset, min_images: int = 0) -> Dataset:
@@ -129,6 +131,30 @@ def _require_same_spelling(dataset: Dataset, alike: list[list[str]]) -> None:
         )
 
 
+def require_usable(dataset: Dataset, unusable: Mapping[Path, str]) -> None:
+    """Check that every class has an image that can be used.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    unusable : mapping of Path to str
+        Images that cannot be used, with the reason.
+
+    Raises
+    ------
+    DataError
+        If all images of a class are among them.
+    """
+    usable = {item.label for item in dataset.items if item.path not in unusable}
+    for label in dataset.classes:
+        if label not in usable:
+            path = next(item.path for item in dataset.items if item.label == label)
+            raise DataError(
+                f"no usable image in class {label!r}; for example, {path}: {unusable[path]}; "
+                "replace these files or remove the class"
+            )
+
+
 def _several_at_once(labels: Sequence[str]) -> list[str]:
     """Say that labels are several others together, as of images with more than one label."""
     known = set(labels)
@@ -157,7 +183,7 @@ def _small_in_splits(dataset: Dataset) -> list[str]:
         if small:
             remarks.append(
                 f"{plural(len(small), 'class has', 'classes have')} too few images in the {split} "
-                f"split to train a classifier, which takes {minimum}: {', '.join(small)}."
+                f"split to {_PURPOSE[split]}, which takes {minimum}: {', '.join(small)}."
             )
     return remarks
 

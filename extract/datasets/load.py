@@ -13,6 +13,7 @@ from cache.location import cache_folder
 from cache.store import Store
 from extract.datasets.corrections import apply_corrections
 from extract.datasets.grouping.checks import describe_groups, require_groups
+from extract.datasets.grouping.missing import without_missing
 from extract.datasets.grouping.signs import group_signs, remarks_on_signs
 from extract.datasets.grouping.sources import with_groups
 from extract.datasets.labels import require_images, settle_labels
@@ -23,14 +24,21 @@ from extract.errors import DataError
 from extract.images.hashing import hash_images
 from extract.options import LAYOUTS, VALIDATION, DataSettings
 from toolkit.progress import Progress, as_progress, silent
-from toolkit.wording import plural, printable
+from toolkit.wording import plural, printable, set_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from extract.datasets.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 
 MAX_SEED = 2**32 - 1
+_SOURCES = {
+    "groups": "a table of groups",
+    "group_by": "a rule for paths or patients",
+    "group_column": "a column of the data's table",
+}
 
 
 def load_dataset(
@@ -85,12 +93,13 @@ default="auto"
         those of a patient, an animal or a site: they are on one side of the split. At most one of
         `groups`, `group_by` and `group_column` may be given.
     group_by : str, default=None
-        Where the groups are from, if not from a table. ``"folder"``: the innermost folder of an
-        image, below that of its class. ``"patient"``: the PatientID of DICOM files. Anything else
-        is a regular expression, which is searched for in the path of each image below the folder of
-        the data, with forward slashes: its first capture group is the group, or else all that
-        matches. ``"none"``: no groups, not even those that None takes: a column ``group`` of the
-        table of the data, or the patients of DICOM files, if there are several with several images.
+        Where the groups are from, if not from a table. ``"folder"``: the folder of an image
+        directly below that of its class, or the first level of folders that divides a class.
+        ``"patient"``: the PatientID of DICOM files. Anything else is a regular expression, which is
+        searched for in the path of each image below the folder of the data, with forward slashes:
+        its first capture group is the group, or else all that matches. ``"none"``: no groups, not
+        even those that None takes: a column ``group`` of the table of the data, or the patients of
+        DICOM files, if there are several with several images.
     group_column : str, default=None
         The column with the groups in the table of the data.
     cache : str or path, default=None
@@ -174,6 +183,7 @@ def load_unsplit(
     mirror_url: str | None = None,
     progress: Progress = silent,
     to_split: bool = True,
+    advise: Callable[[str, str], str] = set_to,
 ) -> Dataset:
     """Do what `load_dataset` does, except for drawing a split where the data have none.
 
@@ -185,6 +195,8 @@ def load_unsplit(
         How the files become classes and splits.
     to_split : bool, default=True
         Whether a class too small to be split is an error.
+    advise : callable, optional
+        See `extract.datasets.grouping.sources.with_groups`.
 
     Returns
     -------
@@ -200,14 +212,14 @@ def load_unsplit(
     source = locate(data, cache=folder, mirror_url=mirror_url, progress=progress)
     _check_settings(settings)
     dataset = read_dataset(source.path, source.name, settings)
-    dataset = with_groups(dataset, settings, Store(folder), progress)
+    dataset = without_missing(with_groups(dataset, settings, Store(folder), progress, advise))
     dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
     dataset = settle_labels(dataset, settings.min_images)
     if to_split:
         require_images(dataset)
-        require_groups(dataset, next(iter(settings.sources_of_groups), "group_by"))
+        require_groups(dataset)
         if not settings.sources_of_groups:
-            dataset = dataset.with_remarks(remarks_on_signs(group_signs(dataset)))
+            dataset = dataset.with_remarks(remarks_on_signs(group_signs(dataset), advise))
     dataset = dataset.with_remarks(describe_groups(dataset))
     for line in dataset.lines_of_layout():
         is_plain = not (dataset.layout.passed_over or dataset.layout.remarks)
@@ -238,8 +250,8 @@ def _check_settings(settings: DataSettings) -> None:
     sources = settings.sources_of_groups
     if len(sources) > 1:
         raise DataError(
-            f"expected one source of groups, found {len(sources)}: {', '.join(sources)}; leave out "
-            "all but one",
+            f"expected one source of groups, found {len(sources)}: "
+            f"{' and '.join(map(_SOURCES.__getitem__, sources))}; leave out all but one",
             setting=sources[-1],
         )
     for setting in sources:

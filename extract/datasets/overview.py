@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from extract.datasets.dataset import MINIMUM_WITHOUT_SPLIT
 from extract.datasets.folders.tree import suffix_of
-from extract.datasets.grouping.checks import groups_summary
+from extract.datasets.grouping.checks import groups_summary, require_groups
 from extract.datasets.grouping.signs import burst_sign, group_signs
-from extract.errors import ImageError
+from extract.datasets.labels import require_images, require_usable
+from extract.errors import DataError, ImageError
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, check
 from extract.images.properties.exif import read_capture
@@ -21,7 +22,7 @@ from toolkit.progress import Progress, silent
 from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
@@ -64,6 +65,8 @@ class Overview:
         What looks odd, beside the remarks of the layout.
     signs : tuple of GroupSign, default=()
         Signs that images come in groups, where no groups are given.
+    refusal : DataError or None, default=None
+        The error that an extraction would end with, as far as it is known.
     """
 
     dataset: Dataset
@@ -73,6 +76,7 @@ class Overview:
     unreadable: dict[Path, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     signs: tuple[GroupSign, ...] = ()
+    refusal: DataError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it.
@@ -95,6 +99,7 @@ class Overview:
             "sizes": dict(zip(("smallest", "median", "largest"), extremes, strict=False)),
             "unreadable": {str(path): reason for path, reason in self.unreadable.items()},
             "remarks": [*layout.remarks, *self.remarks],
+            "refused": None if self.refusal is None else str(self.refusal),
         }
 
     def lines(self) -> list[str]:
@@ -216,7 +221,19 @@ def look_over(
         unreadable,
         tuple(remarks),
         tuple(signs),
+        _refusal(dataset, unreadable),
     )
+
+
+def _refusal(dataset: Dataset, unreadable: Mapping[Path, str]) -> DataError | None:
+    """Return the error that an extraction ends with before or after it has read the images."""
+    try:
+        require_images(dataset)
+        require_groups(dataset)
+        require_usable(dataset, unreadable)
+    except DataError as error:
+        return error
+    return None
 
 
 def _odd_pixels(pixels: Counter[tuple[bool, bool]]) -> list[str]:

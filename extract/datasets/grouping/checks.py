@@ -22,15 +22,13 @@ _SHOWN = 3
 _NUMBER = re.compile(r"0*(\d+)(?:\.0*)?")
 
 
-def require_groups(dataset: Dataset, setting: str = "group_by") -> None:
+def require_groups(dataset: Dataset) -> None:
     """Check that a test split can be drawn by groups, before anything is computed.
 
     Parameters
     ----------
     dataset : Dataset
         It is not checked if it has a split, no groups, or a single class.
-    setting : str, default="group_by"
-        Name of the setting that the groups come from.
 
     Raises
     ------
@@ -41,10 +39,10 @@ def require_groups(dataset: Dataset, setting: str = "group_by") -> None:
         return
     problem = _constant(dataset) or _like_the_labels(dataset)
     if problem:
-        raise DataError(problem, setting=setting)
+        raise DataError(problem, setting=dataset.group_setting)
     alone = _in_one_group(dataset)
     if alone:
-        raise cannot_be_divided(alone, setting)
+        raise cannot_be_divided(alone, dataset.group_setting)
 
 
 def describe_groups(dataset: Dataset) -> list[str]:

@@ -12,7 +12,7 @@ from toolkit.errors import did_you_mean
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from extract.datasets.dataset import Dataset
@@ -23,7 +23,7 @@ TAKEN_BY_ITSELF = "group"
 """A column of this name has the groups, unless a setting says where they are from."""
 
 
-def with_columns(dataset: Dataset, settings: DataSettings, used: Collection[Path] = ()) -> Dataset:
+def with_columns(dataset: Dataset, settings: DataSettings) -> Dataset:
     """Take the groups from the column that the settings name, or else from one called ``group``.
 
     Parameters
@@ -32,8 +32,6 @@ def with_columns(dataset: Dataset, settings: DataSettings, used: Collection[Path
         With its `columns`.
     settings : DataSettings
         Another source that they name has precedence over the column ``group``.
-    used : collection of Path, default=()
-        The tables that the labels are from; their columns that are not used are named.
 
     Returns
     -------
@@ -58,6 +56,7 @@ def with_columns(dataset: Dataset, settings: DataSettings, used: Collection[Path
                 dataclasses.replace(item, group=groups.get(item.path)) for item in dataset.items
             ),
             group_origin=f"column {taken}",
+            group_setting="group_column",
         )
         remarks.append(f"Columns: groups from {taken!r}.")
         without = [item.path for item in dataset.items if item.group is None]
@@ -68,8 +67,7 @@ def with_columns(dataset: Dataset, settings: DataSettings, used: Collection[Path
                 f"{dataset.relative(without[0])!r}: each is a group of its own."
             )
     for table in dataset.columns:
-        sentence = table.unused_sentence(taken) if table.table in used else None
-        remarks += [sentence] if sentence else []
+        remarks += table.sentences(taken)
     return dataset.with_remarks(remarks)
 
 
@@ -102,6 +100,10 @@ def _groups_of(table: FurtherColumns, name: str) -> dict[Path, str]:
 
 
 def _no_such_column(wanted: str, tables: Sequence[FurtherColumns]) -> DataError:
+    for table in tables:
+        for name, has in table.others.items():
+            if plain(name) == plain(wanted):
+                return _has_something_else(name, has, table)
     names = [name for table in tables for name in table.columns]
     if not tables:
         found = "found no table that is read with the data; give the groups in a table of their own"
@@ -111,6 +113,22 @@ def _no_such_column(wanted: str, tables: Sequence[FurtherColumns]) -> DataError:
         found = f"found {', '.join(dict.fromkeys(names))}{did_you_mean(wanted, names)}"
     return DataError(
         f"there is no column {wanted!r} that could have the groups of images: {found}",
+        setting="group_column",
+    )
+
+
+def _has_something_else(name: str, has: str, table: FurtherColumns) -> DataError:
+    """Return the error for a column that has paths, labels or splits, and no groups."""
+    why = ""
+    if has == "the labels":
+        why = (
+            "; groups that say the same as the labels measure nothing: take a column that divides "
+            "the images of a class, as patients or sites"
+        )
+    listed = ", ".join(table.columns)
+    return DataError(
+        f"the column {name!r} of {table.table} has {has} of the images, so it cannot have their "
+        f"groups, too{why}; other columns: {listed or 'none'}",
         setting="group_column",
     )
 

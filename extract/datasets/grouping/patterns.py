@@ -1,4 +1,4 @@
-"""Groups from the paths of images: by a regular expression, or the folder that an image is in."""
+"""Groups from the paths of images: by a regular expression, or the folders below a class."""
 
 from __future__ import annotations
 
@@ -90,27 +90,56 @@ def groups_by_pattern(paths: Sequence[str], pattern: str) -> list[str | None]:
     return found
 
 
-def folder_below_class(path: str, label: str) -> str | None:
-    """Return the innermost folder of an image, with those around it; None if it is that of a class.
+def folders_below_class(path: str, label: str) -> list[str]:
+    """Return the folders of an image below that of its class, the outermost first.
+
+    Each is with those around it. Folders of splits are left out.
 
     Parameters
     ----------
     path : str
         Below the folder of the data, with forward slashes.
     label : str
-        A folder of this name is that of the class.
+        A folder of this name is that of the class; if there is none, all folders count.
 
     Examples
     --------
-    >>> folder_below_class("train/cats/tom/1.jpg", "cats")
-    'train/cats/tom'
-    >>> folder_below_class("train/cats/1.jpg", "cats") is None
-    True
+    >>> folders_below_class("train/cats/tom/may/1.jpg", "cats")
+    ['train/cats/tom', 'train/cats/tom/may']
+    >>> folders_below_class("train/cats/1.jpg", "cats")
+    []
     """
     folders = path.split("/")[:-1]
     names = [unicodedata.normalize("NFC", folder) for folder in folders]
     own = [i for i, name in enumerate(names) if name == unicodedata.normalize("NFC", label)]
-    below = folders[own[-1] + 1 :] if own else folders
-    if not below or split_of(below[-1]):
-        return None
-    return "/".join(folders)
+    first = own[-1] + 1 if own else 0
+    return [
+        "/".join(folders[: i + 1]) for i in range(first, len(folders)) if not split_of(folders[i])
+    ]
+
+
+def first_level(folders: Sequence[Sequence[str]], labels: Sequence[str]) -> int:
+    """Return the level, from 0 on, at which a class first has several folders; 0 if none has.
+
+    Parameters
+    ----------
+    folders : sequence of sequence of str, length n_images
+        From `folders_below_class`.
+    labels : sequence of str, length n_images
+
+    Examples
+    --------
+    >>> first_level([["cats/tom", "cats/tom/may"], ["cats/kit", "cats/kit/may"]], ["cats"] * 2)
+    0
+    >>> first_level([["cats/all", "cats/all/tom"], ["cats/all", "cats/all/kit"]], ["cats"] * 2)
+    1
+    """
+    for level in range(max(map(len, folders), default=0)):
+        pairs = {
+            (label, below[level])
+            for below, label in zip(folders, labels, strict=True)
+            if len(below) > level
+        }
+        if len(pairs) > len({label for label, _ in pairs}):
+            return level
+    return 0

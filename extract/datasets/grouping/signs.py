@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from extract.datasets.grouping.columns import columns_that_repeat
 from extract.datasets.grouping.names import PATTERNS, has_identifier, without_date
-from extract.datasets.grouping.patterns import folder_below_class, path_of
+from extract.datasets.grouping.patterns import first_level, folders_below_class, path_of
 from extract.datasets.tables.columns import is_missing
-from toolkit.wording import plural
+from toolkit.wording import plural, set_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    import re
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -78,11 +78,11 @@ class GroupSign:
             f"{plural(self.n_groups, 'group')} ({self.what})"
         )
 
-    def remark(self) -> str:
+    def remark(self, advise: Callable[[str, str], str] = set_to) -> str:
         """Return what was found, and the setting that keeps the groups together."""
         return (
-            f"{self.sentence()}; to keep each of them on one side of the split, set {self.setting} "
-            f"to '{self.value}'."
+            f"{self.sentence()}; to keep each of them on one side of the split, "
+            f"{advise(self.setting, self.value or '')}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _of_columns(dataset: Dataset) -> list[GroupSign]:
 
 
 def _of_folders(dataset: Dataset) -> list[GroupSign]:
-    """Return the innermost folders as groups, or else the outermost ones below the classes."""
+    """Return the outermost folders below the classes as groups, or else the innermost ones."""
     signs = []
     for what, value, groups in _folders(dataset):
         if _are_plausible(dataset, groups, Counter(groups.values()).values()):
@@ -148,23 +148,20 @@ def _of_folders(dataset: Dataset) -> list[GroupSign]:
 
 
 def _folders(dataset: Dataset) -> Iterator[tuple[str, str, dict[Path, str]]]:
-    paths = {item.path: path_of(dataset, item) for item in dataset.items}
-    innermost = {
-        item.path: folder
-        for item in dataset.items
-        if (folder := folder_below_class(paths[item.path], item.label)) is not None
+    below = {
+        item.path: folders_below_class(path_of(dataset, item), item.label) for item in dataset.items
     }
-    yield "folders below the classes", "folder", innermost
-    depths = {
-        paths[item.path].split("/").index(item.label)
-        for item in dataset.items
-        if item.path in innermost and item.label in paths[item.path].split("/")[:-1]
-    }
-    if len(depths) == 1:
-        pattern = re.compile(f"^(?:[^/]+/){{{depths.pop() + 1}}}([^/]+)/")
-        matches = {path: pattern.search(paths[path]) for path in innermost}
-        outermost = {path: match[1] for path, match in matches.items() if match}
-        yield "outermost folders below the classes", pattern.pattern, outermost
+    level = first_level(list(below.values()), [item.label for item in dataset.items])
+    yield (
+        "folders below the classes",
+        "folder",
+        {path: folders[: level + 1][-1] for path, folders in below.items() if folders},
+    )
+    yield (
+        "innermost folders below the classes",
+        "(.*)/[^/]+$",
+        {path: folders[-1] for path, folders in below.items() if folders},
+    )
 
 
 def _of_names(
@@ -291,6 +288,8 @@ def _name(capture: Capture) -> str:
     return f"{capture.camera} {capture.time:%Y-%m-%d %H:%M:%S}".strip()
 
 
-def remarks_on_signs(signs: Sequence[GroupSign]) -> list[str]:
-    """Return a sentence for each strong sign."""
-    return [sign.remark() for sign in signs if sign.is_strong]
+def remarks_on_signs(
+    signs: Sequence[GroupSign], advise: Callable[[str, str], str] = set_to
+) -> list[str]:
+    """Return a sentence for each strong sign; see `with_groups` for `advise`."""
+    return [sign.remark(advise) for sign in signs if sign.is_strong]

@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.datasets.grouping.patients import all_are_dicom, patient_ids
-from extract.datasets.grouping.patterns import folder_below_class, groups_by_pattern, path_of
+from extract.datasets.grouping.patterns import (
+    first_level,
+    folders_below_class,
+    groups_by_pattern,
+    path_of,
+)
 from extract.datasets.grouping.table import read_groups
 from extract.errors import DataError, ImageError
 from toolkit.progress import Progress, silent
-from toolkit.wording import plural
+from toolkit.wording import plural, set_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cache.store import Store
     from extract.datasets.dataset import Dataset
     from extract.options import DataSettings
 
+    Advise = Callable[[str, str], str]
+
 
 def with_groups(
-    dataset: Dataset, settings: DataSettings, store: Store, progress: Progress = silent
+    dataset: Dataset,
+    settings: DataSettings,
+    store: Store,
+    progress: Progress = silent,
+    advise: Advise = set_to,
 ) -> Dataset:
     """Take the groups of a data set from the source that the settings name.
 
@@ -40,6 +51,9 @@ def with_groups(
         Recalls the patients of files that were read before.
     progress : Progress, optional
         Called while files are read.
+    advise : callable, optional
+        Returns how a setting is given a value, within a sentence; `set_to` or, on a command line,
+        `toolkit.console.use_option`.
 
     Returns
     -------
@@ -56,7 +70,7 @@ def with_groups(
     if settings.groups is not None:
         return _from_table(dataset, Path(settings.groups))
     if settings.group_by == "folder":
-        return _from_folders(dataset)
+        return _from_folders(dataset, advise)
     if settings.group_by == "patient":
         return _from_patients(dataset, store, progress)
     if settings.group_by not in (None, "none"):
@@ -77,7 +91,8 @@ def _from_table(dataset: Dataset, table: Path) -> Dataset:
             f"{plural(n_missing, 'image')} {verb} no group in {table.name}: each is a group of its "
             "own."
         )
-    return _grouped(dataset, [groups.get(name) for name in names], table.name, remarks)
+    found = [groups.get(name) for name in names]
+    return _grouped(dataset, found, table.name, remarks, setting="groups")
 
 
 def _from_paths(dataset: Dataset, pattern: str) -> Dataset:
@@ -99,15 +114,18 @@ def _from_paths(dataset: Dataset, pattern: str) -> Dataset:
     return _grouped(dataset, groups, f"paths, by {pattern}", remarks)
 
 
-def _from_folders(dataset: Dataset) -> Dataset:
-    groups = [folder_below_class(path_of(dataset, i), i.label) for i in dataset.items]
-    if not any(groups):
+def _from_folders(dataset: Dataset, advise: Advise) -> Dataset:
+    """Take the first folders below the classes that divide one."""
+    folders = [folders_below_class(path_of(dataset, i), i.label) for i in dataset.items]
+    if not any(folders):
         example = path_of(dataset, dataset.items[0])
         raise DataError(
             "no image is in a folder below the one of its class, which could be its group; paths "
             f"are as {example!r}",
             setting="group_by",
         )
+    level = first_level(folders, [item.label for item in dataset.items])
+    groups = [below[: level + 1][-1] if below else None for below in folders]
     remarks = []
     n_missing = groups.count(None)
     if n_missing:
@@ -116,13 +134,21 @@ def _from_folders(dataset: Dataset) -> Dataset:
             f"{plural(n_missing, 'image')} {verb} in no folder below the one of a class: each is a "
             "group of its own."
         )
+    inner = next((below for below in folders if len(below) > level + 1), None)
+    if inner:
+        remarks.append(
+            f"Groups are folders as {inner[level]!r}, with other folders in them, as "
+            f"{inner[-1]!r}; if those are the groups, {advise('group_by', '(.*)/[^/]+$')}."
+        )
     names = Counter(group.rpartition("/")[2] for group in set(groups) if group is not None)
     twice = [name for name, number in names.items() if number > 1]
     if twice:
         shown = ", ".join(sorted(twice)[:3])
+        depth = next(group for group in groups if group is not None).count("/")
+        pattern = f"^(?:[^/]+/){{{depth}}}([^/]+)/" if inner else "([^/]+)/[^/]+$"
         remarks.append(
             f"{plural(len(twice), 'name')} of folders in several places ({shown}), which are "
-            "groups of their own; if they are the same, group by '([^/]+)/[^/]+$'."
+            f"groups of their own; if they are the same, {advise('group_by', pattern)}."
         )
     return _grouped(dataset, groups, "folders below the classes", remarks)
 
@@ -164,11 +190,15 @@ def _from_patients_if_certain(dataset: Dataset, store: Store, progress: Progress
 
 
 def _grouped(
-    dataset: Dataset, groups: Sequence[str | None], origin: str, remarks: list[str]
+    dataset: Dataset,
+    groups: Sequence[str | None],
+    origin: str,
+    remarks: list[str],
+    setting: str = "group_by",
 ) -> Dataset:
     items = tuple(
         dataclasses.replace(item, group=group)
         for item, group in zip(dataset.items, groups, strict=True)
     )
-    grouped = dataclasses.replace(dataset, items=items, group_origin=origin)
+    grouped = dataclasses.replace(dataset, items=items, group_origin=origin, group_setting=setting)
     return grouped.with_remarks(remarks)

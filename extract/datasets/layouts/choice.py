@@ -151,9 +151,10 @@ def _propose(tree: Folder, top: Folder) -> list[Reading]:
     if _repeat_their_folders(top) or _holds_its_siblings(top):
         return _present(classes, readings.leaf_folders(top))
     table = table_beside(tree, top)
-    if table is not None:
+    if table is not None and (classes is None or not table.may_have_no_labels):
         return [table] if classes is None else _compare(table, classes)
-    _refuse_broken_table(tree, top)
+    if table is None:
+        _refuse_broken_table(tree, top)
     if all(_PART.fullmatch(folder.name.strip()) for folder in top.filled):
         return _present(classes, _without_labels(top, "parts of one collection"))
     if any(map(is_container, top.filled)) and any(map(_has_no_labels, top.filled)):
@@ -199,11 +200,12 @@ def _one_flat_folder(tree: Folder, top: Folder) -> list[Reading]:
 
 
 def _compare(table: Reading, classes: Reading) -> list[Reading]:
-    """Return the class folders if a table beside them says the same or has groups, else both.
+    """Return the class folders if a table beside them says the same, else both.
 
-    If the table also has splits, they are used with the names of the folders.
+    If the table also has splits, they are used with the names of the folders. A single class in the
+    table is nothing to tell apart.
     """
-    if table.may_be_groups:
+    if len(table.labels) < 2 <= len(classes.labels):
         return [classes]
     same = with_the_same_classes(table.labelled, classes)
     if same is None:
@@ -221,7 +223,7 @@ def _labels_beside(tree: Folder, top: Folder) -> list[Reading]:
         return _named(top)
     named = file_names(top)
     if named is not None:
-        if table.may_be_groups:
+        if table.may_have_no_labels:
             return [named]
         same = with_the_same_classes(table.labelled, named)
         if same is not None and len(same) == len(named.labelled):

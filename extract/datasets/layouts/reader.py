@@ -61,7 +61,7 @@ def read_dataset(
         layout = Layout(
             "table", "a table of images", table.passed_over | left_out, (*table.guesses, *remarks)
         )
-        columns, tables = [table.further], [path]
+        columns = [table.further]
     elif is_remote(path) or path.is_dir():
         tree = read_tree(path)
         if not tree.has_images:
@@ -76,12 +76,12 @@ def read_dataset(
             _passed_over(tree, reading) | left_out,
             tuple(reading.remarks + remarks + _odd_files(tree)),
         )
-        columns, tables = list(reading.columns), list(reading.tables)
+        columns = list(reading.columns)
     else:
         raise DataError(f"{path}: expected a folder of images or a table of them, found neither")
     items = sorted(items, key=lambda item: sort_key(item.path))
     dataset = Dataset(name or path.stem, root, tuple(items), layout=layout, columns=tuple(columns))
-    return with_columns(dataset, settings, tables)
+    return with_columns(dataset, settings)
 
 
 def _require_images(reading: Reading) -> None:

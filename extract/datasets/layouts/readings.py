@@ -65,8 +65,8 @@ class Reading:
         Tables that give the labels.
     columns : tuple of FurtherColumns, default=()
         What these tables, and others with the same classes, say beside the labels.
-    may_be_groups : bool, default=False
-        Whether the labels are from a column that may have groups instead, as by its name.
+    may_have_no_labels : bool, default=False
+        Whether the labels are from a column that may have groups or measurements instead.
     """
 
     layout: str
@@ -78,7 +78,7 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
     tables: tuple[Path, ...] = ()
     columns: tuple[FurtherColumns, ...] = ()
-    may_be_groups: bool = False
+    may_have_no_labels: bool = False
 
     @property
     def labels(self) -> list[str]:

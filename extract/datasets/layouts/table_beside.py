@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING
 
 from extract.datasets.layouts.readings import Labelled, Reading, is_flat
 from extract.datasets.split_names import split_of
-from extract.datasets.tables import is_table, lists_images, mentions_images, read_table
+from extract.datasets.tables import (
+    is_table,
+    lists_images,
+    mentions_images,
+    read_columns,
+    read_table,
+)
+from extract.datasets.tables.columns import is_called_label
 from extract.errors import DataError
 from toolkit.addresses import relative
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from extract.datasets.folders.tree import Folder
+    from extract.datasets.further import FurtherColumns
     from extract.datasets.tables import Table
 
 _NOT_LABELS = re.compile(r"(sample[-_ ]?)?submission.*|.*[-_ ]submission", re.IGNORECASE)
@@ -85,24 +93,55 @@ def table_beside(tree: Folder, top: Folder) -> Reading | None:
         remarks=[remark for table in tables.values() for remark in table.what_was_done()],
         tables=tuple(tables),
         columns=tuple(table.further for table in tables.values()),
-        may_be_groups=any(table.of_groups is not None for table in tables.values()),
+        may_have_no_labels=any(t.without_labels is not None for t in tables.values()),
     )
 
 
 def with_columns_beside(tree: Folder, top: Folder, reading: Reading) -> Reading:
-    """Return a reading with the columns of the tables beside it that have the same classes.
+    """Return a reading with what the tables beside it say about its images, besides their labels.
 
-    Those of tables that have groups instead of labels count, too.
+    A table need not have labels for it, nor the same ones.
     """
     if reading.columns:
         return reading
-    tables, _ = _usable_tables(tree, top)
-    columns = tuple(
-        table.of_groups or table.further
-        for table in tables.values()
-        if table.of_groups is not None or with_the_same_classes(table.labelled, reading) is not None
+    tables, problems = _usable_tables(tree, top)
+    folders = dict(_candidates(tree, top))
+    labels = {path: label for path, label, _ in reading.labelled}
+    columns, remarks = [], []
+    for path in (*tables, *problems):
+        table = tables.get(path)
+        if table is not None and table.without_labels is not None:
+            columns.append(table.without_labels)
+        elif table is not None and with_the_same_classes(table.labelled, reading) is not None:
+            columns.append(table.further)
+        elif (read := read_columns(path, folders[path])) is not None:
+            further, n_missing = read
+            rows = [row for row in further.rows if row[0] in labels]
+            n_missing += len(further.rows) - len(rows)
+            further = _without_label(dataclasses.replace(further, rows=rows), labels)
+            if not rows or not further.columns:
+                continue
+            columns.append(further)
+            if n_missing:
+                remarks.append(
+                    f"{relative(path, tree.path)} has {plural(n_missing, 'row')} of images that "
+                    "are not in the data."
+                )
+    return dataclasses.replace(
+        reading, columns=tuple(columns), remarks=[*reading.remarks, *remarks]
     )
-    return dataclasses.replace(reading, columns=columns)
+
+
+def _without_label(further: FurtherColumns, labels: Mapping[Path, str]) -> FurtherColumns:
+    """Return columns without one that is called a label, and has the classes that images have."""
+    for name in further.columns:
+        pairs = {(cell, labels[path]) for path, cell in further.cells(name)}
+        cells, classes = ({pair[i] for pair in pairs} for i in (0, 1))
+        if is_called_label(name) and len(cells) == len(classes) == len(pairs):
+            kept = {other: i for other, i in further.columns.items() if other != name}
+            others = {**further.others, name: "the labels"}
+            return dataclasses.replace(further, columns=kept, others=others)
+    return further
 
 
 def problems_of_tables(tree: Folder, top: Folder) -> dict[Path, str]:
@@ -125,17 +164,20 @@ def remarks_on_tables(tree: Folder, top: Folder, reading: Reading) -> list[str]:
     tables, problems = _usable_tables(tree, top)
     folders = dict(_candidates(tree, top))
     remarks = []
-    read = {*reading.tables, *(columns.table for columns in reading.columns)}
+    read = {columns.table for columns in reading.columns}
     for path, table in tables.items():
-        if path not in read and not with_the_same_classes(table.labelled, reading):
+        same = path in reading.tables or with_the_same_classes(table.labelled, reading)
+        if not same and table.without_labels is None:
             remarks.append(
                 f"{relative(path, tree.path)} has labels of {plural(len(table.labelled), 'image')} "
                 "that are not used; to use them, choose the layout table."
             )
     for path, problem in problems.items():
-        if mentions_images(path, folders[path] or path.parent):
-            name = relative(path, tree.path)
-            reason = problem.removeprefix(str(path)).lstrip(",: ")
+        name = relative(path, tree.path)
+        reason = problem.removeprefix(str(path)).lstrip(",: ")
+        if path in read:
+            remarks.append(f"{name} has no labels that are used: {reason}.")
+        elif mentions_images(path, folders[path] or path.parent):
             remarks.append(f"{name} names images of the data, but is not used: {reason}.")
     return remarks
 

@@ -45,6 +45,7 @@ _IS_A_NAME = re.compile(
 )
 """Names of columns that say who or what an image shows, not of which class it is."""
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "<na>", "null"}
+_NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 _INDEX = re.compile(r"|index|row|nr|no|#|level_0|unnamed:_\d+|column1").fullmatch
 _ROWS_TO_TRY = 20
 
@@ -87,9 +88,31 @@ def is_of_groups(name: str) -> bool:
     return _IS_A_NAME.fullmatch(plain(name)) is not None
 
 
+def are_measurements(name: str, cells: Sequence[str]) -> bool:
+    """Tell whether a column that is not called one of labels has numbers that do not count classes.
+
+    Classes are numbered from 0 or 1 on.
+
+    Examples
+    --------
+    >>> are_measurements("age", ["31", "54", "31"]), are_measurements("grade", ["0", "1", "2"])
+    (True, False)
+    """
+    words = {cell.strip() for cell in cells if not is_missing(cell)}
+    if is_called_label(name) or not all(map(_NUMBER.fullmatch, words)):
+        return False
+    numbers = {float(word.replace(",", ".")) for word in words}
+    return all(numbers != set(range(first, first + len(numbers))) for first in (0, 1))
+
+
+def is_called_label(name: str) -> bool:
+    """Tell whether the name of a column says that it has labels."""
+    return plain(name) in LABEL_NAMES
+
+
 def is_known(name: str) -> bool:
     """Tell whether the name of a column says that it has images or labels."""
-    return plain(name) in PATH_NAMES or plain(name) in LABEL_NAMES
+    return plain(name) in PATH_NAMES or is_called_label(name)
 
 
 def understand(
@@ -167,6 +190,20 @@ def _path_column(grid: Grid, names: list[str], exists: Callable[[str], bool]) ->
     if len(others) == 1:
         return others[0]
     return named[0] if named else None
+
+
+def path_column(table: Path, grid: Grid, exists: Callable[[str], bool]) -> int | None:
+    """Return the column that names images that exist; None if there is none.
+
+    Raises
+    ------
+    DataError
+        If two columns have the same name.
+    """
+    names = [plain(name) for name in grid.header]
+    refuse_repeated_names(table, names)
+    column = _path_column(grid, names, exists)
+    return column if column is not None and names_images(grid, column, exists) else None
 
 
 def names_images(grid: Grid, column: int, exists: Callable[[str], bool]) -> bool:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from extract.datasets.further import FurtherColumns
 from extract.datasets.split_names import EXAMPLES, split_of
 from extract.datasets.tables.columns import (
+    are_measurements,
     is_known,
     is_missing,
     is_of_groups,
     is_one,
     names_images,
+    path_column,
     understand,
 )
 from extract.datasets.tables.finding import Finder
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from extract.datasets.tables.columns import Columns
 
 _MISSING_SHOWN = 3
+_NO_NAME = "(no name)"
 _LINES_TO_TRY = 20
 _TRUE = {"1", "1.0", "true", "t", "yes", "y", "wahr", "vrai"}
 _FALSE = {"0", "0.0", "false", "f", "no", "n", "falsch", "faux"}
@@ -55,22 +58,21 @@ class Table:
         What was guessed, one sentence each.
     further : FurtherColumns
         Its other columns.
-    of_groups : FurtherColumns or None
-        The same with the column of the labels, if that may be one of groups: its name says so, and
-        only that no other column has labels speaks for labels.
+    without_labels : FurtherColumns or None
+        The same with the column of the labels, if that may have something else: groups, by its
+        name, or measurements, by its numbers; only that no other column has labels speaks for it.
     """
 
     labelled: list[Labelled]
     passed_over: dict[str, int]
     guesses: tuple[str, ...]
     further: FurtherColumns
-    of_groups: FurtherColumns | None = None
+    without_labels: FurtherColumns | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was guessed, and which columns are neither path nor label nor split."""
-        unused = self.further.unused_sentence()
-        return (*self.guesses, unused) if unused else self.guesses
+        return (*self.guesses, *self.further.sentences())
 
     def what_was_done(self) -> list[str]:
         """Return what was guessed, and what was passed over as another sentence."""
@@ -112,16 +114,55 @@ def read_table(path: Path, folder: Path | None = None) -> Table:
     guesses = (*grid.remarks, *columns.remarks, *finder.remarks())
     counted = {reason: number for reason, number in passed_over.items() if number}
     cells = dict(grid.rows)
+    others = {grid.header[columns.path]: "the paths"}
+    others |= {} if columns.split is None else {grid.header[columns.split]: "the split"}
     further = FurtherColumns(
         path,
-        {grid.header[i] or "(no name)": i for i in columns.unused},
+        {grid.header[i] or _NO_NAME: i for i in columns.unused},
         [(image, cells[line]) for (line, *_), (image, *_) in zip(rows, found, strict=True)],
+        others | {grid.header[i]: "the labels" for i in columns.labels},
     )
-    of_groups = None
-    if is_of_groups(name := grid.header[columns.labels[0]]):
-        both = {**further.columns, name: columns.labels[0]}
-        of_groups = dataclasses.replace(further, columns=both)
-    return Table(kept, counted, guesses, further, of_groups)
+    without_labels = None
+    name = grid.header[columns.labels[0]]
+    if is_of_groups(name) or are_measurements(name, grid.column(columns.labels[0])):
+        without_labels = dataclasses.replace(
+            further, columns={**further.columns, name: columns.labels[0]}, others=others
+        )
+    return Table(kept, counted, guesses, further, without_labels)
+
+
+def read_columns(path: Path, folder: Path | None = None) -> tuple[FurtherColumns, int] | None:
+    """Read what a table says about images that have their labels from elsewhere.
+
+    Parameters
+    ----------
+    path, folder : Path
+        As for `read_table`.
+
+    Returns
+    -------
+    columns : FurtherColumns
+        All but that of the paths.
+    n_missing : int
+        Number of rows that name no image.
+
+    If the file cannot be read, or most of its first rows name no image, it is None.
+    """
+    try:
+        grid = read_grid(path)
+        finder = Finder(path, grid.encoding, folder)
+        grid = _with_header(grid, finder)
+        column = path_column(path, grid, finder.exists)
+        if column is None:
+            return None
+        images = [finder.find(cells[column].strip()) for _, cells in grid.rows]
+    except DataError:
+        return None
+    rows = zip(images, grid.rows, strict=True)
+    found = [(image, cells) for image, (_, cells) in rows if image is not None]
+    names = {name or _NO_NAME: i for i, name in enumerate(grid.header) if i != column}
+    columns = FurtherColumns(path, names, found, {grid.header[column]: "the paths"})
+    return columns, len(images) - len(found)
 
 
 def lists_images(path: Path, folder: Path | None = None) -> bool:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from classify.auditing.image_properties import as_values, in_bins, properties_of
+from classify.auditing.image_properties import in_bins, properties_of
 from classify.auditing.shortcuts import ALL, drawn_for_shortcuts, find_shortcuts
 from extract.datasets.dataset import Dataset, Item
-from extract.datasets.further import FurtherColumns
+from extract.datasets.further import FurtherColumns, as_values
 from extract.images.properties.record import ImageProperties
 
 if TYPE_CHECKING:

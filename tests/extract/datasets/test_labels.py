@@ -108,7 +108,7 @@ def test_a_class_that_a_split_lacks_is_named() -> None:
     assert settle_labels(data).layout.remarks == (
         "2 classes have too few images in the train split to train a classifier, which takes 2: "
         "'cats' (1), 'dogs' (1).",
-        "1 class has too few images in the test split to train a classifier, which takes 1: "
+        "1 class has too few images in the test split to test a classifier on, which takes 1: "
         "'dogs' (0).",
     )
 

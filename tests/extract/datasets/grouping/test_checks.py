@@ -21,13 +21,16 @@ def dataset(*rows: tuple[str, str | None, Split | None]) -> Dataset:
         Item(Path(f"/d/{label}/{i}.png"), label, split, group)
         for i, (label, group, split) in enumerate(rows)
     )
-    return Dataset("d", Path("/d"), items, group_origin="column site")
+    return Dataset("d", Path("/d"), items, group_origin="column site", group_setting="group_column")
 
 
 def test_one_group_for_all_is_refused_and_explained() -> None:
     data = dataset(*[(label, "x", None) for label in "ab" for _ in range(4)])
-    with pytest.raises(DataError, match=r"all 8 images are in one group, 'x' \(column site\)"):
+    with pytest.raises(
+        DataError, match=r"all 8 images are in one group, 'x' \(column site\)"
+    ) as it:
         require_groups(data)
+    assert it.value.setting == "group_column"
     assert describe_groups(data)[0].startswith("All 8 images are in one group")
 
 
@@ -40,7 +43,7 @@ def test_groups_that_are_the_labels_are_refused_and_explained() -> None:
 def test_a_class_in_one_group_is_refused_with_the_class_and_the_group() -> None:
     rows = [("a", f"g{i}", None) for i in range(4)] + [("b", "herd 1", None)] * 4
     with pytest.raises(DataError, match=r"'b' is in one group only, 'herd 1' \(4 images\)") as it:
-        require_groups(dataset(*rows), "group_column")
+        require_groups(dataset(*rows))
     assert it.value.setting == "group_column"
     assert describe_groups(dataset(*rows)) == [
         "The class 'b' is in one group only, 'herd 1' (4 images)."

@@ -58,9 +58,74 @@ def test_a_dry_run_says_it_in_json(home: Path) -> None:
     assert found["groups"]["number"] == 12
 
 
-def test_groups_that_cannot_be_divided_are_a_note_of_a_dry_run(home: Path) -> None:
-    lines = dry_run(home, "--group-by", "^[^/]*").stdout.splitlines()
-    assert any(line.startswith("note         Each class is one group") for line in lines)
+def real_error(home: Path, *options: str) -> str:
+    """Return the message that the command ends with if it is no dry run."""
+    done = run_command("extract", "--data", "pictures", "--cache", "cache", *options, cwd=home)
+    assert done.returncode == 2
+    return done.stderr.strip().removeprefix("error: ")
+
+
+@pytest.mark.parametrize("spoil", ["each class", "constant", "column", "too few", "unusable"])
+def test_a_dry_run_says_that_the_command_will_refuse(home: Path, spoil: str) -> None:
+    """With the text that it ends with; the note alone did not say so."""
+    options: tuple[str, ...] = ()
+    names = sorted(path.relative_to(home / "pictures") for path in home.rglob("*.png"))
+    if spoil in ("each class", "constant"):
+        options = ("--group-by", "^[^/]*" if spoil == "each class" else "scan")
+    elif spoil == "column":
+        rows = [f"{name.as_posix()},{name.parent},herd" for name in names]
+        (home / "pictures" / "all.csv").write_text("\n".join(["path,label,group", *rows]))
+    elif spoil == "too few":
+        make(home / "pictures", ["rare/1.png"])
+    else:
+        for i in range(4):
+            (home / "pictures" / "broken").mkdir(exist_ok=True)
+            (home / "pictures" / "broken" / f"{i}.png").write_bytes(b"no image %d" % i)
+    done = dry_run(home, *options)
+    assert done.returncode == 0
+    (line,) = [li for li in done.stdout.splitlines() if li.startswith("refused")]
+    if spoil != "unusable":  # for the others, no weights are needed
+        error = real_error(home, *options)
+        assert line == f"refused      without --dry-run: {error}"
+        assert spoil != "column" or error.endswith("(--group-column)")
+        refused = json.loads(dry_run(home, "--json", *options).stdout)["refused"]
+        assert error.startswith(refused)
+    else:
+        assert "no usable image in class 'broken'" in line
+
+
+def test_a_dry_run_of_sound_data_refuses_nothing(home: Path) -> None:
+    done = dry_run(home, "--group-by", "/(...)_")
+    assert "refused" not in done.stdout
+    assert json.loads(dry_run(home, "--json").stdout)["refused"] is None
+
+
+@pytest.mark.parametrize("kind", ["sign", "levels", "same names"])
+def test_a_remark_in_the_terminal_names_the_option(tmp_path: Path, kind: str) -> None:
+    """Not the setting that it is in Python; what it says can be pasted."""
+    names = patients()
+    if kind != "sign":
+        stem = "{k}{i}" if kind == "levels" else "p{i}"
+        names = [
+            f"{k}/{stem.format(k=k, i=i)}/{s}/0.png" if kind == "levels" else f"{k}/p{i}/{s}.png"
+            for k in "ab"
+            for i in range(4)
+            for s in ("may", "june")
+        ]
+    make(tmp_path / "pictures", names)
+    options = () if kind == "sign" else ("--group-by", "folder")
+    done = run_command(
+        "extract", "--data", "pictures", "--layout", "class-folders", "--cache", "cache",
+        "--weights", "absent.npz", *options, cwd=tmp_path,
+    )  # fmt: skip
+    assert "group_by" not in done.stderr
+    (line,) = [li for li in done.stderr.splitlines() if "use --group-by '" in li]
+    pasted = shlex.split(line.partition("use ")[2].removesuffix("."))
+    done = run_command(
+        "extract", "--data", "pictures", "--layout", "class-folders", "--cache", "cache",
+        "--dry-run", *pasted, cwd=tmp_path,
+    )  # fmt: skip
+    assert "groups       " in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,9 @@ def test_names_that_are_the_label_are_no_groups_but_their_parts_are() -> None:
     [
         ([f"{k}/{k}{i}/{j}.jpg" for k in TWO for i in range(8) for j in range(3)], "folder", 16),
         ([f"{k}/p{i}/study{j}/view.jpg" for k in TWO for i in of_two(k, 8) for j in range(3)],
-         "^(?:[^/]+/){1}([^/]+)/", 16),
+         "folder", 16),
+        ([f"{k}/p{i}/{j}.jpg" for k in ("a/x", "a/y", "b/z") for i in range(8) for j in range(3)],
+         "(.*)/[^/]+$", 24),
     ],
 )  # fmt: skip
 def test_folders_below_the_classes_are_suggested(

@@ -64,11 +64,11 @@ def test_a_column_called_group_is_taken_by_itself(
     assert groups(data) == EXPECTED
     assert data.group_origin == "column Group"
     assert "Columns: groups from 'Group'." in data.layout.remarks
-    assert "Columns that are not used: age." in data.layout.remarks
+    assert any(r.startswith("Columns that are not used: age, ") for r in data.layout.remarks)
     assert on_one_side(data)
     off = load(folder / "all.csv", group_by="none")
     assert not off.has_groups
-    assert "Columns that are not used: Group, age." in off.layout.remarks
+    assert any(r.startswith("Columns that no classifier sees: Group;") for r in off.layout.remarks)
 
 
 @pytest.mark.parametrize("name", ["patient_id", "Patient ID", "patient-id"])
@@ -79,7 +79,7 @@ def test_another_column_is_taken_by_its_name(
     data = load(table, group_column=name)
     assert groups(data) == EXPECTED
     assert data.group_origin == "column patient_id"
-    assert "Columns that are not used: group." in data.layout.remarks
+    assert any(r.startswith("Columns that are not used: group, ") for r in data.layout.remarks)
 
 
 def test_a_column_that_may_be_groups_is_no_label_where_another_may_be(
@@ -102,6 +102,96 @@ def test_a_table_beside_class_folders_has_the_column(
     assert groups(data) == EXPECTED
 
 
+@pytest.mark.parametrize("layout", ["auto", "class-folders"])
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("path,patient,age", ["{}", "5{}"]),  # numbers are no labels
+        ("path,age,weight", ["{}", "5{}"]),  # nor is either of two
+        ("image,species,patient", ["x", "{}"]),  # nor what is the same for all
+    ],
+)
+def test_a_table_without_labels_beside_class_folders_has_the_column(
+    load: Callable[..., Dataset], folder: Path, layout: str, header: str, cells: list[str]
+) -> None:
+    """Whatever its other columns may be; they are named, and the folders are the classes."""
+    ages = {name: str(int(stem(name)[1:]) % 5) for name in NAMES}
+    rows = [
+        ",".join([name, *(c.format(stem(name) if c == "{}" else ages[name]) for c in cells)])
+        for name in NAMES
+    ]
+    (folder / "about.csv").write_text("\n".join([header, *rows]) + "\n")
+    column = header.split(",")[1 + cells.index("{}")]
+    data = load(folder, group_column=column, layout=layout)
+    assert data.layout.name == "class-folders"
+    assert data.classes == ["benign", "malignant"]
+    assert groups(data) == EXPECTED
+    (other,) = {*header.split(",")[1:]} - {column}
+    assert any(r.startswith("Columns that") and other in r for r in data.layout.remarks)
+
+
+def test_a_table_with_other_labels_has_columns_if_the_folders_are_chosen(
+    load: Callable[..., Dataset], folder: Path
+) -> None:
+    """Without a choice, the folders and the table may both be meant."""
+    rows = [f"{name},{'ab'[i % 2]},{stem(name)}" for i, name in enumerate(NAMES)]
+    rows.append("gone.png,a,x")
+    (folder / "about.csv").write_text("\n".join(["path,dx,patient", *rows[:-1]]))
+    with pytest.raises(DataError, match="can be read in 2 ways"):
+        load(folder, group_column="patient")
+    (folder / "about.csv").write_text("\n".join(["path,dx,patient", *rows]))
+    data = load(folder, group_column="patient", layout="class-folders")
+    assert groups(data) == EXPECTED
+    assert "about.csv has 1 row of images that are not in the data." in data.layout.remarks
+    assert any(r.startswith("Columns that no classifier sees: dx;") for r in data.layout.remarks)
+
+
+def test_numbers_of_classes_beside_class_folders_may_be_labels(
+    load: Callable[..., Dataset], folder: Path
+) -> None:
+    """Counted from 0 on, in another order than the folders."""
+    rows = [f"{name},{i % 3}" for i, name in enumerate(NAMES)]
+    (folder / "about.csv").write_text("\n".join(["path,grade", *rows]))
+    with pytest.raises(DataError, match="can be read in 2 ways"):
+        load(folder)
+
+
+def test_the_label_beside_class_folders_is_called_that(
+    load: Callable[..., Dataset], folder: Path
+) -> None:
+    """Also where a row of an image that is gone makes the table unusable for labels."""
+    write_table(folder / "about.csv", "path,label,patient", "{}")
+    with pytest.raises(DataError, match=r"the column 'label' .* has the labels of the images"):
+        load(folder, group_column="label")
+    (folder / "about.csv").write_text((folder / "about.csv").read_text() + "gone.png,benign,x\n")
+    with pytest.raises(DataError, match=r"the column 'label' .* has the labels of the images"):
+        load(folder, group_column="label", layout="class-folders")
+
+
+@pytest.mark.parametrize("word", ["None", "unknown", "?", "n/a", "nan", "-"])
+@pytest.mark.parametrize("source", ["column", "table", "pattern"])
+def test_a_word_for_a_missing_group_is_no_group(
+    load: Callable[..., Dataset], tmp_path: Path, word: str, source: str
+) -> None:
+    """Images of unknown patients are not one patient; it is said, and counted."""
+    if source == "pattern" and word == "n/a":
+        pytest.skip("no name of a file has a slash")
+    names = [f"{'ab'[i % 2]}/{word if i < 6 else f'p{i // 4}'}_{i}.png" for i in range(24)]
+    if word == "n/a":
+        names = [name.replace("n/a", "x") for name in names]
+    folder = make(tmp_path / "data", names)
+    rows = [f"{name},{word if i < 6 else f'p{i // 4}'}" for i, name in enumerate(names)]
+    table = (folder if source == "column" else tmp_path) / "groups.csv"
+    if source != "pattern":
+        table.write_text("\n".join(["path,group", *rows]))
+    settings = {"groups": table} if source == "table" else {}
+    settings = {"group_by": "([^/]+)_"} if source == "pattern" else settings
+    data = load(folder, **settings)
+    assert [groups(data)[name] for name in names[:6]] == [None] * 6
+    assert data.n_groups() == 6 + 5
+    assert any("6 images" in r and "own" in r for r in data.layout.remarks)
+
+
 def test_an_empty_cell_is_a_group_of_its_own(load: Callable[..., Dataset], folder: Path) -> None:
     table = folder / "all.csv"
     rows = [f"{name},{name[:6]},{'' if i < 3 else stem(name)}" for i, name in enumerate(NAMES)]
@@ -115,7 +205,12 @@ def test_an_empty_cell_is_a_group_of_its_own(load: Callable[..., Dataset], folde
     ("name", "message"),
     [
         ("patent", r"no column 'patent' .* found patient, age \(did you mean patient\?\)"),
-        ("label", "no column 'label'"),
+        (
+            "Label",
+            r"the column 'label' of .*all.csv has the labels of the images, so it cannot have "
+            r"their groups, too; .* measure nothing: .* as patients or sites; .*: patient, age",
+        ),
+        ("path", r"the column 'path' .* has the paths of the images"),
     ],
 )
 def test_a_column_that_is_not_there_is_named(
@@ -200,9 +295,35 @@ def test_folders_below_the_classes(load: Callable[..., Dataset], tmp_path: Path)
     assert alone == (
         "1 image is in no folder below the one of a class: each is a group of its own."
     )
-    assert twice.endswith("if they are the same, group by '([^/]+)/[^/]+$'.")
+    assert twice.endswith("if they are the same, set group_by to '([^/]+)/[^/]+$'.")
     joined = load(folder, group_by="([^/]+)/[^/]+$", layout="class-folders")
     assert groups(joined)["cats/1/0.png"] == groups(joined)["dogs/1/0.png"] == "1"
+
+
+def test_the_folders_directly_below_the_classes_are_taken(
+    load: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    """Sessions of one individual are not apart; a remark names both levels, and takes the other."""
+    names = [f"{k}/{k}{i}/{s}/0.png" for k in "ab" for i in range(4) for s in ("may", "june")]
+    folder = make(tmp_path / "data", names)
+    data = load(folder, group_by="folder", layout="class-folders")
+    assert groups(data) == {name: "/".join(name.split("/")[:2]) for name in names}
+    remark = (
+        "Groups are folders as 'a/a0', with other folders in them, as 'a/a0/june'; if those are "
+        r"the groups, set group_by to '(.*)/[^/]+$'."
+    )
+    assert remark in data.layout.remarks
+    inner = load(folder, group_by="(.*)/[^/]+$", layout="class-folders")
+    assert groups(inner) == {name: name.rpartition("/")[0] for name in names}
+
+
+def test_a_folder_that_holds_all_of_a_class_is_passed(
+    load: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    """As `photos` in each class: the folders in it are the groups."""
+    names = [f"{k}/photos/{k}{i}/{j}.png" for k in "ab" for i in range(4) for j in range(2)]
+    data = load(make(tmp_path / "data", names), group_by="folder", layout="class-folders")
+    assert groups(data) == {name: name.rpartition("/")[0] for name in names}
 
 
 def test_folders_of_splits_are_no_groups(load: Callable[..., Dataset], tmp_path: Path) -> None:

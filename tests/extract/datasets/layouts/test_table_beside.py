@@ -184,9 +184,14 @@ def test_a_table_of_the_images_that_cannot_be_used_is_named(tmp_path: Path, kind
     (tmp_path / name).write_text(text)
     dataset = read_dataset(tmp_path)
     assert dataset.classes == ["north", "south"]
-    (remark,) = dataset.layout.remarks
-    assert remark.startswith(f"{name} names images of the data, but is not used: ")
+    remark = dataset.layout.remarks[0]
+    is_read = kind == "several columns"
+    words = (
+        "has no labels that are used" if is_read else "names images of the data, but is not used"
+    )
+    assert remark.startswith(f"{name} {words}: ")
     assert reason in remark
+    assert bool(dataset.columns) == is_read
     with pytest.raises(DataError, match=f"cannot be read as table; .*{reason}"):
         read_dataset(tmp_path, settings=DataSettings("table"))
 
@@ -203,5 +208,5 @@ def test_a_table_counts_wherever_it_is(tmp_path: Path, name: str) -> None:
 def test_a_table_that_contradicts_folders_of_splits_is_named(tmp_path: Path) -> None:
     make(tmp_path, "train/x/a.jpg*2", "train/y/b.jpg*2", "test/x/c.jpg*1", "test/y/d.jpg*1")
     (tmp_path / "labels.csv").write_text(rows("path,label", "a1.jpg a2.jpg b1.jpg b2.jpg"))
-    (remark,) = read_dataset(tmp_path).layout.remarks
-    assert remark.startswith("labels.csv has labels of 4 images that are not used")
+    remarks = read_dataset(tmp_path).layout.remarks
+    assert remarks[0].startswith("labels.csv has labels of 4 images that are not used")

@@ -127,10 +127,15 @@ def test_other_names_of_columns_are_mentioned(
 
 
 def test_columns_that_are_not_used_are_named(read: Callable[..., Table]) -> None:
-    rows = [[str(i), *row, str(20 + i / 7)] for i, row in enumerate(ROWS)]
-    table = read(rows, ",path,label,age")
+    rows = [[str(i), *row, str(20 + i / 7), str(i % 2)] for i, row in enumerate(ROWS)]
+    table = read(rows, ",path,label,age,sex")
     assert labels(table) == EXPECTED
-    assert "Columns that are not used: (no name), age." in table.remarks
+    examined, unused = table.remarks
+    assert examined == (
+        "Columns that no classifier sees: age, sex; an audit looks for shortcuts and weak spots in "
+        "them."
+    )
+    assert unused.startswith("Columns that are not used: (no name), which are the same, or another")
 
 
 def test_the_column_whose_cells_are_images_counts(read: Callable[..., Table]) -> None:
@@ -239,7 +244,7 @@ def test_the_name_of_the_table_decides_between_folders_of_splits(
 def test_numbers_of_folds_are_no_split(read: Callable[..., Table]) -> None:
     table = read([[*row, str(i % 5)] for i, row in enumerate(ROWS)], "path,label,fold")
     assert set(splits(table)) == {None}
-    assert "Columns that are not used: fold." in table.remarks
+    assert any(r.startswith("Columns that no classifier sees: fold;") for r in table.remarks)
 
 
 @pytest.mark.parametrize("missing", ["", "nan", "NaN", "NA", "null"])
