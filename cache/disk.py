@@ -1,7 +1,7 @@
 """Write files and folders so that they are complete under their name, or absent.
 
-The toolkit writes everything that it keeps with `publish` or `atomic_folder`. The system calls are
-looked up in this module, so that tests can replace them.
+The toolkit writes everything that it keeps with `publish`, `publishing` or `atomic_folder`. The
+system calls are looked up in this module, so that tests can replace them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cache.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 TEMPORARY = ".tmp-"
 """First characters of the names of files that are being written."""
@@ -52,6 +53,38 @@ def publish(path: Path, data: bytes | memoryview) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def publishing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write in parts; it gets its name when the block ends without an error.
+
+    As with `publish`, the name belongs to the previous file, or to none, until everything is
+    written. After an error or Ctrl-C no temporary file is left.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is created if need be.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise

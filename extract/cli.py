@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.arguments import add_arguments, options_from
+from extract.errors import DataError
 from toolkit.console import argument_parser, run, use_option, with_option
 from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural, printable
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from extract.datasets.grouping.signs import GroupSign
+    from extract.embedding_files.rows import Predictor
+    from extract.options import Options
     from extract.prepare import Prepared
+    from toolkit.progress import Progress
 
 DESCRIPTION = (
     "Run a frozen convolutional base once over a folder of labelled images and cache the "
@@ -40,10 +45,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="say how the data are understood (layout, classes, what is passed over, formats, "
         "sizes), compute nothing, and exit",
     )
+    _add_export(parser)
     args = parser.parse_args(argv)
     if args.list_backbones:
         return run(_list_backbones, args)
     return run(_look_over if args.dry_run else _extract, args)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a file of embeddings."""
+    export = parser.add_argument_group("file of embeddings")
+    export.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="also write path, label, split, group and embedding of every image to a .parquet, "
+        ".npz or .csv file, for other programs",
+    )
+    export.add_argument(
+        "--run",
+        type=Path,
+        metavar="RUN",
+        help="also write the class and the probabilities that a model of this run predicts",
+    )
+    export.add_argument(
+        "--clf",
+        metavar="NAME",
+        help="which classifier of the run (default: the best one in cross-validation)",
+    )
+    export.add_argument("--force", action="store_true", help="replace a file of that name")
 
 
 def _extract(args: argparse.Namespace) -> None:
@@ -52,15 +82,67 @@ def _extract(args: argparse.Namespace) -> None:
     options = options_from(args)
     single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
     with ConsoleProgress(args.quiet) as progress:
+        predictor = _check_export(args, options, progress)
         dataset = find_dataset(options, progress, advise=use_option)
         results = [prepare(dataset, single, progress) for single in single_backbones]
+        exported = None
+        if args.export is not None:
+            from extract.embedding_files.export import export
+
+            exported = export(
+                results[0],
+                args.export,
+                predictor=predictor,
+                overwrite=args.force,
+                progress=progress,
+            )
     if args.json:
         summaries = [prepared.summary() for prepared in results]
+        if exported is not None:
+            summaries[0]["export"] = {"file": str(args.export), "rows": len(exported)}
         print(json.dumps(summaries if len(results) > 1 else summaries[0]))
     elif not args.quiet:
         for prepared in results:
             _print_summary(prepared)
+        if exported is not None:
+            rows, numbers = plural(len(exported), "row"), plural(exported.n_features, "number")
+            print(printable(f"exported: {rows} with embeddings of {numbers} to {args.export}"))
         _print_next_step(results[-1])
+
+
+def _check_export(
+    args: argparse.Namespace, options: Options, progress: Progress
+) -> Predictor | None:
+    """Check what a file of embeddings needs before anything is computed; open the model."""
+    if args.export is None:
+        for setting, given in (("run", args.run), ("clf", args.clf), ("force", args.force)):
+            if given:
+                raise DataError(
+                    "this is about a file of embeddings, and none is to be written; name the file, "
+                    "or leave it out",
+                    setting=setting,
+                )
+        return None
+    from extract.embedding_files.export import check_target, open_predictor
+
+    if len(options.for_each_backbone()) > 1:
+        raise DataError(
+            f"a file has the embeddings of one backbone, found {options.base.backbone}; export "
+            "each to a file of its own",
+            setting="export",
+        )
+    check_target(args.export, overwrite=args.force)
+    if args.run is None:
+        if args.clf is not None:
+            raise DataError("expected the run that has this classifier, found none", setting="run")
+        return None
+    return open_predictor(
+        args.run,
+        args.clf,
+        cache=options.base.cache,
+        reading=options.reading,
+        progress=progress,
+    )
 
 
 def _look_over(args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import html
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from extract.datasets.drawing import Split as Split
 from extract.datasets.drawing import Unit, border, digest_of, draw, draw_units
@@ -241,19 +241,49 @@ class Dataset:
         passed = ", ".join(counted(number, what) for what, number in layout.passed_over.items())
         return [f"{first}; passed over: {passed}" if passed else first, *layout.remarks]
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, embed: Any = None, model: Any = None) -> pd.DataFrame:
         """Return a table with one row for each image.
+
+        Parameters
+        ----------
+        embed : Embedder, optional
+            Adds the column ``embedding``. A copy of it is fitted on the training images first, as
+            int8 and images of more than 8 bits need.
+        model : Model, optional
+            Adds what it predicts: a model from `classify.load_model`, or anything else with
+            `predict`, `predict_proba` and `classes_` that takes paths.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``path``, ``label``, ``split`` and ``group``, all of them text, or None.
+            Columns ``path``, ``label``, ``split`` and ``group`` (text, or None); with a model
+            ``predicted`` (text) and ``probabilities`` (in each row, a float32 array of shape
+            (n_classes,)); with an embedder ``embedding`` (in each row, one of shape (n_features,)).
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be used, and is to be embedded or classified.
+
+        Examples
+        --------
+        >>> frame = data.to_frame(Embedder("vgg16"))  # doctest: +SKIP
+        >>> X = np.stack(frame["embedding"])  # doctest: +SKIP
         """
         import pandas as pd
 
+        from extract.datasets.frame import add_embeddings, add_predictions
+
         rows = [(str(item.path), item.label, item.split, item.group) for item in self.items]
         # Objects, because pandas' own type for text may not hold names that are not UTF-8.
-        return pd.DataFrame(rows, columns=["path", "label", "split", "group"], dtype=object)
+        frame = pd.DataFrame(rows, columns=["path", "label", "split", "group"], dtype=object)
+        paths = [item.path for item in self.items]
+        if model is not None:
+            add_predictions(frame, paths, model)
+        if embed is not None:
+            training = [item.path for item in self.items if item.split != "test"]
+            add_embeddings(frame, paths, training, embed)
+        return frame
 
     def with_remarks(self, remarks: Iterable[str]) -> Dataset:
         """Return the data set with further remarks in its layout."""

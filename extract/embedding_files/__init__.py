@@ -1,0 +1,1 @@
+"""Files of embeddings for other programs: written from a data set, and read as one."""
