@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from extract.images.formats import MAX_PIXELS, check, open_image
+from extract.images.formats import MAX_PIXELS, check
 from extract.images.pixels import PixelSettings
+from extract.images.properties.exif import PhotoTags, read_tags
 from extract.images.properties.header import header_properties
 from extract.images.properties.record import LONGEST_TEXT, ImageProperties
 from extract.images.rendering import as_seen
@@ -30,9 +29,7 @@ _TINY = 48
 _ENDS = (0.01, 0.99)
 """Shares of the pixels that are darker than the darkest and than the brightest tone."""
 
-_MAKE, _MODEL, _CHANGED, _EXIF, _TAKEN = 271, 272, 306, 0x8769, 36867
 _HOUR = re.compile(r"\d{4}\D\d\d\D\d\d\D([01]\d|2[0-3])\D")
-_WITH_EXIF = ("JPEG", "PNG", "TIFF", "WEBP")
 
 
 def measure_properties(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageProperties:
@@ -52,7 +49,7 @@ def measure_properties(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageProper
     """
     header = check(data, max_pixels, reduced_to=SIDE)
     image = as_seen(data, header, PixelSettings(SIDE), max_pixels).image
-    camera, hour = _exif(data, header.format)
+    camera, hour = _camera_and_hour(read_tags(data, header.format))
     known = header_properties(data, len(data), header)
     return _with_pixels(dataclasses.replace(known, camera=camera, hour=hour), _small(image))
 
@@ -106,21 +103,9 @@ def _rounded(value: float) -> float:
     return round(float(value), 4)
 
 
-def _exif(data: bytes, name: str | None) -> tuple[str | None, int | None]:
-    """Return the camera and the hour in the EXIF block of an image."""
-    if name not in _WITH_EXIF:
-        return None, None
-    # A damaged or malicious block makes Pillow's parser raise anything.
-    with (
-        contextlib.suppress(Exception),
-        warnings.catch_warnings(action="ignore"),
-        open_image(data, name) as image,
-    ):
-        exif = image.getexif()
-        words = [str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)]
-        make = "" if words[1].casefold().startswith(words[0].casefold()) else words[0]
-        camera = " ".join(f"{make} {words[1]}".split())[:LONGEST_TEXT]
-        taken = exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED)
-        hour = _HOUR.match(str(taken))
-        return camera or None, int(hour[1]) if hour else None
-    return None, None
+def _camera_and_hour(tags: PhotoTags) -> tuple[str | None, int | None]:
+    """Return the camera, without a make that its model repeats, and the hour of a photograph."""
+    repeats = tags.model.casefold().startswith(tags.make.casefold())
+    camera = tags.model if repeats else f"{tags.make} {tags.model}".strip()
+    hour = _HOUR.match(tags.taken or tags.changed)
+    return camera[:LONGEST_TEXT] or None, int(hour[1]) if hour else None

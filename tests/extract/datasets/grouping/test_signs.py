@@ -196,6 +196,8 @@ NOON = datetime(2023, 5, 17, 12, 0, 0, tzinfo=UTC)
 
 def test_the_camera_and_the_time_of_a_photograph_are_read() -> None:
     assert read_capture(photograph("Canon  EOS\0", NOON, "123")) == Capture("Canon EOS 123", NOON)
+    long = read_capture(photograph("x" * 9000, NOON))
+    assert long == Capture("x" * 64, NOON)
 
 
 def test_what_does_not_say_when_and_by_which_camera_says_nothing() -> None:

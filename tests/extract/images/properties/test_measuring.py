@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extract.images.properties import measuring
+from extract.images.properties import exif as properties_exif
 from extract.images.properties.header import jpeg_quality, read_header_properties
 from extract.images.properties.measuring import measure_properties
 from extract.images.properties.record import ImageProperties
@@ -97,7 +97,7 @@ def test_whatever_the_parser_raises_does_no_harm(monkeypatch: pytest.MonkeyPatch
     def raises(*_: object) -> None:
         raise SyntaxError("unforeseen")
 
-    monkeypatch.setattr(measuring, "open_image", raises)
+    monkeypatch.setattr(properties_exif, "open_image", raises)
     found = measure_properties(encoded(PICTURE, "JPEG"))
     assert (found.camera, found.hour, found.width) == (None, None, 120)
 
