@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.common import inputs
 from classify.auditing.copies.reading import FeatureReader
 from classify.auditing.copies.search import find_copies
+from extract.datasets.sources.shapes import draw_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ EDITED = "edited"
 """Name of the folder of the copies."""
 N_COPIES = 150
 """Photographs that are edited for each seed."""
+N_DRAWN = 2000
+"""Shapes that are drawn."""
 SIZES = (1000, 2000, 3000)
 """Numbers of photographs that are searched to see how the time grows."""
 SAME_PHOTOGRAPH = {("dog.180.jpg", "dog.74.jpg")}
@@ -178,6 +181,7 @@ def main() -> None:
         seconds, of_cores = zip(*(timed(photographs, n) for n in SIZES), strict=True)
         examined: dict[Path, LocalFeatures] = {}
         true, false = claims(Remembering(photographs, examined))
+        false_of_drawn = claims(FeatureReader(drawn(folder)))[1]
         shares = [proven(photographs, examined, folder, seed) for seed in args.seeds]
     inputs.publish(
         "duplicates",
@@ -198,6 +202,11 @@ def main() -> None:
             inputs.Row(
                 "photographs wrongly called copies, of 1,000",
                 [2000 * false / len(photographs)],
+                promised="<= 1",
+            ),
+            inputs.Row(
+                "drawn shapes wrongly called copies, of 1,000",
+                [2000 * false_of_drawn / N_DRAWN],
                 promised="<= 1",
             ),
             inputs.Row("pairs of photographs that are copies indeed", [true]),
@@ -232,7 +241,16 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def claims(photographs: Remembering) -> tuple[int, int]:
+def drawn(folder: Path) -> list[Path]:
+    """Draw shapes, no two alike, of which many have the same corners."""
+    paths = [folder / "drawn" / f"{i}.jpg" for i in range(N_DRAWN)]
+    paths[0].parent.mkdir()
+    for i, path in enumerate(paths):
+        cv2.imwrite(str(path), np.ascontiguousarray(draw_image("train", i)[:, :, ::-1]))
+    return paths
+
+
+def claims(photographs: FeatureReader) -> tuple[int, int]:
     """Return how many pairs of photographs are rightly and wrongly said to be copies."""
     with photographs as reader:
         pairs = find_copies(reader)

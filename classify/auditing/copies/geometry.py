@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ MIN_INLIERS = 6
 MIN_AGREEMENT = 0.4
 """Correlation of the pixels; unrelated pictures reach 0.3, see `benchmarks/duplicates.py`."""
 MIN_AGREEMENT_WITHOUT_POINTS = 0.9
+MANY_INLIERS, MIN_EVIDENCE = 50, 1.3
+"""With fewer inliers, their share of the points that both could show, and the correlation, must add
+up to so much: drawings have the same corners in other places, or mirrored."""
 FEW_POINTS = 50
 """Pictures of which one has fewer points may also be compared as a whole."""
 MOST_SQUASHED, MOST_SCALED = 2.0, 10.0
@@ -38,6 +41,8 @@ COMPARED_SIDE = 96
 """Longer side in pixels at which pictures are compared."""
 MIN_COMPARED = 200
 """Pixels, at that size, that both pictures must show."""
+ALIKE, ALIKE_AROUND, STRUCTURE = 0.5, 4.0, 0.05
+"""Places with structure are the same if the pixels around them correlate by at least that."""
 BLUR, NEIGHBOURHOOD, NOISE = 1.0, 5.0, 3.0
 """Pixels are smoothed, and compared with the mean and deviation (at least this) around them."""
 FRAMES = [
@@ -62,6 +67,8 @@ class Alignment:
         Width and height.
     agreement : float
         Correlation of the pixels of what both show.
+    alike : float
+        Share of the area with structure, of what both show, that is the same.
     """
 
     matrix: NDArray[np.float64]
@@ -70,12 +77,13 @@ class Alignment:
     copy_size: tuple[int, int]
     other_size: tuple[int, int]
     agreement: float
+    alike: float
 
     def reversed(self) -> Alignment:
         """Return where the other picture is in the copy."""
         inverse = np.linalg.inv(self.matrix).astype(np.float64)
         sizes = self.other_size, self.copy_size
-        return Alignment(inverse, self.others, self.points, *sizes, self.agreement)
+        return Alignment(inverse, self.others, self.points, *sizes, self.agreement, self.alike)
 
 
 def prove(copy: LocalFeatures, other: LocalFeatures) -> Alignment | None:
@@ -151,11 +159,34 @@ def _proven(
 ) -> Alignment | None:
     if not _is_sensible(matrix):
         return None
-    agreement = _agreement(copy.grey, other.grey, matrix)
-    if agreement < min_agreement:
+    agreement, alike = _agreement(copy.grey, other.grey, matrix)
+    if agreement < min_agreement or not _is_enough(copy, other, matrix, len(rows), agreement):
         return None
-    points, others = copy.points, other.points[rows[:, 1]]
-    return Alignment(matrix, points[rows[:, 0]], others, _size(copy), _size(other), agreement)
+    points, others, sizes = copy.points, other.points[rows[:, 1]], (_size(copy), _size(other))
+    return Alignment(matrix, points[rows[:, 0]], others, *sizes, agreement, alike)
+
+
+def _is_enough(
+    copy: LocalFeatures,
+    other: LocalFeatures,
+    matrix: NDArray[np.float64],
+    n_inliers: int,
+    agreement: float,
+) -> bool:
+    """Tell whether points are many, or most of those that both pictures could show."""
+    if n_inliers == 0 or n_inliers >= MANY_INLIERS:
+        return True
+    shown = min(
+        _n_inside(copy.points, matrix, _size(other)),
+        _n_inside(other.points, np.linalg.inv(matrix), _size(copy)),
+    )
+    return agreement + n_inliers / max(shown, n_inliers) >= MIN_EVIDENCE
+
+
+def _n_inside(points: NDArray[Any], matrix: NDArray[Any], size: tuple[int, int]) -> int:
+    """Count the points of a picture that are inside another one."""
+    moved = points @ matrix[:2, :2].T + matrix[:2, 2]
+    return int(((moved >= 0) & (moved < size)).all(axis=1).sum())
 
 
 def _matches(copy: LocalFeatures, other: LocalFeatures) -> NDArray[np.int64]:
@@ -190,8 +221,11 @@ def _is_sensible(matrix: NDArray[np.float64]) -> bool:
 
 def _agreement(
     copy: NDArray[np.uint8], other: NDArray[np.uint8], matrix: NDArray[np.float64]
-) -> float:
-    """Return the correlation of the pixels of what both show; 0 if it is too little."""
+) -> tuple[float, float]:
+    """Return the correlation of the pixels of what both show, 0 if it is too little.
+
+    Also return the share of the area with structure that is the same.
+    """
     cv2 = opencv()
     copy, to_small = _shrunk(copy, COMPARED_SIDE / max(copy.shape))
     matrix = matrix @ np.linalg.inv(to_small)
@@ -206,11 +240,25 @@ def _agreement(
         np.ones_like(other), matrix, size, flags=cv2.INTER_NEAREST | inverse
     ).astype(bool)
     if np.count_nonzero(shown) < MIN_COMPARED:
-        return 0.0
-    first, second = (_normalised(image)[shown] for image in (copy, moved))
-    first, second = first - first.mean(), second - second.mean()
+        return 0.0, 0.0
+    of_copy, of_other = _normalised(copy), _normalised(moved)
+    first, second = (image[shown] - image[shown].mean() for image in (of_copy, of_other))
     norm = np.sqrt((first @ first) * (second @ second))
-    return float(first @ second / norm) if norm > 0 else 0.0
+    agreement = float(first @ second / norm) if norm > 0 else 0.0
+    return agreement, _alike(of_copy, of_other, shown)
+
+
+def _alike(
+    first: NDArray[np.float32], second: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> float:
+    """Return the share of the area with structure in which pixels correlate with those around."""
+    both, ones, others = (
+        opencv().GaussianBlur(one * other * shown, (0, 0), ALIKE_AROUND)
+        for one, other in ((first, second), (first, first), (second, second))
+    )
+    structured = shown & (np.maximum(ones, others) > STRUCTURE)
+    alike = both[structured] > ALIKE * np.sqrt(ones * others)[structured]
+    return float(alike.mean()) if len(alike) else 1.0
 
 
 def _shrunk(

@@ -23,6 +23,8 @@ WHOLE = 0.95
 """Share of a picture that counts as all of it."""
 SQUASHED = 0.93
 """Ratio of the scales of both directions below which a picture is called squashed."""
+SAME = 0.9
+"""Share of the area with structure above which a picture is called the same."""
 _DIGITS = 3
 
 
@@ -37,7 +39,8 @@ def describe(alignment: Alignment) -> str:
     -------
     str
         Such as "mirrored, turned by 90°, cropped to 60%". Shares are of the area. "31% added" is
-        what the other picture does not show, as a border.
+        what the other picture does not show, as a border. "The same in 60% of the area" may be
+        writing, or another object in front of the same background.
     """
     linear = alignment.matrix[:2, :2]
     words = []
@@ -56,7 +59,10 @@ def describe(alignment: Alignment) -> str:
         words.append(f"cropped to {of_other:.0%}")
     if of_copy < WHOLE:
         words.append(f"{1 - of_copy:.0%} added")
-    return ", ".join(words) or "edited or saved again"
+    if words:
+        return ", ".join(words)
+    same = "" if alignment.alike >= SAME else f", the same in {alignment.alike:.0%} of the area"
+    return f"edited or saved again{same}"
 
 
 def draw(alignment: Alignment) -> Drawing:

@@ -1,5 +1,7 @@
 """Copies are proven by the places of their points, and described; others are not."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from classify.auditing.copies.geometry import prove
 from classify.auditing.copies.local_features import local_features
 from classify.auditing.copies.relation import describe, draw
+from extract.datasets.sources.shapes import draw_image
 from tests.classify.auditing.copies.pictures import EDITS, bordered, textured
 
 
@@ -59,6 +62,44 @@ def test_other_pictures_are_not_copies(original):
     ]
     assert prove(*map(examined, texts)) is None
     assert prove(*(examined(bordered(textured(seed))) for seed in (0, 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("train", 94), ("train", 238)),
+        (("train", 64), ("test", 184)),
+        (("train", 40), ("test", 190)),
+        (("train", 315), ("test", 15)),
+        (("train", 268), ("test", 166)),
+        (("test", 94), ("test", 148)),
+    ],
+)
+def test_two_drawings_of_one_kind_are_not_copies(first, second):
+    """Some corners of two stars match in a squashed view; most of their points do not."""
+    assert prove(examined(draw_image(*first)), examined(draw_image(*second))) is None
+
+
+@pytest.mark.parametrize("index", [4, 12, 16, 58, 72])
+def test_a_mirrored_drawing_is_called_mirrored(index):
+    """And not turned and squashed, which brings some of its symmetric corners together."""
+    image = draw_image("train", index)
+    proven = prove(examined(image[:, ::-1]), examined(image))
+    assert proven is not None
+    assert describe(proven) == "mirrored"
+
+
+def test_another_object_over_the_same_background_is_told():
+    """It may be an edit; which it is, a person sees."""
+
+    def with_disc(x, colour):
+        return cv2.circle(textured(3), (x, 90), 50, colour, -1)
+
+    proven = prove(examined(with_disc(80, (200, 0, 0))), examined(with_disc(170, (0, 90, 0))))
+    assert proven is not None
+    assert re.fullmatch(
+        r"edited or saved again, the same in [5-7]\d% of the area", describe(proven)
+    )
 
 
 def test_pictures_without_points_are_compared_as_a_whole():
