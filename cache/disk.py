@@ -7,6 +7,7 @@ system calls are looked up in this module, so that tests can replace them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+NO_HARD_LINKS = frozenset(
+    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK}
+)
+"""What a file system answers that has no hard links, or no more of them for a file."""
 TEMPORARY = ".tmp-"
 """First characters of the names of files that are being written."""
 _SYNCS_AT_ONCE = 8
@@ -87,6 +92,55 @@ def publishing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        raise
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename a file within its file system, unless the new name is taken.
+
+    Unlike `os.rename`, this never replaces a file. On a file system without hard links, such as
+    exFAT, the name is first reserved with an empty file.
+
+    Parameters
+    ----------
+    source : Path
+        A regular file.
+    target : Path
+        In an existing folder.
+
+    Raises
+    ------
+    FileExistsError
+        If `target` exists.
+    OSError
+        If the file cannot be renamed; it keeps its name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = folder.joinpath("a").write_text("a"), folder.joinpath("b").write_text("b")
+    >>> rename_new(folder / "a", folder / "b")
+    Traceback (most recent call last):
+    FileExistsError: ...
+    """
+    try:
+        os.link(source, target)
+        is_linked = True
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        target.open("xb").close()
+        is_linked = False
+    try:
+        if is_linked:
+            source.unlink()
+        else:
+            source.replace(target)
+    except OSError:
+        target.unlink()
         raise
 
 

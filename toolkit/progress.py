@@ -87,14 +87,14 @@ class ConsoleProgress:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._close()
+        self.close()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` units of `stage` are finished."""
         if self.quiet:
             return
         if self._display is None or stage != self._stage:
-            self._close()
+            self.close()
             self._stage = stage
             self._display = self._open()
             self._display.start(stage, total)
@@ -106,7 +106,8 @@ class ConsoleProgress:
             return self._notebook
         return _TerminalBar() if sys.stderr.isatty() else _Lines(sys.stderr)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Remove the bar, so that something can be printed; the next report shows it again."""
         if self._display is not None:
             self._display.close()
         self._display = None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from cache import CacheError, disk
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
@@ -35,6 +33,50 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
         disk.publish(tmp_path / "a", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("number", [None, errno.EPERM, errno.ENOTSUP])
+def test_a_file_gets_a_new_name_unless_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    """Also where there are no hard links; the file keeps its name then, as the other does."""
+
+    def fail(*_: object) -> None:
+        raise OSError(number, "no hard links")
+
+    if number is not None:
+        monkeypatch.setattr(os, "link", fail)
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    with pytest.raises(FileExistsError):
+        disk.rename_new(tmp_path / "a", tmp_path / "b")
+    disk.rename_new(tmp_path / "a", tmp_path / "c")
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"b": "b", "c": "a"}
+
+
+@pytest.mark.parametrize(("name", "number"), [("unlink", None), ("replace", errno.EPERM)])
+def test_a_file_that_cannot_be_renamed_keeps_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int | None
+) -> None:
+    """Its folder may be read-only. No second name is left."""
+
+    def refuse(*arguments: object) -> None:
+        if Path(str(arguments[0])).name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        working(*arguments)
+
+    def fail(*_: object) -> None:
+        raise OSError(number, "no hard links")
+
+    working = getattr(os, name)
+    monkeypatch.setattr(os, name, refuse)
+    if number is not None:
+        monkeypatch.setattr(os, "link", fail)
+    (tmp_path / "a").write_text("a")
+    with pytest.raises(PermissionError):
+        disk.rename_new(tmp_path / "a", tmp_path / "c")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "a"}
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:

@@ -113,6 +113,24 @@ def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "training svm" in terminal.getvalue()
 
 
+def test_a_bar_that_is_closed_lets_something_be_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a bar is shown, rich takes standard output; the next report shows a bar again."""
+    terminal, printed = Terminal(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", printed)
+    monkeypatch.setenv("TERM", "xterm")
+    with ConsoleProgress() as report:
+        report("hashing images", 1, 2)
+        assert sys.stdout is not printed
+        report.close()
+        assert sys.stdout is printed
+        before = len(terminal.getvalue())
+        report("hashing images", 2, 2)
+        assert "hashing images" in terminal.getvalue()[before:]
+
+
 def test_quiet_shows_nothing(cell: list[list[Content]], capsys: pytest.CaptureFixture[str]) -> None:
     with ConsoleProgress(quiet=True) as report:
         report("hashing images", 1, 1)
