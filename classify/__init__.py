@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from classify.networks.cnn import ScratchCNN
     from classify.networks.dense import DenseHead
     from classify.networks.finetune import FineTune
-    from classify.serving.model import Model, load_model
+    from classify.serving.loading import load_model
+    from classify.serving.model import Model
 
 __all__ = [
     "SVM",
@@ -48,7 +49,7 @@ _LAZY = {
     "ScratchCNN": "classify.networks.cnn",
     "audit": "classify.auditing.audit",
     "compare": "classify.experiment.compare",
-    "load_model": "classify.serving.model",
+    "load_model": "classify.serving.loading",
 }
 """Imported on first use, because scikit-learn takes over a second to import."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import itertools
 import os
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from classify import persistence
 from classify.errors import ModelError
 from classify.evaluation.calibration import answered
+from classify.serving.blocks import read_blocks, read_rows, recipe_for
 from classify.serving.familiar import ANY_SHARE, find_familiarity
 from classify.serving.prediction import (
     Prediction,
@@ -20,34 +21,32 @@ from classify.serving.prediction import (
     find_result,
     is_refused,
     is_undecided,
+    most_probable,
     predict_proba,
 )
-from classify.serving.samples import SampleReader, Samples
-from extract.errors import ImageError
+from classify.serving.samples import SampleReader
 from extract.frozen import FrozenBase
 from extract.images.inputs import read_inputs
 from extract.images.loading import ReadSettings
-from extract.images.rendering import missing_extras
 from reports.reading import read_record
 from reports.record import NETWORKS_NAME
-from reports.runs import RunResults
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from classify.evaluation.unfamiliar.familiarity import Familiarity
-
-logger = logging.getLogger(__name__)
+    from classify.serving.blocks import Block
+    from extract.recipe import Recipe
 
 
 class Model:
     """A trained classifier of a run, with the frozen base that it was trained on.
 
-    `load_model` returns one.
+    `classify.load_model` returns one.
 
     Parameters
     ----------
@@ -251,18 +250,9 @@ class Model:
             pixels=self.base.recipe.pixels,
             addresses=True,
         )
-        in_memory = np.array([isinstance(row, np.ndarray) for row in rows])
         probabilities = np.empty((len(rows), len(self.classes_)))
         familiar = np.full(len(rows), np.nan)
-        pooled = familiarity is not None
-        parts: list[tuple[NDArray[np.bool_], Samples]] = []
-        if not in_memory.all():
-            files = {i: row for i, row in enumerate(rows) if not isinstance(row, np.ndarray)}
-            parts.append((~in_memory, self._read_files(files, pooled=pooled)))
-        if in_memory.any():
-            arrays = [row for row in rows if isinstance(row, np.ndarray)]
-            parts.append((in_memory, self.reader.of_arrays(arrays, pooled=pooled)))
-        for chosen, samples in parts:
+        for chosen, samples in read_rows(self.reader, rows, pooled=familiarity is not None):
             probabilities[chosen] = self.probabilities(samples.X)
             if familiarity is not None and samples.pooled is not None:
                 familiar[chosen] = familiarity.familiarity(samples.pooled)
@@ -273,7 +263,7 @@ class Model:
         return find_familiarity(self.run, self.result, self._folder, reject)
 
     def predict_files(
-        self, files: Sequence[Path], *, reject: float | None = None
+        self, files: Sequence[Path], *, reject: float | None = None, top: int = 0
     ) -> list[Prediction]:
         """Classify image files; files that cannot be used as images get a reason instead.
 
@@ -283,31 +273,76 @@ class Model:
             Image files, local or at addresses.
         reject : float, default=None
             As in `predict`.
+        top : int, default=0
+            How many of the most probable classes each prediction lists.
 
         Returns
         -------
         list of Prediction
             In the order of `files`.
+
+        See Also
+        --------
+        stream_files : The same one by one, for more files than predictions fit in memory.
+        """
+        return list(self.stream_files(files, reject=reject, top=top))
+
+    def stream_files(
+        self, files: Sequence[Path | str], *, reject: float | None = None, top: int = 0
+    ) -> Iterator[Prediction]:
+        """Classify image files block by block, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        files : sequence of Path or str
+            Image files, local or at addresses. Texts take less memory than paths.
+        reject, top
+            As in `predict_files`.
+
+        Yields
+        ------
+        Prediction
+            In the order of `files`. A file that cannot be used as an image has a reason instead of
+            a class.
+
+        Raises
+        ------
+        ModelError
+            If images cannot be refused; before anything is predicted.
+
+        Examples
+        --------
+        >>> from collections import Counter
+        >>> from classify import load_model
+        >>> model = load_model("my-run")  # doctest: +SKIP
+        >>> files = [path for path in Path("photos").rglob("*.jpg")]  # doctest: +SKIP
+        >>> Counter(image.label for image in model.stream_files(files))  # doctest: +SKIP
+        Counter({'cat': 61204, 'dog': 38796})
+        """
+        recipe = recipe_for(self.reader, files)
+        blocks = self.predict_blocks(files, recipe, reject=reject, top=top)
+        return itertools.chain.from_iterable(blocks)
+
+    def predict_blocks(
+        self,
+        files: Sequence[Path | str],
+        recipe: Recipe,
+        *,
+        reject: float | None = None,
+        top: int = 0,
+    ) -> Iterator[list[Prediction]]:
+        """Classify some of the files of a job, which share its recipe; see `stream_files`.
+
+        Parameters
+        ----------
+        files, reject, top
+            As in `stream_files`.
+        recipe : Recipe
+            From `classify.serving.blocks.recipe_for`, over all files of the job.
         """
         familiarity = self.find_familiarity(reject)
-        recipe, done = self.reader.extract(files)
-        digests, unusable = done.digests, done.quarantine
-        for sentence in missing_extras(unusable):
-            logger.warning("%s", sentence)
-        predictions = {
-            file: Prediction(file, None, None, reason) for file, reason in unusable.items()
-        }
-        usable = [file for file in files if file in digests]
-        if usable:
-            pooled = familiarity is not None
-            samples = self.reader.of_files(usable, digests, recipe, pooled=pooled)
-            familiar = [None] * len(usable)
-            if familiarity is not None and samples.pooled is not None:
-                familiar = familiarity.familiarity(samples.pooled).tolist()
-            probabilities = self.probabilities(samples.X)
-            for file, row, value in zip(usable, probabilities, familiar, strict=True):
-                predictions[file] = self._predicted(file, row, value, reject)
-        return [predictions[file] for file in files]
+        blocks = read_blocks(self.reader, files, recipe, pooled=familiarity is not None)
+        return (self._predictions(block, familiarity, reject, top) for block in blocks)
 
     def probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return calibrated probabilities for features that have been computed already.
@@ -323,92 +358,29 @@ class Model:
         classes = plural(len(self.classes_), "class", "classes")
         return f"<Model {self.result.classifier} of {self._folder}: {classes}>"
 
-    def _read_files(self, files: Mapping[int, Path], *, pooled: bool) -> Samples:
-        """Return the samples of files by their row, which the message names if one is unusable."""
-        recipe, done = self.reader.extract(list(files.values()))
-        for row, file in files.items():
-            if file in done.quarantine:
-                raise ImageError(
-                    f"row {row}: {file} cannot be used as an image: {done.quarantine[file]}"
+    def _predictions(
+        self, block: Block, familiarity: Familiarity | None, reject: float | None, top: int
+    ) -> list[Prediction]:
+        predictions = {
+            file: Prediction(file, None, None, reason) for file, reason in block.unusable.items()
+        }
+        if block.samples is not None:
+            probabilities = self.probabilities(block.samples.X)
+            answers = self.rule.answers(probabilities)
+            familiar: list[float | None] = [None] * len(block.usable)
+            if familiarity is not None and block.samples.pooled is not None:
+                familiar = familiarity.familiarity(block.samples.pooled).tolist()
+            for file, row, answer, value in zip(
+                block.usable, probabilities, answers, familiar, strict=True
+            ):
+                probability = float(row[answer])
+                predictions[file] = Prediction(
+                    file,
+                    str(self.classes_[answer]),
+                    probability,
+                    undecided=is_undecided(self.result, probability),
+                    familiarity=value,
+                    refused=is_refused(value, reject),
+                    top=most_probable(self.classes_, row, top),
                 )
-        return self.reader.of_files(list(files.values()), done.digests, recipe, pooled=pooled)
-
-    def _predicted(
-        self,
-        file: Path,
-        probabilities: NDArray[Any],
-        familiarity: float | None,
-        reject: float | None,
-    ) -> Prediction:
-        answer = int(self.rule.answers(probabilities[None])[0])
-        probability = float(probabilities[answer])
-        return Prediction(
-            file,
-            str(self.classes_[answer]),
-            probability,
-            undecided=is_undecided(self.result, probability),
-            familiarity=familiarity,
-            refused=is_refused(familiarity, reject),
-        )
-
-
-def load_model(
-    folder: str | os.PathLike[str] | RunResults,
-    classifier: str | None = None,
-    *,
-    weights: str | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    progress: bool | Progress = False,
-) -> Model:
-    """Load a trained classifier of a run, to classify new images.
-
-    Parameters
-    ----------
-    folder : str, path or RunResults
-        Folder of a run of `classify.compare` or ``python -m classify``, or what `compare` returned.
-    classifier : str, default=None
-        Name of one of the run's classifiers. None is the best one in validation on the training
-        split; the test split plays no part in the choice.
-    weights : str, default=None
-        The weights of the frozen base, as in `extract.Embedder`; None is where the run found them.
-        A quantised network, which is in the run's folder, needs none.
-    cache : str or path, default=None
-        Cache folder for embeddings; None is the environment variable ``FROZEN_FEATURES_CACHE``, or
-        else the user's cache folder.
-    progress : bool or Progress, default=False
-        True shows a progress bar, also when the model predicts. A callback is called with the stage
-        and the units done and in total.
-
-    Returns
-    -------
-    Model
-        With `predict`, `predict_proba` and `classes_`.
-
-    Raises
-    ------
-    ModelError
-        If the run has no such classifier, or its file is missing, damaged or not the one that the
-        run has written.
-    ToolkitError
-        If the run, the weights or the cache cannot be used.
-
-    Notes
-    -----
-    Nothing is unpickled: a model's file holds arrays and the names of known classes.
-
-    Examples
-    --------
-    >>> from classify import load_model
-    >>> model = load_model("runs/20260131-120000-all")  # doctest: +SKIP
-    >>> model.predict(["new.jpg"])  # doctest: +SKIP
-    array(['cat'], dtype='<U3')
-    >>> model.predict_proba(["new.jpg"]).round(2)  # doctest: +SKIP
-    array([[0.97, 0.03]])
-    """
-    return Model(
-        folder.folder if isinstance(folder, RunResults) else Path(folder),
-        classifier,
-        weights=weights,
-        cache=None if cache is None else Path(cache),
-        progress=progress,
-    )
+        return [predictions[file] for file in block.files]

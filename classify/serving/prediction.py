@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from classify.errors import ModelError
 from reports.ranking import best_in_validation
 
@@ -40,6 +42,9 @@ class Prediction:
         `classify.evaluation.unfamiliar.familiarity.Familiarity`.
     refused : bool, default=False
         Whether it is too unfamiliar to be classified.
+    top : tuple of (str, float), default=()
+        The most probable classes with their probabilities, as many as were asked for. The first is
+        not always `label`: the run may decide as if all classes were as frequent.
     """
 
     path: Path
@@ -49,6 +54,7 @@ class Prediction:
     undecided: bool = False
     familiarity: float | None = None
     refused: bool = False
+    top: tuple[tuple[str, float], ...] = ()
 
 
 def decision_rule(run: Run, result: Result) -> DecisionRule:
@@ -97,6 +103,28 @@ def predict_proba(
 
     raw: NDArray[Any] = estimator.predict_proba(X)
     return rule.probabilities(apply_sigmoids(raw, result.sigmoids) if result.sigmoids else raw)
+
+
+def most_probable(
+    classes: NDArray[np.str_], probabilities: NDArray[Any], number: int
+) -> tuple[tuple[str, float], ...]:
+    """Return the most probable classes with their probabilities; equally probable ones by name.
+
+    Parameters
+    ----------
+    classes : ndarray of str, shape (n_classes,)
+        Sorted.
+    probabilities : ndarray of float, shape (n_classes,)
+    number : int
+        How many at most.
+
+    Examples
+    --------
+    >>> most_probable(np.array(["cat", "dog", "fox"]), np.array([0.2, 0.7, 0.1]), 2)
+    (('dog', 0.7), ('cat', 0.2))
+    """
+    order = np.argsort(-probabilities, kind="stable")[:number]
+    return tuple((str(classes[i]), float(probabilities[i])) for i in order)
 
 
 def is_undecided(result: Result, probability: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
-from extract.images.pixels import describe
 from extract.images.resizing import resize
 from extract.pipeline import ExtractionResult, extract
 from extract.pooled import pool_embeddings, read_pooled
-from extract.value_range import adapted
 from toolkit.progress import Progress, as_progress
 
 if TYPE_CHECKING:
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from extract.engines import Engine
     from extract.frozen import FrozenBase
     from extract.recipe import Recipe
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,22 +66,40 @@ class SampleReader:
         """What computes embeddings; to create it takes seconds."""
         return self.base.make_engine()
 
-    def extract(self, files: Sequence[Path]) -> tuple[Recipe, ExtractionResult]:
-        """Embed files; return the recipe, too, which says how deep images were scaled."""
-        store = self.base.store
-        with as_progress(self.progress) as report:
-            recipe = adapted(self.base.recipe, files, store, reading=self.reading, progress=report)
-            done = extract(
-                files,
-                recipe,
-                store,
-                lambda: self.engine,
-                reading=self.reading,
-                progress=report,
-            )
-        for sentence in describe({str(path): remark for path, remark in done.remarks.items()}):
-            logger.warning("%s", sentence)
-        return recipe, done
+    def extract(
+        self, files: Sequence[Path], recipe: Recipe, progress: Progress
+    ) -> ExtractionResult:
+        """Put the embeddings of files into the cache.
+
+        Parameters
+        ----------
+        files : sequence of Path
+        recipe : Recipe
+            From `classify.serving.blocks.recipe_for`.
+        progress : Progress
+        """
+        return extract(
+            files,
+            recipe,
+            self.base.store,
+            lambda: self.engine,
+            reading=self.reading,
+            progress=progress,
+        )
+
+    def row_bytes(self, recipe: Recipe, digest: str) -> int:
+        """Return the memory that one image takes on its way through the classifier, in bytes.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        digest : str
+            SHA-256 of an image whose embedding is in the cache.
+        """
+        if self.consumes == "images":
+            # A network turns the pixels into float32, in addition.
+            return 3 * recipe.size**2 * (1 + 4)
+        return int(self.base.with_range_of(recipe).embeddings([digest]).nbytes)
 
     def of_files(
         self, files: Sequence[Path], digests: Mapping[Path, str], recipe: Recipe, *, pooled: bool
@@ -99,7 +112,7 @@ class SampleReader:
         digests : mapping of Path to str
             From `extract`.
         recipe : Recipe
-            From `extract`.
+            As for `extract`.
         pooled : bool
             Whether the averaged embeddings are needed.
         """

@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_iris
 
 from classify import ModelError, compare, load_model
+from classify.serving import blocks
 from extract import ImageError, WeightsError
 from reports import read_run
 
@@ -145,6 +146,25 @@ def test_images_in_memory_are_predicted_as_their_files(
     np.testing.assert_allclose(model.predict_proba(mixed), expected, atol=1e-4)
 
 
+def test_files_are_predicted_one_by_one_as_they_are_together(
+    model: Model, paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order, with those that are no images; each block is read when it is needed."""
+    (tmp_path / "broken.jpg").write_text("no image")
+    files = [paths[0], tmp_path / "broken.jpg", paths[1], paths[0], paths[2]]
+    together = model.predict_files(files, top=2)
+    assert [prediction.path for prediction in together] == files
+    assert [prediction.reason is None for prediction in together] == [True, False, True, True, True]
+    monkeypatch.setattr(blocks, "FILES_PER_BLOCK", 2)
+    stream = model.stream_files([str(file) for file in files], top=2)
+    for prediction, expected in zip(stream, together, strict=True):
+        assert prediction.path == expected.path
+        assert (prediction.label, len(prediction.top)) == (expected.label, len(expected.top))
+        assert prediction.probability == pytest.approx(expected.probability)
+    with pytest.raises(ImageError, match=r"row 1: .*broken\.jpg cannot be used as an image: not"):
+        model.predict(files)
+
+
 @pytest.mark.slow
 def test_an_image_of_one_colour_is_named(
     model: Model, tmp_path: Path, notes: pytest.LogCaptureFixture
@@ -159,9 +179,13 @@ def test_an_image_of_one_colour_is_named(
 
 @pytest.mark.slow
 def test_more_bits_than_in_training_are_decided_over_the_images_given_together(
-    earlier_home: Path, paths: list[Path], tmp_path: Path, notes: pytest.LogCaptureFixture
+    earlier_home: Path,
+    paths: list[Path],
+    tmp_path: Path,
+    notes: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A run on 8 bits, asked about the 12-bit originals of its images."""
+    """A run on 8 bits, asked about the 12-bit originals of its images; in any blocks."""
     model = load(earlier_home)
     recipe = dataclasses.replace(model.base.recipe, interpolation="bicubic")
     model.base = dataclasses.replace(model.base, recipe=recipe)
@@ -172,6 +196,9 @@ def test_more_bits_than_in_training_are_decided_over_the_images_given_together(
         deep.append(tmp_path / f"{path.stem}.tiff")
         cv2.imwrite(str(shallow[-1]), grey)
         cv2.imwrite(str(deep[-1]), (grey / 255 * 4095).astype(np.uint16))
-    np.testing.assert_allclose(model.predict_proba(deep), model.predict_proba(shallow), atol=0.02)
+    together = model.predict_proba(deep)
+    np.testing.assert_allclose(together, model.predict_proba(shallow), atol=0.02)
+    monkeypatch.setattr(blocks, "FILES_PER_BLOCK", 1)
+    np.testing.assert_allclose(model.predict_proba(deep), together, atol=1e-6)
     assert "3 images have more than 8 bits, scaled as decided over them together" in notes.text
     assert "12 bits are in use" in notes.text
