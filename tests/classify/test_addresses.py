@@ -102,6 +102,34 @@ def test_a_picture_at_an_address_is_classified(home: Path, web: tuple[str, list[
     assert "Traceback" not in done.stderr
 
 
+def test_pictures_at_an_address_are_fetched_into_folders(
+    home: Path, web: tuple[str, list[str]]
+) -> None:
+    """Once; without `--copy`, the error names it, and nothing is fetched."""
+    address, _ = web
+    names = ("dark/3.png", "bright/3.png", "dark/4.png", "dark/none.png")
+    images = [f"{address}{name}" for name in names]
+    arguments = ("classify.predict", "copied", *images, "--cache", "cache")
+    run = run_command(
+        "classify", "--data", address, *ARGUMENTS, "--clf", "centroid", "--out", "copied",
+        cwd=home,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    refused = run_command(*arguments, "--sort-into", "fetched", cwd=home)
+    assert refused.returncode == 2
+    assert "what is there cannot be linked; copy the images, which fetches them" in refused.stderr
+    assert "(--copy)" in refused.stderr
+    for _ in range(2):
+        done = run_command(*arguments, "--sort-into", "fetched", "--copy", cwd=home)
+        assert done.returncode == 0, done.stderr
+        found = sorted(path.name for path in (home / "fetched").rglob("*.png"))
+        assert found in (["3 (2).png", "3.png", "4.png"], ["3.png", "3.png", "4.png"])
+        assert "1 image not sorted: not to be fetched" in done.stdout
+    assert "3 images had been sorted before" in done.stdout
+    assert run_command("classify.predict", "--undo", "fetched", cwd=home).returncode == 0
+    assert not (home / "fetched").exists()
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [

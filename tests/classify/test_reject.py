@@ -14,8 +14,8 @@ import pytest
 
 from classify import load_model
 from classify.errors import ModelError
-from classify.predict import COLUMNS
 from classify.serving.live_model import LiveModel
+from classify.serving.output.rows import COLUMNS
 from extract.backbones.catalog import construct
 from reports.ranking import best_in_validation
 from reports.reading import read_record

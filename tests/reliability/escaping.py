@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classify import predict
+from classify.serving.output.rows import RowFormat
 from classify.serving.prediction import Prediction
 from reports import tables
 from reports.pages import page
@@ -78,12 +78,14 @@ def escapes() -> Iterator[str]:
         yield from _formulas(path)
         write_quarantine(path, [(name, name) for name in NAMES])
         yield from _formulas(path)
-        cells = [predict._row(Prediction(Path(name), name, 0.5)) for name in NAMES]
+        rows = RowFormat(refused=True, top=1)
+        named = [Prediction(Path(name), name, 0.5, top=((name, 0.5),)) for name in NAMES]
+        cells = [rows.cells(prediction) for prediction in named]
         if [decode_text(row[1]) for row in cells] != NAMES:
             yield "the table of classify.predict does not give the names back"
         if any(cell.startswith(FORMULAS) for row in cells for cell in row):
             yield "the table of classify.predict has a formula"
-        lines = [predict._line(Prediction(Path(name), name, 0.5)) for name in NAMES]
+        lines = [rows.line(prediction) for prediction in named]
         if any(not line.isprintable() for line in lines):
             yield "classify.predict prints control characters"
 

@@ -24,6 +24,7 @@ _FOLDER_ENDINGS = (".lrdata", ".lrlibrary", ".dtrash")
 _OWN_RUN = "run.json"
 _BESIDE_RUN = frozenset({"predictions.csv", "metrics.csv", "report.html", "pictures.csv"})
 _OWN_AUDIT = frozenset({"suspects.csv", "leaks.csv", "copies.csv", "outliers.csv", "oddities.csv"})
+_OWN_SORTING = ".undo-sorting.jsonl"
 _CACHE_TAG = "CACHEDIR.TAG"
 _ENVIRONMENT = "pyvenv.cfg"
 
@@ -63,6 +64,8 @@ def reason_for_folder(name: str, names_in_it: AbstractSet[str]) -> str | None:
         return "folders of earlier runs"
     if len(names_in_it & _OWN_AUDIT) > 1:
         return "folders of earlier audits"
+    if _OWN_SORTING in names_in_it:
+        return "folders of sorted images"
     if _CACHE_TAG in names_in_it:
         return "cache folders"
     if _ENVIRONMENT in names_in_it:

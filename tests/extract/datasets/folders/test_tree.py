@@ -64,6 +64,7 @@ def test_what_the_toolkit_writes_into_the_data_is_passed_over(tmp_path: Path) ->
         "runs/20260101-svm/predictions.csv",
         "runs/20260101-svm/x.png",
         "audited/suspects.csv",
+        "sorted/.undo-sorting.jsonl",
         "audited/leaks.csv",
         "audited/x.png",
         "cache/CACHEDIR.TAG",
@@ -73,6 +74,7 @@ def test_what_the_toolkit_writes_into_the_data_is_passed_over(tmp_path: Path) ->
     assert counted(dataset) == {"cats": "3", "dogs": "3"}
     assert dataset.layout.passed_over["folders of earlier runs"] == 1
     assert dataset.layout.passed_over["folders of earlier audits"] == 1
+    assert dataset.layout.passed_over["folders of sorted images"] == 1
     assert dataset.layout.passed_over["cache folders"] == 1
 
 

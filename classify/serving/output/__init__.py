@@ -1,0 +1,1 @@
+"""Predictions for a reader: lines, cells of a table, JSON; and a table that goes on."""
