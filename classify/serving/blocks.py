@@ -85,6 +85,22 @@ def recipe_for(reader: SampleReader, files: Sequence[Path | str]) -> Recipe:
         return adapted(base.recipe, deep, base.store, reading=reader.reading, progress=report)
 
 
+def embed_files(reader: SampleReader, files: Sequence[Path]) -> tuple[Recipe, ExtractionResult]:
+    """Embed all files at once; log what a reader should know about them.
+
+    Parameters
+    ----------
+    reader : SampleReader
+    files : sequence of Path
+    """
+    recipe = recipe_for(reader, files)
+    with as_progress(reader.progress) as report:
+        done = reader.extract(files, recipe, report)
+    for sentence in describe({str(path): remark for path, remark in done.remarks.items()}):
+        logger.warning("%s", sentence)
+    return recipe, done
+
+
 def read_blocks(
     reader: SampleReader, files: Sequence[Path | str], recipe: Recipe, *, pooled: bool
 ) -> Iterator[Block]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from classify.serving.blocks import embed_files
 from classify.serving.model import Model
 from extract.images.loading import ReadSettings
 
@@ -46,7 +47,7 @@ class FilePredictor:
 
     def embed(self, files: Sequence[Path]) -> None:
         """Put what the classifier takes of all files into the cache."""
-        self._recipe, done = self._model.reader.extract(files)
+        self._recipe, done = embed_files(self._model.reader, files)
         self._digests = done.digests
 
     def predict(self, files: Sequence[Path]) -> tuple[list[str | None], NDArray[np.float64]]:
