@@ -109,7 +109,8 @@ def _passed_over(tree: Folder, reading: Reading) -> dict[str, int]:
     for reason, paths in reading.unused.items():
         passed[reason] += len(paths)
     passed += count_no_images(tree)
-    passed.subtract(kind_of(path) for path in reading.tables)
+    read = {further.table for further in reading.columns if further.columns}
+    passed.subtract(kind_of(path) for path in read.union(reading.tables))
     n_images = sum(len(folder.images) for folder in tree.walk())
     n_known = len(reading.labelled) + sum(map(len, reading.unused.values()))
     passed["images elsewhere"] += n_images - n_known

@@ -175,7 +175,12 @@ def remarks_on_tables(tree: Folder, top: Folder, reading: Reading) -> list[str]:
     for path, problem in problems.items():
         name = relative(path, tree.path)
         reason = problem.removeprefix(str(path)).lstrip(",: ")
-        if path in read:
+        if path in read and not lists_images(path, folders[path]):
+            remarks.append(
+                f"{name} has no column that is surely of labels, so the labels are not from it; if "
+                "one is, call it label."
+            )
+        elif path in read:
             remarks.append(f"{name} has no labels that are used: {reason}.")
         elif mentions_images(path, folders[path] or path.parent):
             remarks.append(f"{name} names images of the data, but is not used: {reason}.")

@@ -185,13 +185,15 @@ def test_a_table_of_the_images_that_cannot_be_used_is_named(tmp_path: Path, kind
     dataset = read_dataset(tmp_path)
     assert dataset.classes == ["north", "south"]
     remark = dataset.layout.remarks[0]
-    is_read = kind == "several columns"
-    words = (
-        "has no labels that are used" if is_read else "names images of the data, but is not used"
-    )
-    assert remark.startswith(f"{name} {words}: ")
-    assert reason in remark
-    assert bool(dataset.columns) == is_read
+    if kind == "several columns":  # they may be about the images
+        assert remark.startswith(f"{name} has no column that is surely of labels")
+        assert list(dataset.columns[0].columns) == ["animal", "sex"]
+        assert dataset.layout.passed_over == {}
+    else:
+        assert remark.startswith(f"{name} names images of the data, but is not used: ")
+        assert reason in remark
+        assert dataset.columns == ()
+        assert sum(dataset.layout.passed_over.values()) == 1
     with pytest.raises(DataError, match=f"cannot be read as table; .*{reason}"):
         read_dataset(tmp_path, settings=DataSettings("table"))
 
