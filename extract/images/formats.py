@@ -244,7 +244,7 @@ def too_large(max_pixels: int, *sides: int) -> ImageError:
     """Return the error for an image of too many pixels."""
     found = "{:,} x {:,} is ".format(*sides) if sides else ""
     return ImageError(
-        f"{found}more than {max_pixels:,} pixels; raise that limit (max_pixels) to use the image",
+        f"{found}more than {max_pixels:,} pixels; raise the maximum of pixels to use the image",
         setting="max_pixels",
     )
 

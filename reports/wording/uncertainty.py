@@ -78,8 +78,9 @@ def cut_sentences(data: Data) -> list[str]:
     """
     if not data.cut_groups:
         return []
+    belong = "belongs" if data.cut_test_images == 1 else "belong"
     return [
-        f"{data.cut_test_images:,} of {plural(sum(data.test_counts), 'test image')} belong to "
+        f"{data.cut_test_images:,} of {plural(sum(data.test_counts), 'test image')} {belong} to "
         "groups that are trained on, because the given split cuts through "
         f"{plural(data.cut_groups, 'group')}: on images of new groups, the accuracy is probably "
         "lower."

@@ -289,9 +289,7 @@ def test_images_over_the_limit_of_pixels_are_set_aside(store: Store, tmp_path: P
     cv2.imwrite(str(paths[2]), np.zeros((9, 9, 3), np.uint8))
     small = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=80))
     assert list(small.quarantine) == [paths[2]]
-    assert (
-        "9 x 9 is more than 80 pixels; raise that limit (max_pixels)" in small.quarantine[paths[2]]
-    )
+    assert "9 x 9 is more than 80 pixels; raise the maximum of pixels" in small.quarantine[paths[2]]
     large = extract(paths, RECIPE, store, StubEngine, reading=ReadSettings(max_pixels=81))
     assert (large.computed, large.cached, large.quarantine) == (1, 3, {})
     assert extract(paths, RECIPE, store, no_engine, reading=ReadSettings(max_pixels=80)).cached == 4

@@ -102,10 +102,10 @@ def describe_cut(dataset: Dataset) -> list[str]:
         return []
     n_groups = len({item.group for item in dataset.items} - {None})
     verb = "is" if len(both) == 1 else "are"
-    images = plural(n_images, "image")
+    images, belong = plural(n_images, "image"), "belongs" if n_images == 1 else "belong"
     return [
         f"{len(both):,} of {plural(n_groups, 'group')} {verb} on both sides of the split of the "
-        f"data, as {both[0]!r}: {images} of {len(dataset.test):,} in the test split belong to "
+        f"data, as {both[0]!r}: {images} of {len(dataset.test):,} in the test split {belong} to "
         "groups that are trained on, so the accuracy on new groups is probably lower."
     ]
 

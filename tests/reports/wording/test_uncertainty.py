@@ -10,6 +10,7 @@ import pytest
 from reports.pages.page import render, render_comparison
 from reports.record import Comparison, Run
 from reports.tables import remarks
+from reports.wording.uncertainty import cut_sentences
 from tests.reports.samples import sample
 
 RUN, PREDICTIONS = sample(["cats", "dogs"], n_per_class=50, classifiers=("svm", "dense"))
@@ -57,3 +58,10 @@ def test_a_comparison_of_runs_names_the_intervals_of_all():
     expected = "Bars are 95% Wilson intervals; 95% intervals by a bootstrap over 42 groups"
     assert page.count("Wilson") == 1
     assert expected in page
+
+
+def test_a_single_image_of_a_group_that_is_trained_on_belongs_to_it():
+    """In the singular."""
+    data = replace(RUN.data, groups=9, cut_groups=1, cut_test_images=1)
+    (sentence,) = cut_sentences(data)
+    assert sentence.startswith("1 of 100 test images belongs to groups that are trained on")

@@ -52,3 +52,11 @@ def test_the_intervals_know_of_groups() -> None:
     assert grouped.refused_low < apart.refused_low
     assert grouped.refused_high > apart.refused_high
     assert (grouped.accuracy_low or 0) < (apart.accuracy_low or 0)
+
+
+def test_with_groups_the_accuracy_is_still_that_of_what_is_not_refused() -> None:
+    """Its interval is around it, also where most samples are refused."""
+    familiarity = np.array([0.01] * 8 + [0.5, 0.5]).repeat(10)
+    codes, groups = np.zeros(100, dtype=np.intp), np.arange(10).repeat(10)
+    result = apply_rejection(familiarity, np.ones(100, dtype=bool), 0.05, codes, groups)
+    assert (result.n_refused, result.accuracy, result.accuracy_high) == (80, 1.0, 1.0)

@@ -105,3 +105,8 @@ def test_sound_groups_need_no_remark() -> None:
         "origin": "column site", "number": 8, "train": None, "test": None, "cut": 0,
         "test_images_cut": 0,
     }  # fmt: skip
+
+
+def test_a_single_image_on_the_other_side_belongs_to_a_group() -> None:
+    rows = [("a", "x", "train"), ("b", "y", "train"), ("a", "x", "test"), ("b", "z", "test")]
+    assert "1 image of 2 in the test split belongs to groups" in describe_groups(dataset(*rows))[-1]
