@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import math
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classify import registry
+from classify.errors import ClassifierError
 from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size, use_option
 from toolkit.console import run as run_command
@@ -21,14 +23,27 @@ from toolkit.wording import plural, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from classify.experiment.candidates import Candidate
+    from classify.experiment.inputs import EmbeddingInputs
     from classify.experiment.settings import RunSettings, TrainingSettings
+    from extract.options import Options
     from reports.record import Run
+    from toolkit.progress import Progress
 
 DESCRIPTION = (
     "Train classifiers on frozen embeddings (which are extracted first if necessary), evaluate "
     "them on the test split, and write a report. Everything that is chosen is chosen on the "
     "training split."
 )
+
+ROLES = ("embedding", "path", "label", "split")
+"""See `extract.embedding_files.understanding`, whose import takes too long for ``--help``."""
+OF_IMAGES = (
+    "data", "mirror_url", "layout", "backbone", "weights", "preset", "size", "pooling", "layer",
+    "preprocess", "precision", "resize", "aspect", "flip", "engine", "batch_size", "max_pixels",
+    "memory_limit",
+)  # fmt: skip
+"""What has no meaning for embeddings that are given."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +79,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     _add_evaluation(training)
     add_arguments(parser)
+    _add_embeddings(parser)
     args = parser.parse_args(argv)
+    args.of_images = [name for name in OF_IMAGES if getattr(args, name) != parser.get_default(name)]
     args.command = ["python", "-m", "classify", *(sys.argv[1:] if argv is None else argv)]
     return run_command(_classify, args)
+
+
+def _add_embeddings(parser: argparse.ArgumentParser) -> None:
+    """Add the options of embeddings that were computed elsewhere."""
+    given = parser.add_argument_group("embeddings from elsewhere")
+    given.add_argument(
+        "--embeddings",
+        type=Path,
+        metavar="FILE",
+        help="embeddings that were computed elsewhere, instead of --data: a .parquet or .npz file "
+        "with labels, or a .npy file with a table of the same name beside it",
+    )
+    given.add_argument(
+        "--columns",
+        type=_columns,
+        metavar="ROLES",
+        help="which of its columns is which, where the names do not tell, as "
+        "embedding=clip,path=file,label=species,split=fold",
+    )
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
@@ -164,15 +200,24 @@ def _classify(args: argparse.Namespace) -> None:
     from reports.json_summary import summary
 
     training, options = _training_settings(args), options_from(args)
+    _check_embeddings(args)
     single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
     for setting in training.without_effect(names):
         option = f"--{setting.replace('_', '-')}"
         logger.info("%s has no effect on %s", option, " or ".join(names))
     try:
         with ConsoleProgress(args.quiet) as progress:
+            candidates: Sequence[Candidate] = candidates_of(names, training)
+            inputs: EmbeddingInputs | ImageInputs
+            if args.embeddings is not None:
+                inputs = _embedding_inputs(args, options, progress)
+                candidates = _of_embeddings(candidates, args.clf)
+            else:
+                dataset = find_dataset(options, progress, advise=use_option)
+                inputs = ImageInputs(dataset, single_backbones)
             folder, result = run(
-                candidates_of(names, training),
-                ImageInputs(find_dataset(options, progress, advise=use_option), single_backbones),
+                candidates,
+                inputs,
                 _run_settings(args),
                 out=args.out,
                 command=args.command,
@@ -186,6 +231,55 @@ def _classify(args: argparse.Namespace) -> None:
         print(json.dumps(summary(folder, result)))
     elif not args.quiet:
         _print_results(folder, result)
+
+
+def _check_embeddings(args: argparse.Namespace) -> None:
+    """Check that options of images are not given for embeddings, nor those of embeddings alone."""
+    if args.embeddings is None:
+        if args.columns is not None:
+            raise ClassifierError(
+                "these are the columns of a file of embeddings, and none is given",
+                setting="embeddings",
+            )
+        return
+    if args.of_images:
+        raise ClassifierError(
+            f"the embeddings are given in {args.embeddings}, for which this has no meaning; leave "
+            "one of the two out",
+            setting=args.of_images[0],
+        )
+
+
+def _embedding_inputs(
+    args: argparse.Namespace, options: Options, progress: Progress
+) -> EmbeddingInputs:
+    """Read the file of embeddings."""
+    from classify.experiment.inputs import EmbeddingInputs
+    from extract.embedding_files.load import load_embeddings
+
+    embeddings = load_embeddings(
+        args.embeddings,
+        columns=args.columns,
+        labels=options.labels,
+        settings=options.data_settings,
+        cache=options.base.cache,
+        progress=progress,
+        advise=use_option,
+    )
+    settings = dataclasses.asdict(options.data_settings)
+    del settings["layout"]
+    asked = {"columns": args.columns, "labels": options.labels, **settings}
+    return EmbeddingInputs(embeddings, options.test_size, options.dask, asked)
+
+
+def _of_embeddings(candidates: Sequence[Candidate], asked: str) -> list[Candidate]:
+    """Leave out what needs images, if all classifiers are asked for."""
+    on_images = [candidate for candidate in candidates if candidate.consumes != "embeddings"]
+    if asked != "all":
+        return list(candidates)
+    for candidate in on_images:
+        logger.info("left out: %s, which is trained on images", candidate.name)
+    return [candidate for candidate in candidates if candidate not in on_images]
 
 
 def _training_settings(args: argparse.Namespace) -> TrainingSettings:
@@ -236,12 +330,26 @@ def _print_results(folder: Path, run: Run) -> None:
     print(f"\nreport  {folder / 'report.html'}")
     name = shlex.quote(str(folder))
     best = best_in_validation(run)
+    if run.recipe_of(best).get("weights") is None:  # nothing turns images into such embeddings
+        return
     if best.model is not None:
         refusing = f" --reject {run.settings['reject']:g}" if best.rejection else ""
         print(f"try it  python -m classify.predict {name} IMAGE{refusing}")
         print(f"        python -m classify.serve {name}{refusing}")
     if best.model is not None and len(run.results) > 1:
         print(f"        {best.classifier} predicts; --clf chooses another")
+
+
+def _columns(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    roles = [role.strip() for role, _, _ in pairs]
+    names = [name.strip() for _, _, name in pairs]
+    if not all(names) or not set(roles) <= set(ROLES) or len(set(roles)) < len(roles):
+        raise argparse.ArgumentTypeError(
+            f"expected names of columns for some of {', '.join(ROLES)}, as label=species,path=file "
+            f"(--group-column names that of the groups), found {text}"
+        )
+    return dict(zip(roles, names, strict=True))
 
 
 def _priors(text: str) -> dict[str, float] | str:

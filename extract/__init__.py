@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from extract.datasets.dataset import Dataset
     from extract.datasets.load import load_dataset
     from extract.embedder import Embedder
+    from extract.embedding_files.load import load_embeddings
 
 __all__ = [
     "ArchiveError",
@@ -31,6 +32,7 @@ __all__ = [
     "RecipeError",
     "WeightsError",
     "load_dataset",
+    "load_embeddings",
 ]
 
 
@@ -38,6 +40,7 @@ _LAZY = {
     "Dataset": "extract.datasets.dataset",
     "Embedder": "extract.embedder",
     "load_dataset": "extract.datasets.load",
+    "load_embeddings": "extract.embedding_files.load",
 }
 """Imported on first use, because scikit-learn and OpenCV take over a second to import."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from classify.auditing.embedding_findings import LEFT_OUT, GivenImages
 from classify.auditing.findings import find_wrong_data
 from classify.errors import ClassifierError
 from classify.image_data import as_dataset, as_options, choose_progress
+from extract.embedding_files.load import Embeddings
+from extract.options import Options
 from extract.prepare import prepare
 from reports.copy_groups import groups_to_keep_together
 from reports.frames import shortcuts_frame, weak_spots_frame
@@ -22,8 +26,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from extract.datasets.dataset import Dataset
     from extract.embedder import Embedder
     from reports.picture_records import Audit
+
+logger = logging.getLogger(__name__)
 
 ROWS_SHOWN = 5
 """Rows of each table that a notebook displays."""
@@ -175,9 +182,10 @@ def audit(
 
     Parameters
     ----------
-    data : Dataset, str, path or tuple of (paths, labels)
+    data : Dataset, str, path, tuple of (paths, labels) or Embeddings
         Images with labels: a data set from `extract.load_dataset`, what that function takes, or
-        image files with their labels.
+        image files with their labels. Or embeddings from `extract.load_embeddings`, without an
+        embedder; then what needs the pixels is left out.
     embedder : Embedder, default=None
         What turns images into embeddings; None is an `extract.Embedder` with its defaults.
         Embeddings that are in its cache are not computed again.
@@ -222,17 +230,36 @@ def audit(
     >>> found = audit(load_dataset("my-pictures"), Embedder("vgg16"))  # doctest: +SKIP
     >>> found.suspects.head()  # doctest: +SKIP
     """
+    if isinstance(data, Embeddings):
+        return _audit_embeddings(data, embedder, seed, progress)
     options = as_options(embedder, seed=seed)
     with as_progress(choose_progress(progress, embedder)) as report:
         dataset = as_dataset(data, options, report)
-        if len(dataset.classes) < 2:
-            raise ClassifierError(
-                f"an audit needs at least two classes, found only {dataset.classes[0]!r}; add "
-                "images of another class"
-            )
+        _require_classes(dataset)
         prepared = prepare(dataset, options, report)
         findings = find_wrong_data(prepared, seed=seed, reading=options.reading, progress=report)
     return AuditResult(findings, dataset.name, len(prepared.dataset))
+
+
+def _require_classes(dataset: Dataset) -> None:
+    if len(dataset.classes) < 2:
+        raise ClassifierError(
+            f"an audit needs at least two classes, found only {dataset.classes[0]!r}; add images "
+            "of another class"
+        )
+
+
+def _audit_embeddings(
+    data: Embeddings, embedder: Embedder | None, seed: int, progress: bool | Progress | None
+) -> AuditResult:
+    if embedder is not None:
+        raise ClassifierError("the data are embeddings, which need no embedder: leave it out")
+    _require_classes(data.dataset)
+    logger.warning("%s", LEFT_OUT)
+    given = GivenImages(data.with_split(Options.test_size, seed))
+    with as_progress(choose_progress(progress, None)) as report:
+        findings = given.find_wrong_data(seed=seed, progress=report)
+    return AuditResult(findings, given.dataset.name, len(given.dataset))
 
 
 def _frame(kind: type, rows: Sequence[Any]) -> pd.DataFrame:

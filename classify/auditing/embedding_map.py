@@ -16,11 +16,12 @@ from reports.picture_records import EmbeddingMap, MapPoint
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from extract.datasets.dataset import Item
+    from extract.datasets.dataset import Dataset, Item
     from extract.prepare import Prepared
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ MAX_POINTS = 1000
 MIN_IMAGES = 10
 """Fewer different images make no map."""
 COMPONENTS, PERPLEXITY, ITERATIONS = 50, 30, 500
+STAGE = "drawing the map"
 METHOD = f"PCA to {COMPONENTS} dimensions, then t-SNE (perplexity {PERPLEXITY})"
 
 
@@ -62,23 +64,49 @@ def embedding_map(
     ----------
     L. van der Maaten and G. Hinton, Visualizing data using t-SNE, JMLR 2008; as in scikit-learn.
     """
-    items = _draw(prepared.dataset.items, seed)
-    digests = [prepared.extraction.digests[item.path] for item in items]
-    if len(set(digests)) < MIN_IMAGES:
+    return map_of(
+        prepared.dataset,
+        prepared.extraction.digests,
+        lambda digests: _cached_positions(prepared, digests, progress),
+        seed=seed,
+    )
+
+
+def map_of(
+    dataset: Dataset,
+    digests: Mapping[Path, str],
+    arrange: Callable[[list[str]], Mapping[str, tuple[float, float]]],
+    *,
+    seed: int = 0,
+) -> EmbeddingMap | None:
+    """Do what `embedding_map` does, wherever the embeddings are.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    digests : mapping of Path to str
+        SHA-256 of every image or embedding.
+    arrange : callable
+        Returns the positions of some of them, by their SHA-256, which are sorted.
+    seed : int, default=0
+    """
+    items = _draw(dataset.items, seed)
+    different = sorted({digests[item.path] for item in items})
+    if len(different) < MIN_IMAGES:
         return None
-    positions = _cached_positions(prepared, sorted(set(digests)), progress)
+    positions = arrange(different)
     return EmbeddingMap(
         method=METHOD,
         points=[
             MapPoint(
-                prepared.dataset.relative(item.path),
+                dataset.relative(item.path),
                 str(item.split),
                 item.label,
-                *positions[digest],
+                *positions[digests[item.path]],
             )
-            for item, digest in zip(items, digests, strict=True)
+            for item in items
         ],
-        n_pictures=len(prepared.dataset.items),
+        n_pictures=len(dataset.items),
     )
 
 
@@ -143,7 +171,7 @@ def _cached_positions(
     record = prepared.base.store.folder / "maps" / f"{key}.json"
     fields = file_records.read_record(record)
     if fields is None:
-        progress("drawing the map", 0, 1)
+        progress(STAGE, 0, 1)
         positions = tsne_positions(read_pooled(prepared.base, digests)).round(4).tolist()
         fields = {"places": json.dumps(dict(zip(digests, positions, strict=True)))}
         try:
@@ -152,5 +180,5 @@ def _cached_positions(
             file_records.write_record(record, **fields)
         except CacheError as error:
             logger.warning("the map cannot be cached and will be computed again: %s", error)
-        progress("drawing the map", 1, 1)
+        progress(STAGE, 1, 1)
     return {digest: (x, y) for digest, (x, y) in json.loads(fields["places"]).items()}

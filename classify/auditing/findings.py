@@ -18,11 +18,11 @@ from reports.picture_records import Audit, Outlier, Suspect
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from extract.datasets.dataset import Item
+    from extract.datasets.dataset import Dataset, Item
     from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
     from reports.record import PredictionRow
@@ -72,8 +72,8 @@ def find_wrong_data(
     embeddings = prepared.base.store.read(prepared.base.recipe.fingerprint, digests)
     signatures = duplicates.signatures(embeddings)
     found = list_copies(prepared, signatures, reading=reading, progress=progress)
-    suspects, n_wrong, correct = _suspects(
-        prepared, embeddings.reshape(len(embeddings), -1), progress
+    suspects, n_wrong, correct = suspects_of(
+        prepared.dataset, embeddings.reshape(len(embeddings), -1), progress
     )
     measured = collect_properties(
         {item.path: prepared.extraction.digests[item.path] for item in prepared.dataset.items},
@@ -82,14 +82,16 @@ def find_wrong_data(
         progress=progress,
     )
     if chosen is not None:
-        correct = _correct(prepared, predictions, chosen)
+        correct = correct_of(prepared.dataset, predictions, chosen)
     shortcuts, weak_spots = examine_properties(prepared, measured, correct, seed=seed)
     leaked = {leak.test for leak in found.leaks}
     groups, origin = known_groups(prepared.dataset)
     return Audit(
         leaks=found.leaks,
         suspects=suspects,
-        outliers=_outliers(prepared, signatures, measured),
+        outliers=outliers_of(
+            prepared.dataset, signatures, [measured.get(digest) for digest in digests]
+        ),
         accuracies_without_leaks=accuracies_without(predictions, leaked) if leaked else {},
         seconds=time.monotonic() - started,
         copies=found.copies,
@@ -132,8 +134,8 @@ def accuracies_without(predictions: Sequence[PredictionRow], leaked: set[str]) -
     return {name: sum(flags) / len(flags) for name, flags in correct.items()}
 
 
-def _suspects(
-    prepared: Prepared, X: NDArray[np.float32], progress: Progress
+def suspects_of(
+    dataset: Dataset, X: NDArray[np.float32], progress: Progress
 ) -> tuple[list[Suspect], int, NDArray[np.bool_]]:
     """Return the images whose label is doubtful, and how many labels are probably wrong.
 
@@ -143,7 +145,7 @@ def _suspects(
     estimate; then those that look like another class.
     """
     progress(STAGE_LABELS, 0, 1)
-    items = prepared.dataset.items
+    items = dataset.items
     labels = np.array([item.label for item in items])
     tests = np.array([item.split == "test" for item in items])
     groups = np.array([item.group for item in items], dtype=object)
@@ -164,7 +166,7 @@ def _suspects(
             item = items[i]
             suspects.append(
                 Suspect(
-                    path=prepared.dataset.relative(item.path),
+                    path=dataset.relative(item.path),
                     split=str(item.split),
                     label=item.label,
                     likely=str(classes[likely[i]]),
@@ -178,34 +180,31 @@ def _suspects(
     return suspects, n_wrong, ~doubtful[tests]
 
 
-def _correct(
-    prepared: Prepared, predictions: Sequence[PredictionRow], chosen: str
+def correct_of(
+    dataset: Dataset, predictions: Sequence[PredictionRow], chosen: str
 ) -> NDArray[np.bool_]:
     """Return which test images a classifier predicts correctly."""
     correct = {
         row.path: row.true == row.predicted for row in predictions if row.classifier == chosen
     }
-    paths = map(prepared.dataset.relative, prepared.paths("test"))
+    paths = [dataset.relative(path) for path in dataset.test.paths]
     return np.array([correct[path] for path in paths], dtype=bool)
 
 
-def _outliers(
-    prepared: Prepared,
+def outliers_of(
+    dataset: Dataset,
     signatures: NDArray[np.float32],
-    measured: Mapping[str, ImageProperties],
+    measured: Sequence[ImageProperties | None],
 ) -> list[Outlier]:
     """Return the images that are unlike all others, nearly uniform or tiny, with the reason."""
-    items: Sequence[Item] = prepared.dataset.items
-    paths = [item.path for item in items]
+    items: Sequence[Item] = dataset.items
     reasons: list[tuple[int, str]] = [
         (i, f"unlike all others: {deviations:.1f} standard deviations from the usual")
         for i, deviations in outliers.far(signatures)
     ]
-    digests = prepared.extraction.digests
-    for i, path in enumerate(paths):
-        known = measured.get(digests[path])
+    for i, known in enumerate(measured):
         reasons += [(i, reason) for reason in outliers.of_little_use(known)] if known else []
     return [
-        Outlier(prepared.dataset.relative(paths[i]), str(items[i].split), items[i].label, reason)
+        Outlier(dataset.relative(items[i].path), str(items[i].split), items[i].label, reason)
         for i, reason in reasons
     ]

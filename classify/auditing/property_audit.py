@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,12 @@ from extract.images.loading import ReadSettings
 from extract.pooled import read_pooled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from extract.datasets.dataset import Item
+    from extract.datasets.dataset import Dataset, Item
     from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
     from reports.property_records import Shortcut, WeakSpot
@@ -48,7 +50,37 @@ def examine_properties(
         Which test images a classifier predicts correctly.
     seed : int, default=0
     """
-    dataset, digests = prepared.dataset, prepared.extraction.digests
+    return examine(
+        prepared.dataset,
+        prepared.extraction.digests,
+        functools.partial(_pooled, prepared),
+        measured,
+        correct,
+        seed=seed,
+    )
+
+
+def examine(
+    dataset: Dataset,
+    digests: Mapping[Path, str],
+    pooled: Callable[[Sequence[Item]], NDArray[np.float32]],
+    measured: Mapping[str, ImageProperties],
+    correct: NDArray[np.bool_],
+    *,
+    seed: int = 0,
+) -> tuple[list[Shortcut], list[WeakSpot]]:
+    """Do what `examine_properties` does, wherever the embeddings are.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    digests : mapping of Path to str
+        SHA-256 of every image or embedding.
+    pooled : callable
+        Returns the embeddings of some images, averaged over height and width.
+    measured, correct, seed
+        As for `examine_properties`.
+    """
     train = drawn_for_shortcuts(dataset, digests)
     tests = [item for item in dataset.items if item.split == "test"]
     judged = np.sort(np.argsort([digests[item.path] for item in tests])[:MOST_TEST_IMAGES])
@@ -57,8 +89,8 @@ def examine_properties(
     shortcuts = find_shortcuts(dataset, train, known, seed=seed)
     of_tests = properties_of(dataset, tests, [measured.get(digests[item.path]) for item in tests])
     slices = slices_of(of_tests) + clusters_of(
-        _pooled(prepared, [item for item in dataset.items if item.split == "train"]),
-        _pooled(prepared, tests),
+        pooled([item for item in dataset.items if item.split == "train"]),
+        pooled(tests),
         seed=seed,
     )
     paths = [dataset.relative(item.path) for item in tests]

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from classify.errors import ClassifierError
 from classify.evaluation.decision import DECISIONS
 from classify.experiment.candidates import candidates_of
-from classify.experiment.inputs import ArrayInputs, ImageInputs
+from classify.experiment.inputs import ArrayInputs, EmbeddingInputs, ImageInputs
 from classify.experiment.run import run
 from classify.experiment.settings import RunSettings, TrainingSettings
 from classify.image_data import (
@@ -26,6 +26,7 @@ from classify.image_data import (
 )
 from extract.datasets.dataset import Dataset
 from extract.embedder import Embedder
+from extract.embedding_files.load import Embeddings
 from extract.options import DataSettings
 from reports.runs import RunResults
 from toolkit.progress import as_progress
@@ -78,7 +79,7 @@ def compare(
           ``.csv`` or ``.zip`` file, an address, ``"shapes"``, ``"dogs-vs-cats"``.
         - ``(paths, labels)``: image files with their labels.
         - ``(X, y)``: embeddings, array-like of shape (n_samples, n_features), with their labels;
-          then there is no `embedder`.
+          or embeddings from `extract.load_embeddings`. Then there is no `embedder`.
     embedder : Embedder, str or sequence of these, default=None
         The frozen base, or the name of its backbone; several are compared with each other. None is
         ``Embedder()``.
@@ -209,7 +210,7 @@ def _inputs(
     seed: int,
     dask: str | None,
     progress: Progress,
-) -> ArrayInputs | ImageInputs:
+) -> ArrayInputs | EmbeddingInputs | ImageInputs:
     """Return what the classifiers are trained on: arrays, or images with the options of each base.
 
     Raises
@@ -219,12 +220,20 @@ def _inputs(
     """
     _check_order(data, embedder)
     share = TEST_SIZE if test_size is None else test_size
-    if _has_embeddings(data):
+    if isinstance(data, Embeddings) or _has_embeddings(data):
         if embedder is not None:
             raise ClassifierError(
                 "the data are embeddings, which need no embedder: leave it out, or pass paths "
                 "of images"
             )
+        if isinstance(data, Embeddings):
+            if groups is not None:
+                raise ClassifierError(
+                    "embeddings from a file know their groups: leave groups out, or pass them to "
+                    "load_embeddings",
+                    setting="groups",
+                )
+            return EmbeddingInputs(data, share, dask)
         X, labels = _check_embeddings(*data)
         return ArrayInputs(X, labels, share, dask, check_groups(groups, len(labels)))
     if test_size is not None and isinstance(data, Dataset) and data.has_split:
@@ -260,6 +269,8 @@ def _call(data: Any, embedder: Any, classifiers: Any, groups: Any, settings: Run
         first = "(X, y)" if _has_embeddings(data) else "(paths, labels)"
     elif isinstance(data, Dataset):
         first = data.name
+    elif isinstance(data, Embeddings):
+        first = f"load_embeddings({data.source.file!r})"
     elif isinstance(data, str | Path):
         first = repr(str(data))
     arguments = [str(first), repr(embedder), repr(classifiers)]
@@ -273,12 +284,14 @@ def _call(data: Any, embedder: Any, classifiers: Any, groups: Any, settings: Run
     return " ".join(f"compare({', '.join(arguments)})".split())
 
 
-def _candidates(classifiers: Any, inputs: ArrayInputs | ImageInputs) -> list[Candidate]:
+def _candidates(
+    classifiers: Any, inputs: ArrayInputs | EmbeddingInputs | ImageInputs
+) -> list[Candidate]:
     training = TrainingSettings()
     if classifiers is not None:
         return candidates_of(classifiers, training)
     found = candidates_of("all", training)
-    if isinstance(inputs, ArrayInputs):
+    if not isinstance(inputs, ImageInputs):
         return [candidate for candidate in found if candidate.consumes == "embeddings"]
     return found
 

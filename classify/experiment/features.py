@@ -23,6 +23,7 @@ from extract.prepare import reembed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from classify.auditing.embedding_findings import GivenImages
     from classify.estimators.base import Classifier
     from extract.datasets.dataset import Dataset, Split
     from extract.frozen import FrozenBase
@@ -194,6 +195,27 @@ class ArrayFeatures(Features):
     def nbytes(self, split: Split) -> int:
         """Return the bytes that the embeddings of a split take in memory."""
         return self._rows[split].nbytes
+
+
+class FileFeatures(ArrayFeatures):
+    """Embeddings from a file, with the paths of their images.
+
+    Parameters
+    ----------
+    given : GivenImages
+        With a split.
+    dask : str, optional
+        Address of the Dask cluster that trains.
+    """
+
+    def __init__(self, given: GivenImages, dask: str | None = None) -> None:
+        super().__init__(given.dataset, given.embeddings.X, dask)
+        self.given, self.source = given, given.embeddings.source
+
+    def pooled(self, split: Split, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return some embeddings of a split, averaged over height and width if these are known."""
+        items = [item for item in self.dataset.items if item.split == split]
+        return self.given.pooled([items[row] for row in rows])
 
 
 @dataclass

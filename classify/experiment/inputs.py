@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from classify.auditing.embedding_findings import LEFT_OUT, GivenImages, describe_equal
 from classify.environment import memory_limit
 from classify.errors import ClassifierError
-from classify.experiment.features import ArrayFeatures, ImageFeatures
+from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
 from classify.experiment.memory import require_memory
 from classify.experiment.settings import recorded
 from classify.image_data import GIVEN_GROUPS
@@ -21,15 +24,18 @@ from extract.prepare import prepare
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
     from classify.experiment.candidates import Candidate
     from classify.experiment.settings import RunSettings
+    from extract.embedding_files.load import Embeddings
     from extract.options import Options
     from extract.prepare import Prepared
     from toolkit.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -136,12 +142,7 @@ class ArrayInputs:
         ClassifierError
             If there are fewer than two classes, too few samples of one, or something needs images.
         """
-        for candidate in candidates:
-            if candidate.consumes != "embeddings":
-                raise ClassifierError(
-                    f"{candidate.name} is trained on images, but the data are embeddings; leave it "
-                    "out, or give images"
-                )
+        _require_embeddings(candidates)
         if settings.audit:
             raise ClassifierError(
                 "the audit looks at images, but the data are embeddings; leave it out, or give "
@@ -159,6 +160,77 @@ class ArrayInputs:
         digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in self.X]
         dataset = self.dataset.with_hashed_split(digests, self.test_size, settings.seed)
         return [ArrayFeatures(dataset, self.X, self.dask)]
+
+
+@dataclass(frozen=True)
+class EmbeddingInputs:
+    """Embeddings from a file, with labels, paths and perhaps a split.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+    test_size : float, default=0.2
+        Share of every class that becomes the test split, where the file has none. It is drawn by
+        the content of the embeddings, or by the names of groups.
+    dask : str, optional
+        Address of the Dask cluster that trains.
+    asked : dict, default={}
+        How the file was read, for the record.
+    """
+
+    embeddings: Embeddings
+    test_size: float = 0.2
+    dask: str | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The rows of the file, with a split if it has one."""
+        return self.embeddings.dataset
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the data that a record holds."""
+        return {"test_size": self.test_size, "dask": self.dask, **self.asked}
+
+    def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:  # noqa: ARG002
+        """Check what can be checked before anything is computed.
+
+        Raises
+        ------
+        ClassifierError, DataError
+            If there are fewer than two classes, too few samples of one, or a classifier needs
+            images.
+        """
+        _require_embeddings(candidates)
+        check_dataset(self.dataset)
+
+    def features(
+        self,
+        candidates: Sequence[Candidate],  # noqa: ARG002 - as of ImageInputs
+        settings: RunSettings,
+        progress: Progress,  # noqa: ARG002 - as of ImageInputs
+    ) -> list[FileFeatures]:
+        """Draw the test split, where the file has none."""
+        embeddings = self.embeddings.with_split(self.test_size, settings.seed)
+        remarks = describe_equal(embeddings.dataset, embeddings.digests())
+        if settings.audit:
+            remarks.append(LEFT_OUT)
+        for remark in remarks:
+            logger.warning("%s", remark)
+        dataset = embeddings.dataset.with_remarks(remarks)
+        given = GivenImages(dataclasses.replace(embeddings, dataset=dataset))
+        return [FileFeatures(given, self.dask)]
+
+
+def _require_embeddings(candidates: Sequence[Candidate]) -> None:
+    """Raise an error if a classifier is trained on something else."""
+    for candidate in candidates:
+        if candidate.consumes != "embeddings":
+            raise ClassifierError(
+                f"{candidate.name} is trained on images, but the data are embeddings; leave it "
+                "out, or give images"
+            )
 
 
 def check_dataset(dataset: Dataset) -> None:

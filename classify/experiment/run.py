@@ -16,7 +16,7 @@ from classify.estimators.rows import RowsOnDisk
 from classify.evaluation.validation import validate
 from classify.experiment import going_on
 from classify.experiment.dask_backend import dask_backend
-from classify.experiment.features import ImageFeatures
+from classify.experiment.features import FileFeatures, ImageFeatures
 from classify.experiment.notes import warnings_before_training
 from classify.experiment.run_folder import RunFolder
 from classify.experiment.run_record import PartialResults, Plan, picture_records, record_run
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
-    from classify.experiment.inputs import ArrayInputs, ImageInputs
+    from classify.experiment.inputs import ArrayInputs, EmbeddingInputs, ImageInputs
     from classify.experiment.settings import RunSettings
     from reports import record
 
@@ -60,7 +60,7 @@ class RunStopped(KeyboardInterrupt):
 
 def run(
     candidates: Sequence[Candidate],
-    inputs: ImageInputs | ArrayInputs,
+    inputs: ImageInputs | ArrayInputs | EmbeddingInputs,
     settings: RunSettings,
     *,
     out: Path | None = None,
@@ -73,7 +73,7 @@ def run(
     ----------
     candidates : sequence of Candidate
         The classifiers.
-    inputs : ImageInputs or ArrayInputs
+    inputs : ImageInputs, ArrayInputs or EmbeddingInputs
         The data.
     settings : RunSettings
         How to evaluate the classifiers, and what else to compute.
@@ -185,7 +185,7 @@ def _steps(
         steps += [trial.name, *([_curve(trial.name)] if trial.has_learning_curve else [])]
     if features.keeps_groups and any(one.has_ungrouped for one in itertools.chain(*trials)):
         steps.append(UNGROUPED)
-    if isinstance(features, ImageFeatures):
+    if isinstance(features, ImageFeatures | FileFeatures):
         steps += [AUDIT, MAP] if settings.audit else [MAP]
     return steps
 
@@ -254,6 +254,9 @@ def _examine_pictures(
     features: Features, settings: RunSettings, results: PartialResults, progress: Progress
 ) -> None:
     """Add the map of the pictures to the results, and the audit if the settings ask for it."""
+    if isinstance(features, FileFeatures):
+        _examine_embeddings(features, settings, results, progress)
+        return
     if not isinstance(features, ImageFeatures):
         return
     if AUDIT in results.not_done:
@@ -262,7 +265,7 @@ def _examine_pictures(
         results.audit = find_wrong_data(
             features.prepared,
             results.predictions,
-            chosen=chosen_of(results.validated()).classifier if results.results else None,
+            chosen=_chosen(results),
             seed=settings.seed,
             reading=features.options.reading,
             progress=progress,
@@ -274,6 +277,26 @@ def _examine_pictures(
         )
     results.embedding_map = embedding_map(features.prepared, seed=settings.seed, progress=progress)
     results.not_done.remove(MAP)
+
+
+def _examine_embeddings(
+    features: FileFeatures, settings: RunSettings, results: PartialResults, progress: Progress
+) -> None:
+    """Do what `_examine_pictures` does, as far as that needs no pixels."""
+    if AUDIT in results.not_done:
+        results.audit = features.given.find_wrong_data(
+            results.predictions, chosen=_chosen(results), seed=settings.seed, progress=progress
+        )
+        results.not_done.remove(AUDIT)
+    elif not settings.audit:
+        results.shortcuts = features.given.shortcuts(seed=settings.seed)
+    results.embedding_map = features.given.map(seed=settings.seed, progress=progress)
+    results.not_done.remove(MAP)
+
+
+def _chosen(results: PartialResults) -> str | None:
+    """Return the classifier that the findings are about, if any has finished."""
+    return chosen_of(results.validated()).classifier if results.results else None
 
 
 def _raise_again(

@@ -12,7 +12,7 @@ from classify.environment import machine, versions
 from classify.evaluation.decision import check_priors
 from classify.evaluation.validation import validate
 from classify.experiment import recording
-from classify.experiment.features import ArrayFeatures, ImageFeatures
+from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
 from extract.datasets.grouping.checks import cut
 from reports import record
 from reports.picture_records import FamiliarityFile, PictureRecord
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from classify.evaluation.validation import HeldOut
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
-    from classify.experiment.inputs import ArrayInputs, ImageInputs
+    from classify.experiment.inputs import ArrayInputs, EmbeddingInputs, ImageInputs
     from classify.experiment.settings import RunSettings
     from classify.experiment.trial import TrialResult
     from classify.networks.sweep import FinishedRate
@@ -93,7 +93,7 @@ class Plan:
     def of(
         cls,
         candidates: Sequence[Candidate],
-        inputs: ImageInputs | ArrayInputs,
+        inputs: ImageInputs | ArrayInputs | EmbeddingInputs,
         settings: RunSettings,
         command: Sequence[str],
     ) -> Plan:
@@ -151,7 +151,7 @@ def record_run(
         seed=plan.settings["seed"],
         data=record.Data(
             name=first.dataset.name,
-            root=str(first.dataset.root) if isinstance(first, ImageFeatures) else "",
+            root=str(first.dataset.root) if _has_images(first) else "",
             classes=first.classes,
             train_counts=first.counts("train"),
             test_counts=first.counts("test"),
@@ -249,12 +249,22 @@ def bases_of(features: Sequence[Features]) -> list[record.Base]:
     return whole + lower
 
 
+def _has_images(features: Features) -> bool:
+    """Return whether the images are at hand, to be shown."""
+    if isinstance(features, FileFeatures):
+        return features.given.embeddings.has_images
+    return isinstance(features, ImageFeatures)
+
+
 def _given_base(features: ArrayFeatures) -> record.Base:
     """Return the record of embeddings that the caller has computed."""
     n_samples, n_features = (len(features.dataset), features.embeddings("train").shape[1])
+    fields: dict[str, Any] = {"embeddings": GIVEN}
+    if isinstance(features, FileFeatures):
+        fields = features.source.to_dict()
     return record.Base(
-        GIVEN,
-        {"embeddings": GIVEN, "n_features": n_features},
+        fields["embeddings"],
+        {**fields, "n_features": n_features},
         record.ExtractionSummary(n_samples, cached=0, computed=0, quarantined=0, seconds=0.0),
     )
 

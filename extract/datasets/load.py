@@ -210,9 +210,50 @@ def load_unsplit(
     """
     folder = cache_folder(cache)
     source = locate(data, cache=folder, mirror_url=mirror_url, progress=progress)
-    _check_settings(settings)
-    dataset = read_dataset(source.path, source.name, settings)
-    dataset = without_missing(with_groups(dataset, settings, Store(folder), progress, advise))
+    check_settings(settings)
+    return settled(
+        read_dataset(source.path, source.name, settings),
+        Store(folder),
+        labels=labels,
+        settings=settings,
+        progress=progress,
+        to_split=to_split,
+        advise=advise,
+    )
+
+
+def settled(
+    dataset: Dataset,
+    store: Store,
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    settings: DataSettings = DataSettings(),
+    progress: Progress = silent,
+    to_split: bool = True,
+    advise: Callable[[str, str], str] = set_to,
+) -> Dataset:
+    """Settle the groups, labels and classes of a data set whose files have been read.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As its files have it.
+    store : Store
+        See `extract.datasets.grouping.sources.with_groups`.
+    labels, settings, progress, to_split, advise
+        See `load_unsplit`.
+
+    Returns
+    -------
+    Dataset
+        Its items have no split if the data have none. What was done is logged.
+
+    Raises
+    ------
+    ToolkitError
+        See `load_dataset`.
+    """
+    dataset = without_missing(with_groups(dataset, settings, store, progress, advise))
     dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
     dataset = settle_labels(dataset, settings.min_images)
     if to_split:
@@ -246,7 +287,14 @@ def as_text(path: str | os.PathLike[str] | None) -> str | None:
     return os.fspath(path)
 
 
-def _check_settings(settings: DataSettings) -> None:
+def check_settings(settings: DataSettings) -> None:
+    """Check the values of settings.
+
+    Raises
+    ------
+    DataError
+        If one is not known, or there are several sources of groups.
+    """
     sources = settings.sources_of_groups
     if len(sources) > 1:
         raise DataError(

@@ -131,3 +131,26 @@ def test_a_frame_has_the_embeddings_of_the_file(home: Path) -> None:
         np.testing.assert_array_equal(np.stack(frame[column]), np.stack(written[column]))
     assert np.stack(frame["embedding"]).dtype == np.float32
     assert list(data.to_frame()) == ["path", "label", "split", "group"]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+def test_what_we_export_gives_the_same_figures_again(home: Path, suffix: str) -> None:
+    """The embeddings, splits, groups and the order of the rows are those of the data."""
+    export(home, f"round{suffix}")
+    done = run_command(
+        "classify", "--embeddings", f"round{suffix}", "--clf", "logreg,svm,nearest",
+        "--cache", "cache", "--out", f"again{suffix}", cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert accuracies(home, f"again{suffix}") == accuracies(home, "run")
+    first, again = (
+        json.loads((home / run / "run.json").read_text()) for run in ("run", f"again{suffix}")
+    )
+    for name in ("train_counts", "test_counts", "classes", "groups", "test_groups", "group_origin"):
+        assert first["data"][name] == again["data"][name], name
+    for before, after in zip(first["results"], again["results"], strict=True):
+        assert before["log_loss"] == after["log_loss"]
+        assert before["confusion"] == after["confusion"]
+    (base,) = again["bases"]
+    assert base["recipe"]["computed_by"]["backbone"] == "mobilenet:alpha=0.25"
+    assert base["recipe"]["recipe_fingerprint"] == first["bases"][0]["recipe"]["fingerprint"]

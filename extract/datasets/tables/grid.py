@@ -261,10 +261,10 @@ def _parquet(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
 
 def _cells(frame: pd.DataFrame, first_line: int) -> Iterator[tuple[int, list[str]]]:
     for line, row in enumerate(frame.itertuples(index=False, name=None), first_line):
-        yield line, [_as_text(cell) for cell in row]
+        yield line, [as_text(cell) for cell in row]
 
 
-def _as_text(cell: Any) -> str:
+def as_text(cell: Any) -> str:
     """Return a cell as text; a missing value is empty, and a whole number has no point."""
     if isinstance(cell, str):
         return cell

@@ -106,9 +106,9 @@ def read_table(path: Path, folder: Path | None = None) -> Table:
     grid, finder, columns = _understood(path, folder)
     if not grid.rows:
         raise DataError(f"{path}: expected one row per image, found none below the header")
-    rows, passed_over = _labelled_rows(path, grid, columns)
+    rows, passed_over = labelled_rows(path, grid, columns)
     found = _find(path, columns, finder, rows)
-    _check_splits(path, found)
+    check_splits(path, found)
     kept = _without_repeats(path, found)
     passed_over["repeated rows"] = len(found) - len(kept)
     guesses = (*grid.remarks, *columns.remarks, *finder.remarks())
@@ -215,7 +215,7 @@ def _understood(path: Path, folder: Path | None = None) -> tuple[Grid, Finder, C
     grid = read_grid(path)
     finder = Finder(path, grid.encoding, folder)
     grid = _with_header(grid, finder)
-    columns = understand(path, grid, finder.exists, lambda name, cell: bool(_word(name, cell)))
+    columns = understand(path, grid, finder.exists, lambda name, cell: bool(split_word(name, cell)))
     return grid, finder, columns
 
 
@@ -234,7 +234,7 @@ def _with_header(grid: Grid, finder: Finder) -> Grid:
     return dataclasses.replace(grid, header=names, rows=rows, remarks=(*grid.remarks, remark))
 
 
-def _labelled_rows(
+def labelled_rows(
     path: Path, grid: Grid, columns: Columns
 ) -> tuple[list[tuple[int, str, str, str]], dict[str, int]]:
     """Return line, name, label and split of each row that has the first two, and count the rest."""
@@ -272,7 +272,7 @@ def _find(
         if image is None:
             missing.append((line, name))
         else:
-            found.append((image, label, _split(path, line, columns, split)))
+            found.append((image, label, split_in(path, line, columns, split)))
     if missing:
         (line, name), others = missing[0], [name for _, name in missing[1:_MISSING_SHOWN]]
         more = f", nor {', '.join(others)}" if others else ""
@@ -284,10 +284,11 @@ def _find(
     return found
 
 
-def _split(path: Path, line: int, columns: Columns, cell: str) -> SplitWord | None:
+def split_in(path: Path, line: int, columns: Columns, cell: str) -> SplitWord | None:
+    """Return the split that a cell of a table names; raise an error if it is no word for one."""
     if columns.split is None or not cell:
         return None
-    split = _word(columns.split_name, cell)
+    split = split_word(columns.split_name, cell)
     if split is None:
         raise DataError(
             f"{path}, line {line}: the split is {cell!r}; expected a word such as {EXAMPLES}"
@@ -295,7 +296,7 @@ def _split(path: Path, line: int, columns: Columns, cell: str) -> SplitWord | No
     return split
 
 
-def _word(name: str, cell: str) -> SplitWord | None:
+def split_word(name: str, cell: str) -> SplitWord | None:
     """Return the split that a cell of a column of this name stands for."""
     word, yes = cell.strip().casefold(), split_of(name.removeprefix("is_"))
     if yes and word in _TRUE:
@@ -305,7 +306,7 @@ def _word(name: str, cell: str) -> SplitWord | None:
     return split_of(cell)
 
 
-def _check_splits(path: Path, found: Iterable[Labelled]) -> None:
+def check_splits(path: Path, found: Iterable[Labelled]) -> None:
     """Raise an error if some rows have a split and others have none."""
     unsplit = [image for image, _, split in found if split is None]
     if unsplit and any(split for _, _, split in found):

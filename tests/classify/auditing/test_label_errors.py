@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,8 +176,7 @@ def test_an_audit_judges_labels_without_the_group():
         Item(Path(f"{i:03}.png"), f"class {label}", "test" if i < 8 else "train", f"animal {group}")
         for i, (label, group) in enumerate(zip(labels, groups, strict=True))
     )
-    prepared = SimpleNamespace(dataset=Dataset("pets", Path(), items))
-    suspects, n_wrong, _ = findings._suspects(prepared, X, silent)
+    suspects, n_wrong, _ = findings.suspects_of(Dataset("pets", Path(), items), X, silent)
     probably = [int(suspect.path[:3]) for suspect in suspects[:n_wrong]]
     assert min(figures(probably, wrong)) > 0.9
 

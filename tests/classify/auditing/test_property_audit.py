@@ -12,7 +12,7 @@ from PIL import Image
 
 from cache.store import Store
 from classify.auditing import property_audit
-from classify.auditing.findings import _correct
+from classify.auditing.findings import correct_of
 from classify.auditing.property_audit import examine_properties, shortcuts_in_headers
 from extract.datasets.dataset import Dataset, Item
 from extract.datasets.further import FurtherColumns
@@ -125,5 +125,5 @@ def test_the_answers_are_those_of_the_chosen_classifier(images: Prepared) -> Non
         for i, item in reversed(list(enumerate(tests)))
         for answer in [item.label if name == "svm" or i else "other"]
     ]
-    assert _correct(images, rows, "svm").all()
-    assert _correct(images, rows, "logreg").tolist() == [False] + [True] * (N_TEST - 1)
+    assert correct_of(images.dataset, rows, "svm").all()
+    assert correct_of(images.dataset, rows, "logreg").tolist() == [False] + [True] * (N_TEST - 1)
