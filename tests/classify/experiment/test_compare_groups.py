@@ -41,8 +41,9 @@ def test_rows_of_one_group_are_on_one_side(tmp_path: Path) -> None:
     assert not set(drawn.train.groups) & set(drawn.test.groups)
 
 
-def test_a_missing_group_is_one_of_its_own() -> None:
-    drawn = split_of([None if i < 9 else group for i, group in enumerate(GROUPS)])
+@pytest.mark.parametrize("missing", [None, "unknown", "n/a"])
+def test_a_missing_group_is_one_of_its_own(missing: str | None) -> None:
+    drawn = split_of([missing if i < 9 else group for i, group in enumerate(GROUPS)])
     assert drawn.n_groups() == 27 + 9
 
 

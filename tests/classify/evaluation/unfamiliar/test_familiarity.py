@@ -99,3 +99,15 @@ def test_other_arrays_are_refused(name: str, value: np.ndarray, message: str) ->
     arrays = Familiarity().fit(draw(np.random.default_rng(6), 50)).to_arrays()
     with pytest.raises(ModelError, match=message):
         Familiarity.from_arrays(arrays | {name: value})
+
+
+def test_training_samples_that_are_as_familiar_count() -> None:
+    """A sample that is as near as the nearest of them is as familiar as any."""
+    arrays = {
+        "format": np.array(1),
+        "n_neighbours": np.array(1),
+        "rows": np.eye(3, dtype=np.float16),
+        "held_out_scores": np.array([0, 0, 1], dtype=np.float32),
+    }
+    loaded = Familiarity.from_arrays(arrays)
+    assert loaded.familiarity([[2.0, 0, 0], [-1, -1, -1]]).tolist() == [1.0, 0.25]
