@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from classify.serving.model import Model
     from classify.serving.prediction import Prediction
-    from classify.serving.sorting.actions import How
+    from classify.serving.sorting.journal import How
     from classify.serving.sorting.sorter import SortResult
 
     Blocks = Iterator[list[Prediction]]
@@ -136,7 +136,8 @@ def _add_sorting_arguments(parser: argparse.ArgumentParser) -> None:
 def _problem_of(args: argparse.Namespace) -> str | None:
     """Return why the arguments do not fit together."""
     if args.undo is not None:
-        given = args.run is not None or args.sort_into is not None
+        others = ("run", "paths", "csv", "json", "top", "sort_into", "by", "link", "copy", "move")
+        given = any(getattr(args, name) for name in others)
         return "--undo needs its folder only, no run and no images" if given else None
     if not args.paths:
         return "the following arguments are required: RUN, IMAGE|FOLDER"
@@ -193,7 +194,6 @@ def _predict_files(
     target: TableTarget | None,
     progress: ConsoleProgress,
 ) -> None:
-    from classify.serving.blocks import recipe_for
     from classify.serving.many_files import predict_many, settings_of
     from classify.serving.output.table import open_table
     from classify.serving.sorting.opening import open_sorter
@@ -208,14 +208,11 @@ def _predict_files(
             sorter = stack.enter_context(
                 open_sorter(sorting, settings, model.classes_, files, args.paths)
             )
-        recipe = recipe_for(model.reader, files)
         if target is not None:
-            settings |= {"recipe": recipe.fingerprint}
             table = stack.enter_context(open_table(target, rows, settings))
         blocks = predict_many(
             model,
             files,
-            recipe,
             reject=args.reject,
             top=rows.top,
             table=table,
@@ -237,7 +234,7 @@ def _predict_files(
                 logger.info("%s", line)
             else:
                 print(line)
-    if n_broken and not n_images:
+    if n_broken and not n_images and not (sorter and sorter.result.n_before):
         raise ModelError("none of the files can be used as an image; choose others")
 
 

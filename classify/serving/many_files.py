@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from classify.serving.blocks import recipe_for
 from classify.serving.sorting.destinations import N_COMPARED
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 def predict_many(
     model: Model,
     files: Sequence[str],
-    recipe: Recipe,
     *,
     reject: float | None = None,
     top: int = 0,
@@ -34,8 +35,6 @@ def predict_many(
     model : Model
     files : sequence of str
         Image files or their addresses.
-    recipe : Recipe
-        From `classify.serving.blocks.recipe_for`, over all of them.
     reject, top
         As for `Model.stream_files`.
     table : PartialTable, optional
@@ -47,6 +46,7 @@ def predict_many(
     """
     if table is not None:
         table.go_on(files, sorter.has_moved if sorter is not None else lambda _: False)
+    recipe = _recipe(model, files, [part for part in (table, sorter) if part is not None])
     if only_missing:
         files = [
             file
@@ -61,6 +61,24 @@ def predict_many(
         if sorter is not None:
             sorter.place(predictions)
         yield predictions
+
+
+def _recipe(
+    model: Model, files: Sequence[str], going_on: Sequence[PartialTable | Sorter]
+) -> Recipe:
+    """Return the recipe for all files of a job; one that goes on keeps what it has decided.
+
+    So its files that are done need not be read again, and new ones are treated as they were.
+    """
+    known = next((part.value_range for part in going_on if part.value_range), None)
+    if known is None:
+        recipe = recipe_for(model.reader, files)
+    else:
+        bits, black, white = known
+        recipe = dataclasses.replace(model.base.recipe, bits=bits, black=black, white=white)
+    for part in going_on:
+        part.keep_value_range((recipe.bits, recipe.black, recipe.white))
+    return recipe
 
 
 def settings_of(model: Model, reject: float | None) -> dict[str, Any]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from reports.record import Result, Run
 
 
+ValueRange = tuple[int | None, float | None, float | None]
+"""What a recipe says of images of more than 8 bits: its `bits`, `black` and `white`."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a model predicts for one file, or why the file cannot be used as an image.

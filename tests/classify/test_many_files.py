@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from classify import load_model
-from classify.serving import blocks
+from classify.serving import blocks, many_files
 from classify.serving.model import Model
 from classify.serving.output import table
 from classify.serving.sorting.journal import UNDO_NAME
@@ -267,6 +267,22 @@ def test_a_table_of_moved_images_goes_on(home: Path, monkeypatch: pytest.MonkeyP
     assert done.returncode == 0, done.stderr
     assert len(visible(home / "sorted")) == N_IMAGES
     assert_equal(rows_of(home / "answers.csv"), rows_of(home / "whole.csv"))
+
+
+def test_what_is_white_is_decided_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that goes on keeps it, so it need not read the images that are done."""
+    options = ("--csv", "answers.csv", "--sort-into", "sorted")
+    with monkeypatch.context() as patched:
+        Stopping(patched, 12)
+        predict(home, *options)
+
+    def decide_again(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(many_files, "recipe_for", decide_again)
+    assert predict(home, *options).returncode == 0
+    assert predict(home, "--sort-into", "sorted").returncode == 0
+    assert "AssertionError" in predict(home, "--csv", "others.csv").stderr
 
 
 def test_a_full_disk_keeps_the_rows(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """A table of predictions that is complete under its name, and goes on after an interruption.
 
-Rows are collected in ``NAME.part``: a line of JSON that says which table it is, then one for each
-row, with the file's size and time. Only the complete table gets its name.
+Rows are collected in ``NAME.part``: a line of JSON that says which table it is, one for the range
+of deep images, then one for each row, with the file's size and time. Only the complete table gets
+its name.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from classify.serving.output.rows import RowFormat
-    from classify.serving.prediction import Prediction
+    from classify.serving.prediction import Prediction, ValueRange
 
 _PROBLEM = 4
 """The column that says why a file cannot be used."""
@@ -74,13 +75,20 @@ class TableTarget:
 
 
 class PartialTable:
-    """The rows of a table so far; `open_table` opens one."""
+    """The rows of a table so far; `open_table` opens one.
+
+    Attributes
+    ----------
+    value_range : ValueRange or None
+        Of the recipe that the first command had.
+    """
 
     def __init__(self, target: TableTarget, rows: RowFormat, file: IO[str]) -> None:
         self._target, self._rows, self._file = target, rows, file
         self._dropped: set[int] = set()
         self._written: set[str] = set()
         self._n_lines = 0
+        self.value_range: ValueRange | None = None
 
     def __contains__(self, file: str) -> bool:
         return file in self._written
@@ -102,6 +110,10 @@ class PartialTable:
         """
         listed = {file: file for file in files}
         for row in _rows_of(self._target.part):
+            if isinstance(row, dict):
+                bits, black, white = row["value_range"]
+                self.value_range = bits, black, white
+                continue
             path = str(row[0])
             is_right = row[1] == _state(path) if path in listed else is_moved(path)
             if is_right:
@@ -109,6 +121,14 @@ class PartialTable:
             else:
                 self._dropped.add(self._n_lines)
             self._n_lines += 1
+
+    def keep_value_range(self, value_range: ValueRange) -> None:
+        """Note the range for later commands, unless there is one."""
+        if self.value_range is None:
+            self.value_range = value_range
+            with _writing(self._target):
+                self._file.write(json.dumps({"value_range": value_range}) + "\n")
+                self._file.flush()
 
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Append rows, unless they are there, and wait until they are on disk.
@@ -160,7 +180,8 @@ class PartialTable:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(self._rows.columns)
         n_broken = 0
-        for line, row in enumerate(_rows_of(self._target.part)):
+        rows = (row for row in _rows_of(self._target.part) if isinstance(row, list))
+        for line, row in enumerate(rows):
             if line not in self._dropped:
                 writer.writerow(row[2])
                 n_broken += bool(row[2][_PROBLEM])
@@ -242,7 +263,7 @@ def _check_part(target: TableTarget, header: Mapping[str, Any]) -> None:
     )
 
 
-def _rows_of(part: Path) -> Iterator[list[Any]]:
+def _rows_of(part: Path) -> Iterator[Any]:
     with part.open(encoding="utf-8") as file:
         next(file)
         for line in file:

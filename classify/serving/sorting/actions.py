@@ -7,17 +7,14 @@ import enum
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from cache import disk
 from extract.images.files import read_bytes
 from toolkit.addresses import as_path, is_address
 
 if TYPE_CHECKING:
-    from classify.serving.sorting.journal import Entry
-
-How = Literal["link", "copy", "move"]
-HOW: tuple[How, ...] = get_args(How)
+    from classify.serving.sorting.journal import Entry, How
 
 TEMPORARY = ".undo-sorting.tmp-"
 """First characters of the names of files that have no place yet."""

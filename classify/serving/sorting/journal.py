@@ -12,12 +12,15 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from classify.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+How = Literal["link", "copy", "move"]
+HOW: tuple[How, ...] = get_args(How)
 
 UNDO_NAME = ".undo-sorting.jsonl"
 FORMAT = 1
@@ -69,6 +72,8 @@ class State:
         Folders that the sorting has created, each after the one that it is in.
     is_being_undone : bool, default=False
         Whether an undo has begun.
+    value_range : list, default=None
+        Of the recipe with which images were predicted; see `classify.serving.prediction`.
     """
 
     settings: Mapping[str, Any]
@@ -78,6 +83,7 @@ class State:
     void: set[int] = field(default_factory=set)
     folders: list[str] = field(default_factory=list)
     is_being_undone: bool = False
+    value_range: list[Any] | None = None
 
 
 class Journal:
@@ -144,7 +150,7 @@ class Journal:
         Raises
         ------
         ModelError
-            If it is not an undo file of this version.
+            If it is not an undo file of this version, or damaged.
         OSError
             If it cannot be read or shortened.
         """
@@ -157,51 +163,45 @@ class Journal:
                 f"{self.path} was written by another version: expected the format {FORMAT}, found "
                 f"{header.get('format')!r}; use that version"
             )
-        state = State(header["settings"], header["created"])
+        settings = header.get("settings")
+        if not isinstance(settings, dict) or settings.get("how") not in HOW:
+            raise self._damaged(f"settings with one of {', '.join(HOW)}", header)
+        state = State(settings, header.get("created") is True)
         for record in lines:
             match record:
-                case {"entry": {"number": number}}:
-                    state.n_entries = number
+                case {"entry": _}:
+                    state.n_entries = self._entry(record).number
                 case {"folder": str(name)}:
                     state.folders.append(self._inside(name))
                 case {"done": int(number)}:
                     state.n_done = number
                 case {"void": int(number)}:
                     state.void.add(number)
+                case {"value_range": list(value_range)}:
+                    state.value_range = value_range
                 case {"undo": True}:
                     state.is_being_undone = True
         return state
 
     def entries(self, state: State) -> Iterator[Entry]:
-        """Yield the entries that are not void.
-
-        Raises
-        ------
-        ModelError
-            If one leads out of the folder.
-        """
+        """Yield the entries that are not void."""
         for record in self._records():
             if "entry" in record and record["entry"]["number"] not in state.void:
-                entry = Entry(**record["entry"])
-                self._inside(entry.target)
-                yield entry
+                yield self._entry(record)
 
     def delete(self) -> None:
         """Delete the file."""
         self.path.unlink(missing_ok=True)
 
     def _records(self) -> Iterator[dict[str, Any]]:
-        with self.path.open(encoding="ascii") as file:
+        with self.path.open(encoding="ascii", errors="replace") as file:
             for number, line in enumerate(file, 1):
                 try:
                     record = json.loads(line)
-                    if not isinstance(record, dict):
-                        raise TypeError
-                except (ValueError, TypeError) as error:
-                    raise ModelError(
-                        f"{self.path} is damaged: expected a JSON object in line {number}, found "
-                        f"{line[:50]!r}; the lines before and after it say what was sorted"
-                    ) from error
+                except ValueError:
+                    record = None
+                if not isinstance(record, dict):
+                    raise self._damaged(f"a JSON object in line {number}", line)
                 yield record
 
     def _drop_incomplete_line(self) -> int:
@@ -212,10 +212,22 @@ class Journal:
                 file.truncate(complete)
         return complete
 
+    def _entry(self, record: Mapping[str, Any]) -> Entry:
+        try:
+            entry = Entry(**record["entry"])
+        except TypeError as error:
+            raise self._damaged("an entry", record) from error
+        self._inside(entry.target)
+        return entry
+
     def _inside(self, name: str) -> str:
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts:
-            raise ModelError(
-                f"{self.path} is damaged: expected paths in {self.folder}, found {name!r}"
-            )
+            raise self._damaged(f"paths in {self.folder}", name)
         return name
+
+    def _damaged(self, expected: str, found: object) -> ModelError:
+        return ModelError(
+            f"{self.path} is damaged: expected {expected}, found {str(found)[:80]!r}; its other "
+            "lines say what was sorted"
+        )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from classify.serving.sorting.actions import How
     from classify.serving.sorting.destinations import By
+    from classify.serving.sorting.journal import How
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 

@@ -24,7 +24,7 @@ from toolkit.addresses import is_address
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from classify.serving.prediction import Prediction
+    from classify.serving.prediction import Prediction, ValueRange
     from classify.serving.sorting.journal import Journal, State
     from classify.serving.sorting.settings import SortSettings
 
@@ -60,6 +60,8 @@ class Sorter:
         What was done so far.
     is_unused : bool
         Whether nothing was ever sorted into the folder.
+    value_range : ValueRange or None
+        Of the recipe that the first command had.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Sorter:
         self._is_named = cache(self._is_in_roots)
         self._n_entries = 0
         self.result, self.is_unused = SortResult(), True
+        self.value_range: ValueRange | None = None
 
     def __contains__(self, file: str) -> bool:
         """Return whether a file has been sorted, and has not changed since."""
@@ -94,6 +97,9 @@ class Sorter:
     def go_on(self, state: State) -> None:
         """Learn what earlier commands have sorted, and complete what a killed one has begun."""
         self._n_entries = state.n_entries
+        if state.value_range is not None:
+            bits, black, white = state.value_range
+            self.value_range = bits, black, white
         void = []
         how = self._settings.how
         for entry in self._journal.entries(state):
@@ -111,6 +117,13 @@ class Sorter:
             self._journal.append(
                 [*({"void": number} for number in void), {"done": state.n_entries}]
             )
+
+    def keep_value_range(self, value_range: ValueRange) -> None:
+        """Note the range for later commands, unless there is one."""
+        if self.value_range is None:
+            self.value_range = value_range
+            with failing_clearly(self._settings):
+                self._journal.append([{"value_range": value_range}])
 
     def place(self, predictions: Iterable[Prediction]) -> None:
         """Sort images, unless they have been sorted.

@@ -126,6 +126,7 @@ def test_the_folder_may_have_been_renamed(home: Home, how: str) -> None:
         ("[]", "is damaged: expected a JSON object in line 2"),
         ('{"folder": "../images"}', "is damaged: expected paths in"),
         ('{"folder": "/tmp"}', "is damaged: expected paths in"),
+        ('{"entry": {"number": 9, "from": "x"}}', "is damaged: expected an entry"),
     ],
 )
 def test_a_damaged_undo_file_is_refused(home: Home, line: str, message: str) -> None:
@@ -148,6 +149,15 @@ def test_an_undo_file_that_leads_outside_is_refused(home: Home) -> None:
     with pytest.raises(ModelError, match="is damaged: expected paths in"):
         home.undo()
     assert (home.images / "c.jpg").exists()
+
+
+def test_an_undo_file_without_its_settings_is_refused(home: Home) -> None:
+    """Without them it is not known what to undo."""
+    home.sort()
+    journal = home.sorted / UNDO_NAME
+    journal.write_text(journal.read_text().replace('"how": "link"', '"how": "burn"', 1))
+    with pytest.raises(ModelError, match="is damaged: expected settings with one of link, copy"):
+        home.undo()
 
 
 def test_an_undo_file_of_another_version_is_refused(home: Home) -> None:
