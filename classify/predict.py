@@ -74,11 +74,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m classify.predict`` and return its exit status."""
     parser = argument_parser("python -m classify.predict", DESCRIPTION)
+    arguments = sys.argv[1:] if argv is None else argv
+    if any(argument.partition("=")[0] == "--undo" for argument in arguments):
+        return _main_of_undo(arguments)
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of python -m classify")
     parser.add_argument(
-        "run", metavar="RUN", nargs="?", type=Path, help="folder of python -m classify"
-    )
-    parser.add_argument(
-        "paths", metavar="IMAGE|FOLDER", nargs="*", help="images to classify, or their addresses"
+        "paths", metavar="IMAGE|FOLDER", nargs="+", help="images to classify, or their addresses"
     )
     parser.add_argument(
         "--csv",
@@ -99,10 +100,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
-    args = parser.parse_args(argv)
+    args = parser.parse_args(arguments)
     if problem := _problem_of(args):
         parser.error(problem)
-    return run_command(_predict if args.undo is None else _undo, args)
+    return run_command(_predict, args)
+
+
+def _main_of_undo(arguments: Sequence[str]) -> int:
+    """Undo a sorting, which takes neither a run nor images."""
+    parser = argument_parser("python -m classify.predict", DESCRIPTION)
+    _add_undo(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
+    return run_command(_undo, parser.parse_args(arguments))
 
 
 def _add_sorting_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,22 +134,21 @@ def _add_sorting_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--link", action="store_true", help="make hard links (default)")
     how.add_argument("--copy", action="store_true", help="copy the images")
     how.add_argument("--move", action="store_true", help="move the images")
-    sorting.add_argument(
+    _add_undo(sorting)
+
+
+def _add_undo(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
         "--undo",
         type=Path,
         metavar="DIR",
-        help="put everything back that was sorted into DIR, but nothing that has changed since",
+        help="put everything back that was sorted into DIR, but nothing that has changed since; "
+        "without a run and images",
     )
 
 
 def _problem_of(args: argparse.Namespace) -> str | None:
     """Return why the arguments do not fit together."""
-    if args.undo is not None:
-        others = ("run", "paths", "csv", "json", "top", "sort_into", "by", "link", "copy", "move")
-        given = any(getattr(args, name) for name in others)
-        return "--undo needs its folder only, no run and no images" if given else None
-    if not args.paths:
-        return "the following arguments are required: RUN, IMAGE|FOLDER"
     if args.sort_into is None:
         for name in ("by", "link", "copy", "move"):
             if getattr(args, name):

@@ -25,6 +25,7 @@ ORDER = (
     *(
         "large",
         "memory",
+        "folders",
         "dense",
         "audit",
         "duplicates",

@@ -412,13 +412,14 @@ def test_memory_does_not_grow_with_the_number_of_images(
     ("arguments", "message"),
     [
         ([], "the following arguments are required: RUN, IMAGE|FOLDER"),
-        (["run"], "the following arguments are required: RUN, IMAGE|FOLDER"),
+        (["run"], "the following arguments are required: IMAGE|FOLDER"),
         (["run", "new", "--by", "top"], "--by says how images are sorted, and needs --sort-into"),
         (["run", "new", "--move"], "--move says how images are sorted, and needs --sort-into"),
         (["run", "new", "--sort-into", "x", "--copy", "--move"], "not allowed with"),
         (["run", "new", "--force"], "--force replaces the file of --csv, and needs --csv FILE"),
         (["run", "new", "--top", "0"], "expected a whole number from 1 on, found '0'"),
-        (["run", "new", "--undo", "x"], "--undo needs its folder only"),
+        (["--undo", "x", "run", "new"], "unrecognized arguments: run new"),
+        (["--undo=x", "--csv", "a.csv"], "unrecognized arguments: --csv a.csv"),
         (["--undo", "pictures"], "has no undo file"),
     ],
 )
@@ -428,6 +429,14 @@ def test_arguments_that_do_not_fit_together(home: Path, arguments: list[str], me
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line
+
+
+def test_options_may_stand_between_the_run_and_the_images(home: Path) -> None:
+    """And before both of them."""
+    between = run_command("classify.predict", "run", *BASE, "pictures/test", cwd=home)
+    before = run_command("classify.predict", *BASE, "run", "pictures/test", cwd=home)
+    assert between.returncode == before.returncode == 0, between.stderr
+    assert len(between.stdout.splitlines()) == N_IMAGES
 
 
 def test_an_undo_says_what_it_could_not_put_back(home: Path) -> None:
