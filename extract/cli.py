@@ -149,6 +149,11 @@ def _look_over(args: argparse.Namespace) -> None:
     from extract.datasets.overview import look_over
     from extract.prepare import find_dataset
 
+    if args.export is not None:
+        raise DataError(
+            "nothing is computed in a dry run, so that no file of embeddings can be written",
+            setting="export",
+        )
     options = options_from(args)
     logging.getLogger("extract.datasets.load").setLevel(logging.WARNING)  # all of it is printed
     with ConsoleProgress(args.quiet) as progress:

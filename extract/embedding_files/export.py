@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from extract.embedding_files.rows import Predictor
     from extract.prepare import Prepared
+
+logger = logging.getLogger(__name__)
 
 WRITERS: dict[str, Callable[[BinaryIO, EmbeddingRows, Progress], None]] = {
     ".parquet": write_parquet,
@@ -117,6 +120,11 @@ def export(
         predictor.embed([item.path for item in prepared.dataset.items])
     rows = EmbeddingRows(prepared, predictor)
     suffix = path.suffix.lower()
+    if suffix == ".npz" and rows.further:
+        logger.warning(
+            "%s has no further columns: %s are left out; a Parquet or CSV file has them",
+            path.name, ", ".join(rows.further),
+        )  # fmt: skip
     with (
         disk.attempt(f"write {path}", "make room or choose another file", setting="export"),
         disk.publishing(path) as file,

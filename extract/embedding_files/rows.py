@@ -87,14 +87,19 @@ class EmbeddingRows:
             shape=list(self.shape),
             recipe=json.loads(recipe.canonical),
             fingerprint=recipe.fingerprint,
-            columns=list(self._further),
+            columns=self.further,
             model=model,
         )
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns of text, but for the predicted class."""
-        return ["path", "label", "split", "group", *self._further]
+        return ["path", "label", "split", "group", *self.further]
+
+    @property
+    def further(self) -> list[str]:
+        """Names of the further columns of the data."""
+        return list(self._further)
 
     def parts(self) -> Iterator[slice]:
         """Yield the rows in parts whose embeddings take at most `BYTES_PER_PART`."""

@@ -65,6 +65,8 @@ def understood(
     """
     header, remarks = _named(path, list(raw.columns), wanted), list(raw.remarks)
     columns = list(raw.columns.values())
+    if raw.about is not None and raw.about.model is not None:
+        remarks.append("What a model has predicted, in the same file, is not used.")
     root = path.absolute().parent if raw.about is None else _as_path(raw.about.root)
     if not _has_paths(header, columns, root):
         header, columns = ["path", *header], [_numbers(len(raw.X)), *columns]

@@ -102,6 +102,7 @@ def test_mistakes_are_found_before_anything_is_computed(home: Path) -> None:
         ("--export", "e.npz", "--run", "none"): ("none", ""),
         ("--export", "e.npz", "--run", "run", "--clf", "none"): ("svm", "(--clf)"),
         ("--export", "e.npz", "--clf", "svm"): ("expected the run", "(--run)"),
+        ("--export", "e.npz", "--dry-run"): ("nothing is computed", "(--export)"),
         ("--run", "run"): ("none is to be written", "(--run)"),
         ("--export", "e.npz", "--backbone", "vgg16,xception"): ("one backbone", "(--export)"),
     }.items():

@@ -171,8 +171,13 @@ def test_predictions_stand_beside_the_embeddings(prepared: Prepared, tmp_path: P
     assert table.loc[0, ["predicted", "probability a"]].isna().all()
 
 
-def test_further_columns_of_the_data_go_along(tmp_path: Path) -> None:
-    """But not the one that has the groups; one that is called as ours is renamed."""
+def test_further_columns_of_the_data_go_along(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """But not the one that has the groups; one that is called as ours is renamed.
+
+    A npz file has none, and that is said.
+    """
     plain = prepared_of(tmp_path)
     rows = [(item.path, ["p", str(i), "x"]) for i, item in enumerate(plain.dataset.items)]
     rows[3] = rows[3][0], ["p", "", "x"]
@@ -182,6 +187,8 @@ def test_further_columns_of_the_data_go_along(tmp_path: Path) -> None:
     frame = pd.read_parquet(tmp_path / "e.parquet")
     assert list(frame)[4:] == ["age", "predicted of the table", "embedding"]
     assert frame["age"].isna().tolist() == [i == 3 for i in range(12)]
+    export(prepared, tmp_path / "e.npz")
+    assert "e.npz has no further columns: age, predicted of the table are left out" in caplog.text
     assert frame["age"].tolist()[4:] == [str(i) for i in range(4, 12)]
 
 

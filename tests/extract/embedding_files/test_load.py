@@ -22,7 +22,7 @@ from extract.embedding_files.export import export
 from extract.errors import DataError
 from extract.options import DataSettings
 from tests.commands import python
-from tests.extract.embedding_files.samples import prepared_of
+from tests.extract.embedding_files.samples import Guess, prepared_of
 
 if TYPE_CHECKING:
     from extract.embedding_files.load import Embeddings
@@ -253,7 +253,7 @@ def test_our_own_file_is_read_as_it_was(suffix: str, tmp_path: Path) -> None:
     )
     dataset = dataclasses.replace(prepared.dataset, items=items, split_origin="drawn")
     prepared = dataclasses.replace(prepared, dataset=dataset)
-    export(prepared, tmp_path / f"e{suffix}")
+    export(prepared, tmp_path / f"e{suffix}", predictor=Guess())
     found = load_embeddings(tmp_path / f"e{suffix}")
     read = {dataset.relative(item.path): (item.label, item.split, item.group) for item in items}
     assert read == {
@@ -262,6 +262,8 @@ def test_our_own_file_is_read_as_it_was(suffix: str, tmp_path: Path) -> None:
     }
     assert found.dataset.root == prepared.dataset.root
     assert found.dataset.split_origin == "drawn"
+    assert any("has predicted" in remark for remark in found.dataset.layout.remarks)
+    assert not any(table.columns.keys() - {"group"} for table in found.dataset.columns)
     assert found.dataset.group_origin == "column patient"
     assert found.source.about is not None
     assert found.in_shape(np.arange(3)).shape == (3, 2, 2, 3)
