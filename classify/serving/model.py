@@ -313,9 +313,10 @@ class Model:
         Examples
         --------
         >>> from collections import Counter
+        >>> from pathlib import Path
         >>> from classify import load_model
         >>> model = load_model("my-run")  # doctest: +SKIP
-        >>> files = [path for path in Path("photos").rglob("*.jpg")]  # doctest: +SKIP
+        >>> files = list(Path("photos").rglob("*.jpg"))  # doctest: +SKIP
         >>> Counter(image.label for image in model.stream_files(files))  # doctest: +SKIP
         Counter({'cat': 61204, 'dog': 38796})
         """

@@ -23,6 +23,8 @@ from classify import load_model
 from classify.serving import blocks, many_files
 from classify.serving.model import Model
 from classify.serving.output import table
+from classify.serving.output.rows import RowFormat
+from classify.serving.output.table import TableTarget, open_table
 from classify.serving.sorting.journal import UNDO_NAME
 from tests.classify.serving.sorting.conftest import tree, visible
 from tests.commands import ROOT, run_command
@@ -267,6 +269,17 @@ def test_a_table_of_moved_images_goes_on(home: Path, monkeypatch: pytest.MonkeyP
     assert done.returncode == 0, done.stderr
     assert len(visible(home / "sorted")) == N_IMAGES
     assert_equal(rows_of(home / "answers.csv"), rows_of(home / "whole.csv"))
+
+
+def test_two_commands_do_not_write_one_table(home: Path) -> None:
+    """The second is refused, and leaves the rows of the first alone."""
+    target = TableTarget(home / "answers.csv")
+    with open_table(target, RowFormat(), {}):
+        done = predict(home, "--csv", "answers.csv")
+        assert done.returncode == 2
+        assert "another command is writing answers.csv" in done.stderr
+        assert target.part.exists()
+    assert not target.part.exists()
 
 
 def test_what_is_white_is_decided_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
