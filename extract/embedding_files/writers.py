@@ -181,11 +181,11 @@ def write_csv(file: BinaryIO, rows: EmbeddingRows, progress: Progress = silent) 
             predicted, probabilities = rows.predictions(part)
             texts.append(predicted)
             numbers = np.hstack([probabilities, numbers])
-        for cells, values in zip(zip(*texts, strict=True), numbers.tolist(), strict=True):
+        for cells, values in zip(zip(*texts, strict=True), numbers, strict=True):
             writer.writerow(
                 itertools.chain(
                     (encode_text(cell or "") for cell in cells),
-                    ("" if value != value else f"{value:.9g}" for value in values),
+                    ("" if value != value else f"{value:.9g}" for value in values.tolist()),
                 )
             )
     text.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from classify import ClassifierError, LogReg, audit, compare
+from classify.experiment.run import RunStopped
 from extract import Embedder, load_embeddings
 from extract.datasets.sources.shapes import draw_image
 from reports import read_run
+from tests.classify.experiment.test_stopped import Interruptible
 from tests.commands import run_command
 
 if TYPE_CHECKING:
@@ -236,3 +239,19 @@ def test_groups_stay_together(home: Path) -> None:
     assert data.groups == 24
     assert data.by_groups
     assert data.cut_groups == 0
+
+
+def test_a_stopped_run_goes_on(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same file; other embeddings are refused, even of the same name."""
+    given = load_embeddings(home / "clip.parquet", cache=home / "cache")
+    candidates = ["centroid", Interruptible()]
+    with pytest.raises(RunStopped):
+        compare(given, classifiers=candidates, out=tmp_path / "run")
+    monkeypatch.setattr(Interruptible, "pressed", False)
+    other = dataclasses.replace(given, X=given.X + 1)
+    with pytest.raises(ClassifierError, match="this is not the same one"):
+        compare(other, classifiers=candidates, out=tmp_path / "run")
+    finished = (tmp_path / "run" / "centroid.skops").stat().st_mtime_ns
+    results = compare(given, classifiers=candidates, out=tmp_path / "run")
+    assert results.record.not_done == []
+    assert (tmp_path / "run" / "centroid.skops").stat().st_mtime_ns == finished
