@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from extract.embedding_files.about import About
 
 _COLUMNS = {"splits": "split", "groups": "group"}
-"""Our keys that are in the plural -> names of columns."""
+"""Names in the plural that no rule of tables knows -> names of columns."""
+_OUR_COLUMNS = {**_COLUMNS, "paths": "path", "labels": "label"}
 _OURS = ("embeddings", "paths", "labels", "splits", "groups")
 _NAMED = {*PATH_NAMES, *LABEL_NAMES, *SPLIT_NAMES, "splits", "group", "groups"}
 
@@ -90,7 +91,10 @@ def _from_archive(path: Path, archive: zipfile.ZipFile, wanted: str | None) -> R
         if len(shapes[name]) == 1 and (shapes[name][0] == n_rows or plain(name) in _NAMED)
     ]  # fmt: skip
     refuse_lengths(path, {name: shapes[name][0] for name in (chosen, *taken)})
-    columns = {_COLUMNS.get(name, name): _texts(_array(archive, members[name])) for name in taken}
+    of = _COLUMNS if about is None else _OUR_COLUMNS
+    columns = {of.get(name, name): _texts(_array(archive, members[name])) for name in taken}
+    if len(columns) < len(taken):
+        raise DataError(f"{path} has splits or groups twice: {', '.join(taken)}; keep one of them")
     left_out = [name for name in members if name not in (chosen, *taken)]
     remarks = []
     if left_out:

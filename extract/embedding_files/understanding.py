@@ -63,8 +63,11 @@ def understood(
         If it is not clear which column is which, a path appears twice, or embeddings of rows that
         are used are not finite.
     """
-    header, remarks = _named(path, list(raw.columns), wanted), list(raw.remarks)
-    columns = list(raw.columns.values())
+    given = dict(raw.columns)
+    if raw.about is not None and raw.about.groups is None:
+        given.pop(TAKEN_BY_ITSELF, None)  # it is empty
+    header, remarks = _named(path, list(given), wanted), list(raw.remarks)
+    columns = list(given.values())
     if raw.about is not None and raw.about.model is not None:
         remarks.append("What a model has predicted, in the same file, is not used.")
     root = path.absolute().parent if raw.about is None else _as_path(raw.about.root)

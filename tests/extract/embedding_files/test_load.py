@@ -294,6 +294,7 @@ def broken(X: np.ndarray, *places: tuple[int, int], value: float = np.nan) -> np
         ({"labels": None}, "none of them has labels"),
         ({"splits": ["train", "elsewhere"] * 6}, "the split is 'elsewhere'"),
         ({"splits": ["train", ""] * 6}, "has no split, but other rows have one"),
+        ({"split": ["train"] * N, "splits": ["train"] * N}, "splits or groups twice"),
     ],
 )
 def test_arrays_that_cannot_be_used(arrays: dict[str, Any], reason: str, tmp_path: Path) -> None:
@@ -450,3 +451,14 @@ def test_reading_takes_little_more_memory_than_the_embeddings(tmp_path: Path) ->
         done = python("-c", code, step, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 2
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+def test_our_own_file_without_groups_has_none(suffix: str, tmp_path: Path) -> None:
+    """Its empty column is no column of groups."""
+    prepared = prepared_of(tmp_path)
+    items = tuple(dataclasses.replace(item, group=None) for item in prepared.dataset.items)
+    dataset = dataclasses.replace(prepared.dataset, items=items, group_origin=None)
+    export(dataclasses.replace(prepared, dataset=dataset), tmp_path / f"e{suffix}")
+    found = load_embeddings(tmp_path / f"e{suffix}").dataset
+    assert (found.has_groups, found.group_origin, found.layout.remarks) == (False, None, ())
