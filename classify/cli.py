@@ -41,7 +41,6 @@ ROLES = ("embedding", "path", "label", "split")
 OF_IMAGES = (
     "data", "mirror_url", "layout", "backbone", "weights", "preset", "size", "pooling", "layer",
     "preprocess", "precision", "resize", "aspect", "flip", "engine", "batch_size", "max_pixels",
-    "memory_limit",
 )  # fmt: skip
 """What has no meaning for embeddings that are given."""
 
@@ -68,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SIZE",
         help="for the embeddings of a split, as 4GB: if they take more, logreg and svm (then "
         "linear) are trained in one pass over those on disk (default: half of this machine's "
-        "memory, or no limit where the system does not say how much that is)",
+        "memory, or no limit where the system does not say how much that is); a file of embeddings "
+        "that takes more is refused",
     )
     training.add_argument(
         "--out",
@@ -254,6 +254,7 @@ def _embedding_inputs(
     args: argparse.Namespace, options: Options, progress: Progress
 ) -> EmbeddingInputs:
     """Read the file of embeddings."""
+    from classify.environment import memory_limit
     from classify.experiment.inputs import EmbeddingInputs
     from extract.embedding_files.load import load_embeddings
 
@@ -262,6 +263,7 @@ def _embedding_inputs(
         columns=args.columns,
         labels=options.labels,
         settings=options.data_settings,
+        memory_limit=memory_limit() if args.memory_limit is None else args.memory_limit,
         cache=options.base.cache,
         progress=progress,
         advise=use_option,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from extract.embedding_files.raw import (
     one_line,
     read_about,
     refuse_lengths,
+    require_memory,
     require_plausible,
 )
 from extract.errors import DataError
@@ -36,7 +38,7 @@ _OURS = ("embeddings", "paths", "labels", "splits", "groups")
 _NAMED = {*PATH_NAMES, *LABEL_NAMES, *SPLIT_NAMES, "splits", "group", "groups"}
 
 
-def read_npz(path: Path, wanted: str | None = None) -> RawRows:
+def read_npz(path: Path, wanted: str | None = None, limit: float = math.inf) -> RawRows:
     """Read the embeddings of a npz file, and its other arrays of one dimension as columns.
 
     Parameters
@@ -45,23 +47,27 @@ def read_npz(path: Path, wanted: str | None = None) -> RawRows:
     wanted : str, optional
         The array of the embeddings, with a row for each image. None takes the only one with several
         dimensions, or the one that is called so.
+    limit : float
+        Bytes that the embeddings may take in memory.
 
     Raises
     ------
     DataError
-        If the file is damaged, an array holds Python objects or has another length, or there are no
-        embeddings.
+        If the file is damaged, an array holds Python objects or has another length, there are no
+        embeddings, or they exceed the limit.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _from_archive(path, archive, wanted)
+            return _from_archive(path, archive, wanted, limit)
     except DataError:
         raise
     except Exception as error:  # a damaged file can fail anywhere in zipfile and NumPy
         raise DataError(f"{path} cannot be read as a npz file: {one_line(error)}") from error
 
 
-def _from_archive(path: Path, archive: zipfile.ZipFile, wanted: str | None) -> RawRows:
+def _from_archive(
+    path: Path, archive: zipfile.ZipFile, wanted: str | None, limit: float
+) -> RawRows:
     members = {
         info.filename.removesuffix(".npy"): info
         for info in archive.infolist()
@@ -85,6 +91,7 @@ def _from_archive(path: Path, archive: zipfile.ZipFile, wanted: str | None) -> R
         raise DataError(
             f"{path}: expected an array of numbers of shape (n_images, n_features), found {found}"
         )
+    require_memory(path, shapes[chosen], limit)
     n_rows = shapes[chosen][0]
     taken = [
         name for name in members
@@ -102,7 +109,11 @@ def _from_archive(path: Path, archive: zipfile.ZipFile, wanted: str | None) -> R
     return _rows(path, _array(archive, members[chosen]), chosen, columns, about, remarks)
 
 
-def read_npy(path: Path, wanted: str | None = None) -> RawRows:  # noqa: ARG001 - as the others
+def read_npy(
+    path: Path,
+    wanted: str | None = None,  # noqa: ARG001 - as the others
+    limit: float = math.inf,
+) -> RawRows:
     """Read the embeddings of a npy file, and the table beside it with as many rows.
 
     The table has the same name but for its end, or is the only one in the folder.
@@ -110,12 +121,14 @@ def read_npy(path: Path, wanted: str | None = None) -> RawRows:  # noqa: ARG001 
     Raises
     ------
     DataError
-        If the file is damaged or holds Python objects, or there is no such table.
+        If the file is damaged, holds Python objects or exceeds the limit of memory, or there is no
+        such table.
     """
     table = _table_beside(path)
     try:
         with path.open("rb") as file:
-            _header(str(path), file, path.stat().st_size)
+            shape, _ = _header(str(path), file, path.stat().st_size)
+            require_memory(path, shape or (1,), limit)
             file.seek(0)
             values = np.lib.format.read_array(file, allow_pickle=False)
     except DataError:

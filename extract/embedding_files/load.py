@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from extract.embedding_files.about import About
     from extract.embedding_files.raw import RawRows
 
-_READERS: dict[bytes, Callable[[Path, str | None], RawRows]] = {
+_READERS: dict[bytes, Callable[[Path, str | None, float], RawRows]] = {
     b"PAR1": read_parquet,
     b"PK\x03\x04": read_npz,
     b"\x93NUM": read_npy,
@@ -154,6 +155,7 @@ def load_embeddings(
     columns: Mapping[str, str] | None = None,
     labels: str | os.PathLike[str] | None = None,
     settings: DataSettings = DataSettings(),
+    memory_limit: float = math.inf,
     cache: str | os.PathLike[str] | None = None,
     progress: Progress = silent,
     advise: Callable[[str, str], str] = set_to,
@@ -176,6 +178,8 @@ def load_embeddings(
     settings : DataSettings, optional
         What becomes of a validation split, which classes are large enough, and where the groups
         are; a column ``group`` is taken by itself.
+    memory_limit : float, optional
+        Bytes that the embeddings may take, which are read as a whole.
     cache : str or path, optional
         The cache folder.
     progress : Progress, optional
@@ -215,7 +219,7 @@ def load_embeddings(
             f"expected columns for {', '.join(ROLES)}, found {unknown[0]!r}", setting="columns"
         )
     check_settings(settings)
-    raw = _read(path, wanted.pop("embedding", None))
+    raw = _read(path, wanted.pop("embedding", None), memory_limit)
     dataset, rows = understood(path, raw, wanted, settings)
     row_of = {item.path: row for item, row in zip(dataset.items, rows, strict=True)}
     dataset = settled(
@@ -235,7 +239,7 @@ def load_embeddings(
     )
 
 
-def _read(path: Path, wanted: str | None) -> RawRows:
+def _read(path: Path, wanted: str | None, limit: float) -> RawRows:
     """Read a file by what it begins with."""
     try:
         with path.open("rb") as file:
@@ -252,7 +256,7 @@ def _read(path: Path, wanted: str | None) -> RawRows:
             f"embeddings (a .pt or .pkl file could run code): save it as one of these.{csv}",
             setting="embeddings",
         )
-    return _READERS[begins](path, wanted)
+    return _READERS[begins](path, wanted, limit)
 
 
 def _is_csv(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from extract.embedding_files.raw import (
     numbered,
     one_line,
     read_about,
+    require_memory,
     require_plausible,
 )
 from extract.errors import DataError
@@ -35,7 +37,7 @@ OF_MODELS = ("predicted", "probabilities")
 """Columns of our own files that are no properties of the images."""
 
 
-def read_parquet(path: Path, wanted: str | None = None) -> RawRows:
+def read_parquet(path: Path, wanted: str | None = None, limit: float = math.inf) -> RawRows:
     """Read the embeddings of a Parquet file, and its other columns as text, each once.
 
     Parameters
@@ -44,24 +46,27 @@ def read_parquet(path: Path, wanted: str | None = None) -> RawRows:
     wanted : str, optional
         The column of the embeddings: lists of as many numbers each; or the beginning of the names
         of numbered columns. None takes the only one, or the one that is called so.
+    limit : float
+        Bytes that the embeddings may take in memory.
 
     Raises
     ------
     DataError
-        If the file is damaged, has no embeddings, or has lists of different lengths.
+        If the file is damaged, has no embeddings, has lists of different lengths, or exceeds the
+        limit.
     """
     _, pq = import_pyarrow(path)
     try:
         # Otherwise whole columns are read ahead, which takes the memory of the embeddings again.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BYTES_READ) as file:
-            return _read(path, file, wanted)
+            return _read(path, file, wanted, limit)
     except DataError:
         raise
     except Exception as error:  # a damaged file can fail anywhere in pyarrow
         raise DataError(f"{path} cannot be read as a Parquet file: {one_line(error)}") from error
 
 
-def _read(path: Path, file: Any, wanted: str | None) -> RawRows:
+def _read(path: Path, file: Any, wanted: str | None, limit: float) -> RawRows:
     n_rows = file.metadata.num_rows
     if not 0 < n_rows <= MAX_ROWS:
         raise DataError(f"{path}: expected 1 to {MAX_ROWS:,} rows, found {n_rows:,}")
@@ -80,7 +85,7 @@ def _read(path: Path, file: Any, wanted: str | None) -> RawRows:
             f"{', '.join(schema.names) or 'no column'}"
         )
     columns = [chosen] if chosen in vectors else numbers[chosen]
-    X, dtype = _embeddings(path, file, columns, is_list=chosen in vectors)
+    X, dtype = _embeddings(path, file, columns, limit, is_list=chosen in vectors)
     left = [name for name in cells if name not in columns]
     if about is not None:
         left = [name for name in left if name not in OF_MODELS]
@@ -118,7 +123,7 @@ def _kind(type_: Any) -> str:
 
 
 def _embeddings(
-    path: Path, file: Any, columns: Sequence[str], *, is_list: bool
+    path: Path, file: Any, columns: Sequence[str], limit: float, *, is_list: bool
 ) -> tuple[NDArray[np.float32], object]:
     """Read one column of lists, or several of numbers, a part at a time into one array."""
     n_rows, X, start = file.metadata.num_rows, None, 0
@@ -132,6 +137,7 @@ def _embeddings(
         if X is None:
             n_bytes = n_rows * rows.shape[1] * np.dtype(np.float32).itemsize
             require_plausible(path, n_bytes, path.stat().st_size)
+            require_memory(path, (n_rows, rows.shape[1]), limit)
             X = np.empty((n_rows, rows.shape[1]), np.float32)
         X[start : start + len(rows)] = as_float32(rows)
         start += len(rows)

@@ -157,6 +157,24 @@ def require_plausible(path: Path, n_bytes: int, size: int) -> None:
         )
 
 
+def require_memory(path: Path, shape: tuple[int, ...], limit: float) -> None:
+    """Check that embeddings of this shape take no more memory than they may, in float32.
+
+    Raises
+    ------
+    DataError
+        If they take more.
+    """
+    n_bytes = int(np.prod(shape, dtype=object)) * np.dtype(np.float32).itemsize
+    if n_bytes > limit:
+        raise DataError(
+            f"{path}: the embeddings ({shape[0]:,} rows) take {n_bytes / 2**30:,.2f} GiB, more "
+            f"than the memory limit of {limit / 2**30:,.2f} GiB, and are read as a whole; write a "
+            "file with fewer rows or shorter embeddings",
+            setting="memory_limit",
+        )
+
+
 def refuse_lengths(path: Path, lengths: Mapping[str, int]) -> None:
     """Raise an error if columns have different numbers of rows."""
     if len(set(lengths.values())) > 1:

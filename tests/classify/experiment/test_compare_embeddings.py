@@ -141,7 +141,7 @@ def test_all_are_those_that_take_embeddings(home: Path) -> None:
     [
         (("--backbone", "xception"), ("has no meaning", "(--backbone)")),
         (("--data", "shapes"), ("has no meaning", "(--data)")),
-        (("--memory-limit", "1GB"), ("has no meaning", "(--memory-limit)")),
+        (("--memory-limit", "20kB"), ("more than the memory limit", "(--memory-limit)")),
         (("--columns", "label=sites"), ("did you mean site?", "(--columns)")),
         (("--columns", "labels=site"), ("embedding, path, label, split",)),
         (("--columns", "label="), ("embedding, path, label, split",)),

@@ -410,6 +410,16 @@ def test_a_small_file_cannot_fill_the_memory(
         load_embeddings(tmp_path / "claim.npy")
 
 
+@pytest.mark.parametrize("write", [parquet, npz, npy])
+def test_embeddings_beyond_the_memory_are_refused(write: Any, tmp_path: Path) -> None:
+    """Before they are read."""
+    path = write(tmp_path)
+    with pytest.raises(DataError, match=r"12 rows\) take 0\.00 GiB, more than") as raised:
+        load_embeddings(path, memory_limit=X.nbytes - 1)
+    assert raised.value.setting == "memory_limit"
+    assert len(load_embeddings(path, memory_limit=X.nbytes).X) == N
+
+
 def test_each_column_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Text is never read together with the embeddings."""
     path = parquet(tmp_path, site=["s"] * N)
