@@ -28,6 +28,7 @@ from classify.serving.output.table import TableTarget, open_table
 from classify.serving.sorting.journal import UNDO_NAME
 from tests.classify.serving.sorting.conftest import tree, visible
 from tests.commands import ROOT, run_command
+from toolkit.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -269,6 +270,30 @@ def test_a_table_of_moved_images_goes_on(home: Path, monkeypatch: pytest.MonkeyP
     assert done.returncode == 0, done.stderr
     assert len(visible(home / "sorted")) == N_IMAGES
     assert_equal(rows_of(home / "answers.csv"), rows_of(home / "whole.csv"))
+
+
+def test_no_bar_is_shown_while_something_is_printed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar of a terminal takes what is printed, also if it was to go into a file."""
+    shown, line = [False], RowFormat.line
+
+    class Bar(ConsoleProgress):
+        def __call__(self, *_: Any) -> None:
+            shown[0] = True
+
+        def close(self) -> None:
+            shown[0] = False
+
+    def printed(*arguments: Any) -> str:
+        assert not shown[0]
+        return line(*arguments)
+
+    monkeypatch.setattr("classify.predict.ConsoleProgress", Bar)
+    monkeypatch.setattr(RowFormat, "line", printed)
+    monkeypatch.setattr(blocks, "FILES_PER_BLOCK", 5)
+    done = predict(home)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, N_IMAGES), done.stderr
 
 
 def test_two_commands_do_not_write_one_table(home: Path) -> None:

@@ -146,8 +146,15 @@ def test_images_in_memory_are_predicted_as_their_files(
     np.testing.assert_allclose(model.predict_proba(mixed), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "limits", [{"FILES_PER_BLOCK": 2}, {"BYTES_PER_READ": 1, "_FEWEST_PER_READ": 2}]
+)
 def test_files_are_predicted_one_by_one_as_they_are_together(
-    model: Model, paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Model,
+    paths: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, int],
 ) -> None:
     """In their order, with those that are no images; each block is read when it is needed."""
     (tmp_path / "broken.jpg").write_text("no image")
@@ -155,7 +162,8 @@ def test_files_are_predicted_one_by_one_as_they_are_together(
     together = model.predict_files(files, top=2)
     assert [prediction.path for prediction in together] == files
     assert [prediction.reason is None for prediction in together] == [True, False, True, True, True]
-    monkeypatch.setattr(blocks, "FILES_PER_BLOCK", 2)
+    for name, limit in limits.items():
+        monkeypatch.setattr(blocks, name, limit)
     stream = model.stream_files([str(file) for file in files], top=2)
     for prediction, expected in zip(stream, together, strict=True):
         assert prediction.path == expected.path
@@ -196,9 +204,11 @@ def test_more_bits_than_in_training_are_decided_over_the_images_given_together(
         deep.append(tmp_path / f"{path.stem}.tiff")
         cv2.imwrite(str(shallow[-1]), grey)
         cv2.imwrite(str(deep[-1]), (grey / 255 * 4095).astype(np.uint16))
-    together = model.predict_proba(deep)
-    np.testing.assert_allclose(together, model.predict_proba(shallow), atol=0.02)
+    dark = tmp_path / "dark.tiff"  # alone, it would be taken for one of fewer bits
+    cv2.imwrite(str(dark), (grey / 255 * 4095 / 8).astype(np.uint16))
+    together = model.predict_proba([*deep, dark])
+    np.testing.assert_allclose(together[:-1], model.predict_proba(shallow), atol=0.02)
     monkeypatch.setattr(blocks, "FILES_PER_BLOCK", 1)
-    np.testing.assert_allclose(model.predict_proba(deep), together, atol=1e-6)
-    assert "3 images have more than 8 bits, scaled as decided over them together" in notes.text
+    np.testing.assert_allclose(model.predict_proba([*deep, dark]), together, atol=1e-6)
+    assert "4 images have more than 8 bits, scaled as decided over them together" in notes.text
     assert "12 bits are in use" in notes.text
