@@ -22,6 +22,7 @@ from extract.embedding_files.raw import (
     require_memory,
     require_plausible,
 )
+from extract.embedding_files.rows import as_utf8
 from extract.errors import DataError
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
 def _texts(values: NDArray[Any]) -> list[str]:
     if values.dtype.kind == "S":
         return [cell.decode("utf-8", "backslashreplace") for cell in values.tolist()]
-    return [as_text(cell) for cell in values.tolist()]
+    return [as_utf8(as_text(cell)) for cell in values.tolist()]
 
 
 def _rows(

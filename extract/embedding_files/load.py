@@ -17,7 +17,7 @@ from cache.store import Store
 from extract.datasets.load import check_settings, settled
 from extract.embedding_files.arrays_reader import read_npy, read_npz
 from extract.embedding_files.parquet_reader import read_parquet
-from extract.embedding_files.understanding import ROLES, understood
+from extract.embedding_files.understanding import ROLES, is_file, understood
 from extract.errors import DataError
 from extract.options import DataSettings
 from toolkit.addresses import is_remote
@@ -106,7 +106,7 @@ class Embeddings:
     def has_images(self) -> bool:
         """Whether the images are where the file says, on this machine."""
         paths = [item.path for item in self.dataset.items[:_PATHS_TO_TRY]]
-        return not any(map(is_remote, paths)) and all(path.is_file() for path in paths)
+        return not any(map(is_remote, paths)) and all(map(is_file, paths))
 
     def in_shape(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return some embeddings as height, width and channels, if that is known.

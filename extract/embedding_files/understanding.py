@@ -81,6 +81,11 @@ def understood(
     kept, left_out = (
         labelled_rows(path, grid, known) if raw.about is None else (_exactly(grid, known), {})
     )
+    with_zero = [row for row, name, _, _ in kept if "\0" in name]
+    if with_zero:
+        raise DataError(
+            f"{path}: the path in row {with_zero[0]:,} has a zero character, which no file can have"
+        )
     labelled: list[Labelled] = [
         (_item_path(root, name), label, split_in(path, row, known, split))
         for row, name, label, split in kept
@@ -179,18 +184,25 @@ def _numbers(n_rows: int) -> list[str]:
 
 
 def _exists(root: Path, cell: str) -> bool:
+    return is_address(cell) or (bool(cell.strip()) and is_file(root / cell))
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; no name is too long or otherwise impossible to ask."""
     try:
-        return is_address(cell) or (bool(cell.strip()) and (root / cell).is_file())
-    except (OSError, ValueError):  # an impossible name
+        return path.is_file()
+    except (OSError, ValueError):
         return False
 
 
 def _as_path(text: str) -> Path:
-    """Return a path or an address; one that no installed package can read is only a name."""
+    """Return a path or an address; one that is malformed or cannot be read is only a name."""
     try:
-        return as_path(text)
-    except AddressError:
+        path = as_path(text)
+        hash(path)  # which parses an address
+    except (AddressError, ValueError):
         return Path(text)
+    return path
 
 
 def _item_path(root: Path, name: str) -> Path:

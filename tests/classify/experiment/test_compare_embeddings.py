@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 N = 240
 NOISE = 3.0
+JPEG = "/9j/"
+"""How a JPEG begins in Base64."""
 WRONG = (10, 50, 90)
 """Rows with a wrong label."""
 
@@ -224,8 +226,33 @@ def test_images_are_shown_where_they_are(home: Path, tmp_path: Path) -> None:
     assert status == 0, err
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert 'id="mistakes"' in page
-    assert "data:image/jpeg" in page
+    assert JPEG in page
     assert read_run(tmp_path / "run").record.data.root == str(tmp_path)
+
+
+def test_hostile_names_are_only_names(tmp_path: Path) -> None:
+    """Too long, with a line feed, out of the folder, as a formula or half an address."""
+    names = [
+        "x" * 5000, "new\nline.png", "tab\t.png", "lone\ud800.png", "../../etc/passwd",
+        "/dev/zero", "=cmd()", "<script>alert(1)</script>", "https://[", "con", "a//b",
+        "\u202egnp.exe",
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    labels = np.array(["=a", "<b>", "c\nd"])[np.arange(36) % 3]
+    np.savez(
+        tmp_path / "e.npz",
+        embeddings=rng.normal(size=(36, 4)) + 4 * (np.arange(36) % 3)[:, None],
+        paths=[*names, *(f"{i}.png" for i in range(24))],
+        labels=labels,
+    )
+    status, _, err = classify(
+        tmp_path, "--embeddings", "e.npz", "--clf", "centroid", "--audit", "--out", "run"
+    )
+    assert status == 0, err
+    assert "Traceback" not in err
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert JPEG not in page
 
 
 def test_groups_stay_together(home: Path) -> None:

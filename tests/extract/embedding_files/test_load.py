@@ -310,6 +310,7 @@ def test_arrays_that_cannot_be_used(arrays: dict[str, Any], reason: str, tmp_pat
         ({"embedding": [None, *X[1:].tolist()]}, "row 0 has no embedding"),
         ({"embedding": [[1.0, None]] * N}, "12 of 12 rows are not all finite"),
         ({"embedding": [[]] * N}, "no column|expected embeddings of one length|list of numbers"),
+        ({"path": [*PATHS[:-1], "zero\0.png"]}, "the path in row 11 has a zero character"),
         ({"embedding": None}, "expected a column with a list of numbers"),
         ({"path": None, "label": None, "embedding": X.tolist()}, "none of them has"),
     ],
