@@ -168,10 +168,12 @@ def _positive(text: str) -> int:
 def _predict(args: argparse.Namespace) -> None:
     from classify.serving.listing import list_images
     from classify.serving.model import Model
+    from classify.serving.sorting.journal import UNDO_NAME
 
     target = _table_target(args)
     _check_order(args.run, args.paths)
-    files = list_images(args.paths, args.sort_into)
+    goes_on = args.sort_into is not None and (args.sort_into / UNDO_NAME).is_file()
+    files = list_images(args.paths, args.sort_into, may_be_moved=args.move and goes_on)
     with ConsoleProgress(args.quiet) as progress:
         model = Model(
             args.run,
@@ -191,8 +193,8 @@ def _predict(args: argparse.Namespace) -> None:
         except KeyboardInterrupt as stopped:
             if args.sort_into is None and target is None:
                 raise
-            goes_on = "stopped: what is done is kept, and the same command goes on from there"
-            raise KeyboardInterrupt(str(stopped) or goes_on) from None
+            note = "stopped: what is done is kept, and the same command goes on from there"
+            raise KeyboardInterrupt(str(stopped) or note) from None
 
 
 def _predict_files(

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def list_images(arguments: Iterable[str], outside: Path | None = None) -> list[str]:
+def list_images(
+    arguments: Iterable[str], outside: Path | None = None, *, may_be_moved: bool = False
+) -> list[str]:
     """Return the images in files, folders and addresses; log which files of a folder are none.
 
     Parameters
@@ -28,6 +30,8 @@ def list_images(arguments: Iterable[str], outside: Path | None = None) -> list[s
         Paths of files and folders, or addresses.
     outside : Path, optional
         A folder whose images are not meant, wherever it is: the one that images are sorted into.
+    may_be_moved : bool, default=False
+        Whether an earlier command may have moved images, so that it is no error if none is left.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def list_images(arguments: Iterable[str], outside: Path | None = None) -> list[s
     for text in arguments:
         if outside is not None:
             _refuse_inside(text, outside)
-        files += _images_in(text, outside)
+        files += _images_in(text, outside, may_be_moved)
     return list(dict.fromkeys(files))
 
 
@@ -59,8 +63,10 @@ def _refuse_inside(text: str, folder: Path) -> None:
         )
 
 
-def _images_in(text: str, outside: Path | None) -> list[str]:
-    found = images_in(as_path(text))
+def _images_in(text: str, outside: Path | None, may_be_moved: bool) -> list[str]:
+    found = images_in(as_path(text), may_be_empty=may_be_moved)
+    if not found.paths:
+        logger.info("%s: no image is left there", text)
     paths = found.paths if outside is None else _outside(found.paths, outside.resolve())
     if found.passed_over:
         kinds = ", ".join(counted(number, kind) for kind, number in found.passed_over.items())

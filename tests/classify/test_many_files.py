@@ -14,6 +14,7 @@ import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -103,10 +104,8 @@ def test_a_folder_in_the_images_is_not_sorted_again(home: Path, how: str) -> Non
     for _ in range(3):
         done = predict(home, "--sort-into", "pictures/test/sorted", how)
         assert len(visible(home / "pictures" / "test" / "sorted")) == N_IMAGES
-        if how == "--move":
-            break
         assert done.returncode == 0, done.stderr
-    assert ("26 images had been sorted before" in done.stdout) == (how != "--move")
+    assert "26 images had been sorted before" in done.stdout
     if how != "--move":
         plain = predict(home, "--csv", "-")
         assert len(plain.stdout.splitlines()) == N_IMAGES + 1
@@ -305,6 +304,27 @@ def test_two_commands_do_not_write_one_table(home: Path) -> None:
         assert "another command is writing answers.csv" in done.stderr
         assert target.part.exists()
     assert not target.part.exists()
+
+
+def test_a_command_that_has_moved_everything_is_completed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped after the last image, before the table got its name."""
+    predict(home, "--csv", "whole.csv")
+    before = tree(home / "pictures")
+    options = ("--csv", "answers.csv", "--sort-into", "sorted", "--move")
+    with monkeypatch.context() as patched:
+        patched.setattr(table.PartialTable, "publish", mock.Mock(side_effect=KeyboardInterrupt))
+        assert predict(home, *options).returncode == 130
+    done = predict(home, *options)
+    assert done.returncode == 0, done.stderr
+    assert "no image is left there" in done.stderr
+    assert_equal(rows_of(home / "answers.csv"), rows_of(home / "whole.csv"))
+    again = predict(home, "--sort-into", "sorted", "--move")
+    assert (again.returncode, "26 images had been sorted before" in again.stdout) == (0, True)
+    assert predict(home, "--sort-into", "other", "--move").returncode == 2
+    assert undo(home).returncode == 0
+    assert tree(home / "pictures") == before
 
 
 def test_what_is_white_is_decided_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

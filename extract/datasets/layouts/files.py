@@ -42,8 +42,14 @@ class Found:
     disguised: list[Path] = field(default_factory=list)
 
 
-def images_in(path: Path) -> Found:
+def images_in(path: Path, *, may_be_empty: bool = False) -> Found:
     """Return a file or address itself, or the image files below a folder.
+
+    Parameters
+    ----------
+    path : Path
+    may_be_empty : bool, default=False
+        Whether it is no error if nothing is there, or a folder contains no image file.
 
     Raises
     ------
@@ -52,12 +58,14 @@ def images_in(path: Path) -> Found:
     """
     if is_remote(path) or not path.is_dir():
         if not is_remote(path) and not os.path.lexists(path):
+            if may_be_empty:
+                return Found([])
             raise DataError(f"there is no file or folder {path}; check the name")
         if is_remote(path) or not is_image_by_content(path):
             _refuse_collections(path)
         return Found([path])
     tree = read_tree(path)
-    if not tree.has_images:
+    if not tree.has_images and not may_be_empty:
         raise no_images(tree)
     return Found(
         sorted(tree.all_images(), key=sort_key),
