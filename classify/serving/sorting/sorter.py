@@ -134,9 +134,9 @@ class Sorter:
             If a file cannot be placed. What was placed before is in the undo file.
         """
         rest = iter(predictions)
-        while some := list(itertools.islice(rest, FILES_TOGETHER)):
+        while batch := list(itertools.islice(rest, FILES_TOGETHER)):
             with failing_clearly(self._settings):
-                self._place_together(some)
+                self._place_together(batch)
 
     def _place_together(self, predictions: Sequence[Prediction]) -> None:
         names: set[str] = set()
@@ -251,7 +251,7 @@ class Sorter:
         self._journal.announce([], [renamed])
         if self._settings.how == "copy":
             folder = self._settings.folder
-            old, new = (actions.temporary_name(folder, one.number) for one in (entry, renamed))
+            old, new = (actions.temporary_name(folder, each.number) for each in (entry, renamed))
             old.replace(new)
         return renamed
 
