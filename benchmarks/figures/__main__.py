@@ -31,7 +31,7 @@ TESTED = (100, 200, 1000)
 CORRELATIONS = (0.3, 0.8)
 SAMPLES = (200, 1000, 5000)
 TARGETS = (0.9, 0.95, 0.99)
-NUMBERS_OF_CLASSES = {3: 20, 6: 20, 20: 10, 100: 2}
+NUMBERS_OF_CLASSES = {3: 20, 6: 20, 20: 10, 100: 3}
 """With the largest number of draws."""
 BEFORE_OF_SVMS = {20: "0.583 of votes, where margins give 0.381"}
 CHOICES = {
@@ -115,7 +115,7 @@ def probabilities(n_draws: int) -> Iterator[Statement]:
 
 
 def svms(n_draws: int) -> Iterator[Statement]:
-    """Say how the log loss of an SVM compares with that of scikit-learn's, calibrated."""
+    """Say how the log loss of an SVM compares with that of scikit-learn's calibrated SVC."""
     for n_classes, n_drawn in NUMBERS_OF_CLASSES.items():
         number = max(1, min(n_drawn, n_draws // 20))
         found = losses_of_svms(n_classes, number)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from classify.estimators.logreg import LogReg
@@ -17,6 +18,8 @@ UNSEEN = 20_000
 DISTANCE = 2.4
 """Between the means of two classes, in standard deviations."""
 ROWS, N_FEATURES = 20, 128
+SVC_GRID = {"C": [0.1, 1.0, 10.0, 100.0, 1000.0], "kernel": ["linear", "rbf"]}
+"""What scikit-learn's search chooses from."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,9 @@ def _two_classes(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.
 class Losses:
     """Log losses of our SVM and of scikit-learn's calibrated `SVC`, one in each draw.
 
-    Theirs has the C, the kernel and its width that ours has chosen by the log loss of its own
-    probabilities in cross-validation, and the same scaled features. `coupled` is
-    `SVC(probability=True)`, which couples the sigmoids of all pairs; `sigmoid` is
-    `CalibratedClassifierCV(SVC)`.
+    `coupled` is `SVC(probability=True)`, which couples the sigmoids of all pairs; `sigmoid` is
+    `CalibratedClassifierCV(SVC)`. Each of them has the C and the kernel with the lowest log loss of
+    its own probabilities in cross-validation, on the same scaled features as ours.
     """
 
     ours: list[float]
@@ -78,17 +80,18 @@ def losses_of_svms(n_classes: int, n_draws: int, seed: int = 0) -> Losses:
         X, codes = _clusters(rng, centres, max(ROWS * n_classes, 200))
         unseen, truth = _clusters(rng, centres, 4000)
         model = SVM().fit(X, codes)
+        ours.append(log_loss(truth, model.predict_proba(unseen)))
         scaled, unseen_scaled = X * model.scale_, unseen * model.scale_
-        chosen = {"C": model.C_, "kernel": model.kernel_, "gamma": model.gamma_}
-        svc = SVC(**chosen)
-        calibrated = CalibratedClassifierCV(svc, cv=5).fit(scaled, codes)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            pairs = SVC(**chosen, probability=True, random_state=0)
-            pairs.fit(scaled, codes)
-        ours.append(log_loss(truth, model.predict_proba(unseen)))
-        sigmoid.append(log_loss(truth, calibrated.predict_proba(unseen_scaled)))
-        coupled.append(log_loss(truth, pairs.predict_proba(unseen_scaled)))
+            for found, svc, prefix in (
+                (coupled, SVC(probability=True, random_state=0), ""),
+                (sigmoid, CalibratedClassifierCV(SVC()), "estimator__"),
+            ):
+                grid = {f"{prefix}{name}": values for name, values in SVC_GRID.items()}
+                search = GridSearchCV(svc, grid, scoring="neg_log_loss", n_jobs=-1)
+                search.fit(scaled, codes)
+                found.append(log_loss(truth, search.predict_proba(unseen_scaled)))
     return Losses(ours, coupled, sigmoid)
 
 
