@@ -351,6 +351,39 @@ class FrozenBase:
             fields["calibration"] = self.calibration.to_dict()
         return fields
 
+    def in_float32(self, weights: str | None = None, *, progress: Progress = silent) -> FrozenBase:
+        """Return the base that computes in float32, with its weights.
+
+        Parameters
+        ----------
+        weights : str, optional
+            Where the weights are now; by default, where the run found them.
+        progress : Progress
+            Called while weights are downloaded.
+
+        Raises
+        ------
+        WeightsError
+            If the weights cannot be found; the message names them.
+        """
+        if self.recipe.precision == "float32" and weights is None:
+            return self
+        recipe = dataclasses.replace(self.recipe, precision="float32", quantised=None)
+        source = weights or _available(self.weights.source, recipe)
+        found = _weights_of(recipe, source, self.store.folder, progress)
+        return dataclasses.replace(self, recipe=recipe, weights=found, networks=None)
+
+    def in_int8(self) -> FrozenBase:
+        """Return the base that computes in 8 bits, before its calibration."""
+        recipe = dataclasses.replace(self.recipe, precision="int8", quantised=None)
+        return dataclasses.replace(self, recipe=recipe, calibration=None, networks=None)
+
+    def network(self) -> Any:
+        """Return the network in the recipe's precision as an `openvino.Model`."""
+        from extract.engines.openvino import read_network
+
+        return read_network(self.recipe, self.weights, self.models)
+
     def make_engine(self) -> Engine:
         """Create an engine that computes the recipe; this takes seconds."""
         return engines.make(self.recipe, self.weights, self.models, self.engine)

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("extract", "classify", "classify.predict", "classify.serve", "cache", "reports")
+COMMANDS = (
+    "extract",
+    "classify",
+    "classify.predict",
+    "classify.serve",
+    "classify.export",
+    "cache",
+    "reports",
+)
 
 
 def python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -42,7 +50,7 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     done = python("-X", "importtime", "-m", command, "--help")
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     heavy = {"tensorflow", "keras", "sklearn", "cv2", "pandas", "matplotlib", "scipy", "jinja2"}
-    heavy |= {"distributed", "fastapi", "pyarrow"}
+    heavy |= {"distributed", "fastapi", "pyarrow", "onnx", "onnxruntime", "openvino"}
     assert imported & heavy == set()
 
 

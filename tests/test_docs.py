@@ -13,8 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-COMMANDS = ("extract", "classify", "classify.predict", "classify.serve", "reports", "cache ls",
-            "cache verify", "cache repair", "cache prune", "cache clear")  # fmt: skip
+COMMANDS = (
+    "extract", "classify", "classify.predict", "classify.serve", "classify.export", "reports",
+    "cache ls", "cache verify", "cache repair", "cache prune", "cache clear",
+)  # fmt: skip
 FOLDERS = "benchmarks|cache|classify|docs|extract|reports|tests|toolkit"
 OF_OTHERS = {"--data-binary", "--silent", "--help"}
 """Options of other programs."""

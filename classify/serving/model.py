@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.evaluation.unfamiliar.familiarity import Familiarity
+    from classify.exporting.export import Exported
     from classify.serving.blocks import Block
     from extract.recipe import Recipe
 
@@ -126,6 +127,16 @@ class Model:
                 progress=report,
             )
         self._folder, self._reading, self._progress = run_folder, reading, progress
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self._folder
+
+    @property
+    def max_pixels(self) -> int:
+        """Width times height up to which an image is decoded."""
+        return self._reading.max_pixels
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -354,6 +365,65 @@ class Model:
             Embeddings or images, whichever `estimator` takes.
         """
         return predict_proba(self.estimator, self.result, self.rule, X)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        precision: str | None = None,
+        weights: str | None = None,
+        images: str | os.PathLike[str] | None = None,
+        licence: str | None = None,
+        overwrite: bool = False,
+    ) -> Exported:
+        """Write the model to one file: images of any size in, probabilities out.
+
+        The file is run with its own runtime on the test images of the run first, and is written
+        only if it answers as this model does. A model card is written beside it.
+
+        Parameters
+        ----------
+        path : str or path
+            It ends in ``.onnx``, ``.xml`` (OpenVINO; its weights are in a ``.bin`` beside it),
+            ``.keras`` or ``.tflite`` (LiteRT).
+        precision : {"float32", "int8"}, default=None
+            Of the frozen base; None is that of the run. int8 needs ONNX or OpenVINO.
+        weights : str, default=None
+            The base's weights; None is where the run found them.
+        images : str or path, default=None
+            A folder of images to compare on, instead of the test images of the run.
+        licence : str, default=None
+            Stated in the model card.
+        overwrite : bool, default=False
+            Whether existing files are replaced.
+
+        Returns
+        -------
+        Exported
+            With `path`, `card`, and `comparison` of the file with this model.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot be exported to that format, the extra ``export`` is not installed,
+            the file exists or cannot be written, or it does not answer as the model does.
+
+        Examples
+        --------
+        >>> from classify import load_model
+        >>> model = load_model("runs/20260131-120000-all")  # doctest: +SKIP
+        >>> model.export("cats-and-dogs.onnx")  # doctest: +SKIP
+        """
+        from classify.exporting.export import ExportSettings, export
+
+        settings = ExportSettings(
+            precision=precision,
+            weights=weights,
+            images=None if images is None else Path(images),
+            licence=licence,
+            overwrite=overwrite,
+        )
+        return export(self, Path(path), settings, self._progress)
 
     def __repr__(self) -> str:
         classes = plural(len(self.classes_), "class", "classes")

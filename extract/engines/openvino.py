@@ -74,16 +74,12 @@ class OpenVINOEngine:
         WeightsError
             If the weights do not fit, or the quantised model is missing.
         """
-        if recipe.precision == "int8":
-            if recipe.quantised is None:
-                raise EngineError("int8 needs a calibration on training images first")
-            if not has_int8_instructions():
-                logger.info(
-                    "this processor has no int8 instructions: int8 gives the same embeddings as on "
-                    "others, but is not faster than float32"
-                )
-            return cls(models.read(recipe.quantised))
-        return cls(models.read(convert(recipe, weights, models)))
+        if recipe.precision == "int8" and not has_int8_instructions():
+            logger.info(
+                "this processor has no int8 instructions: int8 gives the same embeddings as on "
+                "others, but is not faster than float32"
+            )
+        return cls(_packed(recipe, weights, models))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
@@ -92,6 +88,27 @@ class OpenVINOEngine:
             self._queue.start_async([image[np.newaxis]], embedding)
         self._queue.wait_all()
         return embeddings
+
+
+def read_network(recipe: Recipe, weights: Weights, models: ModelStore) -> Any:
+    """Return a recipe's network as an `openvino.Model`, converting it if need be.
+
+    Raises
+    ------
+    EngineError
+        If the precision is int8 and the recipe has not been calibrated.
+    WeightsError
+        If the weights do not fit, or the quantised model is missing.
+    """
+    return unpack(_packed(recipe, weights, models))
+
+
+def _packed(recipe: Recipe, weights: Weights, models: ModelStore) -> bytes:
+    if recipe.precision != "int8":
+        return models.read(convert(recipe, weights, models))
+    if recipe.quantised is None:
+        raise EngineError("int8 needs a calibration on training images first")
+    return models.read(recipe.quantised)
 
 
 def _copy_output(request: Any, embedding: np.ndarray) -> None:
