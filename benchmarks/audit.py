@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from extract.datasets.dataset import Dataset
-    from reports.picture_records import Audit
+    from reports.records import Audit
 
 N_PLANTED = 40
 FIRST = 80

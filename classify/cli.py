@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from classify.experiment.inputs import EmbeddingInputs
     from classify.experiment.settings import RunSettings, TrainingSettings
     from extract.options import Options
-    from reports.record import Run
+    from reports.records import Run
     from toolkit.progress import Progress
 
 DESCRIPTION = (

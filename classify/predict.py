@@ -381,7 +381,7 @@ def _warn_without_threshold(model: Model) -> None:
 
 def _check_order(run: Path, paths: Sequence[str]) -> None:
     """Raise an error if the run was named after the images."""
-    from reports.record import RECORD_NAME
+    from reports.records import RECORD_NAME
 
     if (run / RECORD_NAME).exists():
         return

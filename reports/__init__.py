@@ -16,12 +16,12 @@ sentence and a table::
     run.report()           # path of the HTML page
     run.record             # everything recorded: a `Run` of plain dataclasses
 
-`Run` and the dataclasses in it are in `reports.record`; `reports.reading.read_record` reads one
+`Run` and the dataclasses in it are in `reports.records`; `reports.reading.read_record` reads one
 without the data frames.
 """
 
 from reports.errors import RecordError
-from reports.record import (
+from reports.records import (
     Base,
     ClassScore,
     Data,

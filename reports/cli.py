@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from reports.record import PredictionRow
+    from reports.records import PredictionRow
 
 COMPARISON_NAME, INDEX_NAME = "comparison.html", "index.html"
 

@@ -10,7 +10,7 @@ from reports.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.record import Reliability, Result, RocCurve, Run
+    from reports.records import Reliability, Result, RocCurve, Run
 
 METHODS = ("cross-validation", "leave-one-out", "hold-out")
 DECISIONS = ("least-errors", "equal-classes")

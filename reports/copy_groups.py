@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.picture_records import Audit, Copy
+    from reports.records import Audit, Copy
 
 
 def groups_to_keep_together(audit: Audit) -> dict[str, str]:
@@ -46,7 +46,7 @@ def copy_groups(copies: Sequence[Copy], known: Mapping[str, str] | None = None) 
 
     Examples
     --------
-    >>> from reports.picture_records import Copy
+    >>> from reports.records import Copy
     >>> copies = [Copy(path, "train", "cat", of, "cat") for path, of in ("ba", "cb")]
     >>> copy_groups(copies)
     {'a': 'copies of a', 'b': 'copies of a', 'c': 'copies of a'}

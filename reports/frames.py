@@ -9,8 +9,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from reports.property_records import Shortcut, WeakSpot
-    from reports.record import PredictionRow, Result, Run
+    from reports.records import PredictionRow, Result, Run, Shortcut, WeakSpot
 
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 COMPARISON_COLUMNS = ["first", "second", "only_first", "only_second", "p_value", "p_adjusted"]

@@ -11,7 +11,7 @@ from reports.wording.shortcuts import shortcuts_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.record import Data, Result, Run
+    from reports.records import Data, Result, Run
 
 _FIELDS = (
     "classifier", "accuracy", "accuracy_low", "accuracy_high", "log_loss", "repeats",

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from reports.errors import RecordError
 from reports.ranking import ranked
 from reports.reading import exists, read_record
-from reports.record import RECORD_NAME
+from reports.records import RECORD_NAME
 from reports.tables import format_interval, format_table
 from reports.wording.text import NOTHING, count, figure, timestamp
 
 if TYPE_CHECKING:
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 RUNS = Path("runs")
 """Where the folders of runs are created by default."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.record import Result, Run, SearchPoint
+    from reports.records import Result, Run, SearchPoint
 
 
 def ranked(run: Run) -> list[Result]:

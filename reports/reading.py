@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.consistency import check_lengths
 from reports.errors import RecordError
-from reports.record import RECORD_NAME, SCHEMA, Run
+from reports.records import RECORD_NAME, SCHEMA, Run
 from reports.validation import build
 
 if TYPE_CHECKING:

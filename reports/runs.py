@@ -13,7 +13,7 @@ from reports.reading import read_record
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reports.record import PredictionRow, Run
+    from reports.records import PredictionRow, Run
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class RunResults:
     ----------
     folder : pathlib.Path
         The run's folder.
-    record : reports.record.Run
+    record : reports.records.Run
         Everything that the run recorded, as plain dataclasses.
 
     Raises

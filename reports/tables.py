@@ -22,9 +22,8 @@ from reports.frames import (
     shortcut_row,
     weak_spot_row,
 )
-from reports.picture_records import PictureRecord
 from reports.ranking import best_in_validation
-from reports.record import PredictionRow
+from reports.records import PictureRecord, PredictionRow
 from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.decision import decision_sentences
 from reports.wording.differences import comparison_sentence, comparisons_with
@@ -48,8 +47,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from reports.picture_records import Audit
-    from reports.record import Result, Run
+    from reports.records import Audit, Result, Run
 
 METRICS_NAME = "metrics.csv"
 PREDICTIONS_NAME, PICTURES_NAME = "predictions.csv", "pictures.csv"

@@ -17,7 +17,7 @@ from extract.options import Options
 from extract.prepare import prepare
 from reports.copy_groups import groups_to_keep_together
 from reports.frames import shortcuts_frame, weak_spots_frame
-from reports.picture_records import Copy, Leak, Outlier, Suspect
+from reports.records import Copy, Leak, Outlier, Suspect
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural, printable
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from extract.datasets.dataset import Dataset
     from extract.embedder import Embedder
-    from reports.picture_records import Audit
+    from reports.records import Audit
 
 logger = logging.getLogger(__name__)
 

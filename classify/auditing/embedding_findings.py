@@ -20,7 +20,7 @@ from classify.auditing.property_audit import examine
 from classify.auditing.shortcuts import drawn_for_shortcuts, find_shortcuts
 from extract.datasets.same_files import copies, on_both_sides
 from extract.pooled import pool_embeddings
-from reports.picture_records import Audit, Copy, Leak
+from reports.records import Audit, Copy, Leak
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
     from extract.datasets.dataset import Dataset, Item
     from extract.embedding_files.load import Embeddings
-    from reports.picture_records import EmbeddingMap
-    from reports.property_records import Shortcut
-    from reports.record import PredictionRow
+    from reports.records import EmbeddingMap, PredictionRow, Shortcut
 
 SAME_EMBEDDING = "the same embedding"
 LEFT_OUT = (

@@ -12,7 +12,7 @@ import numpy as np
 from cache import disk, file_records
 from cache.errors import CacheError
 from extract.pooled import read_pooled
-from reports.picture_records import EmbeddingMap, MapPoint
+from reports.records import EmbeddingMap, MapPoint
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from classify.auditing.label_errors import find_label_errors
 from classify.auditing.property_audit import examine_properties
 from extract.images.collecting import collect_properties
 from extract.images.loading import ReadSettings
-from reports.picture_records import Audit, Outlier, Suspect
+from reports.records import Audit, Outlier, Suspect
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from extract.datasets.dataset import Dataset, Item
     from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
-    from reports.record import PredictionRow
+    from reports.records import PredictionRow
     from toolkit.progress import Progress
 
 STAGE_LABELS = "auditing: judging labels"
@@ -122,7 +122,7 @@ def accuracies_without(predictions: Sequence[PredictionRow], leaked: set[str]) -
 
     Examples
     --------
-    >>> from reports.record import PredictionRow
+    >>> from reports.records import PredictionRow
     >>> rows = [PredictionRow("svm", path, "cat", "cat", 0.9) for path in ("a.png", "b.png")]
     >>> accuracies_without(rows, {"a.png"})
     {'svm': 1.0}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from extract.datasets.dataset import Dataset, Item
     from extract.images.properties.record import ImageProperties
     from extract.prepare import Prepared
-    from reports.property_records import Shortcut, WeakSpot
+    from reports.records import Shortcut, WeakSpot
 
 MOST_HEADERS = 1000
 """Images whose headers every run reads, which takes a second."""

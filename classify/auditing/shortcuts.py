@@ -8,7 +8,7 @@ import numpy as np
 
 from classify.auditing.image_properties import Bins, ImageProperty, in_bins, properties_of, typical
 from classify.evaluation.predictability import PermutedLabels, Predictability
-from reports.property_records import Shortcut
+from reports.records import Shortcut
 from toolkit.statistics import holm
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from classify.auditing.image_properties import OTHERS, ImageProperty, in_bins
 from classify.evaluation.uncertainty.group_intervals import GroupIntervals
-from reports.property_records import WeakSpot
+from reports.records import WeakSpot
 from toolkit.statistics import holm, wilson
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from classify.experiment.features import Features
     from classify.experiment.run_record import Plan
-    from reports.record import Run
+    from reports.records import Run
 
 FILE_NAME = "unfinished.npz"
 """What `run.json` and `predictions.csv` do not hold; deleted when the run is finished."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from classify.evaluation.calibration import answered
-from reports import picture_records, record
+from reports import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ def result(
     predict_seconds: float,
     title: str | None = None,
     **fields: Any,
-) -> record.Result:
+) -> records.Result:
     """Return the record of one trained and evaluated classifier.
 
     Parameters
@@ -54,23 +54,23 @@ def result(
     title : str, optional
         By default the estimator's own.
     **fields
-        Other fields of `reports.record.Result`: `backbone`, `model`, `model_sha256`, `repeats`,
+        Other fields of `reports.records.Result`: `backbone`, `model`, `model_sha256`, `repeats`,
         `notes`.
 
     Returns
     -------
-    reports.record.Result
+    reports.records.Result
         Its `params` are the estimator's parameters, with the chosen values for those that were
         searched.
     """
     metrics = {field: getattr(evaluation, field) for field in vars(evaluation)}
-    metrics["classes"] = [record.ClassScore(**asdict(score)) for score in evaluation.classes]
-    if len(evaluation.classes) > record.MANY_CLASSES:
+    metrics["classes"] = [records.ClassScore(**asdict(score)) for score in evaluation.classes]
+    if len(evaluation.classes) > records.MANY_CLASSES:
         metrics |= {"confusion": [], "confusion_cells": _cells(evaluation.confusion)}
-    metrics["roc"] = [record.RocCurve(**asdict(curve)) for curve in evaluation.roc]
+    metrics["roc"] = [records.RocCurve(**asdict(curve)) for curve in evaluation.roc]
     found: SearchResult | None = getattr(estimator, "search_", None)
     threshold, calibration = confidence.threshold, confidence.rule.calibration
-    return record.Result(
+    return records.Result(
         classifier=name,
         title=estimator.title if title is None else title,
         params=json_params(estimator.get_params() | (found.chosen if found else {})),
@@ -80,8 +80,8 @@ def result(
         predict_seconds=predict_seconds,
         history=getattr(estimator, "history_", {}),
         search=None if found is None else search(found),
-        sweep=[record.Sweep(**asdict(sweep)) for sweep in getattr(estimator, "sweep_", [])],
-        threshold=None if threshold is None else record.Threshold(**asdict(threshold)),
+        sweep=[records.Sweep(**asdict(sweep)) for sweep in getattr(estimator, "sweep_", [])],
+        threshold=None if threshold is None else records.Threshold(**asdict(threshold)),
         reliability=reliability(confidence.reliability),
         uncalibrated=reliability(confidence.uncalibrated),
         temperature=None if calibration is None else calibration.temperature,
@@ -102,53 +102,53 @@ def _cells(confusion: Sequence[Sequence[int]]) -> list[list[int]]:
     ]
 
 
-def search(found: SearchResult) -> record.Search:
+def search(found: SearchResult) -> records.Search:
     """Return the record of a parameter search."""
-    return record.Search(
+    return records.Search(
         folds=found.folds,
         scoring=found.scoring,
-        points=[record.SearchPoint(**asdict(point)) for point in found.points],
+        points=[records.SearchPoint(**asdict(point)) for point in found.points],
         chosen=found.chosen,
         chosen_by=found.chosen_by,
         method=found.method,
     )
 
 
-def reliability(diagram: Reliability | None) -> record.Reliability | None:
+def reliability(diagram: Reliability | None) -> records.Reliability | None:
     """Return the record of a reliability diagram, if there is one."""
-    return None if diagram is None else record.Reliability(**asdict(diagram))
+    return None if diagram is None else records.Reliability(**asdict(diagram))
 
 
-def rejection(found: RejectionResult) -> picture_records.Rejection:
+def rejection(found: RejectionResult) -> records.Rejection:
     """Return the record of refusing unfamiliar test images."""
-    return picture_records.Rejection(**asdict(found))
+    return records.Rejection(**asdict(found))
 
 
 def validated(
-    results: Iterable[record.Result], validations: Mapping[str, Validation]
-) -> list[record.Result]:
+    results: Iterable[records.Result], validations: Mapping[str, Validation]
+) -> list[records.Result]:
     """Return results with how each did on training samples that it was not trained on."""
     return [
-        replace(result, validation=record.Validation(**asdict(validations[result.classifier])))
+        replace(result, validation=records.Validation(**asdict(validations[result.classifier])))
         if result.classifier in validations
         else result
         for result in results
     ]
 
 
-def learning_curve(name: str, curve: LearningCurve) -> record.LearningCurve:
+def learning_curve(name: str, curve: LearningCurve) -> records.LearningCurve:
     """Return the record of the learning curve of the classifier `name`."""
-    return record.LearningCurve(name, **asdict(curve), per_class=False)
+    return records.LearningCurve(name, **asdict(curve), per_class=False)
 
 
-def ungrouped(name: str, found: Ungrouped) -> record.Ungrouped:
+def ungrouped(name: str, found: Ungrouped) -> records.Ungrouped:
     """Return the record of what a split without groups would have claimed for `name`."""
-    return record.Ungrouped(name, **asdict(found))
+    return records.Ungrouped(name, **asdict(found))
 
 
-def comparisons(pairs: Iterable[Comparison]) -> list[record.Comparison]:
+def comparisons(pairs: Iterable[Comparison]) -> list[records.Comparison]:
     """Return the records of pairwise comparisons."""
-    return [record.Comparison(**asdict(pair)) for pair in pairs]
+    return [records.Comparison(**asdict(pair)) for pair in pairs]
 
 
 def json_params(params: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def predictions(
     labels: Sequence[str],
     confidence: Confidence,
     classes: NDArray[Any],
-) -> list[record.PredictionRow]:
+) -> list[records.PredictionRow]:
     """Return the records of the predictions of the classifier `name`, one for each sample.
 
     Parameters
@@ -204,7 +204,7 @@ def predictions(
     """
     answers, probabilities = answered(confidence.probabilities, confidence.answers)
     return [
-        record.PredictionRow(name, sample, label, str(classes[code]), float(probability))
+        records.PredictionRow(name, sample, label, str(classes[code]), float(probability))
         for sample, label, code, probability in zip(
             samples, labels, answers, probabilities, strict=True
         )

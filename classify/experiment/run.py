@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from classify.experiment.features import Features
     from classify.experiment.inputs import ArrayInputs, EmbeddingInputs, ImageInputs
     from classify.experiment.settings import RunSettings
-    from reports import record
+    from reports import records
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +49,11 @@ class RunStopped(KeyboardInterrupt):
     message : str
     folder : Path
         Of the run.
-    run : reports.record.Run
+    run : reports.records.Run
         The content of its run.json; `run.not_done` is what is left to do.
     """
 
-    def __init__(self, message: str, folder: Path, run: record.Run) -> None:
+    def __init__(self, message: str, folder: Path, run: records.Run) -> None:
         super().__init__(message)
         self.folder, self.run = folder, run
 
@@ -66,7 +66,7 @@ def run(
     out: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress = silent,
-) -> tuple[Path, record.Run]:
+) -> tuple[Path, records.Run]:
     """Extract embeddings if necessary, train and evaluate, and write it all into a run folder.
 
     Parameters
@@ -89,7 +89,7 @@ def run(
     -------
     folder : Path
         With run.json, metrics.csv, predictions.csv, report.html and the models.
-    run : reports.record.Run
+    run : reports.records.Run
         The content of run.json.
 
     Raises
@@ -122,7 +122,7 @@ def run(
             going_on.check_data(stopped, features, folder.path)
             results = going_on.restored(stopped, folder.path)
 
-        def write() -> record.Run:
+        def write() -> records.Run:
             saved = {
                 backbone: folder.save_familiarity(fitted, backbone)
                 for backbone, fitted in results.familiarity.items()
@@ -300,7 +300,7 @@ def _chosen(results: PartialResults) -> str | None:
 
 
 def _raise_again(
-    error: BaseException, results: PartialResults, folder: RunFolder, run: record.Run
+    error: BaseException, results: PartialResults, folder: RunFolder, run: records.Run
 ) -> NoReturn:
     """Raise the error that ended a run, with a note of what is kept.
 

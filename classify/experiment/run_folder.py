@@ -15,11 +15,11 @@ from cache import disk, locks
 from classify.errors import ClassifierError, ModelError
 from extract.errors import WeightsError
 from extract.images.thumbnails import open_thumbnails
-from reports import record, tables
+from reports import records, tables
 from reports.listing import RUNS
 from reports.pages import page
-from reports.picture_records import FamiliarityFile
 from reports.reading import read_record
+from reports.records import FamiliarityFile
 from toolkit.csv_cells import write_quarantine
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from classify.estimators.base import Classifier
     from classify.evaluation.unfamiliar.familiarity import Familiarity
     from classify.experiment.features import Features
-    from reports.picture_records import PictureRecord
+    from reports.records import PictureRecord
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 path.rmdir()
 
-    def stopped_run(self) -> record.Run | None:
+    def stopped_run(self) -> records.Run | None:
         """Return the record of the stopped run in this folder, if there is one.
 
         Raises
@@ -109,7 +109,7 @@ class RunFolder:
         """
         if all(file.name == LOCK_NAME for file in self.path.iterdir()):
             return None
-        if (self.path / record.RECORD_NAME).exists():
+        if (self.path / records.RECORD_NAME).exists():
             run = read_record(self.path)
             if run.not_done:
                 return run
@@ -156,7 +156,7 @@ class RunFolder:
         So the run does not need the cache that computed its embeddings. Where that cache was
         emptied meanwhile, a warning says that the run cannot predict.
         """
-        networks = self.path / record.NETWORKS_NAME
+        networks = self.path / records.NETWORKS_NAME
         for of_base in features:
             for base in of_base.bases:
                 try:
@@ -166,8 +166,8 @@ class RunFolder:
 
     def write(
         self,
-        run: record.Run,
-        predictions: Sequence[record.PredictionRow],
+        run: records.Run,
+        predictions: Sequence[records.PredictionRow],
         pictures: Sequence[PictureRecord],
     ) -> None:
         """Write the tables, the record, and the page, which can be rendered again from these."""
@@ -181,7 +181,7 @@ class RunFolder:
             )
         if run.audit is not None:
             tables.write_audit(run.audit, self.path)
-        disk.publish(self.path / record.RECORD_NAME, run.to_json().encode("utf-8"))
+        disk.publish(self.path / records.RECORD_NAME, run.to_json().encode("utf-8"))
         page.write(
             run,
             predictions,
@@ -219,7 +219,7 @@ def _is_of_a_run(file: Path) -> bool:
     if file.is_symlink():
         return False
     if file.is_dir():
-        return file.name == record.NETWORKS_NAME
+        return file.name == records.NETWORKS_NAME
     return (
         file.name in _BEFORE_THE_RECORD
         or file.suffix in _MODEL_SUFFIXES

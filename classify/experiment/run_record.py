@@ -14,8 +14,8 @@ from classify.evaluation.validation import validate
 from classify.experiment import recording
 from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
 from extract.datasets.grouping.checks import cut
-from reports import record
-from reports.picture_records import FamiliarityFile, PictureRecord
+from reports import records
+from reports.records import FamiliarityFile, PictureRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from extract.datasets.dataset import Dataset
     from extract.options import Options
     from extract.prepare import Prepared
-    from reports.picture_records import Audit, EmbeddingMap
-    from reports.property_records import Shortcut
+    from reports.records import Audit, EmbeddingMap, Shortcut
 
 
 @dataclass
@@ -40,11 +39,11 @@ class PartialResults:
     """All results of a run so far, and what is not done yet."""
 
     not_done: list[str]
-    results: list[record.Result] = field(default_factory=list)
-    predictions: list[record.PredictionRow] = field(default_factory=list)
+    results: list[records.Result] = field(default_factory=list)
+    predictions: list[records.PredictionRow] = field(default_factory=list)
     held_out: dict[str, HeldOut] = field(default_factory=dict)
-    learning_curves: list[record.LearningCurve] = field(default_factory=list)
-    ungrouped: record.Ungrouped | None = None
+    learning_curves: list[records.LearningCurve] = field(default_factory=list)
+    ungrouped: records.Ungrouped | None = None
     audit: Audit | None = None
     embedding_map: EmbeddingMap | None = None
     rates: dict[str, list[FinishedRate]] = field(default_factory=dict)
@@ -56,7 +55,7 @@ class PartialResults:
     """What new images are compared with, by the name of the backbone; it is fitted anew when a run
     goes on."""
 
-    def validated(self) -> list[record.Result]:
+    def validated(self) -> list[records.Result]:
         """Return the results with how each classifier did in validation."""
         return recording.validated(self.results, validate(self.held_out))
 
@@ -122,7 +121,7 @@ def record_run(
     plan: Plan,
     seconds: float,
     familiarity: Mapping[str, FamiliarityFile],
-) -> record.Run:
+) -> records.Run:
     """Return the record of a run, finished or not.
 
     Parameters
@@ -145,11 +144,11 @@ def record_run(
         for base in bases_of(features)
     ]
     prepared = first.prepared if isinstance(first, ImageFeatures) else None
-    return record.Run(
+    return records.Run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(plan.command),
         seed=plan.settings["seed"],
-        data=record.Data(
+        data=records.Data(
             name=first.dataset.name,
             root=str(first.dataset.root) if _has_images(first) else "",
             classes=first.classes,
@@ -218,18 +217,18 @@ def _groups(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _quarantine(features: Features) -> list[record.Quarantined]:
+def _quarantine(features: Features) -> list[records.Quarantined]:
     if not isinstance(features, ImageFeatures):
         return []
     return [
-        record.Quarantined(features.dataset.relative(path), reason)
+        records.Quarantined(features.dataset.relative(path), reason)
         for path, reason in features.prepared.extraction.quarantine.items()
     ]
 
 
 def _compare(
-    features: Features, predictions: Sequence[record.PredictionRow]
-) -> list[record.Comparison]:
+    features: Features, predictions: Sequence[records.PredictionRow]
+) -> list[records.Comparison]:
     from classify.evaluation.comparison import compare_predictions
 
     predicted: dict[str, list[str]] = {}
@@ -239,7 +238,7 @@ def _compare(
     return recording.comparisons(compare_predictions(labels, predicted, groups))
 
 
-def bases_of(features: Sequence[Features]) -> list[record.Base]:
+def bases_of(features: Sequence[Features]) -> list[records.Base]:
     """Return the records of all bases, those that only go up to a lower layer last."""
     if isinstance(features[0], ArrayFeatures):
         return [_given_base(features[0])]
@@ -256,30 +255,30 @@ def _has_images(features: Features) -> bool:
     return isinstance(features, ImageFeatures)
 
 
-def _given_base(features: ArrayFeatures) -> record.Base:
+def _given_base(features: ArrayFeatures) -> records.Base:
     """Return the record of embeddings that the caller has computed."""
     n_samples, n_features = (len(features.dataset), features.embeddings("train").shape[1])
     fields: dict[str, Any] = {"embeddings": GIVEN}
     if isinstance(features, FileFeatures):
         fields = features.source.to_dict()
-    return record.Base(
+    return records.Base(
         fields["embeddings"],
         {**fields, "n_features": n_features},
-        record.ExtractionSummary(n_samples, cached=0, computed=0, quarantined=0, seconds=0.0),
+        records.ExtractionSummary(n_samples, cached=0, computed=0, quarantined=0, seconds=0.0),
     )
 
 
-def _lower_base(prepared: Prepared, options: Options) -> record.Base:
+def _lower_base(prepared: Prepared, options: Options) -> records.Base:
     base, layer = _base(prepared, options), prepared.base.recipe.layer
     return dataclasses.replace(base, backbone=f"{base.backbone} up to {layer}")
 
 
-def _base(prepared: Prepared, options: Options) -> record.Base:
+def _base(prepared: Prepared, options: Options) -> records.Base:
     extraction = prepared.extraction
-    return record.Base(
+    return records.Base(
         prepared.base.recipe.backbone,
         {**prepared.recipe(), "preset": options.described_preset},
-        record.ExtractionSummary(
+        records.ExtractionSummary(
             images=len(extraction.digests) + len(extraction.quarantine),
             cached=extraction.cached,
             computed=extraction.computed,

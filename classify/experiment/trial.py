@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from classify.experiment.settings import RunSettings
     from classify.networks.sweep import FinishedRate
     from extract.datasets.dataset import Split
-    from reports import record
-    from reports.picture_records import Rejection
+    from reports import records
+    from reports.records import Rejection
     from toolkit.progress import Progress
 
 
@@ -51,8 +51,8 @@ class TrialResult:
     `held_out` are its predictions of training images, if it has any.
     """
 
-    result: record.Result
-    predictions: list[record.PredictionRow]
+    result: records.Result
+    predictions: list[records.PredictionRow]
     held_out: HeldOut | None
 
 
@@ -169,8 +169,8 @@ class Trial:
         return TrialResult(result, predictions, validated)
 
     def learning_curve(
-        self, result: record.Result, predictions: Sequence[record.PredictionRow]
-    ) -> record.LearningCurve | None:
+        self, result: records.Result, predictions: Sequence[records.PredictionRow]
+    ) -> records.LearningCurve | None:
         """Return the learning curve; None if the embeddings do not fit in memory.
 
         It ends with `predictions`, those of the `result`; all models answer by the same rule.
@@ -200,7 +200,7 @@ class Trial:
         on_disk = self._features.exceeds("train") or self._features.exceeds("test")
         return self._candidate.consumes == "embeddings" and not on_disk
 
-    def ungrouped(self, result: record.Result) -> record.Ungrouped:
+    def ungrouped(self, result: records.Result) -> records.Ungrouped:
         """Return what a split that ignores groups would have claimed; see `has_ungrouped`."""
         from classify.evaluation.ungrouped import evaluate_ungrouped
 
@@ -218,7 +218,7 @@ class Trial:
         )
         return recording.ungrouped(self.name, found)
 
-    def _rule(self, result: record.Result) -> DecisionRule:
+    def _rule(self, result: records.Result) -> DecisionRule:
         """Return how the probabilities of a classifier became the answers of its result."""
         from classify.evaluation.calibration import Calibration
 

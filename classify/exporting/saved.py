@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from classify.evaluation.decision import DecisionRule
     from classify.evaluation.unfamiliar.familiarity import Familiarity
     from extract.frozen import FrozenBase
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 
 class SavedModel(Protocol):

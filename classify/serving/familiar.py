@@ -12,7 +12,7 @@ from classify.evaluation.unfamiliar.rejection import fewest_samples
 
 if TYPE_CHECKING:
     from classify.evaluation.unfamiliar.familiarity import Familiarity
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 ANY_SHARE = 0.5
 """To refuse so many takes one training image; for whoever only wants to know the familiarity."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.serving.similar import Neighbour
-    from reports.picture_records import PictureRecord
+    from reports.records import PictureRecord
 
 N_NEIGHBOURS = 5
 

@@ -29,7 +29,7 @@ from extract.frozen import FrozenBase
 from extract.images.inputs import read_inputs
 from extract.images.loading import ReadSettings
 from reports.reading import read_record
-from reports.record import NETWORKS_NAME
+from reports.records import NETWORKS_NAME
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
 

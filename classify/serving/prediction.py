@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from classify.estimators.base import Classifier
     from classify.evaluation.decision import DecisionRule
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 
 ValueRange = tuple[int | None, float | None, float | None]

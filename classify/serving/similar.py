@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from extract.frozen import FrozenBase
-    from reports.picture_records import EmbeddingMap, PictureRecord
+    from reports.records import EmbeddingMap, PictureRecord
 
 MAX_TRAINING = 20_000
 """Training images to search; of more, this many are drawn. Pooled VGG16 embeddings take 40 MB."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.charts.svg import MUTED, Chart, LegendEntry, new_figure, plot, report_style, style, svg
-from reports.record import MANY_CLASSES
+from reports.records import MANY_CLASSES
 from reports.wording.text import count, figure, percent
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from reports.record import Result, RocCurve
+    from reports.records import Result, RocCurve
 
 SEVERAL_CLASSES = 8
 """With more classes, their curves share one colour and one line of the legend."""
@@ -111,7 +111,7 @@ def recall_and_precision(curve: RocCurve, support: int, n_test: int) -> Curve:
     --------
     A perfect ranking of four images, two of them of the class, and a random one:
 
-    >>> from reports.record import RocCurve
+    >>> from reports.records import RocCurve
     >>> recall_and_precision(RocCurve("cat", [0.0, 0.0, 1.0], [0.0, 1.0, 1.0], 1.0), 2, 4).area
     1.0
     >>> recall_and_precision(RocCurve("cat", [0.0, 1.0], [0.0, 1.0], 0.5), 2, 4).area

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from reports.record import Result, Run, Search, SearchPoint
+    from reports.records import Result, Run, Search, SearchPoint
 
 SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate", "alpha": "alpha"}
 """Parameters that a search can be drawn over, and their names on the axis."""

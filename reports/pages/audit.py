@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from reports.copy_groups import groups_to_keep_together
 from reports.pages.pair_drawing import pair_drawing
 from reports.pages.thumbnails import NO_IMAGES
-from reports.picture_records import SAME_FILE
+from reports.records import SAME_FILE
 from reports.wording.findings import audit_sentence, suspects_sentence
 from reports.wording.text import count, inexact_percent, percents_apart
 
 if TYPE_CHECKING:
     from reports.pages.pair_drawing import PairDrawing
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.picture_records import Audit, Copy, Drawing, Leak, Suspect
-    from reports.record import Run
+    from reports.records import Audit, Copy, Drawing, Leak, Run, Suspect
 
 SHOWN = 40
 """Number of findings of each kind that are shown, so that the page stays small."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.pages.thumbnails import OpenThumbnails
-    from reports.record import PredictionRow, Run
+    from reports.records import PredictionRow, Run
 
     Labels = Mapping[tuple[str, str], str]
     """Predicted class of each image, which is identified by its path and its true class."""

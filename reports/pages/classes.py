@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from reports.record import ClassScore, Result, Run
+    from reports.records import ClassScore, Result, Run
 
 SHOWN = 10
 """Number of pairs and of classes in the tables."""

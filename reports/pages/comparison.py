@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 
 OPTIONS = {"aspect": "fit"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.charts.svg import N_COLOURS
-from reports.record import MANY_CLASSES
+from reports.records import MANY_CLASSES
 from reports.wording.text import count
 from toolkit.wording import printable
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.pages.gallery import GalleryImage
-    from reports.record import PredictionRow, Result, Run
+    from reports.records import PredictionRow, Result, Run
 
 WIDTH, MARGIN = 1000, 14
 SHAPES = (

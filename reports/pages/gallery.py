@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.pages.thumbnails import NO_IMAGES
-from reports.record import MANY_CLASSES
+from reports.records import MANY_CLASSES
 from reports.wording.text import percent
 from toolkit.wording import printable
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.record import PredictionRow, Result, Run
+    from reports.records import PredictionRow, Result, Run
 
 _AT_ONCE = 8
 IMAGES_SHOWN, SHOWN_OF_MANY_CLASSES = 1_000, 800

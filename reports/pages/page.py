@@ -25,7 +25,7 @@ from reports.pages.gallery import gallery
 from reports.pages.properties import properties_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
 from reports.ranking import ranked
-from reports.record import MANY_CLASSES
+from reports.records import MANY_CLASSES
 from reports.wording import differences, text
 from reports.wording.findings import stopped_sentence
 from reports.wording.groups import groups_phrase
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from reports.listing import RunEntry
     from reports.pages.changed_images import ClassifierChange
     from reports.pages.thumbnails import OpenThumbnails
-    from reports.record import PredictionRow, Run
+    from reports.records import PredictionRow, Run
 
 REPORT_NAME = "report.html"
 TEMPLATES = Path(__file__).parents[1] / "templates"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.picture_records import Drawing
+    from reports.records import Drawing
 
 SIDE, GAP = 128, 10
 """Longest side of an image and the space between both, in the units of the SVG."""
@@ -70,7 +70,7 @@ def pair_drawing(drawing: Drawing | None) -> PairDrawing | None:
 
     Examples
     --------
-    >>> from reports.picture_records import Drawing
+    >>> from reports.records import Drawing
     >>> whole = [0, 0, 1, 0, 1, 1, 0, 1]
     >>> drawn = pair_drawing(Drawing([2.0, 1.0], [whole, whole], [[0.5, 0.5, 0.5, 0.5]]))
     >>> drawn.width, drawn.height, drawn.lines

@@ -15,8 +15,7 @@ from reports.wording.shortcuts import (
 
 if TYPE_CHECKING:
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.property_records import Shortcut, WeakSpot
-    from reports.record import Run
+    from reports.records import Run, Shortcut, WeakSpot
 
 SHORTCUTS_SHOWN, WEAK_SPOTS_SHOWN = 12, 12
 """Rows of each table; those that are found are always shown."""

@@ -10,7 +10,7 @@ from reports.pages.page import render_template, script
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 MIB = 2**20
 

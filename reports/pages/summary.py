@@ -12,7 +12,7 @@ from reports.wording.headline import headline
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.record import Run
+    from reports.records import Run
 
 
 def render_summary(run: Run, folder: Path) -> str:

@@ -34,7 +34,7 @@ class EmbeddedImages:
     Parameters
     ----------
     root : str
-        `reports.record.Data.root`.
+        `reports.records.Data.root`.
     thumbnail : callable, optional
         Makes a thumbnail, see `MakeThumbnail`. Without it there are no images.
     fetch : bool, default=False

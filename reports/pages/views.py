@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from reports.charts import training
 from reports.reading import exists
-from reports.record import NETWORKS_NAME, RECORD_NAME
+from reports.records import NETWORKS_NAME, RECORD_NAME
 from reports.tables import (
     COPIES_NAME,
     EARLIER_OUTLIERS_NAME,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.charts.svg import Chart
-    from reports.record import ClassScore, ExtractionSummary, Result, Run
+    from reports.records import ClassScore, ExtractionSummary, Result, Run
 
 QUARANTINE_SHOWN = 200
 AXIS_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)

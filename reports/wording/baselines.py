@@ -9,7 +9,7 @@ from reports.wording.text import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.record import Data, Result, Run
+    from reports.records import Data, Result, Run
 
 SCRATCH = "cnn"
 LESSON_DATA = (["cats", "dogs"], [1000, 1000], [500, 500])

@@ -10,7 +10,7 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 
 def chosen_sentence(run: Run, best: Result, subject: str = "It") -> str:

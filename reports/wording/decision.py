@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reports.wording.text import count, join_names, percent
 
 if TYPE_CHECKING:
-    from reports.record import Run
+    from reports.records import Run
 
 UNBALANCED = 1.5
 """Ratio of the sizes of two classes from which a sentence says what that means."""

@@ -10,7 +10,7 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.record import Comparison, Result, Run
+    from reports.records import Comparison, Result, Run
 
 SIGNIFICANT = 0.05
 
@@ -30,7 +30,7 @@ def comparison_sentence(
 
     Examples
     --------
-    >>> from reports.record import Comparison
+    >>> from reports.records import Comparison
     >>> print(comparison_sentence(Comparison("svm", "logreg", 4, 6, 0.754, 1.0), 1000))
     svm and logreg: no significant difference on 1,000 images (p = 1.0)
     >>> print(comparison_sentence(Comparison("cnn", "svm", 2, 30, 2e-7, 6e-7), 1000))

@@ -12,8 +12,7 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.picture_records import Audit, Rejection
-    from reports.record import LearningCurve, Reliability, Result, Run, Threshold
+    from reports.records import Audit, LearningCurve, Rejection, Reliability, Result, Run, Threshold
 
 NOTEWORTHY = 0.001
 """A smaller gain in accuracy from more images is not worth collecting them."""
@@ -78,7 +77,7 @@ def audit_sentence(audit: Audit) -> str:
 
     Examples
     --------
-    >>> from reports.picture_records import Audit
+    >>> from reports.records import Audit
     >>> print(audit_sentence(Audit([], [], [], {}, 8.0)))  # doctest: +NORMALIZE_WHITESPACE
     audit (8.00 s): no test image looks like a training image; no copies of other images; no suspect
     labels; no outliers
@@ -104,7 +103,7 @@ def groups_sentences(audit: Audit) -> list[str]:
 
     Examples
     --------
-    >>> from reports.picture_records import Audit, Copy
+    >>> from reports.records import Audit, Copy
     >>> copies = [Copy("b.jpg", "train", "cat", "a.jpg", "cat")]
     >>> print(groups_sentences(Audit([], [], [], {}, 8.0, copies=copies))[0])
     groups.csv lists 1 group (2 images): copies; --groups keeps each on one side of a drawn split
@@ -130,7 +129,7 @@ def suspects_sentence(audit: Audit) -> str:
 
     Examples
     --------
-    >>> from reports.picture_records import Audit, Suspect
+    >>> from reports.records import Audit, Suspect
     >>> suspects = [Suspect("1.jpg", "train", "cat", "dog", 0.1 * i, wrong=i < 2) for i in range(5)]
     >>> audit = Audit([], suspects, [], {}, 8.0, wrong_labels=2, judged_labels=1000)
     >>> print(suspects_sentence(audit))
@@ -204,7 +203,7 @@ def calibration_sentence(
 
     Examples
     --------
-    >>> from reports.record import Reliability
+    >>> from reports.records import Reliability
     >>> before, after = (Reliability([], [], [], error, 0.012) for error in (0.021, 0.008))
     >>> print(calibration_sentence(before, after, [0.01, 0.004, 0.016], 3))
     ... # doctest: +NORMALIZE_WHITESPACE
@@ -244,7 +243,7 @@ def threshold_sentence(threshold: Threshold, n_test: int) -> str:
 
     Examples
     --------
-    >>> from reports.record import Threshold
+    >>> from reports.records import Threshold
     >>> threshold = Threshold(0.95, 0.8312, 0.9803, 0.944, 0.037, 0.9694, 0.9874)
     >>> print(threshold_sentence(threshold, 1000))  # doctest: +NORMALIZE_WHITESPACE
     predicts only from probability 0.831 on, chosen so that at least 95.0% of the predictions are
@@ -282,7 +281,7 @@ def rejection_sentence(rejection: Rejection) -> str:
 
     Examples
     --------
-    >>> from reports.picture_records import Rejection
+    >>> from reports.records import Rejection
     >>> rejection = Rejection(0.05, 200, 9, 0.0239, 0.0834, 0.9843, 0.9549, 0.9946)
     >>> print(rejection_sentence(rejection))  # doctest: +NORMALIZE_WHITESPACE
     refuses 9 of 200 test images (4.5%, 95% interval 2.4% to 8.3%) as unlike the training images,
@@ -312,7 +311,7 @@ def learning_curve_sentence(curve: LearningCurve) -> str:
 
     Examples
     --------
-    >>> from reports.record import LearningCurve
+    >>> from reports.records import LearningCurve
     >>> sizes, accuracies = [500, 1000], [[0.96], [0.97]]
     >>> curve = LearningCurve("svm", sizes, accuracies, 0.0075, [0.004, 0.012], per_class=False)
     >>> print(learning_curve_sentence(curve))  # doctest: +NORMALIZE_WHITESPACE
@@ -346,7 +345,7 @@ def training_images(curve: LearningCurve, size: int) -> str:
 
     Examples
     --------
-    >>> from reports.record import LearningCurve
+    >>> from reports.records import LearningCurve
     >>> curve = LearningCurve("svm", [500, 1000], [[0.96], [0.97]], per_class=False)
     >>> training_images(curve, 500), training_images(curve, 1000)
     ('500 training images', 'all 1,000')

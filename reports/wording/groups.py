@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from reports.record import Data
+    from reports.records import Data
 
 
 def groups_phrase(data: Data) -> str:
@@ -15,7 +15,7 @@ def groups_phrase(data: Data) -> str:
 
     Examples
     --------
-    >>> from reports.record import Data
+    >>> from reports.records import Data
     >>> groups_phrase(Data("pets", "", ["a", "b"], [40, 40], [10, 10], "given", "0" * 64,
     ...                    group_origin="column animal", groups=30, train_groups=24, test_groups=6))
     '30 groups (column animal), 24 to train and 6 to test'

@@ -18,7 +18,7 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.property_records import Shortcut, WeakSpot
-    from reports.record import Run
+    from reports.records import Run, Shortcut, WeakSpot
 
 NAMED = 3
 """Properties, and weak spots, that a sentence names."""
@@ -35,7 +34,7 @@ def shortcuts_sentence(found: Sequence[Shortcut]) -> str | None:
 
     Examples
     --------
-    >>> from reports.property_records import Shortcut
+    >>> from reports.records import Shortcut
     >>> values = {"cat": "500 x 375", "dog": "640 x 480"}
     >>> size = Shortcut("width and height", "file", 0.84, 0.82, 0.86, 0.5, 0.001, 0.02, True, 2000)
     >>> print(shortcuts_sentence([size]))  # doctest: +NORMALIZE_WHITESPACE
@@ -103,7 +102,7 @@ def values_of_classes(shortcut: Shortcut) -> str:
 
     Examples
     --------
-    >>> from reports.property_records import Shortcut
+    >>> from reports.records import Shortcut
     >>> values = {"cat": "60", "dog": "95"}
     >>> values_of_classes(
     ...     Shortcut("JPEG quality", "file", 1, 1, 1, 0.5, 0.001, 0.02, True, 9, values)
@@ -125,7 +124,7 @@ def weak_spots_sentence(spots: Sequence[WeakSpot]) -> str | None:
 
     Examples
     --------
-    >>> from reports.property_records import WeakSpot
+    >>> from reports.records import WeakSpot
     >>> spot = WeakSpot(
     ...     "column", "site", "Bonn", 40, 20, 0.5, 0.35, 0.65, 0.98, 1e-9, 1e-7, True
     ... )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from reports.record import Data
+    from reports.records import Data
 
 FEW_GROUPS = 10
 """With fewer groups of test images, intervals are rough."""
@@ -19,7 +19,7 @@ def interval_method(data: Data) -> str:
 
     Examples
     --------
-    >>> from reports.record import Data
+    >>> from reports.records import Data
     >>> interval_method(Data("pets", "", ["cat", "dog"], [80, 80], [20, 20], "given", "5f0c"))
     '95% Wilson intervals'
     """
@@ -44,7 +44,7 @@ def group_sentences(data: Data) -> list[str]:
 
     Examples
     --------
-    >>> from reports.record import Data
+    >>> from reports.records import Data
     >>> data = Data("pets", "", ["cat"], [80], [20], "given", "5f0c", test_groups=4, by_groups=True)
     >>> print(" ".join(group_sentences(data)))  # doctest: +NORMALIZE_WHITESPACE
     95% interval by a bootstrap over 4 groups of test images: images of one group resemble each
@@ -69,7 +69,7 @@ def cut_sentences(data: Data) -> list[str]:
 
     Examples
     --------
-    >>> from reports.record import Data
+    >>> from reports.records import Data
     >>> data = Data("pets", "", ["cat"], [80], [20], "given", "5f0c", groups=9, cut_groups=4,
     ...             cut_test_images=15)
     >>> print(" ".join(cut_sentences(data)))  # doctest: +NORMALIZE_WHITESPACE

@@ -8,7 +8,7 @@ from reports.ranking import best_in_validation
 from reports.wording.text import percent
 
 if TYPE_CHECKING:
-    from reports.record import Run
+    from reports.records import Run
 
 
 def ungrouped_sentence(run: Run) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from chromium import CHROMIUM, DESK, PHONE, broken_rules, opened
 
 from reports.pages.page import render
-from reports.record import MANY_CLASSES
+from reports.records import MANY_CLASSES
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from toolkit.csv_cells import decode_text, write_quarantine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reports.record import Run
+    from reports.records import Run
 
 NAMES = [
     "<script>alert(1)</script>",

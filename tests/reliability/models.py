@@ -46,7 +46,7 @@ from classify import predict  # noqa: E402 - the path above comes first
 from extract.backbones import keras_weights  # noqa: E402 - the path above comes first
 from extract.backbones import weights as pretrained  # noqa: E402 - the path above comes first
 from extract.recipe import Recipe  # noqa: E402 - the path above comes first
-from reports.record import RECORD_NAME  # noqa: E402 - the path above comes first
+from reports.records import RECORD_NAME  # noqa: E402 - the path above comes first
 from tests.reports.samples import sample, with_recipe  # noqa: E402 - the path above comes first
 
 if TYPE_CHECKING:

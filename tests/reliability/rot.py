@@ -37,7 +37,7 @@ from classify.errors import ModelError
 from classify.experiment.run_folder import RunFolder
 from classify.serving.model import Model
 from reports.reading import parse_record
-from reports.record import RECORD_NAME
+from reports.records import RECORD_NAME
 from tests.reports.samples import sample
 from toolkit.addresses import FileState
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from reports.record import (
+from reports.records import (
     MANY_CLASSES,
     Base,
     ClassScore,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reports.cli import main
-from reports.picture_records import PictureRecord
 from reports.reading import read_record
+from reports.records import PictureRecord
 from reports.tables import read_predictions, write_pictures, write_predictions
 from tests.reports.samples import draw, sample
 

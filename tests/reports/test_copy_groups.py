@@ -4,7 +4,7 @@ import csv
 import dataclasses
 
 from reports.copy_groups import copy_groups, groups_to_keep_together
-from reports.picture_records import Audit, Copy
+from reports.records import Audit, Copy
 from reports.tables import GROUPS_NAME, remarks, write_audit
 from reports.wording.findings import groups_sentences
 from tests.reports.samples import sample

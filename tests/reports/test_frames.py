@@ -13,7 +13,7 @@ from reports.frames import (
     predictions_frame,
     results_frame,
 )
-from reports.record import Comparison, LearningCurve
+from reports.records import Comparison, LearningCurve
 from reports.tables import write_metrics, write_predictions
 from tests.reports.samples import sample
 

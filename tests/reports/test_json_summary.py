@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reports.json_summary import summary
-from reports.picture_records import Audit
-from reports.record import Base, ExtractionSummary, Threshold
+from reports.records import Audit, Base, ExtractionSummary, Threshold
 from tests.reports.samples import sample
 
 RUN = sample(["cats", "dogs"], n_per_class=20)[0]

@@ -7,11 +7,11 @@ from math import nan
 from typing import TYPE_CHECKING
 
 from reports.ranking import best_in_validation, ranked
-from reports.record import SearchPoint, Validation
+from reports.records import SearchPoint, Validation
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
-    from reports.record import Result, Run
+    from reports.records import Result, Run
 
 RUN, _ = sample(["ants", "bees"], n_per_class=3, classifiers=("logreg", "svm"))
 LOGREG, SVM = RUN.results

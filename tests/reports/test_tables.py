@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reports import PredictionRow, RecordError
-from reports.picture_records import PictureRecord
-from reports.record import Validation
+from reports.records import PictureRecord, Validation
 from reports.tables import (
     format_results,
     read_pictures,

@@ -12,7 +12,7 @@ from classify.auditing.copies.search import find_copies
 from classify.auditing.duplicates import near_duplicates
 from extract.datasets.same_files import on_both_sides
 from extract.images.loading import ReadSettings
-from reports.picture_records import SAME_FILE, Copy, Drawing, Leak
+from reports.records import SAME_FILE, Copy, Drawing, Leak
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from extract.images.resizing import opencv
-from reports.picture_records import Drawing
+from reports.records import Drawing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from classify.auditing.findings import accuracies_without
 from extract import Embedder, load_dataset
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
-from reports.record import PredictionRow
+from reports.records import PredictionRow
 from tests.commands import run_command
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from classify.auditing.property_audit import examine_properties, shortcuts_in_he
 from extract.datasets.dataset import Dataset, Item
 from extract.datasets.further import FurtherColumns
 from extract.images import collecting
-from reports.record import PredictionRow
+from reports.records import PredictionRow
 
 if TYPE_CHECKING:
     from extract.images.properties.record import ImageProperties

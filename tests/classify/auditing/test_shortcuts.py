@@ -18,7 +18,7 @@ from extract.images.properties.record import ImageProperties
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reports.property_records import Shortcut
+    from reports.records import Shortcut
 
 N = 400
 CLASSES = ("cat", "dog")

@@ -11,7 +11,7 @@ from classify.auditing.image_properties import ImageProperty
 from classify.auditing.weak_spots import Slice, clusters_of, find_weak_spots, slices_of
 
 if TYPE_CHECKING:
-    from reports.property_records import WeakSpot
+    from reports.records import WeakSpot
 
 N = 1000
 PATHS = [f"{i}.jpg" for i in range(N)]

@@ -22,7 +22,7 @@ from reports.tables import remarks
 from toolkit.statistics import wilson
 
 if TYPE_CHECKING:
-    from reports.record import Run
+    from reports.records import Run
 
 COPIES = 6
 

@@ -10,7 +10,7 @@ from classify.evaluation.confidence import assess_confidence
 from classify.evaluation.decision import DecisionRule
 from classify.evaluation.metrics import evaluate
 from classify.experiment import recording
-from reports import record
+from reports import records
 
 
 def test_the_record_of_a_result_has_the_chosen_parameters():
@@ -34,7 +34,7 @@ def test_the_record_of_a_result_has_the_chosen_parameters():
     assert result.accuracy == svm.score(X, y)
     assert (result.fit_seconds, result.predict_seconds) == (2.0, 0.5)
     assert result.notes == ["a note"]
-    assert isinstance(result.classes[0], record.ClassScore)
+    assert isinstance(result.classes[0], records.ClassScore)
 
 
 def test_a_confusion_matrix_of_many_classes_is_recorded_by_its_cells():

@@ -13,7 +13,7 @@ from classify.serving.live_model import LiveModel
 from classify.serving.model import Model
 from extract.backbones.catalog import construct
 from extract.datasets.sources.shapes import CLASSES, draw_image
-from reports import record, tables
+from reports import records, tables
 from reports.reading import read_record
 from tests.commands import run_command
 
@@ -73,7 +73,7 @@ def test_it_is_undecided_below_the_threshold(home: Path) -> None:
     model_file, path = str(result.model), home / "pictures" / "test" / "cross" / "0.png"
     for threshold, expected in ((1.0, True), (0.0, False)):
         with_threshold = dataclasses.replace(
-            result, threshold=record.Threshold(0.9, threshold, 1.0, 0.5, 0.5)
+            result, threshold=records.Threshold(0.9, threshold, 1.0, 0.5, 0.5)
         )
         folder = home / f"threshold-{threshold}"
         folder.mkdir()

@@ -10,7 +10,7 @@ import pytest
 from classify.errors import ModelError
 from classify.serving.model import Model
 from classify.serving.prediction import is_undecided
-from reports.record import RECORD_NAME, Threshold
+from reports.records import RECORD_NAME, Threshold
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from classify.serving.similar import SimilarImages
 from extract.backbones.weights import Weights
 from extract.frozen import FrozenBase
 from extract.recipe import Recipe
-from reports.picture_records import EmbeddingMap, MapPoint, PictureRecord
+from reports.records import EmbeddingMap, MapPoint, PictureRecord
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from reports import Result, SearchPoint
 from reports.charts.curves import precision_recall, roc
 from reports.charts.svg import style
 from reports.charts.training import learning, search, training
-from reports.record import LearningCurve
+from reports.records import LearningCurve
 from tests.reports.samples import C_GRID, sample
 
 TWO = sample(["cats", "dogs"])[0].results

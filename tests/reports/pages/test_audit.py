@@ -10,8 +10,8 @@ import pytest
 from reports.pages import page
 from reports.pages.audit import SHOWN, audit_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
-from reports.picture_records import Audit, Copy, Leak, Outlier, Suspect
 from reports.reading import parse_record
+from reports.records import Audit, Copy, Leak, Outlier, Suspect
 from reports.tables import remarks, write_audit
 from reports.wording.findings import suspects_sentence, unused_files_sentence
 from tests.reports.samples import sample

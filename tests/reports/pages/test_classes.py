@@ -14,7 +14,7 @@ from PIL import Image
 
 from reports.pages.classes import heat_map, many_classes
 from reports.pages.page import render
-from reports.record import ClassScore
+from reports.records import ClassScore
 from tests.reports.pages.test_page import Page
 from tests.reports.samples import sample
 from toolkit.statistics import wilson

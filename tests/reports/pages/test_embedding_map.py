@@ -12,9 +12,9 @@ from reports import RecordError, Run
 from reports.pages.embedding_map import WIDTH, embedding_map
 from reports.pages.gallery import gallery
 from reports.pages.page import render
-from reports.picture_records import EmbeddingMap, MapPoint
 from reports.ranking import ranked
 from reports.reading import parse_record
+from reports.records import EmbeddingMap, MapPoint
 from tests.reports.samples import draw, sample
 
 

@@ -10,8 +10,8 @@ from reports.pages import page
 from reports.pages.audit import audit_view
 from reports.pages.pair_drawing import GAP, SIDE, pair_drawing
 from reports.pages.thumbnails import EmbeddedImages
-from reports.picture_records import Audit, Copy, Drawing, Leak
 from reports.reading import parse_record
+from reports.records import Audit, Copy, Drawing, Leak
 from tests.reports.samples import sample
 
 WHOLE = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]

@@ -22,17 +22,16 @@ from reports.json_summary import summary
 from reports.pages import page
 from reports.pages.properties import properties_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
-from reports.picture_records import Audit
-from reports.property_records import Shortcut, WeakSpot
 from reports.ranking import ranked
 from reports.reading import parse_record
+from reports.records import Audit, Shortcut, WeakSpot
 from reports.tables import remarks, write_audit
 from reports.wording.headline import headline
 from reports.wording.shortcuts import shortcuts_sentence, weak_spots_sentence
 from tests.reports.samples import sample
 
 if TYPE_CHECKING:
-    from reports.record import Run
+    from reports.records import Run
 
 HOSTILE = "<script>=1\n"
 

@@ -5,7 +5,7 @@ import dataclasses
 from reports.pages import page
 from reports.ranking import ranked
 from reports.reading import parse_record
-from reports.record import Comparison
+from reports.records import Comparison
 from reports.tables import remarks
 from reports.wording import differences
 from reports.wording.findings import unused_files_sentence

@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 
 from reports.pages import page
-from reports.picture_records import Rejection
-from reports.record import LearningCurve, Reliability, Search, Sweep, Threshold
+from reports.records import LearningCurve, Rejection, Reliability, Search, Sweep, Threshold
 from reports.tables import remarks
 from reports.wording import findings
 from tests.reports.samples import sample

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reports.pages.page import render
 from reports.ranking import ranked
-from reports.record import Validation
+from reports.records import Validation
 from reports.wording.headline import headline
 from tests.reports.samples import sample
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.pages.page import render, render_comparison
-from reports.record import Comparison, Run
+from reports.records import Comparison, Run
 from reports.tables import remarks
 from reports.wording.uncertainty import cut_sentences
 from tests.reports.samples import sample

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reports.ranking import best_in_validation
 from reports.reading import parse_record
-from reports.record import Ungrouped, Validation
+from reports.records import Ungrouped, Validation
 from reports.wording.ungrouped import ungrouped_sentence
 from tests.reports.samples import sample
 

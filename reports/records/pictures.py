@@ -1,13 +1,13 @@
 """What the record of a run holds about single images, besides their predictions.
 
-Paths are relative to `reports.record.Data.root`, or absolute.
+Paths are relative to `reports.records.Data.root`, or absolute.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reports.property_records import Shortcut, WeakSpot  # noqa: TC001 - reading needs the types
+from reports.records.properties import Shortcut, WeakSpot  # noqa: TC001 - reading needs the types
 
 SAME_FILE = "the same file"
 """The relation of two images with the same bytes."""
