@@ -31,6 +31,7 @@ ORDER = (
         "duplicates",
         "shortcuts",
         "open_set",
+        "export",
         "finetune",
         "scale",
         "streamed",

@@ -109,8 +109,7 @@ def _write_openvino(
 
 def _write_keras(model: SavedModel, base: FrozenBase, about: Mapping[str, str], path: Path) -> None:
     network.keras_network(model, base).save(path)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(METADATA_NAME, json.dumps(dict(about)))
+    _append_metadata(path, about)
 
 
 def _write_litert(
@@ -130,8 +129,13 @@ def _write_litert(
                 setting="to",
             ) from error
     path.write_bytes(content)
-    with zipfile.ZipFile(path, "a") as archive:  # where LiteRT's own metadata has its files, too
-        archive.writestr(METADATA_NAME, json.dumps(dict(about)))
+    _append_metadata(path, about)  # where LiteRT's own metadata has its files, too
+
+
+def _append_metadata(path: Path, about: Mapping[str, str]) -> None:
+    fields = {**about, "classes": json.loads(about["classes"])}
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(METADATA_NAME, json.dumps(fields))
 
 
 FORMATS: dict[str, Format] = {
