@@ -14,12 +14,12 @@ from classify.auditing.property_audit import shortcuts_in_headers
 from classify.errors import ClassifierError
 from classify.estimators.rows import RowsOnDisk
 from classify.evaluation.validation import validate
-from classify.experiment import going_on
 from classify.experiment.dask_backend import dask_backend
 from classify.experiment.features import FileFeatures, ImageFeatures
-from classify.experiment.notes import warnings_before_training
-from classify.experiment.run_folder import RunFolder
-from classify.experiment.run_record import PartialResults, Plan, picture_records, record_run
+from classify.experiment.recording import unfinished
+from classify.experiment.recording.folder import RunFolder
+from classify.experiment.recording.notes import warnings_before_training
+from classify.experiment.recording.run import PartialResults, Plan, picture_records, record_run
 from classify.experiment.trial import Trial
 from reports.ranking import chosen_of
 from toolkit.errors import ToolkitError
@@ -107,7 +107,7 @@ def run(
     with RunFolder.opened(out, "+".join(plan.asked) if len(plan.asked) < 4 else "all") as folder:
         stopped = folder.stopped_run()
         if stopped is not None:
-            going_on.check_plan(stopped, plan, folder.path)
+            unfinished.check_plan(stopped, plan, folder.path)
         features = inputs.features(candidates, settings, progress)
         trials = [
             _trials(candidates, of_base, settings, features, progress) for of_base in features
@@ -119,8 +119,8 @@ def run(
         if stopped is None:
             results = PartialResults(_steps(trials, features[0], settings))
         else:
-            going_on.check_data(stopped, features, folder.path)
-            results = going_on.restored(stopped, folder.path)
+            unfinished.check_data(stopped, features, folder.path)
+            results = unfinished.restored(stopped, folder.path)
 
         def write() -> records.Run:
             saved = {
@@ -130,7 +130,7 @@ def run(
             finished = record_run(features, results, plan, time.monotonic() - started, saved)
             folder.save_networks(features)
             folder.write(finished, results.predictions, picture_records(features[0]))
-            going_on.save(results, folder.path)
+            unfinished.save(results, folder.path)
             return finished
 
         try:

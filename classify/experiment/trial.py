@@ -12,14 +12,15 @@ import numpy as np
 from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.evaluation.repeats import accuracies_of
-from classify.experiment import recording
 from classify.experiment.familiar import (
     NOT_OF_A_LOWER_LAYER,
     can_refuse,
     too_few_groups_sentence,
     too_few_sentence,
 )
-from classify.experiment.notes import group_notes, training_notes
+from classify.experiment.recording import conversion
+from classify.experiment.recording.notes import group_notes, training_notes
+from classify.experiment.recording.run import TrialResult
 from reports.wording.text import join_names
 from toolkit.wording import plural
 
@@ -32,28 +33,15 @@ if TYPE_CHECKING:
     from classify.evaluation.confidence import Confidence
     from classify.evaluation.decision import DecisionRule
     from classify.evaluation.held_out import HeldOutProbabilities
-    from classify.evaluation.validation import HeldOut
     from classify.experiment.candidates import Candidate
     from classify.experiment.features import Features
-    from classify.experiment.run_folder import RunFolder
+    from classify.experiment.recording.folder import RunFolder
     from classify.experiment.settings import RunSettings
     from classify.networks.sweep import FinishedRate
     from extract.datasets.dataset import Split
     from reports import records
     from reports.records import Rejection
     from toolkit.progress import Progress
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """One classifier on one base: its figures, and its predictions of the test images.
-
-    `held_out` are its predictions of training images, if it has any.
-    """
-
-    result: records.Result
-    predictions: list[records.PredictionRow]
-    held_out: HeldOut | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +120,7 @@ class Trial:
         repeats = self._repeat(confidence)
         rejection = self._rejection(confidence, familiarity, notes)
         model, sha256 = self._save(estimator, folder, notes)
-        result = recording.result(
+        result = conversion.result(
             self.name,
             estimator,
             evaluate(
@@ -153,7 +141,7 @@ class Trial:
             rejection=rejection,
             notes=notes,
         )
-        predictions = recording.predictions(
+        predictions = conversion.predictions(
             self.name,
             self._features.sample_names("test"),
             truth,
@@ -192,7 +180,7 @@ class Trial:
             progress=self._progress,
             stage=f"{self.name}: learning curve",
         )
-        return recording.learning_curve(self.name, curve)
+        return conversion.learning_curve(self.name, curve)
 
     @property
     def has_ungrouped(self) -> bool:
@@ -216,7 +204,7 @@ class Trial:
             seed=self._settings.seed,
             progress=self._progress,
         )
-        return recording.ungrouped(self.name, found)
+        return conversion.ungrouped(self.name, found)
 
     def _rule(self, result: records.Result) -> DecisionRule:
         """Return how the probabilities of a classifier became the answers of its result."""
@@ -342,7 +330,7 @@ class Trial:
             return None
         codes = np.searchsorted(self._features.classes, self._features.labels("test"))
         correct, groups = confidence.answers == codes, self._features.groups("test")
-        return recording.rejection(apply_rejection(familiarity, correct, share, codes, groups))
+        return conversion.rejection(apply_rejection(familiarity, correct, share, codes, groups))
 
     def _save(
         self, estimator: Classifier, folder: RunFolder, notes: list[str]

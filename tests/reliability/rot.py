@@ -34,7 +34,7 @@ from cache.cli import main as cache_command
 from cache.errors import CacheError, CacheSchemaError
 from cache.store import Store
 from classify.errors import ModelError
-from classify.experiment.run_folder import RunFolder
+from classify.experiment.recording.folder import RunFolder
 from classify.serving.model import Model
 from reports.reading import parse_record
 from reports.records import RECORD_NAME

@@ -9,7 +9,7 @@ from sklearn.svm import LinearSVC
 from classify import persistence, registry
 from classify.errors import ClassifierError, ModelError
 from classify.estimators.wrapped import WrappedClassifier
-from classify.experiment.run_folder import RunFolder
+from classify.experiment.recording.folder import RunFolder
 from extract.backbones.catalog import construct
 from extract.libraries import import_keras
 from reports.reading import read_record

@@ -17,7 +17,7 @@ from classify.experiment.run import RunStopped
 from extract import Embedder, load_embeddings
 from extract.datasets.sources.shapes import draw_image
 from reports import read_run
-from tests.classify.experiment.test_stopped import Interruptible
+from tests.classify.experiment.recording.test_unfinished import Interruptible
 from tests.commands import run_command
 
 if TYPE_CHECKING:

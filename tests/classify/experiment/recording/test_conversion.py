@@ -9,7 +9,7 @@ from classify.estimators.svm import SVM
 from classify.evaluation.confidence import assess_confidence
 from classify.evaluation.decision import DecisionRule
 from classify.evaluation.metrics import evaluate
-from classify.experiment import recording
+from classify.experiment.recording import conversion
 from reports import records
 
 
@@ -19,7 +19,7 @@ def test_the_record_of_a_result_has_the_chosen_parameters():
     X, y = rng.random((30, 50)).astype(np.float32), np.array(["a", "b"] * 15)
     svm = SVM(kernel="linear").fit(X, y)
     probabilities = svm.predict_proba(X)
-    result = recording.result(
+    result = conversion.result(
         "svm",
         svm,
         evaluate(y, probabilities, svm.classes_),
@@ -45,7 +45,7 @@ def test_a_confusion_matrix_of_many_classes_is_recorded_by_its_cells():
     model = Centroid().fit(X, y)
     probabilities = model.predict_proba(X)
     evaluation = evaluate(y, probabilities, model.classes_)
-    result = recording.result(
+    result = conversion.result(
         "centroid",
         model,
         evaluation,
@@ -65,7 +65,7 @@ def test_the_record_of_a_search_has_every_point():
     rng = np.random.default_rng(0)
     X, y = rng.random((30, 50)).astype(np.float32), np.array(["a", "b"] * 15)
     search = SVM(kernel="linear").fit(X, y).search_
-    recorded = recording.search(search)
+    recorded = conversion.search(search)
     assert list(map(dataclasses.asdict, recorded.points)) == [
         dataclasses.asdict(point) for point in search.points
     ]

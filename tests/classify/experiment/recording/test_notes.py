@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from classify.experiment.candidates import candidates_of
-from classify.experiment.notes import warnings_before_training
+from classify.experiment.recording.notes import warnings_before_training
 from classify.experiment.settings import RunSettings, TrainingSettings
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from classify.environment import machine, versions
 from classify.evaluation.decision import check_priors
 from classify.evaluation.validation import validate
-from classify.experiment import recording
 from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
+from classify.experiment.recording import conversion
 from extract.datasets.grouping.checks import cut
 from reports import records
 from reports.records import FamiliarityFile, PictureRecord
@@ -26,12 +26,23 @@ if TYPE_CHECKING:
     from classify.experiment.features import Features
     from classify.experiment.inputs import ArrayInputs, EmbeddingInputs, ImageInputs
     from classify.experiment.settings import RunSettings
-    from classify.experiment.trial import TrialResult
     from classify.networks.sweep import FinishedRate
     from extract.datasets.dataset import Dataset
     from extract.options import Options
     from extract.prepare import Prepared
     from reports.records import Audit, EmbeddingMap, Shortcut
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One classifier on one base: its figures, and its predictions of the test images.
+
+    `held_out` are its predictions of training images, if it has any.
+    """
+
+    result: records.Result
+    predictions: list[records.PredictionRow]
+    held_out: HeldOut | None
 
 
 @dataclass
@@ -57,7 +68,7 @@ class PartialResults:
 
     def validated(self) -> list[records.Result]:
         """Return the results with how each classifier did in validation."""
-        return recording.validated(self.results, validate(self.held_out))
+        return conversion.validated(self.results, validate(self.held_out))
 
     def add(self, finished: TrialResult) -> None:
         """Add the result of a classifier."""
@@ -99,10 +110,10 @@ class Plan:
         """Return what a run with these parameters is asked for, as JSON holds it."""
         plain = {**inputs.settings, **dataclasses.asdict(settings)}
         asked = {
-            candidate.name: recording.json_params(candidate.estimator.get_params())
+            candidate.name: conversion.json_params(candidate.estimator.get_params())
             for candidate in candidates
         }
-        return cls(_as_json(recording.json_params(plain)), _as_json(asked), tuple(command))
+        return cls(_as_json(conversion.json_params(plain)), _as_json(asked), tuple(command))
 
 
 def _as_json(value: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +246,7 @@ def _compare(
     for row in predictions:
         predicted.setdefault(row.classifier, []).append(row.predicted)
     labels, groups = features.labels("test"), features.groups("test")
-    return recording.comparisons(compare_predictions(labels, predicted, groups))
+    return conversion.comparisons(compare_predictions(labels, predicted, groups))
 
 
 def bases_of(features: Sequence[Features]) -> list[records.Base]:

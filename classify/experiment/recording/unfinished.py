@@ -13,7 +13,7 @@ from cache import disk
 from classify.environment import versions
 from classify.errors import ClassifierError
 from classify.evaluation.validation import HeldOut
-from classify.experiment.run_record import PartialResults, bases_of
+from classify.experiment.recording.run import PartialResults, bases_of
 from classify.networks.sweep import FinishedRate
 from reports.tables import PREDICTIONS_NAME, read_predictions
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from classify.experiment.features import Features
-    from classify.experiment.run_record import Plan
+    from classify.experiment.recording.run import Plan
     from reports.records import Run
 
 FILE_NAME = "unfinished.npz"

@@ -12,9 +12,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from classify import Centroid, ClassifierError, DenseHead, compare
-from classify.experiment.going_on import FILE_NAME
+from classify.experiment.recording.folder import LOCK_NAME, RunFolder
+from classify.experiment.recording.unfinished import FILE_NAME
 from classify.experiment.run import RunStopped
-from classify.experiment.run_folder import LOCK_NAME, RunFolder
 from reports import read_run
 from reports.json_summary import summary
 from tests.classify.experiment.test_compare import blobs

@@ -1,0 +1,1 @@
+"""What a run leaves behind: its record, its folder, and the state of a stopped one."""
