@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classify.arguments import add_model_arguments
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
@@ -37,15 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="of the frozen base (default: that of the run)"
     )
-    parser.add_argument(
-        "--clf",
-        metavar="NAME",
-        help="which classifier of the run (default: the best one in cross-validation)",
-    )
-    parser.add_argument(
-        "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
-    )
-    parser.add_argument("--cache", metavar="DIR", help="cache folder")
+    add_model_arguments(parser)
     parser.add_argument(
         "--replay",
         type=Path,

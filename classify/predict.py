@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classify.arguments import add_model_arguments, add_reading_arguments
 from classify.errors import ModelError
 from classify.serving.output.rows import RowFormat
 from classify.serving.output.table import TableTarget
 from classify.serving.sorting.actions import Outcome
 from classify.serving.sorting.settings import SortSettings
-from extract.arguments import share
 from extract.images.loading import ReadSettings
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
@@ -42,33 +42,6 @@ logger = logging.getLogger("classify.predict")  # run as a module, its name is _
 DESCRIPTION = "Classify images with a model that python -m classify has saved."
 OTHER_FORMATS = (".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".html")
 FOLDERS_NAMED = 12
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that uses a saved model."""
-    parser.add_argument(
-        "--clf",
-        metavar="NAME",
-        help="which classifier of the run (default: the best one in cross-validation)",
-    )
-    parser.add_argument(
-        "--weights", metavar="WHICH", help="the base's weights (default: where the run had them)"
-    )
-    parser.add_argument("--cache", metavar="DIR", help="cache folder")
-    parser.add_argument(
-        "--reject",
-        type=share,
-        metavar="SHARE",
-        help="refuse images that are unlike the training images, as at most this share of new "
-        "images of the same kind would be, as 0.05",
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=int,
-        metavar="N",
-        default=ReadSettings.max_pixels,
-        help="width times height up to which an image is decoded",
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_sorting_arguments(parser)
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)
+    add_reading_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes")
     args = parser.parse_args(arguments)
     if problem := _problem_of(args):

@@ -10,8 +10,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classify.arguments import add_model_arguments, add_reading_arguments
 from classify.errors import ClassifierError
-from classify.predict import add_model_arguments
 from extract.errors import ImageError
 from extract.images.loading import ReadSettings
 from toolkit.console import argument_parser
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--port", type=_port, default=0, metavar="N", help="port to listen on; 0 chooses a free one"
     )
     add_model_arguments(parser)
+    add_reading_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print the address and nothing else")
     return run_command(_serve, parser.parse_args(argv))
 
