@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from extract import Dataset
+
 
 def make(root: Path, names: Iterable[str]) -> Path:
     """Write a small picture under each name, no two alike."""
@@ -30,3 +32,21 @@ def patients(n: int = 6, scans: int = 3) -> list[str]:
         for i in range(n)
         for scan in range(scans)
     ]
+
+
+NAMES = patients()
+
+
+def groups(data: Dataset) -> dict[str, str | None]:
+    return {data.relative(item.path): item.group for item in data.items}
+
+
+def stem(name: str) -> str:
+    return name.rpartition("/")[2].partition("_")[0]
+
+
+EXPECTED: dict[str, str | None] = {name: stem(name) for name in NAMES}
+
+
+def on_one_side(data: Dataset) -> bool:
+    return not set(data.train.groups) & set(data.test.groups)
