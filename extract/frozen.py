@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.location import cache_folder
 from cache.store import Store
 from extract import engines
 from extract.backbones import weights as pretrained
+from extract.backbones.earlier_weights import find_again
 from extract.backbones.weights import Weights
 from extract.engines.calibration import N_IMAGES
 from extract.engines.model_store import ModelStore
-from extract.errors import WeightsError
 from extract.images.loading import BATCH_SIZE, ReadSettings, usable_images
 from extract.options import BaseSettings
 from extract.pipeline import ExtractionResult, extract, extract_images
@@ -24,6 +23,7 @@ from toolkit.progress import Progress, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import numpy as np
 
@@ -126,11 +126,11 @@ class FrozenBase:
             If the weights of the run cannot be found; the message names them.
         """
         recipe, folder = Recipe.from_dict(fields), cache_folder(cache)
-        source = str(fields.get("weights_source", "auto"))
-        if recipe.quantised is not None and weights is None:
-            found = Weights(source, recipe.weights, None, None)
-        else:
-            found = _weights_of(recipe, weights or _available(source, recipe), folder, progress)
+        found = Weights(str(fields.get("weights_source", "auto")), recipe.weights, None, None)
+        if recipe.quantised is None or weights is not None:
+            found = find_again(
+                found, recipe.backbone, weights, cache=folder, size=recipe.size, progress=progress
+            )
         base = cls(recipe, found, Store(folder), engine)
         if networks is None or recipe.quantised is None:
             return base
@@ -369,8 +369,14 @@ class FrozenBase:
         if self.recipe.precision == "float32" and weights is None:
             return self
         recipe = dataclasses.replace(self.recipe, precision="float32", quantised=None)
-        source = weights or _available(self.weights.source, recipe)
-        found = _weights_of(recipe, source, self.store.folder, progress)
+        found = find_again(
+            self.weights,
+            recipe.backbone,
+            weights,
+            cache=self.store.folder,
+            size=recipe.size,
+            progress=progress,
+        )
         return dataclasses.replace(self, recipe=recipe, weights=found, networks=None)
 
     def in_int8(self) -> FrozenBase:
@@ -387,32 +393,3 @@ class FrozenBase:
     def make_engine(self) -> Engine:
         """Create an engine that computes the recipe; this takes seconds."""
         return engines.make(self.recipe, self.weights, self.models, self.engine)
-
-
-def _weights_of(recipe: Recipe, source: str, cache: Path, progress: Progress) -> Weights:
-    """Find the weights of an earlier run."""
-    known = f"{recipe.backbone}'s with the SHA-256 {recipe.weights} over their arrays"
-    try:
-        weights = pretrained.resolve(
-            source, recipe.backbone, cache=cache, size=recipe.size, progress=progress
-        )
-    except WeightsError as error:
-        raise WeightsError(
-            f"the weights that the run used, {known}, are not available: "
-            f"{error.__cause__ or error}; say in which file they are now",
-            setting="weights",
-        ) from error
-    if weights.identity != recipe.weights:
-        raise WeightsError(
-            f"the weights {source} are not the ones that the run used: expected {known}, found "
-            f"{weights.identity}; say in which file they are now",
-            setting="weights",
-        )
-    return weights
-
-
-def _available(source: str, recipe: Recipe) -> str:
-    """Return where a run found its weights, or the public ones if its file of them is gone."""
-    is_gone = source not in pretrained.PUBLISHED and not Path(source).is_file()
-    public = recipe.weights == pretrained.TORCHVISION_VGG16
-    return "torchvision" if is_gone and public else source

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from extract.datasets.drawing import Split as Split
-from extract.datasets.drawing import Unit, border, digest_of, draw, draw_units
+from extract.datasets.drawing import Unit, border, cannot_be_divided, digest_of, draw, draw_units
 from extract.errors import DataError
 from toolkit.addresses import relative
 from toolkit.wording import counted, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -26,7 +26,6 @@ MINIMUM: dict[Split, int] = {"train": 2, "test": 1}
 """Images of every class in each split."""
 MINIMUM_WITHOUT_SPLIT = sum(MINIMUM.values())
 
-_CLASSES_NAMED = 5
 _MOST_ROWS = 20
 """Classes that `Dataset._repr_html_` lists."""
 
@@ -373,27 +372,6 @@ class Dataset:
             f"their names, {test_size:.0%} of those of every class, seed {seed}"
         )
         return dataclasses.replace(self, items=items, split_origin=origin)
-
-
-def cannot_be_divided(why: Mapping[str, str], setting: str | None = None) -> DataError:
-    """Return the error for classes whose groups cannot be on both sides of a split.
-
-    Parameters
-    ----------
-    why : mapping of str to str
-        Class -> the reason, which begins with its name.
-    setting : str, default=None
-        Name of the setting that the groups come from.
-    """
-    shown = "; ".join(list(why.values())[:_CLASSES_NAMED])
-    more = f"; and {len(why) - _CLASSES_NAMED:,} more" if len(why) > _CLASSES_NAMED else ""
-    classes = plural(len(why), "class", "classes")
-    return DataError(
-        f"a group is never on both sides of a split, so {classes} cannot be divided into training "
-        f"and test: {shown}{more}; add images of other groups, leave the class out, give a split, "
-        "or use other groups or none",
-        setting=setting,
-    )
 
 
 def count_groups(groups: Iterable[str | None]) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from extract.errors import DataError
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -147,4 +148,25 @@ def _why(units: Sequence[Unit], label: str) -> str:
     return (
         f"{label!r} ({images} in {plural(len(units), 'group')}: {names}{more}), because each of "
         "them leaves too few images of a class to train on"
+    )
+
+
+def cannot_be_divided(why: Mapping[str, str], setting: str | None = None) -> DataError:
+    """Return the error for classes whose groups cannot be on both sides of a split.
+
+    Parameters
+    ----------
+    why : mapping of str to str
+        Class -> the reason, which begins with its name.
+    setting : str, default=None
+        Name of the setting that the groups come from.
+    """
+    shown = "; ".join(list(why.values())[:_SHOWN])
+    more = f"; and {len(why) - _SHOWN:,} more" if len(why) > _SHOWN else ""
+    classes = plural(len(why), "class", "classes")
+    return DataError(
+        f"a group is never on both sides of a split, so {classes} cannot be divided into training "
+        f"and test: {shown}{more}; add images of other groups, leave the class out, give a split, "
+        "or use other groups or none",
+        setting=setting,
     )

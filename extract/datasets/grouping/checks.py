@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from extract.datasets.dataset import cannot_be_divided
+from extract.datasets.drawing import cannot_be_divided
 from extract.errors import DataError
 from toolkit.wording import plural
 

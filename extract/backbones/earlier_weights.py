@@ -1,0 +1,66 @@
+"""The weights that an earlier run used, wherever they are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from extract.backbones import weights as pretrained
+from extract.errors import WeightsError
+from toolkit.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from extract.backbones.weights import Weights
+
+
+def find_again(
+    earlier: Weights,
+    backbone: str,
+    spec: str | None = None,
+    *,
+    cache: Path,
+    size: int,
+    progress: Progress = silent,
+) -> Weights:
+    """Find the weights that an earlier run used, and check that they are the same.
+
+    Parameters
+    ----------
+    earlier : Weights
+        Where the run found them, and their identity.
+    backbone : str
+        Its network.
+    spec : str, optional
+        Where the weights are now; by default, where the run found them, or the public ones if its
+        file of them is gone.
+    cache, size, progress
+        As for `extract.backbones.weights.resolve`.
+
+    Raises
+    ------
+    WeightsError
+        If they cannot be found, or others are there; the message names them.
+    """
+    source = spec or _available(earlier)
+    known = f"{backbone}'s with the SHA-256 {earlier.identity} over their arrays"
+    try:
+        weights = pretrained.resolve(source, backbone, cache=cache, size=size, progress=progress)
+    except WeightsError as error:
+        raise WeightsError(
+            f"the weights that the run used, {known}, are not available: "
+            f"{error.__cause__ or error}; say in which file they are now",
+            setting="weights",
+        ) from error
+    if weights.identity != earlier.identity:
+        raise WeightsError(
+            f"the weights {source} are not the ones that the run used: expected {known}, found "
+            f"{weights.identity}; say in which file they are now",
+            setting="weights",
+        )
+    return weights
+
+
+def _available(earlier: Weights) -> str:
+    is_gone = earlier.source not in pretrained.PUBLISHED and not Path(earlier.source).is_file()
+    public = earlier.identity == pretrained.TORCHVISION_VGG16
+    return "torchvision" if is_gone and public else earlier.source
