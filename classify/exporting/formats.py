@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from classify.errors import ModelError
 from classify.estimators.wrapped import WrappedClassifier
 from classify.exporting import network, runtimes
-from classify.exporting.onnx_network import to_onnx
+from classify.exporting.onnx.network import to_onnx
 from classify.exporting.sklearn_head import convert, joined
 from extract.libraries import import_openvino, import_tensorflow
 from toolkit.errors import did_you_mean

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from classify.errors import ModelError
 from classify.exporting.network import FEATURES, RAW
-from classify.exporting.onnx_graph import IR_VERSION, OPSET
+from classify.exporting.onnx.graph import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

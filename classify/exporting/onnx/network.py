@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from classify.errors import ModelError
-from classify.exporting.onnx_graph import IR_VERSION, OPSET, Graph
-from classify.exporting.onnx_operators import OPERATORS
+from classify.exporting.onnx.graph import IR_VERSION, OPSET, Graph
+from classify.exporting.onnx.operators import OPERATORS
 
 
 def to_onnx(model: Any) -> Any:

@@ -11,7 +11,7 @@ from classify.errors import ModelError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from classify.exporting.onnx_graph import Graph
+    from classify.exporting.onnx.graph import Graph
 
 LEVELS = 256
 
