@@ -10,25 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from classify import persistence
 from classify.errors import ModelError
-from classify.evaluation.calibration import answered
 from classify.serving.blocks import read_blocks, read_rows, recipe_for
-from classify.serving.familiar import ANY_SHARE, find_familiarity
-from classify.serving.prediction import (
-    Prediction,
-    decision_rule,
-    find_result,
-    is_refused,
-    is_undecided,
-    most_probable,
-    predict_proba,
-)
+from classify.serving.classifier import SavedClassifier
+from classify.serving.familiar import ANY_SHARE
+from classify.serving.prediction import is_refused
 from classify.serving.samples import SampleReader
 from extract.frozen import FrozenBase
 from extract.images.inputs import read_inputs
 from extract.images.loading import ReadSettings
-from reports.reading import read_record
 from reports.records import NETWORKS_NAME
 from toolkit.progress import Progress, as_progress
 from toolkit.wording import plural
@@ -40,7 +30,7 @@ if TYPE_CHECKING:
 
     from classify.evaluation.unfamiliar.familiarity import Familiarity
     from classify.exporting.export import Exported
-    from classify.serving.blocks import Block
+    from classify.serving.prediction import Prediction
     from extract.recipe import Recipe
 
 
@@ -98,40 +88,23 @@ class Model:
         reading: ReadSettings = ReadSettings(),
         progress: bool | Progress = False,
     ) -> None:
-        self.run = read_record(run_folder)
-        self.result = find_result(self.run, run_folder, classifier)
-        self.rule = decision_rule(self.run, self.result)
-        recipe = self.run.recipe_of(self.result)
-        if recipe.get("weights") is None:
-            raise ModelError(
-                f"{run_folder} is a run on embeddings without a frozen base, so its classifiers "
-                "cannot predict images; compare classifiers on images instead"
-            )
-        if self.result.model is None:
-            others = [result.classifier for result in self.run.results if result.model]
-            advice = f"choose one of: {', '.join(others)}" if others else "train another one"
-            raise ModelError(
-                f"the model of {self.result.classifier!r} was not saved in {run_folder}, as the "
-                f"notes of the run say; {advice}",
-                setting="clf",
-            )
-        # Only the name counts: a record cannot have a file outside of its folder read.
-        file = run_folder / Path(str(self.result.model)).name
-        self.estimator = persistence.load(file, self.result.model_sha256)
+        saved = SavedClassifier(run_folder, classifier)
+        self.run, self.result, self.rule = saved.run, saved.result, saved.rule
+        self.estimator = saved.estimator
         with as_progress(progress) as report:
             self.base = FrozenBase.from_dict(
-                recipe,
+                self.run.recipe_of(self.result),
                 weights=weights,
                 cache=cache,
                 networks=run_folder / NETWORKS_NAME,
                 progress=report,
             )
-        self._folder, self._reading, self._progress = run_folder, reading, progress
+        self._saved, self._reading, self._progress = saved, reading, progress
 
     @property
     def folder(self) -> Path:
         """Folder of the run."""
-        return self._folder
+        return self._saved.folder
 
     @property
     def max_pixels(self) -> int:
@@ -141,8 +114,7 @@ class Model:
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Class names, in the order of the columns of the probabilities."""
-        classes: NDArray[np.str_] = self.estimator.classes_
-        return classes
+        return self._saved.classes_
 
     @cached_property
     def reader(self) -> SampleReader:
@@ -190,11 +162,7 @@ class Model:
             )
         familiarity = None if reject is None else self.find_familiarity(reject)
         probabilities, familiar = self._assess(images, familiarity)
-        answers, sure = answered(probabilities, self.rule.answers(probabilities))
-        labels: NDArray[np.str_] = self.classes_[answers]
-        if undecided is not None:
-            below = [is_undecided(self.result, float(probability)) for probability in sure]
-            labels = np.where(below, undecided, labels)
+        labels = self._saved.labels(probabilities, undecided)
         if reject is not None:
             unfamiliar = [is_refused(float(value), reject) for value in familiar]
             labels = np.where(unfamiliar, refused, labels)
@@ -271,7 +239,7 @@ class Model:
 
     def find_familiarity(self, reject: float | None = None) -> Familiarity | None:
         """Return what images are compared with; see `classify.serving.familiar`."""
-        return find_familiarity(self.run, self.result, self._folder, reject)
+        return self._saved.find_familiarity(reject)
 
     def predict_files(
         self, files: Sequence[Path], *, reject: float | None = None, top: int = 0
@@ -354,7 +322,7 @@ class Model:
         """
         familiarity = self.find_familiarity(reject)
         blocks = read_blocks(self.reader, files, recipe, pooled=familiarity is not None)
-        return (self._predictions(block, familiarity, reject, top) for block in blocks)
+        return (self._saved.predictions(block, familiarity, reject, top) for block in blocks)
 
     def probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return calibrated probabilities for features that have been computed already.
@@ -364,7 +332,7 @@ class Model:
         X : ndarray, shape (n_samples, n_features) or (n_samples, size, size, 3)
             Embeddings or images, whichever `estimator` takes.
         """
-        return predict_proba(self.estimator, self.result, self.rule, X)
+        return self._saved.probabilities(X)
 
     def export(
         self,
@@ -427,31 +395,4 @@ class Model:
 
     def __repr__(self) -> str:
         classes = plural(len(self.classes_), "class", "classes")
-        return f"<Model {self.result.classifier} of {self._folder}: {classes}>"
-
-    def _predictions(
-        self, block: Block, familiarity: Familiarity | None, reject: float | None, top: int
-    ) -> list[Prediction]:
-        predictions = {
-            file: Prediction(file, None, None, reason) for file, reason in block.unusable.items()
-        }
-        if block.samples is not None:
-            probabilities = self.probabilities(block.samples.X)
-            answers = self.rule.answers(probabilities)
-            familiar: list[float | None] = [None] * len(block.usable)
-            if familiarity is not None and block.samples.pooled is not None:
-                familiar = familiarity.familiarity(block.samples.pooled).tolist()
-            for file, row, answer, value in zip(
-                block.usable, probabilities, answers, familiar, strict=True
-            ):
-                probability = float(row[answer])
-                predictions[file] = Prediction(
-                    file,
-                    str(self.classes_[answer]),
-                    probability,
-                    undecided=is_undecided(self.result, probability),
-                    familiarity=value,
-                    refused=is_refused(value, reject),
-                    top=most_probable(self.classes_, row, top),
-                )
-        return [predictions[file] for file in block.files]
+        return f"<Model {self.result.classifier} of {self.folder}: {classes}>"

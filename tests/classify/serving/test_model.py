@@ -79,7 +79,7 @@ def test_what_is_undecided_can_be_marked(
     model: Model, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the threshold of the run."""
-    monkeypatch.setattr("classify.serving.model.is_undecided", lambda _, p: p < 1.1)
+    monkeypatch.setattr("classify.serving.classifier.is_undecided", lambda _, p: p < 1.1)
     assert model.predict(paths, undecided="?").tolist() == ["?"] * len(paths)
     assert "?" not in model.predict(paths)
 
