@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 from common import SEED, conclude, say, scratch_folder, wants_full
-from hostile_files import REFUSED, SCAN_BOMB, Hostile, hostile_files, mutated
+from hostile.files import REFUSED, SCAN_BOMB, Hostile, hostile_files, mutated
 from PIL import Image
 
 from cache.location import cache_folder

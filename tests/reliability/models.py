@@ -29,7 +29,8 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 import cv2  # noqa: E402 - the path above comes first
 import numpy as np  # noqa: E402 - the path above comes first
 import skops.io  # noqa: E402 - the path above comes first
-from canaries import (  # noqa: E402 - the path above comes first
+from escaping import escapes  # noqa: E402 - the path above comes first
+from hostile.canaries import (  # noqa: E402 - the path above comes first
     CLASSES,
     N_FEATURES,
     keras_songs,
@@ -39,7 +40,6 @@ from canaries import (  # noqa: E402 - the path above comes first
     trained,
     zipped,
 )
-from escaping import escapes  # noqa: E402 - the path above comes first
 
 from cache.store import Store  # noqa: E402 - the path above comes first
 from classify import predict  # noqa: E402 - the path above comes first
