@@ -163,7 +163,7 @@ def _weak_spots(model: SavedModel) -> Sequence[str]:
 def _decision(model: SavedModel) -> str:
     if model.rule.decision == "equal-classes":
         return (
-            "The output `answers` is the class that would be the most probable if all classes were "
+            "The output 'answers' is the class that would be the most probable if all classes were "
             "as frequent; it is not always the one with the highest probability."
         )
     return "The class with the highest probability."

@@ -108,7 +108,7 @@ def export(
         If the base's weights or the images cannot be found.
     """
     wanted = find_format(settings.to, path)
-    target = path or model.folder / FOLDER / f"{model.result.classifier}{wanted.suffix}"
+    target = path or model.folder / FOLDER / f"{_name_of(model)}{wanted.suffix}"
     outputs = [*files_of(target), target.with_name(f"{target.name}.md")]
     existing = [file for file in outputs if file.exists()]
     if existing and not settings.overwrite:
@@ -124,7 +124,7 @@ def export(
     files, labels = _images_to_compare(model, settings.images)
     with as_progress(progress) as report, _beside(target) as folder:
         report("exporting", 0, 1)
-        base = _base_of(model, precision, settings.weights, report)
+        base = _base_of(model, wanted, precision, settings.weights, report)
         about = card.metadata(model, precision, settings.licence)
         written = folder / target.name
         wanted.write(model, base, about, written)
@@ -144,6 +144,11 @@ def export(
         for file in outputs:
             (folder / file.name).replace(file)
     return Exported(target, outputs[-1], comparison)
+
+
+def _name_of(model: SavedModel) -> str:
+    """Return a classifier's name as its saved file has it, which every system takes."""
+    return Path(str(model.result.model)).stem
 
 
 @contextlib.contextmanager
@@ -172,8 +177,9 @@ def _check_packages(wanted: Format) -> None:
 
 
 def _own_precision(model: SavedModel) -> str:
-    """Return the precision that the run has computed its embeddings in, as files have it."""
-    return "int8" if model.base.recipe.precision == "int8" else "float32"
+    """Return the precision in which the run's own classifier gets its features."""
+    in_int8 = model.base.recipe.precision == "int8" and model.estimator.consumes != "images"
+    return "int8" if in_int8 else "float32"
 
 
 def _check_precision(wanted: Format, precision: str, model: SavedModel) -> None:
@@ -197,10 +203,11 @@ def _check_precision(wanted: Format, precision: str, model: SavedModel) -> None:
 
 
 def _base_of(
-    model: SavedModel, precision: str, weights: str | None, progress: Progress
+    model: SavedModel, wanted: Format, precision: str, weights: str | None, progress: Progress
 ) -> FrozenBase:
     """Return the base in the precision that is wanted."""
-    if precision == "int8" == _own_precision(model):
+    own = _own_precision(model)
+    if wanted.has_int8 and model.base.recipe.precision == "int8" and precision == own:
         return model.base
     base = model.base.in_float32(weights, progress=progress)
     if precision == "float32":

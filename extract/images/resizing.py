@@ -31,7 +31,9 @@ def resize(image: np.ndarray, pixels: PixelSettings | int) -> np.ndarray:
     -----
     ``"bicubic"`` can be repeated elsewhere: it is ONNX's operator ``Resize`` with ``antialias=1``,
     ``cubic_coeff_a=-0.5`` and ``exclude_outside=1``, and Keras's layer ``Resizing`` with
-    ``interpolation="bicubic", antialias=True``, each followed by rounding.
+    ``interpolation="bicubic", antialias=True``, each followed by rounding. Rows and columns are
+    resized one after the other and rounded in between; which come first differs between versions of
+    Pillow for some upright images, and changes up to a fifth of their pixels by one level.
 
     Examples
     --------

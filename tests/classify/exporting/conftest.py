@@ -27,6 +27,8 @@ def home(earlier_home: Path) -> Path:
     embed = Embedder(
         "mobilenet:alpha=0.25",
         size=64,
+        flip=True,
+        aspect="crop",
         weights=earlier_home / "mobilenet.weights.h5",
         cache=earlier_home / "cache",
     )
