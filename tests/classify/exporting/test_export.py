@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 import zipfile
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,24 @@ from classify.exporting import formats, network
 from extract import WeightsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from classify.serving.model import Model
 
 pytestmark = pytest.mark.slow
 
 SUFFIXES = (".onnx", ".xml", ".keras", ".tflite")
 SKLEARN = "sklearn.linear_model:LogisticRegression"
+
+CLASSIFIERS = ("logreg", "svm", "nearest", "centroid", "dense", "cnn")
+OFTEN = {("logreg", ".xml"), ("svm", ".onnx"), ("nearest", ".tflite"), ("cnn", ".keras")}
+EARLIER = {("logreg", ".onnx"), ("finetune", ".keras")}
+
+
+def cases(classifiers: Iterable[str], often: set[tuple[str, str]]) -> Iterator[Any]:
+    """Yield classifiers in every format; what is not tested often is one of many alike."""
+    for case in product(classifiers, SUFFIXES):
+        yield pytest.param(*case, marks=() if case in often else pytest.mark.exhaustive)
 
 
 def load(home: Path, classifier: str, run: str = "today") -> Model:
@@ -56,8 +69,7 @@ def check(model: Model, path: Path) -> None:
         assert (answers == model.rule.answers(expected)).all()
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("classifier", ["logreg", "svm", "nearest", "centroid", "dense", "cnn"])
+@pytest.mark.parametrize(("classifier", "suffix"), list(cases(CLASSIFIERS, OFTEN)))
 def test_an_export_answers_as_the_model(
     home: Path, tmp_path: Path, classifier: str, suffix: str
 ) -> None:
@@ -70,8 +82,7 @@ def test_an_export_answers_as_the_model(
     check(model, path)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("classifier", ["logreg", "finetune"])
+@pytest.mark.parametrize(("classifier", "suffix"), list(cases(["logreg", "finetune"], EARLIER)))
 def test_a_run_of_an_earlier_version_is_exported(
     home: Path, tmp_path: Path, classifier: str, suffix: str
 ) -> None:
