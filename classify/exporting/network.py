@@ -70,7 +70,8 @@ def build_rule(model: SavedModel) -> Any:
     """Return what follows a classifier of scikit-learn, as a `keras.Model`."""
     keras = import_keras()
     raw = keras.Input((len(model.classes_),), name=RAW)
-    return keras.Model({RAW: raw}, _decided(model, raw))
+    # One tensor cannot have both names, even if nothing follows the classifier.
+    return keras.Model({RAW: raw}, _decided(model, keras.ops.maximum(raw, 0.0)))
 
 
 def _decided(model: SavedModel, raw: Any) -> dict[str, Any]:

@@ -138,6 +138,7 @@ class _Tally:
     of_familiarity: float | None = None
     seconds: float = 0.0
     correct: list[tuple[bool, bool]] = field(default_factory=list)
+    classes: set[str] = field(default_factory=set)
     other_class: str | None = None
     other_probability: str | None = None
 
@@ -195,6 +196,14 @@ def replay(
             setting="replay",
         )
     known = labels is not None
+    if known and (missing := set(truth) - tally.classes):
+        names = ", ".join(sorted(printable(str(label)) for label in missing))
+        raise ModelError(
+            f"no image of {names} can be compared: {tally.n_unusable:,} of {len(files):,} test "
+            "images are missing or cannot be used; put them back where the run had them, or name "
+            "others",
+            setting="replay",
+        )
     of_export, of_model = np.mean(tally.correct, axis=0) if known else (None, None)
     return Replay(
         tally.n_images,
@@ -244,6 +253,7 @@ def _compare(
         names = model.classes_[[answer, other]]
         if label is not None:
             tally.correct.append((names[1] == label, names[0] == label))
+            tally.classes.add(label)
         words = (
             f"{printable(str(file))}: {names[0]} with {probabilities[answer]:.4f} by the model, "
             f"{names[1]} with {found[other]:.4f} by the export"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from classify.evaluation.unfamiliar.familiarity import Familiarity
     from classify.serving.blocks import Block
 
+NOT_SAVED = "its model was not saved"
+"""In the note of a run on a classifier that cannot be used afterwards."""
+
 
 class SavedClassifier:
     """A trained classifier of a run, without the frozen base that it was trained on.
@@ -66,9 +69,10 @@ class SavedClassifier:
         if self.result.model is None:
             others = [result.classifier for result in self.run.results if result.model]
             advice = f"choose one of: {', '.join(others)}" if others else "train another one"
+            reasons = [note.partition(NOT_SAVED)[2] for note in self.result.notes]
+            why = next(filter(None, reasons), ", as the notes of the run say")
             raise ModelError(
-                f"the model of {self.result.classifier!r} was not saved in {folder}, as the "
-                f"notes of the run say; {advice}",
+                f"the model of {self.result.classifier!r} was not saved in {folder}{why}; {advice}",
                 setting="clf",
             )
         # Only the name counts: a record cannot have a file outside of its folder read.

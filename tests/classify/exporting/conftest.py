@@ -58,5 +58,6 @@ def in_8_bits(earlier_home: Path) -> Path:
         cache=earlier_home / "cache",
     )
     data = load_dataset(earlier_home / "pictures")
-    compare(data, embed, classifiers="logreg", out=earlier_home / "int8")
+    classifiers = "logreg,sklearn.linear_model:LogisticRegression"
+    compare(data, embed, classifiers=classifiers, out=earlier_home / "int8")
     return earlier_home

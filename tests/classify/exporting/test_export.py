@@ -116,10 +116,19 @@ def test_a_classifier_of_scikit_learn_is_exported_to_onnx(home: Path, tmp_path: 
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_a_base_in_8_bits_stays_the_same(in_8_bits: Path, tmp_path: Path, suffix: str) -> None:
     """It is the run's own network: a byte for each of its 14.7 million weights."""
-    model = load_model(in_8_bits / "int8", cache=in_8_bits / "cache")
+    model = load_model(in_8_bits / "int8", "logreg", cache=in_8_bits / "cache")
     exported = model.export(tmp_path / f"model{suffix}")
     assert exported.comparison.n_same == exported.comparison.n_images
     assert formats.files_of(exported.path)[-1].stat().st_size < 16e6
+
+
+def test_a_classifier_of_scikit_learn_needs_nothing_after_it(
+    in_8_bits: Path, tmp_path: Path
+) -> None:
+    """Neither calibration nor priors."""
+    model = load_model(in_8_bits / "int8", SKLEARN, cache=in_8_bits / "cache")
+    model.export(tmp_path / "model.onnx")
+    check(model, tmp_path / "model.onnx")
 
 
 def test_another_precision_may_lose_little(home: Path, tmp_path: Path) -> None:
@@ -233,6 +242,17 @@ def test_strange_images_are_compared_too(home: Path, tmp_path: Path) -> None:
     found = load(home, "logreg").export(tmp_path / "model.onnx", images=folder).comparison
     assert (found.n_images, found.n_same, found.n_unusable) == (2, 2, 1)
     assert found.accuracy is None
+
+
+def test_no_class_stays_unchecked(home: Path, tmp_path: Path) -> None:
+    """If all test images of one are gone, the message names it."""
+    moved = home / "pictures" / "test" / "star"
+    moved.rename(tmp_path / "star")
+    try:
+        with pytest.raises(ModelError, match="no image of star can be compared"):
+            load(home, "logreg").export(tmp_path / "model.onnx")
+    finally:
+        (tmp_path / "star").rename(moved)
 
 
 def test_the_command_exports_and_says_what_it_compared(
