@@ -16,6 +16,7 @@ from classify.exporting.formats import files_of, find_format, missing_packages
 from classify.exporting.replay import replay
 from extract.datasets.layouts import images_in
 from reports.tables import PICTURES_NAME, PREDICTIONS_NAME, read_pictures, read_predictions
+from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
 from toolkit.progress import Progress, as_progress
 
@@ -154,6 +155,7 @@ def _name_of(model: SavedModel) -> str:
 @contextlib.contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """Open a temporary folder beside a file, so that what is in it can be moved there at once."""
+    is_new = not target.parent.exists()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
@@ -165,6 +167,10 @@ def _beside(target: Path) -> Iterator[Path]:
             f"cannot write {target}: {error.strerror or error}; choose another place",
             setting="out",
         ) from error
+    finally:
+        if is_new and not target.exists():
+            with contextlib.suppress(OSError):
+                target.parent.rmdir()
 
 
 def _check_packages(wanted: Format) -> None:
@@ -213,8 +219,8 @@ def _base_of(
     if precision == "float32":
         return base
     training = [row for row in read_pictures(model.folder / PICTURES_NAME) if row.split == "train"]
-    root = Path(model.run.data.root)
-    digests = {root / row.path: row.sha256 for row in training if row.sha256}
+    root = model.run.data.root
+    digests = {as_path(root, row.path): row.sha256 for row in training if row.sha256}
     return base.in_int8().calibrated(digests, name=model.run.data.name, progress=progress)
 
 
@@ -229,5 +235,5 @@ def _images_to_compare(
         for row in read_predictions(model.folder / PREDICTIONS_NAME)
         if row.classifier == model.result.classifier
     ]
-    root = Path(model.run.data.root)
-    return [root / row.path for row in rows], [row.true for row in rows]
+    root = model.run.data.root
+    return [as_path(root, row.path) for row in rows], [row.true for row in rows]

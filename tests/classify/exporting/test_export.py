@@ -145,7 +145,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
     square = network.square
     monkeypatch.setattr(network, "square", lambda images, pixels: 255.0 - square(images, pixels))
     with pytest.raises(ModelError, match=r"does not answer as the model.*\.jpg: .* by the export"):
-        load(home, "logreg").export(tmp_path / "model.onnx")
+        load(home, "logreg").export(tmp_path / "new" / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
