@@ -21,8 +21,6 @@ IMAGES, EMBEDDINGS = "images", "embeddings"
 FEATURES, RAW = "features", "raw_probabilities"
 """What a classifier of scikit-learn takes and returns within the network."""
 PROBABILITIES, FAMILIARITY, ANSWERS = "probabilities", "familiarity", "answers"
-OUTPUTS = (PROBABILITIES, FAMILIARITY, ANSWERS)
-"""What a whole network may return."""
 
 
 def build_head(model: SavedModel, embedding_shape: tuple[int, ...]) -> Any:
@@ -37,8 +35,9 @@ def build_head(model: SavedModel, embedding_shape: tuple[int, ...]) -> Any:
     Returns
     -------
     keras.Model
-        From ``embeddings``, or ``images`` that are resized, or both, to some of `OUTPUTS`; of a
-        classifier of scikit-learn, only to what it takes.
+        From ``embeddings``, or ``images`` that are resized, or both, to
+        ``probabilities`` and, where there are any, ``familiarity`` and ``answers``; of a classifier
+        of scikit-learn, only to what it takes.
     """
     keras = import_keras()
     size, estimator = model.base.recipe.size, model.estimator
@@ -138,7 +137,8 @@ def to_openvino(part: Any) -> Any:
         given = {name.partition(":")[0] for name in parameter.output(0).get_names()}
         parameter.output(0).get_tensor().set_names(given.intersection(order))
     results = []
-    for name, result in zip(names, model.get_results(), strict=False):
+    # Of activations with a gradient of their own, the outputs come after these.
+    for name, result in zip(names, model.get_results()[: len(names)], strict=True):
         output = result.input_value(0)
         output.get_tensor().set_names({name})
         results.append(ov.opset14.result(output))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from classify.evaluation.unfamiliar.familiarity import Familiarity
     from classify.exporting.runtimes import Runtime
     from classify.exporting.saved import SavedModel
 
@@ -170,6 +171,7 @@ def replay(
         If none of the images can be used.
     """
     tally, n_workers = _Tally(), default_workers()
+    familiarity = model.find_familiarity()
     truth = labels if labels is not None else [None] * len(files)
     rows = list(zip(files, truth, strict=True))
     with (
@@ -187,7 +189,7 @@ def replay(
             ]
             tally.n_unusable += len(block) - len(usable)
             if usable:
-                _compare(model, run, usable, tally)
+                _compare(model, run, familiarity, usable, tally)
         progress("comparing", len(rows), len(rows))
     if not tally.n_images:
         raise ModelError(
@@ -222,6 +224,7 @@ def replay(
 def _compare(
     model: SavedModel,
     run: Runtime,
+    familiarity: Familiarity | None,
     usable: Sequence[tuple[Path, Any, NDArray[np.uint8]]],
     tally: _Tally,
 ) -> None:
@@ -229,10 +232,10 @@ def _compare(
     # What is black in a deep image is decided before an exported file gets its pixels.
     is_deep = (recipe.bits, recipe.black, recipe.white) != (None, None, None)
     images = [image if is_deep else file for file, _, image in usable]
-    expected = model.predict_proba(images)
-    familiar = iter(model.familiarity(images)) if model.find_familiarity() is not None else None
+    expected, familiar = model.assess(images, familiarity)
     answers = model.rule.answers(expected)
-    for (file, label, image), probabilities, answer in zip(usable, expected, answers, strict=True):
+    for i, (file, label, image) in enumerate(usable):
+        probabilities, answer = expected[i], answers[i]
         started = time.perf_counter()
         outputs = run(image[None])
         tally.seconds += time.perf_counter() - started
@@ -240,12 +243,12 @@ def _compare(
         difference = float(np.abs(found - probabilities).max())
         if difference > LARGEST_DIFFERENCE and not is_deep:
             # The model decodes a large JPEG at a smaller scale.
-            of_pixels = model.predict_proba([image])[0]
+            (of_pixels,), _ = model.assess([image])
             smaller = float(np.abs(found - of_pixels).max())
             tally.n_rescaled += int(smaller <= LARGEST_DIFFERENCE)
             difference = min(difference, smaller)
-        if familiar is not None:
-            apart = abs(float(outputs[FAMILIARITY][0]) - float(next(familiar)))
+        if familiarity is not None:
+            apart = abs(float(outputs[FAMILIARITY][0]) - float(familiar[i]))
             tally.of_familiarity = max(tally.of_familiarity or 0.0, apart)
         tally.n_images += 1
         tally.n_same += int(other == answer)

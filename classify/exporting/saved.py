@@ -41,8 +41,7 @@ class SavedModel(Protocol):
     def find_familiarity(self, reject: float | None = None) -> Familiarity | None:
         """Return what images are compared with; None if the run has not saved it."""
 
-    def familiarity(self, images: Any) -> NDArray[np.float64]:
-        """Say how familiar images are."""
-
-    def predict_proba(self, images: Any) -> NDArray[np.float64]:
-        """Predict the probability of each class for each image."""
+    def assess(
+        self, images: Any, familiarity: Familiarity | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probabilities of images, and how familiar they are."""

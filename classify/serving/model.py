@@ -161,7 +161,7 @@ class Model:
                 "it; choose another word for refused"
             )
         familiarity = None if reject is None else self.find_familiarity(reject)
-        probabilities, familiar = self._assess(images, familiarity)
+        probabilities, familiar = self.assess(images, familiarity)
         labels = self._saved.labels(probabilities, undecided)
         if reject is not None:
             unfamiliar = [is_refused(float(value), reject) for value in familiar]
@@ -189,20 +189,19 @@ class Model:
         ImageError, ToolkitError
             As in `predict_proba`.
         """
-        return self._assess(images, self.find_familiarity(ANY_SHARE))[1]
+        return self.assess(images, self.find_familiarity(ANY_SHARE))[1]
 
     def predict_proba(self, images: Any) -> NDArray[np.float64]:
         """Predict the probability of each class for each image.
 
-        If the run has calibrated the classifier, the probabilities are calibrated.
+        They are calibrated if the run has calibrated the classifier.
 
         Parameters
         ----------
         images : list of str, path, ndarray or PIL image; ndarray; str or path
             Paths or addresses of image files; or images in memory, as uint8 arrays of shape
-            (height, width, 3) in RGB, as one array of shape (n_images, height, width, 3) or as PIL
-            images; also mixed; or a split of a data set. A single path is one image. The embeddings
-            of files are kept in the cache, those of images in memory are not.
+            (height, width, 3) in RGB, as one array (n_images, height, width, 3) or as PIL images;
+            also mixed; or a split of a data set. Only embeddings of files are kept in the cache.
 
         Returns
         -------
@@ -216,12 +215,15 @@ class Model:
         ToolkitError
             If the cache cannot be used.
         """
-        return self._assess(images)[0]
+        return self.assess(images)[0]
 
-    def _assess(
+    def assess(
         self, images: Any, familiarity: Familiarity | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the probabilities of images, and how familiar they are, by `familiarity`."""
+        """Return the probabilities of images, and how familiar they are.
+
+        `familiarity` is from `find_familiarity`; without it, the second array is NaN.
+        """
         is_one_path = isinstance(images, str | os.PathLike)
         rows = read_inputs(
             [images] if is_one_path else images,

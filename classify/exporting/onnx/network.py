@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from classify.errors import ModelError
 from classify.exporting.onnx.graph import IR_VERSION, OPSET, Graph
 from classify.exporting.onnx.operators import OPERATORS
+from classify.exporting.onnx.values import refuse
 
 
 def to_onnx(model: Any) -> Any:
@@ -52,10 +52,7 @@ def to_onnx(model: Any) -> Any:
             outputs.append(_value_info(name, node.input_value(0)))
             continue
         if kind not in OPERATORS:
-            raise ModelError(
-                f"the network has the operation {kind}, which cannot be exported to ONNX; export "
-                "it to OpenVINO instead"
-            )
+            refuse(f"the operation {kind}")
         for index, name in enumerate(OPERATORS[kind](graph, node, given)):
             names[key, index] = name
     nodes, constants = graph.used([output.name for output in outputs])

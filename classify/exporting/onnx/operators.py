@@ -8,7 +8,7 @@ import numpy as np
 
 from classify.exporting.onnx.quantised import dequantised, fake_quantize, quantised_weights
 from classify.exporting.onnx.slicing import slice_axes, strided_slice
-from classify.exporting.onnx.values import cast, int64, row, vector
+from classify.exporting.onnx.values import cast, int64, refuse, row, vector
 from classify.exporting.onnx.windows import (
     CONVOLUTIONS,
     avg_pool,
@@ -101,12 +101,18 @@ def _multiply(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
     return dequantised(graph, *weights, list(weights[0].shape))
 
 
+def _squared_difference(graph: Graph, _: Any, inputs: list[str]) -> list[str]:
+    (difference,) = graph.add("Sub", inputs)
+    return graph.add("Mul", [difference, difference])
+
+
 def _shape_of(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
     return cast(graph, graph.add("Shape", inputs)[0], node.get_output_element_type(0).to_dtype())
 
 
 def _round(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
-    assert node.get_attributes()["mode"] == "half_to_even"
+    if node.get_attributes()["mode"] != "half_to_even":
+        refuse("rounding of halves away from zero")
     return graph.add("Round", inputs)
 
 
@@ -116,9 +122,7 @@ def _reshape(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
 
 
 def _transpose(graph: Graph, _: Any, inputs: list[str]) -> list[str]:
-    order = graph.value(inputs[1])
-    assert order is not None
-    return graph.add("Transpose", inputs[:1], perm=order.tolist())
+    return graph.add("Transpose", inputs[:1], perm=vector(graph, inputs[1]).tolist())
 
 
 def _axes(name: str) -> Operator:
@@ -141,27 +145,28 @@ def _cum_sum(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
 
 
 def _gather(graph: Graph, _: Any, inputs: list[str]) -> list[str]:
-    axis = graph.value(inputs[2])
-    assert axis is not None
-    return graph.add("Gather", inputs[:2], axis=int(axis.ravel()[0]))
+    (axis,) = vector(graph, inputs[2])
+    return graph.add("Gather", inputs[:2], axis=int(axis))
 
 
 def _split(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
-    axis, number = graph.value(inputs[1]), int(node.get_attributes()["num_splits"])
-    assert axis is not None
-    return graph.add("Split", inputs[:1], number, axis=int(axis.ravel()[0]), num_outputs=number)
+    (axis,), number = vector(graph, inputs[1]), int(node.get_attributes()["num_splits"])
+    return graph.add("Split", inputs[:1], number, axis=int(axis), num_outputs=number)
 
 
 def _broadcast(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
-    assert node.get_attributes()["mode"] in ("numpy", "bidirectional")
+    if node.get_attributes()["mode"] not in ("numpy", "bidirectional"):
+        refuse("a broadcast along named axes")
     return graph.add("Expand", [inputs[0], int64(graph, inputs[1])])
 
 
 def _pad(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
     data, begin, end, *value = inputs
     pads = graph.add("Concat", [int64(graph, begin), int64(graph, end)], axis=0)
-    mode = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
-    return graph.add("Pad", [data, *pads, *value], mode=mode[node.get_attributes()["pad_mode"]])
+    mode = str(node.get_attributes()["pad_mode"])
+    if mode not in ("constant", "reflect", "edge"):
+        refuse(f"{mode} padding")
+    return graph.add("Pad", [data, *pads, *value], mode=mode)
 
 
 def _clamp(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
@@ -259,6 +264,7 @@ OPERATORS: dict[str, Operator] = {
     "Slice": slice_axes,
     "Softmax": _softmax,
     "Split": _split,
+    "SquaredDifference": _squared_difference,
     "Squeeze": _axes("Squeeze"),
     "StridedSlice": strided_slice,
     "Swish": _swish,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from classify.errors import ModelError
+from classify.exporting.onnx.values import constant, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,13 +25,10 @@ def fake_quantize(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
         If the network rounds in another way.
     """
     data, *limits = inputs
-    low, high, out_low, out_high = (_constant_of(graph, name) for name in limits)
+    low, high, out_low, out_high = (constant(graph, name) for name in limits)
     same = np.array_equal(low, out_low) and np.array_equal(high, out_high)
     if not same or int(node.get_attributes()["levels"]) != LEVELS:
-        raise ModelError(
-            "the network is quantised in a way that cannot be exported to ONNX; export it to "
-            "OpenVINO instead"
-        )
+        refuse("another quantisation than to 256 steps between fixed limits")
     if low.size > 1:
         return _round_channels(graph, data, low, high)
     low, high = (limit.astype(np.float64).ravel() for limit in (low, high))
@@ -93,9 +90,3 @@ def dequantised(
     scales = np.repeat(scale.ravel(), len(weights) // scale.size)
     given = [graph.constant(scales), graph.constant(zeros)]
     return graph.add("DequantizeLinear", [graph.constant(weights), *given], axis=0)
-
-
-def _constant_of(graph: Graph, name: str) -> NDArray[Any]:
-    value = graph.value(name)
-    assert value is not None
-    return value

@@ -29,7 +29,6 @@ def strided_slice(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
         name: [bool(flag) for flag in attributes.get(f"{name}_mask", [])]
         for name in ("begin", "end", "new_axis", "shrink_axis", "ellipsis")
     }
-    assert not any(masks["ellipsis"])
     data, begin, end, *strides = inputs
     n_axes = node.input_value(1).shape[0]
     steps = vector(graph, strides[0]) if strides else np.ones(n_axes, np.int64)
@@ -38,9 +37,19 @@ def strided_slice(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
         return axis < len(masks[name]) and masks[name][axis]
 
     new_axes = [axis for axis in range(n_axes) if is_set("new_axis", axis)]
+    rank = node.input_value(0).get_partial_shape().rank.get_length() + len(new_axes)
+
+    def axes_of(chosen: list[int]) -> str:
+        """Return axes of the data; an ellipsis stands for all that are not listed."""
+        after = [any(masks["ellipsis"][:axis]) for axis in chosen]
+        shifts = [rank - n_axes if is_after else 0 for is_after in after]
+        return graph.constant(np.add(chosen, shifts).astype(np.int64))
+
     if new_axes:
-        (data,) = graph.add("Unsqueeze", [data, graph.constant(np.array(new_axes, np.int64))])
-    sliced = [axis for axis in range(n_axes) if axis not in new_axes]
+        (data,) = graph.add("Unsqueeze", [data, axes_of(new_axes)])
+    sliced = [
+        axis for axis in range(n_axes) if axis not in new_axes and not is_set("ellipsis", axis)
+    ]
     if not sliced:
         return [data]
     largest = np.iinfo(np.int64).max
@@ -63,9 +72,9 @@ def strided_slice(graph: Graph, node: Any, inputs: list[str]) -> list[str]:
             else:
                 parts.append(element(graph, name, axis))
         limits += graph.add("Concat", parts, axis=0)
-    axes = graph.constant(np.array(sliced, np.int64))
-    outputs = graph.add("Slice", [data, *limits, axes, graph.constant(steps[sliced])])
+    steps_of_sliced = graph.constant(steps[sliced])
+    outputs = graph.add("Slice", [data, *limits, axes_of(sliced), steps_of_sliced])
     shrunk = [axis for axis in range(n_axes) if is_set("shrink_axis", axis)]
     if shrunk:
-        outputs = graph.add("Squeeze", [*outputs, graph.constant(np.array(shrunk, np.int64))])
+        outputs = graph.add("Squeeze", [*outputs, axes_of(shrunk)])
     return outputs

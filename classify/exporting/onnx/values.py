@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+
+from classify.errors import ModelError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,18 +29,40 @@ def int64(graph: Graph, name: str) -> str:
     return cast(graph, name, np.int64)[0]
 
 
+def refuse(what: str) -> NoReturn:
+    """Refuse a network with an operation in a form that is not known here.
+
+    Raises
+    ------
+    ModelError
+    """
+    raise ModelError(
+        f"the network has {what}, which cannot be exported to ONNX; export it to OpenVINO instead"
+    )
+
+
+def constant(graph: Graph, name: str) -> NDArray[Any]:
+    """Return the value of a constant.
+
+    Raises
+    ------
+    ModelError
+        If it is computed.
+    """
+    value = graph.value(name)
+    if value is None:
+        refuse("axes, limits or an order that are computed")
+    return value
+
+
 def vector(graph: Graph, name: str) -> NDArray[np.int64]:
     """Return the value of a constant as a vector; one number is a vector of one."""
-    value = graph.value(name)
-    assert value is not None
-    return np.atleast_1d(value).astype(np.int64)
+    return np.atleast_1d(constant(graph, name)).astype(np.int64)
 
 
 def row(graph: Graph, name: str) -> str:
     """Add a constant of one number as a vector."""
-    value = graph.value(name)
-    assert value is not None
-    return graph.constant(value.reshape(1))
+    return graph.constant(constant(graph, name).reshape(1))
 
 
 def element(graph: Graph, name: str, axis: int) -> str:
