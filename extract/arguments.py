@@ -56,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_data_settings(data)
     _add_base_arguments(parser, default.base)
+    _add_work_arguments(parser, default)
+
+
+def _add_work_arguments(parser: argparse.ArgumentParser, default: Options) -> None:
     work = parser.add_argument_group("work")
     work.add_argument(
         "--engine",

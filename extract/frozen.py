@@ -366,7 +366,7 @@ class FrozenBase:
         WeightsError
             If the weights cannot be found; the message names them.
         """
-        if self.recipe.precision == "float32" and weights is None:
+        if self.recipe.precision == "float32" and weights in (None, self.weights.source):
             return self
         recipe = dataclasses.replace(self.recipe, precision="float32", quantised=None)
         found = find_again(

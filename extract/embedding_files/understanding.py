@@ -77,22 +77,7 @@ def understood(
     cells = list(zip(*columns, strict=True))
     grid = Grid(header, [(row, list(values)) for row, values in enumerate(cells)])
     known = _columns(path, grid, root, is_settled=raw.about is not None or "path" in wanted)
-    # What we have written is taken as it is: a class may be called "nan".
-    kept, left_out = (
-        labelled_rows(path, grid, known) if raw.about is None else (_exactly(grid, known), {})
-    )
-    with_zero = [row for row, name, _, _ in kept if "\0" in name]
-    if with_zero:
-        raise DataError(
-            f"{path}: the path in row {with_zero[0]:,} has a zero character, which no file can have"
-        )
-    labelled: list[Labelled] = [
-        (_item_path(root, name), label, split_in(path, row, known, split))
-        for row, name, label, split in kept
-    ]
-    check_splits(path, labelled)
-    row_of = {image: row for (row, *_), (image, *_) in zip(kept, labelled, strict=True)}
-    _refuse_repeats(path, labelled, [row for row, *_ in kept])
+    labelled, row_of, left_out = _labelled(path, raw, grid, known, root)
     items, passed_over, of_splits = settle_splits(labelled, settings.validation)
     items.sort(key=lambda item: sort_key(item.path))
     rows = [row_of[item.path] for item in items]
@@ -122,6 +107,29 @@ def understood(
     if about is not None and about.groups and dataset.group_origin == f"column {TAKEN_BY_ITSELF}":
         dataset = dataclasses.replace(dataset, group_origin=about.groups)
     return dataset, rows
+
+
+def _labelled(
+    path: Path, raw: RawRows, grid: Grid, known: Columns, root: Path
+) -> tuple[list[Labelled], dict[Path, int], dict[str, int]]:
+    """Return the rows that have a label, the row of each image, and what is left out and why."""
+    # What we have written is taken as it is: a class may be called "nan".
+    kept, left_out = (
+        labelled_rows(path, grid, known) if raw.about is None else (_exactly(grid, known), {})
+    )
+    with_zero = [row for row, name, _, _ in kept if "\0" in name]
+    if with_zero:
+        raise DataError(
+            f"{path}: the path in row {with_zero[0]:,} has a zero character, which no file can have"
+        )
+    labelled: list[Labelled] = [
+        (_item_path(root, name), label, split_in(path, row, known, split))
+        for row, name, label, split in kept
+    ]
+    check_splits(path, labelled)
+    row_of = {image: row for (row, *_), (image, *_) in zip(kept, labelled, strict=True)}
+    _refuse_repeats(path, labelled, [row for row, *_ in kept])
+    return labelled, row_of, left_out
 
 
 def _columns(path: Path, grid: Grid, root: Path, *, is_settled: bool) -> Columns:
