@@ -109,6 +109,28 @@ def test_slices_are_those_of_tensorflow(cut: Callable[[Any], Any]) -> None:
     np.testing.assert_array_equal(found, cut(images))
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(-1.28, 1.27), (0.0, 2.55), (-0.51, 2.04), ([-1.0, -2.0, 0.0], [1.0, 1.0, 3.0])],
+    ids=["signed", "unsigned", "neither", "each channel"],
+)
+def test_values_are_rounded_within_the_same_limits(low: Any, high: Any) -> None:
+    """To the same steps, and those beyond a limit to the limit."""
+    ov = import_openvino()
+    ops = ov.opset14
+    taken = ops.parameter([1, 3, 400], ov.Type.f32, name="images")
+    limits = [np.array(limit, np.float32).reshape(1, -1, 1) for limit in (low, high)]
+    rounded = ops.fake_quantize(taken, *limits, *limits, 256)
+    network = ov.Model([rounded], [taken], "part")
+    network.inputs[0].get_tensor().set_names({"images"})
+    network.outputs[0].get_tensor().set_names({"rounded"})
+    values = np.linspace(-4, 4, 1200, dtype=np.float32).reshape(1, 1, 3, 400)
+    expected, found = outputs_of(network, values)
+    step = (np.max(high) - np.min(low)) / 255
+    assert np.abs(found - expected).max() < 1.01 * step
+    assert (np.abs(found - expected) > 1e-4).mean() < 0.01
+
+
 def test_the_command_offers_what_there_is() -> None:
     """It lists formats and precisions without importing what writes them."""
     assert list(FORMATS) == list(CHOICES)
