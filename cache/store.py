@@ -25,6 +25,7 @@ from cache.memo import Memo
 from cache.notes import Notes
 from cache.shards import Shards
 from toolkit.addresses import FileState, as_path, file_states, sort_key
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,6 +137,7 @@ class Store:
         if not added:
             self.index.delete_unnamed([name], self.shards.delete)
 
+    @phase("reading embeddings")
     def read(self, fingerprint: str, digests: Sequence[str]) -> np.ndarray:
         """Read embeddings and compare each with its checksum.
 

@@ -1,5 +1,6 @@
 """Run ``python -m classify``."""
 
 from classify.cli import main
+from toolkit.console import run_process
 
-raise SystemExit(main())
+run_process(main)

@@ -17,6 +17,7 @@ from classify.errors import ClassifierError
 from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size, use_option
 from toolkit.console import run as run_command
+from toolkit.phases import IMPORTS, phase
 from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural, printable
 
@@ -47,8 +48,8 @@ OF_IMAGES = (
 logger = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m classify`` and return its exit status."""
+def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> int:
+    """Run ``python -m classify``, which has `started` when its process did; return its status."""
     parser = argument_parser("python -m classify", DESCRIPTION)
     training = parser.add_argument_group("classifiers")
     training.add_argument(
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     args.of_images = [name for name in OF_IMAGES if getattr(args, name) != parser.get_default(name)]
     args.command = ["python", "-m", "classify", *(sys.argv[1:] if argv is None else argv)]
-    return run_command(_classify, args)
+    return run_command(_classify, args, started)
 
 
 def _add_embeddings(parser: argparse.ArgumentParser) -> None:
@@ -193,11 +194,12 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
 
 def _classify(args: argparse.Namespace) -> None:
     names = registry.parse_names(args.clf)
-    from classify.experiment.candidates import candidates_of
-    from classify.experiment.inputs import ImageInputs
-    from classify.experiment.run import RunStopped, run
-    from extract.prepare import find_dataset
-    from reports.json_summary import summary
+    with phase(IMPORTS):
+        from classify.experiment.candidates import candidates_of
+        from classify.experiment.inputs import ImageInputs
+        from classify.experiment.run import RunStopped, run
+        from extract.prepare import find_dataset
+        from reports.json_summary import summary
 
     training, options = _training_settings(args), options_from(args)
     _check_embeddings(args)

@@ -35,6 +35,7 @@ from classify.evaluation.unfamiliar.familiarity import Familiarity
 from classify.networks.dense import HIDDEN_UNITS
 from classify.networks.finetune import FineTune
 from classify.networks.network import Network
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,23 +265,27 @@ def _load_network(data: bytes) -> Classifier:
 # --- skops files ----------------------------------------------------------------------------------
 
 
-def _save_skops(estimator: Classifier, path: Path) -> None:
+@phase("importing skops")
+def _import_skops() -> Any:
+    """Return the module `skops.io`, which imports all of scikit-learn."""
     import skops.io
 
+    return skops.io
+
+
+def _save_skops(estimator: Classifier, path: Path) -> None:
     # What is only of use beside the training data is left out; with many classes it is large.
     slim = copy.copy(estimator)
     for name in ("held_out_proba_", "divided_classes_"):
         if hasattr(slim, name):
             delattr(slim, name)
-    skops.io.dump(slim, path)
+    _import_skops().dump(slim, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = f"{_COMMENT}{FORMAT}".encode("ascii")
 
 
 def _check_types(data: bytes) -> None:
-    import skops.io
-
-    unknown = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
+    unknown = set(_import_skops().get_untrusted_types(data=data)) - set(TRUSTED)
     if unknown:
         raise ModelError(
             "it contains types that a file is not trusted with, and was not loaded: "
@@ -312,12 +317,10 @@ def _with_current_name(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_skops(data: bytes) -> Classifier:
-    import skops.io
-
     _check_format(_format_of(data))
     renamed = _with_current_names(data)
     _check_types(renamed)
-    estimator = skops.io.loads(renamed, trusted=list(TRUSTED))
+    estimator = _import_skops().loads(renamed, trusted=list(TRUSTED))
     if f"{type(estimator).__module__}.{type(estimator).__qualname__}" not in ESTIMATORS:
         raise ModelError(f"it holds a {type(estimator).__name__}, not one of our classifiers")
     n_features = estimator.n_features_in_

@@ -103,6 +103,9 @@ def _add_work_arguments(parser: argparse.ArgumentParser, default: Options) -> No
     work.add_argument(
         "--seed", type=_seed, metavar="N", default=default.seed, help="seed of everything random"
     )
+    work.add_argument(
+        "--profile", action="store_true", help="also print where the time went, phase by phase"
+    )
     work.add_argument("--quiet", action="store_true", help="no progress, no notes, no summary")
     work.add_argument(
         "--json", action="store_true", help="print the summary as one JSON object instead"

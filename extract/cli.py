@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from extract.arguments import add_arguments, options_from
 from extract.errors import DataError
 from toolkit.console import argument_parser, run, use_option, with_option
+from toolkit.phases import IMPORTS, phase, spent
 from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural, printable
 
@@ -30,8 +31,8 @@ DESCRIPTION = (
 _REASONS_SHOWN = 5
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m extract`` and return its exit status."""
+def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> int:
+    """Run ``python -m extract``, which has `started` when its process did; return its status."""
     parser = argument_parser("python -m extract", DESCRIPTION)
     add_arguments(parser)
     parser.add_argument(
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.list_backbones:
         return run(_list_backbones, args)
-    return run(_look_over if args.dry_run else _extract, args)
+    return run(_look_over if args.dry_run else _extract, args, started)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +78,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _extract(args: argparse.Namespace) -> None:
-    from extract.prepare import find_dataset, prepare
+    with phase(IMPORTS):
+        from extract.prepare import find_dataset, prepare
 
     options = options_from(args)
     single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
@@ -100,6 +102,7 @@ def _extract(args: argparse.Namespace) -> None:
         summaries = [prepared.summary() for prepared in results]
         if exported is not None:
             summaries[0]["export"] = {"file": str(args.export), "rows": len(exported)}
+        summaries[0]["phases"] = spent()
         print(json.dumps(summaries if len(results) > 1 else summaries[0]))
     elif not args.quiet:
         for prepared in results:

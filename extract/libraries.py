@@ -13,10 +13,13 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from toolkit.phases import phase
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@phase("importing TensorFlow")
 def import_tensorflow() -> Any:
     """Return the module `tensorflow`, imported silently and with its devices already listed.
 
@@ -42,6 +45,7 @@ def import_keras() -> Any:
     return keras
 
 
+@phase("importing OpenVINO")
 def import_openvino() -> Any:
     """Return the module `openvino`, imported without its telemetry."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # makes it unimportable
@@ -50,6 +54,7 @@ def import_openvino() -> Any:
     return openvino
 
 
+@phase("importing NNCF")
 def import_nncf() -> Any:
     """Return the module `nncf`, imported without its telemetry; it logs only errors."""
     import_openvino()

@@ -19,11 +19,12 @@ from cache.store import SHARD_ROWS
 from extract.images.decoders.pool import Decoded, DecoderPool
 from extract.images.hashing import REMEMBERED_TOGETHER, hash_images
 from extract.images.inputs import image_digest
-from extract.images.loading import BATCH_SIZE, ReadSettings, ahead
+from extract.images.loading import BATCH_SIZE, DECODING, ReadSettings, ahead
 from extract.images.pixels import Remark
 from extract.images.resizing import resize
 from toolkit.addresses import file_state
 from toolkit.errors import AddressError
+from toolkit.phases import phase, waiting
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     Loader = Callable[[Iterable[list[Path]]], Iterator[tuple[FileState | None, Decoded]]]
     """Turns groups of files with the same bytes into the first file's status and what it became."""
+
+COMMITTING = "committing embeddings"
 
 
 @dataclass(frozen=True)
@@ -225,7 +228,7 @@ def _decoding_loader(pool: ThreadPoolExecutor, decoders: DecoderPool, n_ahead: i
     def load(paths: list[Path]) -> tuple[FileState | None, Decoded]:
         return file_state(paths[0]), decoders(paths[0])
 
-    return lambda todo: ahead(pool, load, todo, n_ahead)
+    return lambda todo: waiting(DECODING, ahead(pool, load, todo, n_ahead))
 
 
 def _identity(images: np.ndarray) -> np.ndarray:
@@ -362,6 +365,7 @@ class _Computation:
         self._images, self._image_digests = [], []
         self._rows.append((digests, self._engine(images)))
 
+    @phase(COMMITTING)
     def _start_commit(self, committer: ThreadPoolExecutor) -> None:
         """Commit the computed rows during the next forward pass; at most one shard waits."""
         if not self._rows:
@@ -382,6 +386,7 @@ class _Computation:
         )
         self._n_committed += len(digests)
 
+    @phase(COMMITTING)
     def _finish_commit(self) -> None:
         if self._commit is not None:
             self._commit.result()

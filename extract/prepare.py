@@ -21,6 +21,7 @@ from extract.images.rendering import missing_extras
 from extract.value_range import describe as describe_range
 from extract.value_range import find_deep, with_value_range
 from toolkit.csv_cells import write_quarantine
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural, set_to
 
@@ -179,6 +180,7 @@ def find_dataset(
     )
 
 
+@phase("checking images and splits")
 def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> Prepared:
     """Find the weights, and put the embedding of every image of a data set into the cache.
 
@@ -221,6 +223,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
     return Prepared(usable, base, extraction, quarantine_csv)
 
 
+@phase("checking images and splits")
 def reembed(prepared: Prepared, options: Options, progress: Progress = silent) -> Prepared:
     """Put embeddings of the same images by another base into the cache.
 

@@ -54,6 +54,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
         "quarantined": run.extraction.quarantined,
         "bases": {base.backbone: dataclasses.asdict(base.extraction) for base in run.bases},
         "seconds": round(run.seconds, 3),
+        "phases": run.phases,
         "recipe": run.recipe,
         "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},
         "settings": run.settings,

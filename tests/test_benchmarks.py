@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import precision
+from benchmarks.cold import phases
 from benchmarks.common import inputs, table
 from benchmarks.common.inputs import Row, judge, measured, publish
+from extract.engines import FORWARD_PASSES
 from toolkit.statistics import largest_loss
 
 ROOT = Path(__file__).parents[1]
@@ -257,3 +259,28 @@ def test_equal_predictions_of_few_images_do_not_show_that_int8_loses_nothing() -
     for comparison, met in ((few, "no"), (many, "yes")):
         bound = precision.rows_of("svm", comparison)[-1]
         assert judge(bound.promised, bound.values[0]) == met
+
+
+def test_every_phase_but_the_forward_passes_is_promised_to_be_short() -> None:
+    """Its share is of all phases of a round; one that a round lacks took no time there."""
+    rounds = [
+        {FORWARD_PASSES: 6.0, "imports": 3.0, "hashing": 0.9, "saving": 0.05, "other": 0.05},
+        {FORWARD_PASSES: 12.0, "imports": 6.0, "hashing": 2.0},
+    ]
+    rows = phases.rows_of(rounds, [10.0, 20.4])
+    shares = {row.what.split(" in ")[0]: row for row in rows}
+    assert list(shares)[:4] == [
+        f"share of {FORWARD_PASSES}",
+        "share of imports",
+        "share of hashing",
+        "share of 2 phases of under 1% together",
+    ]
+    forward, imports, hashing, others, counted, seconds = rows
+    assert forward.values == pytest.approx([0.6, 0.6])
+    assert forward.promised == ""
+    assert imports.values == pytest.approx([0.3, 0.3])
+    assert imports.promised == "<= 0.1"
+    assert hashing.values == pytest.approx([0.09, 0.1])
+    assert others.values == pytest.approx([0.01, 0.0])
+    assert counted.values == pytest.approx([1.0, 20 / 20.4])
+    assert seconds.values == [10.0, 20.4]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import gc
 import io
 import logging
 import math
@@ -19,6 +20,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolkit.errors import ToolkitError, did_you_mean
+from toolkit.phases import phase_table, process_started, spent, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +76,11 @@ def argument_parser(prog: str, description: str) -> argparse.ArgumentParser:
     )
 
 
-def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+def run(
+    command: Callable[[argparse.Namespace], None],
+    args: argparse.Namespace,
+    started: float | None = None,
+) -> int:
     """Run one command and return its exit status.
 
     Parameters
@@ -82,7 +88,10 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
     command : callable
         Is called with `args`; raises a `ToolkitError` for problems that the user can solve.
     args : argparse.Namespace
-        If it has a true attribute `quiet`, notes are not shown.
+        If it has a true attribute `quiet`, notes are not shown. If it has a true attribute
+        `profile`, and no true one `json`, a table of the phases follows what the command prints.
+    started : float, optional
+        When the command started; see `toolkit.phases.Clock`.
 
     Returns
     -------
@@ -93,7 +102,10 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
     _escape_unknown_characters()
     _show_notes(quiet=bool(getattr(args, "quiet", False)))
     try:
-        command(args)
+        with timed(started):
+            command(args)
+            if getattr(args, "profile", False) and not args.json:
+                print(f"\n{phase_table(spent())}")  # noqa: T201 - the console
         sys.stdout.flush()
     except ToolkitError as error:
         _say(f"error: {with_option(error, args)}")
@@ -113,6 +125,24 @@ def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace)
         )
         return EXIT_USER
     return 0
+
+
+def run_process(main: Callable[..., int]) -> NoReturn:
+    """Run a command that is the whole of this process, and end the process.
+
+    Parameters
+    ----------
+    main : callable
+        Is called with the moment at which this process `started`; returns the exit status.
+
+    Raises
+    ------
+    SystemExit
+        Always, with that status.
+    """
+    status = main(started=process_started())
+    gc.freeze()  # an ending Python looks for garbage among millions of objects, which takes seconds
+    raise SystemExit(status)
 
 
 def _escape_unknown_characters() -> None:

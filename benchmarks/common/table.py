@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 ORDER = (
-    *("extract", "precision", "resize", "telephone", "results", "lesson", "csearch", "classes"),
+    *("extract", "precision", "resize", "telephone", "results", "lesson", "phases", "csearch"),
     *(
+        "classes",
         "large",
         "memory",
         "folders",

@@ -13,6 +13,7 @@ from cache import disk, file_records
 from cache.errors import CacheError
 from extract.pooled import read_pooled
 from reports.records import EmbeddingMap, MapPoint
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ STAGE = "drawing the map"
 METHOD = f"PCA to {COMPONENTS} dimensions, then t-SNE (perplexity {PERPLEXITY})"
 
 
+@phase(STAGE)
 def embedding_map(
     prepared: Prepared, *, seed: int = 0, progress: Progress = silent
 ) -> EmbeddingMap | None:

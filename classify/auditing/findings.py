@@ -15,6 +15,7 @@ from classify.auditing.property_audit import examine_properties
 from extract.images.collecting import collect_properties
 from extract.images.loading import ReadSettings
 from reports.records import Audit, Outlier, Suspect
+from toolkit.phases import phase
 from toolkit.progress import silent
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 STAGE_LABELS = "auditing: judging labels"
 
 
+@phase("auditing")
 def find_wrong_data(
     prepared: Prepared,
     predictions: Sequence[PredictionRow] = (),

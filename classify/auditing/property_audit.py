@@ -13,6 +13,7 @@ from classify.auditing.weak_spots import clusters_of, find_weak_spots, slices_of
 from extract.images.collecting import collect_header_properties
 from extract.images.loading import ReadSettings
 from extract.pooled import read_pooled
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,6 +98,7 @@ def examine(
     return shortcuts, find_weak_spots(slices, correct[judged], paths, _groups(tests))
 
 
+@phase("looking for shortcuts")
 def shortcuts_in_headers(
     prepared: Prepared, *, seed: int = 0, reading: ReadSettings = ReadSettings()
 ) -> list[Shortcut]:

@@ -20,6 +20,7 @@ from classify.estimators.groups import (
 )
 from classify.estimators.search import SearchPoint, SearchResult
 from classify.parallel import in_this_process, parallel_starmap
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -133,7 +134,7 @@ def cross_validate(
     progress : Progress
         Called after every point.
     stage : str
-        Passed to `progress`.
+        Passed to `progress`, and the phase of the training.
     loss : callable
         Takes class scores of held-out samples and their `codes`, and returns the log loss.
     groups : ndarray of int64, shape (n_samples,), optional
@@ -154,7 +155,7 @@ def cross_validate(
     best: tuple[float, SearchPoint, PathStep] | None = None
     for path, steps in zip(paths, _path_steps(paths, splits, len(codes)), strict=True):
         lowest, worse_in_a_row = np.inf, 0
-        with closing(steps):
+        with closing(steps), phase(stage):
             for done, (point, step) in enumerate(zip(path.points, steps, strict=True), 1):
                 found = loss(step.scores, codes)
                 # Rounded, so that a negligible difference does not favour a larger C.

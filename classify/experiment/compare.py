@@ -29,6 +29,7 @@ from extract.embedder import Embedder
 from extract.embedding_files.load import Embeddings
 from extract.options import DataSettings
 from reports.runs import RunResults
+from toolkit.phases import timed
 from toolkit.progress import as_progress
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def compare(
         priors=priors,
         decision=decision,
     )
-    with as_progress(choose_progress(progress, embedder)) as report:
+    with timed(), as_progress(choose_progress(progress, embedder)) as report:
         inputs = _inputs(
             data, embedder, test_size, groups=groups, seed=seed, dask=dask, progress=report
         )

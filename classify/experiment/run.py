@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import math
@@ -23,6 +24,7 @@ from classify.experiment.recording.run import PartialResults, Plan, picture_reco
 from classify.experiment.trial import Trial
 from reports.ranking import chosen_of
 from toolkit.errors import ToolkitError
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 
@@ -131,6 +133,8 @@ def run(
             folder.save_networks(features)
             folder.write(finished, results.predictions, picture_records(features[0]))
             unfinished.save(results, folder.path)
+            finished = dataclasses.replace(finished, phases=results.all_phases())
+            folder.write_record(finished)  # now that it is known how long the page took
             return finished
 
         try:
@@ -190,6 +194,7 @@ def _steps(
     return steps
 
 
+@phase("measuring familiarity")
 def _familiarity(
     features: Features, settings: RunSettings, results: PartialResults
 ) -> np.ndarray | None:
@@ -215,11 +220,13 @@ def _run_trials(
     """Train and evaluate each classifier that is not done yet."""
     for trial in trials:
         if trial.name in results.not_done:
-            results.add(trial.run(folder, results.rates, familiarity))
+            with phase(f"{trial.name}: evaluating"):
+                results.add(trial.run(folder, results.rates, familiarity))
         if _curve(trial.name) in results.not_done:
             result = next(one for one in results.results if one.classifier == trial.name)
             answers = [row for row in results.predictions if row.classifier == trial.name]
-            curve = trial.learning_curve(result, answers)
+            with phase(f"{trial.name}: learning curve"):
+                curve = trial.learning_curve(result, answers)
             results.learning_curves += [] if curve is None else [curve]
             results.not_done.remove(_curve(trial.name))
 
@@ -237,7 +244,7 @@ def _compare_with_ungrouped(
         key=lambda trial: losses.get(trial.name, math.inf),
     )
     result = next(one for one in results.results if one.classifier == trial.name)
-    with dask_backend(features[0].dask, list):
+    with dask_backend(features[0].dask, list), phase(UNGROUPED):
         results.ungrouped = trial.ungrouped(result)
     results.not_done.remove(UNGROUPED)
 

@@ -22,6 +22,7 @@ from classify.experiment.recording import conversion
 from classify.experiment.recording.notes import group_notes, training_notes
 from classify.experiment.recording.run import TrialResult
 from reports.wording.text import join_names
+from toolkit.phases import phase
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -229,9 +230,11 @@ class Trial:
             estimator.finished_rates = rates[self.name]
         X, labels = self._X(estimator, "train"), self._features.labels("train")
         X_test = self._X(estimator, "test")
+        groups = self._features.groups("train")
         start = time.monotonic()
         try:
-            estimator.fit(X, labels, progress=self._progress, groups=self._features.groups("train"))
+            with phase(f"{self.name}: training"):
+                estimator.fit(X, labels, progress=self._progress, groups=groups)
         except BaseException:
             if getattr(estimator, "finished_rates", None):
                 rates[self.name] = estimator.finished_rates
@@ -266,7 +269,8 @@ class Trial:
 
         X, labels = self._X(estimator, "train"), self._features.labels("train")
         groups = self._features.groups("train")
-        return hold_out(estimator, X, labels, progress=self._progress, groups=groups)
+        with phase(f"{self.name}: predicting held-out images"):
+            return hold_out(estimator, X, labels, progress=self._progress, groups=groups)
 
     def _confidence(
         self, fitted: Fitted, held_out: HeldOutProbabilities | None, notes: list[str]

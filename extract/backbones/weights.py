@@ -22,6 +22,7 @@ from cache import disk, file_records
 from extract.backbones import catalog as backbones
 from extract.backbones import keras_weights, torchvision, weight_files
 from extract.errors import WeightsError
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def identity(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+@phase("reading and identifying the weights")
 def resolve(
     spec: str,
     backbone: str,

@@ -25,6 +25,7 @@ from extract.images.decoders.pool import Decoded, DecoderPool
 from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, ahead, default_workers
 from toolkit.addresses import file_state, file_states, is_remote
 from toolkit.errors import ToolkitError
+from toolkit.phases import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -110,7 +111,7 @@ def _loader(client: Any, base: FrozenBase, reading: ReadSettings) -> Loader:
             TASKS_PER_THREAD * threads,
         )
         with contextlib.closing(tasks), explained_errors(client, _ADVICE):
-            for results in tasks:
+            for results in waiting("waiting for the cluster", tasks):
                 for path, state, decoded in results:
                     if decoded.digest is None and path.exists():
                         raise ClusterError(

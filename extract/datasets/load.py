@@ -23,6 +23,7 @@ from extract.datasets.sources.locating import locate
 from extract.errors import DataError
 from extract.images.hashing import hash_images
 from extract.options import LAYOUTS, VALIDATION, DataSettings
+from toolkit.phases import phase
 from toolkit.progress import Progress, as_progress, silent
 from toolkit.wording import plural, printable, set_to
 
@@ -174,6 +175,7 @@ default="auto"
         return _split(dataset, Store(cache_folder(cache)), test_size, seed, report)
 
 
+@phase("finding the data")
 def load_unsplit(
     data: str,
     *,

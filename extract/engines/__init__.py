@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from extract.errors import EngineError
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from extract.recipe import Recipe
 
 ENGINES = ("auto", "tensorflow", "openvino")
+
+FORWARD_PASSES = "forward passes"
+"""The phase of an engine's calls, see `toolkit.phases`."""
 
 _NVIDIA = Path("/dev/nvidiactl")
 
@@ -89,6 +93,7 @@ def choose(precision: str, engine: str = "auto") -> str:
     return engine
 
 
+@phase("loading the network")
 def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "auto") -> Engine:
     """Create the engine that computes a recipe; this takes seconds.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.engines.openvino import convert, pack, unpack
 from extract.libraries import import_nncf
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from extract.recipe import Recipe
 
 
+@phase("calibrating int8")
 def quantise(
     recipe: Recipe,
     weights: Weights,

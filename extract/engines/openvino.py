@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.backbones.catalog import find_backbone
+from extract.engines import FORWARD_PASSES
 from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
 from extract.libraries import import_openvino
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from extract.backbones.weights import Weights
@@ -81,6 +83,7 @@ class OpenVINOEngine:
             )
         return cls(_packed(recipe, weights, models))
 
+    @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
         embeddings = np.empty((len(images), *self._shape), dtype=np.float32)
@@ -115,6 +118,7 @@ def _copy_output(request: Any, embedding: np.ndarray) -> None:
     embedding[...] = request.get_output_tensor().data[0]
 
 
+@phase("converting the network")
 def convert(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
     """Convert a recipe's network for OpenVINO in float32, unless that was done before.
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from extract.backbones import catalog
 from extract.backbones.weights import load_base
+from extract.engines import FORWARD_PASSES
 from extract.errors import EngineError, RecipeError
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +61,7 @@ class TensorFlowEngine:
         if not tf.config.list_physical_devices("GPU"):
             self._forward = _in_groups(self._forward, 4 if _has_onednn() else 1)
 
+    @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
         embeddings: np.ndarray = self._forward(images).numpy()
@@ -78,6 +81,7 @@ class KerasEngine:
         self._model = build(recipe, weights)
         self._preprocessing = recipe.preprocessing
 
+    @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
         pixels = catalog.preprocess(images.astype("float32"), self._preprocessing)

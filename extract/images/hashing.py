@@ -11,6 +11,7 @@ from extract.images.files import read_bytes
 from extract.images.formats import is_deep
 from extract.images.loading import ReadSettings, ahead
 from toolkit.addresses import file_state, is_remote
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ REMEMBERED_TOGETHER = 1000
 """So many SHA-256 of files are written to the store in one transaction."""
 
 
+@phase("hashing images")
 def hash_images(
     paths: Sequence[Path],
     store: Store,

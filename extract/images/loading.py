@@ -14,6 +14,7 @@ from extract.images.decoders.pool import DecoderPool
 from extract.images.formats import MAX_PIXELS
 from extract.images.pixels import PixelSettings
 from toolkit.addresses import is_remote
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from extract.images.decoders.pool import Decoded
 
 BATCH_SIZE = 32
+DECODING = "waiting for decoded images"
+"""The phase of a thread that waits for decoders, see `toolkit.phases`."""
 FETCHED_AT_ONCE = 8
 """Images that are fetched from addresses at the same time, for each process that decodes."""
 
@@ -63,6 +66,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+@phase(DECODING)
 def load_images(
     paths: Sequence[Path],
     pixels: PixelSettings | int,
@@ -108,6 +112,7 @@ def load_images(
     return images
 
 
+@phase(DECODING)
 def usable_images(
     paths: Sequence[Path],
     pixels: PixelSettings | int,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toolkit.phases import phase
 from toolkit.wording import printable
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def style(index: int) -> tuple[int, int]:
 @contextmanager
 def report_style() -> Iterator[None]:
     """Draw with the settings of the report, whatever the user's matplotlib settings are."""
-    import matplotlib as mpl
+    with phase("importing matplotlib"):
+        import matplotlib as mpl
+        import matplotlib.figure
 
     with mpl.rc_context():
         mpl.rcdefaults()

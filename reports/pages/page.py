@@ -31,6 +31,7 @@ from reports.wording.findings import stopped_sentence
 from reports.wording.groups import groups_phrase
 from reports.wording.headline import headline
 from reports.wording.uncertainty import comparison_method, interval_method
+from toolkit.phases import phase
 from toolkit.wording import counted, plural, printable
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def render(
     classes = run.data.classes
     many = len(classes) > MANY_CLASSES
     of_classes = [class_tables.many_classes(r, classes) for r in results] if many else []
-    with thumbnails() as thumbnail:
+    with phase("making thumbnails"), thumbnails() as thumbnail:
         images = EmbeddedImages(run.data.root, thumbnail, fetch)
         shown = gallery(run, results, predictions, images)
         audit = audit_view(run, images)

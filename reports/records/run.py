@@ -57,6 +57,10 @@ class Run:
     """Share of every class among new images; empty for those of the training split."""
     decision: str = "least-errors"
     """Which class is answered; see `classify.evaluation.decision.DecisionRule`."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds of the whole command or call, until this was written, divided into phases that
+    exclude each other (see `toolkit.phases`). A run that was stopped and went on has those of all
+    its parts; empty in records of earlier versions."""
     not_done: list[str] = field(default_factory=list)
     """Classifiers and other parts that were asked for, but not reached before the run was stopped;
     `classify` goes on with them."""

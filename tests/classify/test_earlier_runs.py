@@ -27,6 +27,7 @@ def test_records_are_read(name: str) -> None:
         result["classifier"] for result in raw["results"]
     ]
     assert run.recipe["fingerprint"] == raw["recipe"]["fingerprint"]
+    assert run.phases == {}
 
 
 @pytest.mark.parametrize(

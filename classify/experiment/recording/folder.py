@@ -21,6 +21,7 @@ from reports.pages import page
 from reports.reading import read_record
 from reports.records import FamiliarityFile
 from toolkit.csv_cells import write_quarantine
+from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,6 +125,7 @@ class RunFolder:
             setting="out",
         )
 
+    @phase("saving models")
     def save_model(self, estimator: Classifier, name: str) -> tuple[str, str]:
         """Save a trained classifier; return its file's name and the SHA-256 of its bytes.
 
@@ -142,6 +144,7 @@ class RunFolder:
             raise
         return file, disk.sha256(self.path / file)
 
+    @phase("saving models")
     def save_familiarity(self, familiarity: Familiarity, backbone: str) -> FamiliarityFile:
         """Save what new images are compared with; return its record."""
         from classify import persistence
@@ -150,6 +153,7 @@ class RunFolder:
         file = persistence.save_familiarity(familiarity, self.path, name)
         return FamiliarityFile(file, disk.sha256(self.path / file), familiarity.n_samples_)
 
+    @phase("saving models")
     def save_networks(self, features: Sequence[Features]) -> None:
         """Copy the quantised networks that the classifiers need into the folder.
 
@@ -164,6 +168,7 @@ class RunFolder:
                 except WeightsError as error:
                     logger.warning("this run cannot predict new images: %s", error)
 
+    @phase("writing tables and record")
     def write(
         self,
         run: records.Run,
@@ -181,14 +186,19 @@ class RunFolder:
             )
         if run.audit is not None:
             tables.write_audit(run.audit, self.path)
+        self.write_record(run)
+        with phase("writing the report"):
+            page.write(
+                run,
+                predictions,
+                self.path / page.REPORT_NAME,
+                fetch=True,
+                thumbnails=open_thumbnails,
+            )
+
+    def write_record(self, run: records.Run) -> None:
+        """Write the record of the run, in place of an earlier one."""
         disk.publish(self.path / records.RECORD_NAME, run.to_json().encode("utf-8"))
-        page.write(
-            run,
-            predictions,
-            self.path / page.REPORT_NAME,
-            fetch=True,
-            thumbnails=open_thumbnails,
-        )
 
 
 def _delete_leftovers(folder: Path) -> None:

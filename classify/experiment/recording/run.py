@@ -16,6 +16,7 @@ from classify.experiment.recording import conversion
 from extract.datasets.grouping.checks import cut
 from reports import records
 from reports.records import FamiliarityFile, PictureRecord
+from toolkit.phases import phase, spent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,10 +62,18 @@ class PartialResults:
     """Of the network whose training was stopped: what each learning rate gave that is finished."""
     seconds: float = 0.0
     """That the run took before it was stopped."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Of the commands that were stopped."""
     shortcuts: list[Shortcut] = field(default_factory=list)
     familiarity: dict[str, Familiarity] = field(default_factory=dict)
     """What new images are compared with, by the name of the backbone; it is fitted anew when a run
     goes on."""
+
+    def all_phases(self) -> dict[str, float]:
+        """Return the seconds of each phase until now, of all commands that this run took."""
+        now = spent()
+        names = {**self.phases, **now}
+        return {name: self.phases.get(name, 0.0) + now.get(name, 0.0) for name in names}
 
     def validated(self) -> list[records.Result]:
         """Return the results with how each classifier did in validation."""
@@ -126,6 +135,7 @@ GIVEN = "given as an array"
 """The base of embeddings that the caller has computed."""
 
 
+@phase("comparing and recording results")
 def record_run(
     features: Sequence[Features],
     results: PartialResults,
@@ -181,6 +191,7 @@ def record_run(
         versions=versions(),
         machine=machine(),
         seconds=results.seconds + seconds,
+        phases=results.all_phases(),
         quarantine=_quarantine(first),
         comparisons=_compare(first, results.predictions),
         learning_curves=results.learning_curves,

@@ -145,6 +145,7 @@ def restored(stopped: Run, folder: Path) -> PartialResults:
         stopped.embedding_map,
         rates,
         stopped.seconds,
+        stopped.phases,
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cache import disk
 from extract.datasets.sources.archive_files import OpenArchive, RefusedError, open_archive
 from extract.errors import ArchiveError
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _UNREADABLE = (
 )
 
 
+@phase("unpacking")
 def unpack(archive: Path, destination: Path, *, progress: Progress = silent) -> Path:
     """Unpack an archive into the new folder `destination`.
 

@@ -23,6 +23,7 @@ from cache.locks import locked
 from extract.datasets.sources import minimum_rate
 from extract.errors import DownloadError
 from toolkit.errors import ToolkitError
+from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class _Version:
         return self.validator != part.validator or part.total not in {None, self.total}
 
 
+@phase("downloading")
 def fetch(
     url: str,
     destination: Path,

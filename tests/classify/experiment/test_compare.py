@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,16 @@ def test_the_report_shows_the_call(run: RunResults) -> None:
     page = run.report().read_text(encoding="utf-8")
     assert "compare((X, y), None, [&#39;centroid&#39;, LogReg(), LogReg(C=0.1), " in page
     assert "repeats=2, calibrate=True" in page
+
+
+def test_the_record_says_where_the_time_went(tmp_path: Path) -> None:
+    """From the call to its end, the writing of the page included."""
+    started = time.monotonic()
+    run = compare(blobs(), None, ["centroid", LogReg(C=1.0)], out=tmp_path / "run")
+    passed = time.monotonic() - started
+    phases = run.record.phases
+    assert {"logreg: training", "centroid: evaluating", "writing the report"} <= set(phases)
+    assert run.record.seconds < sum(phases.values()) < passed
 
 
 def test_an_earlier_run_is_read_again(run: RunResults) -> None:

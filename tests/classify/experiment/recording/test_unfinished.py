@@ -68,6 +68,7 @@ def test_a_stopped_run_says_what_is_not_done(stopped: Path) -> None:
 def test_the_same_command_goes_on(stopped: Path, tmp_path: Path) -> None:
     """What is finished is not trained again, and the end is that of a run without a stop."""
     finished = (stopped / "centroid.skops").stat().st_mtime_ns
+    before = read_run(stopped).record.phases
     stages: list[str] = []
     run = compare(
         blobs(), None, CLASSIFIERS, **SETTINGS, out=stopped,
@@ -77,6 +78,8 @@ def test_the_same_command_goes_on(stopped: Path, tmp_path: Path) -> None:
     assert not any("entroid" in stage for stage in stages)
     assert not (stopped / FILE_NAME).exists()
     assert run.record.not_done == []
+    assert run.record.phases["centroid: training"] == before["centroid: training"]
+    assert run.record.phases["writing the report"] > before["writing the report"] > 0
     whole = compare(blobs(), None, CLASSIFIERS, **SETTINGS, out=tmp_path / "whole")
     pd.testing.assert_frame_equal(run.predictions, whole.predictions)
     pd.testing.assert_frame_equal(run.comparisons, whole.comparisons)

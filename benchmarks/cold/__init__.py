@@ -1,0 +1,1 @@
+"""Whole commands that begin with an empty cache."""
