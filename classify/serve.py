@@ -68,9 +68,9 @@ def _port(text: str) -> int:
 
 def _serve(args: argparse.Namespace) -> None:
     try:
-        import uvicorn
-
-        from classify.serving.application import application
+        from classify.serving.web import server
+        from classify.serving.web.application import application
+        from classify.serving.web.uploads import Uploads
     except ImportError as error:
         raise ClassifierError(
             f"the server needs an extra that is not installed ({error.name}); "
@@ -96,14 +96,8 @@ def _serve(args: argparse.Namespace) -> None:
                 model.predict(shapes.encode_jpeg(shapes.draw_image("test", 0)))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            hosts = _names(host)
-            config = uvicorn.Config(
-                application(model, hosts, address),
-                log_level="warning",
-                access_log=False,
-                limit_concurrency=256,
-                timeout_graceful_shutdown=2,
-            )
+            uploads = Uploads()
+            app = application(model, uploads, _names(host), address)
             if not ipaddress.ip_address(host).is_loopback:
                 logger.warning("anybody who reaches this computer at %s can use the page", address)
             logger.info(
@@ -112,7 +106,7 @@ def _serve(args: argparse.Namespace) -> None:
                 model.result.accuracy,
             )
             print(f"{address}/", flush=True)
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(app, uploads, listener)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -37,6 +37,7 @@ ORDER = (
         "scale",
         "streamed",
         "addresses",
+        "serving",
     ),
 )
 """The benchmarks in the order in which they run and appear in the table."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from classify.serving.batches import Batches
 from classify.serving.model import Model
 from classify.serving.prediction import is_refused, is_undecided
 from classify.serving.similar import SimilarImages
@@ -59,7 +60,7 @@ class LivePrediction:
     position : tuple of float or None
         Position on the run's map, in the unit square.
     seconds : float
-        Time from bytes to prediction.
+        Time from bytes to prediction, waiting included.
     """
 
     label: str
@@ -96,8 +97,9 @@ class LiveModel:
 
     Notes
     -----
-    Every image is decoded in a separate process, as in an extraction. Neither the image nor its
-    embedding is kept.
+    Every image is decoded in a separate process, as in an extraction. Images that are predicted at
+    the same time are embedded in batches; see `classify.serving.batches.Batches`. Neither an image
+    nor its embedding is kept.
     """
 
     def __init__(
@@ -126,9 +128,9 @@ class LiveModel:
             self.run.seed,
         )
         progress("loading the model", 2, 3)
-        self._engine = self._model.reader.engine
+        self._embed = Batches(self._model.reader.engine)
         self._one_at_a_time = threading.Lock()
-        self._decoders = DecoderPool(base.recipe.pixels, reading.max_pixels, reading.workers)
+        self._decoders = DecoderPool(base.recipe.pixels, reading.max_pixels, reading.processes)
         self._thumbnails = Thumbnails(self._decoders)
         progress("loading the model", 3, 3)
 
@@ -137,6 +139,7 @@ class LiveModel:
 
     def __exit__(self, *exc_info: object) -> None:
         self._decoders.__exit__(*exc_info)
+        self._embed.close()
 
     @property
     def has_positions(self) -> bool:
@@ -170,13 +173,16 @@ class LiveModel:
             If the bytes cannot be used as an image.
         DecoderError
             If the processes that decode cannot be started.
+        EngineError
+            If the network cannot be run.
         """
         started = time.perf_counter()
         image = self._decoded(data)
+        embedding = self._embed(image)
         estimator = self._model.estimator
+        X = image if estimator.consumes == "images" else embedding.reshape(-1)
         with self._one_at_a_time:
-            embedding = self._engine(image[None])[0]
-            X = image if estimator.consumes == "images" else embedding.reshape(-1)
+            # By itself, for the same numbers whatever else is in the batch.
             probabilities = self._model.probabilities(X[None])[0]
         familiarity = None
         if self._familiarity is not None:

@@ -210,7 +210,7 @@ def test_the_schema_describes_the_responses(server: str) -> None:
     response = ask(server, encode_jpeg(draw_image("test", 0))).json()
     assert set(answer) == set(response)
     operation = schema["paths"]["/api/classify"]["post"]
-    assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "503"}
+    assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "500", "503"}
     assert "application/octet-stream" in operation["requestBody"]["content"]
     page = requests.get(f"{server}/docs", timeout=10).text
     for words in ("POST /api/classify", "PredictionResponse", "list of SimilarImage", "curl"):

@@ -114,10 +114,11 @@ def test_a_batchs_size_does_not_change_openvinos_numbers(
     recipe: Recipe, weights: Weights, models: ModelStore
 ) -> None:
     """Each image is computed by itself, in order, to the last bit."""
-    engine = engines.make(recipe, weights, models, "openvino")
     images = some_images(7)
-    alone = np.concatenate([engine(images[i : i + 1]) for i in range(7)])
-    np.testing.assert_array_equal(engine(images), alone)
+    for flip in (False, True):
+        engine = engines.make(dataclasses.replace(recipe, flip=flip), weights, models, "openvino")
+        alone = np.concatenate([engine(images[i : i + 1]) for i in range(7)])
+        np.testing.assert_array_equal(engine(images), alone)
 
 
 @pytest.mark.slow

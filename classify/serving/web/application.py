@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +10,9 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect
 
-from extract.errors import ImageError
+from classify.serving.web.uploads import MAX_BYTES, UPLOADS_AT_ONCE
+from extract.errors import EngineError, ImageError
 from extract.images.loading import default_workers
 from reports.pages.served import render_api, render_try
 from toolkit.addresses import as_path
@@ -24,12 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.serving.live_model import LiveModel, LivePrediction
+    from classify.serving.web.uploads import Uploads
 
-MAX_BYTES = 32 * 2**20
-"""A larger upload is refused before it is read completely."""
-UPLOADS_AT_ONCE = 16
-"""Uploads in memory at the same time; further ones wait."""
-SECONDS_TO_UPLOAD = 60.0
 _UPLOAD = "application/octet-stream"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -87,12 +82,14 @@ class Problem:
     detail: str
 
 
-def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI:
+def application(model: LiveModel, uploads: Uploads, hosts: Sequence[str], address: str) -> FastAPI:
     """Return the web application that serves `model`.
 
     Parameters
     ----------
     model : LiveModel
+    uploads : Uploads
+        Where images are received.
     hosts : sequence of str
         Host names that a request may give, which keeps other sites from impersonating the server
         (DNS rebinding); ``*`` allows all.
@@ -114,7 +111,7 @@ def application(model: LiveModel, hosts: Sequence[str], address: str) -> FastAPI
         return response
 
     _add_pages(app, model, address)
-    _add_api(app, model)
+    _add_api(app, model, uploads)
     return app
 
 
@@ -132,9 +129,9 @@ def _add_pages(app: FastAPI, model: LiveModel, address: str) -> None:
         return HTMLResponse(render_api(app.openapi(), address))
 
 
-def _add_api(app: FastAPI, model: LiveModel) -> None:
+def _add_api(app: FastAPI, model: LiveModel, uploads: Uploads) -> None:
     training = {picture.sha256: picture for picture in model.training}
-    workers, uploads = CapacityLimiter(default_workers()), asyncio.Semaphore(UPLOADS_AT_ONCE)
+    predictors, thumbnailers = CapacityLimiter(UPLOADS_AT_ONCE), CapacityLimiter(default_workers())
 
     @app.post(
         "/api/classify",
@@ -143,7 +140,12 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
             413: {"model": Problem, "description": f"More than {MAX_BYTES:,} bytes"},
             415: {"model": Problem, "description": f"The body is not of the type {_UPLOAD}"},
             422: {"model": Problem, "description": "The bytes cannot be used as an image"},
-            503: {"model": Problem, "description": "The server cannot decode images at the moment"},
+            500: {"model": Problem, "description": "The network could not be run"},
+            503: {
+                "model": Problem,
+                "description": "Too many images wait; or the server cannot decode images at the "
+                "moment, or stops",
+            },
         },
         openapi_extra={
             "requestBody": {
@@ -159,12 +161,13 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
             raise HTTPException(
                 415, f"Send the bytes of an image file as the body, with Content-Type: {_UPLOAD}."
             )
-        async with uploads:
-            data = await _body(request)
+        async with uploads.receive(request) as data:
             try:
-                prediction = await to_thread.run_sync(model.predict, data, limiter=workers)
+                prediction = await to_thread.run_sync(model.predict, data, limiter=predictors)
             except ImageError as error:
                 raise HTTPException(422, f"This cannot be used as an image: {error}.") from error
+            except EngineError as error:
+                raise HTTPException(500, f"{error}.") from error
             except ToolkitError as error:
                 raise HTTPException(503, f"{error}.") from error
         return _response(prediction)
@@ -184,7 +187,7 @@ def _add_api(app: FastAPI, model: LiveModel) -> None:
         if sha256 not in training:
             raise HTTPException(404, "There is no such training image.")
         path = as_path(model.run.data.root, training[sha256].path)
-        image = await to_thread.run_sync(model.thumbnail, path, 128, limiter=workers)
+        image = await to_thread.run_sync(model.thumbnail, path, 128, limiter=thumbnailers)
         if image is None:
             raise HTTPException(404, "The training image is no longer where it was.")
         return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
@@ -213,26 +216,3 @@ def _response(prediction: LivePrediction) -> PredictionResponse:
         place=Position(*prediction.position) if prediction.position else None,
         seconds=prediction.seconds,
     )
-
-
-async def _body(request: Request) -> bytes:
-    """Read a request's body, within the limits of size and time."""
-    try:
-        async with asyncio.timeout(SECONDS_TO_UPLOAD):
-            return await _read(request)
-    except TimeoutError:
-        raise HTTPException(408, "The image did not arrive in time; send it again.") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "The image did not arrive completely.") from None
-
-
-async def _read(request: Request) -> bytes:
-    too_large = HTTPException(413, f"This is larger than {MAX_BYTES >> 20} MB; send a smaller one.")
-    if int(request.headers.get("content-length", 0)) > MAX_BYTES:
-        raise too_large
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_BYTES:
-            raise too_large
-    return bytes(data)

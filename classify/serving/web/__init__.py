@@ -1,0 +1,1 @@
+"""The web application around a saved model, and the server that runs it."""
