@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 PACKAGES := cache classify extract reports toolkit
-BENCHMARKS := extract precision resize telephone results cold.lesson cold.phases csearch classes scaling.large scaling.memory scaling.folders dense audit duplicates shortcuts open_set export finetune scaling.scale scaling.streamed scaling.addresses scaling.serving
+BENCHMARKS := extract precision resize telephone results cold.lesson cold.phases rivals.csearch rivals.classes rivals.forward rivals.pipeline scaling.large scaling.memory scaling.folders dense audit duplicates shortcuts open_set export finetune scaling.scale scaling.streamed scaling.addresses scaling.serving
 
 # Let Python byte-compile packages at their first import (see INSTALL), even if the shell forbids it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -74,6 +74,7 @@ reliability: .venv/dev-stamp ## break everything on purpose, with the full count
 	[ -z "$$broken" ] || { echo "promises were broken" >&2; exit 1; }
 
 bench: .venv/dev-stamp ## measure every figure of docs/benchmarks.md, one benchmark after the other, and write its table
+	@$(BIN)/python -c 'from benchmarks.rivals import turns; turns.interpreter()'
 	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 	$(BIN)/python -m benchmarks.common.table
 

@@ -24,6 +24,8 @@ ORDER = (
     *("extract", "precision", "resize", "telephone", "results", "lesson", "phases", "csearch"),
     *(
         "classes",
+        "forward",
+        "pipeline",
         "large",
         "memory",
         "folders",

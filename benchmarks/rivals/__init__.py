@@ -1,0 +1,1 @@
+"""Figures against the strongest rivals, which have an environment of their own."""
