@@ -65,15 +65,20 @@ def quantise(
     model = unpack(models.read(convert(recipe, weights, models)))
     nncf = import_nncf()
     n_seen = 0
+    running = contextlib.ExitStack()
 
     def feed(i: int) -> np.ndarray:
         nonlocal n_seen
+        if i == 0:
+            running.enter_context(phase("calibrating int8: running images in float32"))
+        elif i == len(images) - 1:
+            running.close()
         n_seen = min(n_seen + 1, len(images) - 1)
         progress("calibrating int8", n_seen, len(images))
         batch: np.ndarray = images[i : i + 1]
         return batch
 
-    with contextlib.redirect_stdout(io.StringIO()):  # NNCF prints progress bars
+    with running, contextlib.redirect_stdout(io.StringIO()):  # NNCF prints progress bars
         quantised: Any = nncf.quantize(
             model,
             nncf.Dataset(range(len(images)), feed),

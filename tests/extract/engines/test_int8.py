@@ -88,6 +88,13 @@ def first_run(home: Path) -> dict[str, Any]:
     return summary
 
 
+def test_running_the_images_is_a_phase_of_its_own(home: Path) -> None:
+    """It is most of a calibration, and ends before the network is quantised."""
+    phases = first_run(home)["phases"]
+    assert phases["calibrating int8: running images in float32"] > 0
+    assert phases["calibrating int8"] > 0
+
+
 def test_adding_images_does_not_calibrate_again(home: Path) -> None:
     """Four more images give four more embeddings under the same recipe and model."""
     recipe = first_run(home)["recipe"]
