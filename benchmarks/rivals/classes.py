@@ -188,7 +188,7 @@ def in_own_process(command: list[str], limit: float) -> Search:
         out.seek(0)
         seconds = limit if stopped else float(json.loads(out.readlines()[-1])["seconds"])
     search = Search(seconds, mib, stopped)
-    print(f"{command[-2:]}: {search}", flush=True)
+    print(f"{command[-2]}: {search}", flush=True)
     return search
 
 
