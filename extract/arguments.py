@@ -209,7 +209,8 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         "--precision",
         choices=PRECISIONS,
         help="number format of the forward pass (default: float32); int8 needs the extra fast and "
-        "is calibrated once, on training images; float16 and bfloat16 need a GPU",
+        "is calibrated once, on training images; bfloat16 needs the extra fast and a processor "
+        "that has it, or a GPU; float16 needs a GPU",
     )
     base.add_argument(
         "--resize",

@@ -38,8 +38,13 @@ def import_tensorflow() -> Any:
 
 
 def import_keras() -> Any:
-    """Return the module `keras`, imported silently."""
-    import_tensorflow()
+    """Return the module `keras`, imported silently.
+
+    TensorFlow is imported first, unless the environment variable ``KERAS_BACKEND`` names another
+    backend: it would take the memory of a GPU that the other one needs.
+    """
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        import_tensorflow()
     import keras
 
     return keras

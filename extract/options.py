@@ -52,8 +52,8 @@ class BaseSettings:
         ``"auto"`` is the preprocessing that the weights were trained with, as far as that is
         known, else that of the backbone's ImageNet weights. ``"notebook"`` is BGR / 255.
     precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
-        Number format of the forward pass. int8 needs the extra ``fast``; float16 and bfloat16 need
-        a GPU.
+        Number format of the forward pass. int8 needs the extra ``fast``; bfloat16 needs it and a
+        processor with bfloat16, or a GPU; float16 needs a GPU.
     resize : {"bicubic", "lanczos"}, default="bicubic"
         ``"bicubic"`` filters before it samples, and decodes images as a person sees them.
         ``"lanczos"`` is the arithmetic of the lesson and of the first version of this toolkit.

@@ -1,7 +1,7 @@
 """Engines run the frozen base: a batch of images in, a batch of embeddings out.
 
 TensorFlow is the default. If the extra ``fast`` is installed, OpenVINO replaces it on processors,
-and int8 becomes possible.
+and int8 becomes possible, and bfloat16 on those that have it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ ENGINES = ("auto", "tensorflow", "openvino")
 FORWARD_PASSES = "forward passes"
 """The phase of an engine's calls, see `toolkit.phases`."""
 
+_PRECISIONS = {
+    "tensorflow": ("float32", "float16", "bfloat16"),
+    "openvino": ("float32", "bfloat16", "int8"),
+}
 _NVIDIA = Path("/dev/nvidiactl")
 
 
@@ -77,11 +81,11 @@ def choose(precision: str, engine: str = "auto") -> str:
         )
     installed = all(importlib.util.find_spec(name) for name in ("openvino", "nncf"))
     if engine == "auto":
-        if precision == "float32":
-            needs_tensorflow = os.environ.get("KERAS_BACKEND") or _NVIDIA.exists()
-            return "openvino" if installed and not needs_tensorflow else "tensorflow"
-        engine = "openvino" if precision == "int8" else "tensorflow"
-    if (engine == "openvino") != (precision == "int8") and precision != "float32":
+        needs_tensorflow = os.environ.get("KERAS_BACKEND") or _NVIDIA.exists()
+        possible = [name for name, precisions in _PRECISIONS.items() if precision in precisions]
+        prefers_openvino = installed and not needs_tensorflow
+        engine = "openvino" if prefers_openvino and "openvino" in possible else possible[0]
+    if precision not in _PRECISIONS[engine]:
         raise EngineError(
             f"the engine {engine} does not compute in {precision}; use the engine auto, or the "
             "precision float32",

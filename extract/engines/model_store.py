@@ -138,6 +138,11 @@ class ModelStore:
         sha256 = self._write(path, recipe, data, images=" ".join(images), source=source)
         return Calibration(sha256, tuple(images), source)
 
+    def batch_record(self, recipe: Recipe, machine: str) -> Path:
+        """Return the file for the size of batches that a recipe's network is fastest with."""
+        key = hashlib.sha256(machine.encode()).hexdigest()[:16]
+        return self._path(recipe, f"-batch-{key}.json")
+
     def copy(self, recipe: Recipe, calibration: Calibration, to: ModelStore) -> None:
         """Copy a quantised model and its record to another folder, unless it has them.
 

@@ -1,4 +1,4 @@
-"""The fast engine: OpenVINO, one image per core at a time, in float32 or int8.
+"""The fast engine: OpenVINO in float32, bfloat16 or int8, each core with images of its own.
 
 A network is converted once and kept in the cache; later runs load it without TensorFlow.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
-import platform
 import tempfile
 import zipfile
 from pathlib import Path
@@ -18,6 +17,8 @@ import numpy as np
 
 from extract.backbones.catalog import find_backbone
 from extract.engines import FORWARD_PASSES
+from extract.engines.batching import BatchedNetwork
+from extract.engines.processor import has_bfloat16, has_int8, machine
 from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
 from extract.libraries import import_openvino
@@ -31,39 +32,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _XML, _BIN = "model.xml", "model.bin"
-_INT8_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "avx_vnni_int8"}
+_HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
+"""OpenVINO's names of what is computed where a network does not say so itself."""
 
 
 class OpenVINOEngine:
     """Run a model with OpenVINO on all cores that this process may use.
 
-    Each core computes an image of its own. So no core waits for another inside a layer, and a core
-    that also decodes images delays only its own image.
+    Each core computes images of its own. So no core waits for another inside a layer, and a core
+    that also decodes images delays only its own images.
 
     Parameters
     ----------
     model : bytes
         From `pack`: a converted or quantised model.
+    precision : {"float32", "int8", "bfloat16"}, default="float32"
+        In which to compute. What is quantised stays in 8 bits.
+    record : Path, default=None
+        Where the fastest size of a batch is kept; see `extract.engines.batching.BatchedNetwork`.
     """
 
-    def __init__(self, model: bytes) -> None:
-        import joblib
-
-        ov = import_openvino()
-        cores = joblib.cpu_count()
-        compiled = ov.Core().compile_model(
-            unpack(model),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "f32",  # not bfloat16, even if the processor has it
-                "NUM_STREAMS": cores,
-                "INFERENCE_NUM_THREADS": cores,
-                "ENABLE_CPU_PINNING": False,  # decoders share the cores
-            },
-        )
-        self._queue = ov.AsyncInferQueue(compiled, cores)
-        self._queue.set_callback(_copy_output)
-        self._shape = tuple(compiled.output().shape)[1:]
+    def __init__(
+        self, model: bytes, precision: str = "float32", record: Path | None = None
+    ) -> None:
+        self._network, self._precision = unpack(model), precision
+        self._queues: dict[int, Any] = {}
+        self._shape = tuple(self._network.output().shape)[1:]
+        self._batched = BatchedNetwork(self._compute, record)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, weights: Weights, models: ModelStore) -> OpenVINOEngine:
@@ -72,25 +67,80 @@ class OpenVINOEngine:
         Raises
         ------
         EngineError
-            If the precision is int8 and the recipe has not been calibrated.
+            If the precision is int8 and the recipe has not been calibrated, or bfloat16 and the
+            processor has none.
         WeightsError
             If the weights do not fit, or the quantised model is missing.
         """
-        if recipe.precision == "int8" and not has_int8_instructions():
+        if recipe.precision == "bfloat16" and not has_bfloat16():
+            raise EngineError(
+                "this processor has no bfloat16 instructions, and emulating them is slower than "
+                "float32; choose float32 or int8",
+                setting="precision",
+            )
+        if recipe.precision == "int8" and not has_int8():
             logger.info(
                 "this processor has no int8 instructions: int8 gives the same embeddings as on "
                 "others, but is not faster than float32"
             )
-        return cls(_packed(recipe, weights, models))
+        record = models.batch_record(recipe, machine())
+        return cls(_packed(recipe, weights, models), recipe.precision, record)
 
     @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
+        return self._batched(images)
+
+    def _compute(self, images: np.ndarray, size: int) -> np.ndarray | None:
+        """Embed in batches of a size, and one by one what is left; None if that is impossible."""
+        if self._queue(size) is None:
+            return None
         embeddings = np.empty((len(images), *self._shape), dtype=np.float32)
-        for image, embedding in zip(images, embeddings, strict=True):
-            self._queue.start_async([image[np.newaxis]], embedding)
-        self._queue.wait_all()
+        start = 0
+        for length in (size, 1):
+            while start + length <= len(images):
+                rows = slice(start, start + length)
+                self._queue(length).start_async([images[rows]], embeddings[rows])
+                start += length
+        for queue in filter(None, self._queues.values()):
+            queue.wait_all()
         return embeddings
+
+    def _queue(self, size: int) -> Any:
+        """Return what computes batches of a size on all cores, or None if the network cannot."""
+        if size not in self._queues:
+            self._queues[size] = _compiled(self._network, size, self._precision)
+        return self._queues[size]
+
+
+@phase("compiling the network")
+def _compiled(network: Any, size: int, precision: str) -> Any:
+    import joblib
+
+    ov = import_openvino()
+    if size > 1:
+        network = network.clone()
+        try:
+            network.reshape([size, *network.input().shape[1:]])
+        except RuntimeError:  # the batch of one is a part of the network
+            return None
+        if network.output().shape[0] != size:
+            return None
+    cores = joblib.cpu_count()
+    compiled = ov.Core().compile_model(
+        network,
+        "CPU",
+        {
+            # Left out, it would be bfloat16 where the processor has it.
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "NUM_STREAMS": cores,
+            "INFERENCE_NUM_THREADS": cores,
+            "ENABLE_CPU_PINNING": False,  # decoders share the cores
+        },
+    )
+    queue = ov.AsyncInferQueue(compiled, cores)
+    queue.set_callback(_copy_output)
+    return queue
 
 
 def read_network(recipe: Recipe, weights: Weights, models: ModelStore) -> Any:
@@ -114,8 +164,8 @@ def _packed(recipe: Recipe, weights: Weights, models: ModelStore) -> bytes:
     return models.read(recipe.quantised)
 
 
-def _copy_output(request: Any, embedding: np.ndarray) -> None:
-    embedding[...] = request.get_output_tensor().data[0]
+def _copy_output(request: Any, embeddings: np.ndarray) -> None:
+    embeddings[...] = request.get_output_tensor().data
 
 
 @phase("converting the network")
@@ -125,7 +175,8 @@ def convert(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
     Parameters
     ----------
     recipe : Recipe
-        Of any precision: int8 is calibrated on the network in float32.
+        Of any precision: bfloat16 computes with the network in float32, and int8 is calibrated on
+        it.
     weights : Weights
         The weights that `recipe.weights` identifies.
     models : ModelStore
@@ -184,18 +235,3 @@ def unpack(data: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         numbers = np.frombuffer(archive.read(_BIN), dtype=np.uint8)
         return ov.Core().read_model(archive.read(_XML), ov.Tensor(numbers))
-
-
-def has_int8_instructions() -> bool:
-    """Return whether the processor multiplies 8-bit integers faster than 32-bit numbers.
-
-    It is read from ``/proc/cpuinfo`` on Linux with an x86 processor, and assumed elsewhere.
-    """
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return True
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    if platform.machine() not in ("x86_64", "AMD64") or not flags:
-        return True
-    return not _INT8_INSTRUCTIONS.isdisjoint(flags.split())

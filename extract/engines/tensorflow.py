@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from extract.backbones import catalog
 from extract.backbones.weights import load_base
 from extract.engines import FORWARD_PASSES
+from extract.engines.full_precision import full_float32
 from extract.errors import EngineError, RecipeError
 from toolkit.phases import phase
 
@@ -53,8 +54,9 @@ class TensorFlowEngine:
         tf = import_tensorflow()
         if recipe.precision != "float32" and not tf.config.list_physical_devices("GPU"):
             raise EngineError(
-                f"{recipe.precision} needs a GPU, but TensorFlow finds none (on a processor it is "
-                "slower than float32); choose float32 or int8",
+                f"TensorFlow computes in {recipe.precision} on a GPU, and finds none (on a "
+                "processor it is slower than float32); choose float32, or with the extra fast "
+                "(pip install '.[fast]') int8 or bfloat16",
                 setting="precision",
             )
         self._forward = graph(recipe, weights)
@@ -64,7 +66,8 @@ class TensorFlowEngine:
     @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
-        embeddings: np.ndarray = self._forward(images).numpy()
+        with full_float32("tensorflow"):
+            embeddings: np.ndarray = self._forward(images).numpy()
         return embeddings
 
 
@@ -78,14 +81,18 @@ class KerasEngine:
     """
 
     def __init__(self, recipe: Recipe, weights: Weights) -> None:
+        from extract.libraries import import_keras
+
         self._model = build(recipe, weights)
         self._preprocessing = recipe.preprocessing
+        self._backend = import_keras().backend.backend()
 
     @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
         pixels = catalog.preprocess(images.astype("float32"), self._preprocessing)
-        embeddings: np.ndarray = self._model.predict_on_batch(pixels)
+        with full_float32(self._backend):
+            embeddings: np.ndarray = self._model.predict_on_batch(pixels)
         return embeddings.astype("float32")
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from extract.engines import openvino
 from extract.engines.int8 import quantise
 from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
+from extract.engines.processor import has_bfloat16
 from extract.engines.tensorflow import KerasEngine, TensorFlowEngine, graph
 from extract.errors import EngineError, WeightsError
 from extract.libraries import import_keras
@@ -122,6 +123,44 @@ def test_a_batchs_size_does_not_change_openvinos_numbers(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg16", *FAMILIES])
+def test_every_family_is_close_in_bfloat16(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rounds to 8 bits of mantissa; processors without it emulate it, with the same rounding."""
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: True)
+    weights, recipe = random_network(name, tmp_path)
+    images, models = some_images(8, recipe.size), ModelStore(tmp_path / "models")
+    expected = engines.make(recipe, weights, models, "openvino")(images)
+    bfloat16 = dataclasses.replace(recipe, precision="bfloat16")
+    engine = engines.make(bfloat16, weights, models, "openvino")
+    found = engine(images)
+    assert found.dtype == np.float32
+    assert 1e-4 < relative_error(found, expected) < 0.05
+    np.testing.assert_array_equal(engine(images[3:4]), found[3:4])
+    assert len(list(models.folder.glob("*.zip"))) == 1  # both are the same network
+
+
+def test_bfloat16_is_refused_where_it_would_be_emulated(
+    weights: Weights, recipe: Recipe, models: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says why, and what to choose instead."""
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
+    bfloat16 = dataclasses.replace(recipe, precision="bfloat16")
+    with pytest.raises(EngineError, match=r"no bfloat16 instructions.*choose float32 or int8"):
+        engines.make(bfloat16, weights, models, "openvino")
+
+
+@pytest.mark.slow
+def test_bfloat16_is_native_where_the_kernel_says_so() -> None:
+    """OpenVINO and Linux agree on what the processor has."""
+    if not Path("/proc/cpuinfo").exists():
+        pytest.skip("there is no /proc/cpuinfo")
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    assert has_bfloat16() == ("avx512_bf16" in flags or "amx_bf16" in flags)
+
+
+@pytest.mark.slow
 def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: Weights) -> None:
     """It uses only Keras, so it works with PyTorch or JAX; here the backend is TensorFlow."""
     images = some_images()
@@ -129,6 +168,43 @@ def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: W
     expected = TensorFlowEngine(recipe, weights)(images)
     assert relative_error(KerasEngine(recipe, weights)(images), expected) < 1e-5
     np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.slow
+def test_float32_is_not_rounded_on_gpus(recipe: Recipe, weights: Weights) -> None:
+    """TensorFlow's setting is that of the user again after every batch."""
+    from extract.libraries import import_tensorflow
+
+    config = import_tensorflow().config.experimental
+    engine, during = TensorFlowEngine(recipe, weights), []
+    forward = engine._forward
+
+    def watched(images: np.ndarray) -> Any:
+        during.append(config.tensor_float_32_execution_enabled())
+        return forward(images)
+
+    engine._forward = watched
+    for setting in (True, False):
+        config.enable_tensor_float_32_execution(setting)
+        engine(some_images(1))
+        assert config.tensor_float_32_execution_enabled() is setting
+    config.enable_tensor_float_32_execution(True)  # the default
+    assert during == [False, False]
+
+
+def test_another_backend_needs_no_tensorflow() -> None:
+    """TensorFlow would take the memory of the GPU, and seconds to import."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import types
+keras = types.ModuleType("keras")
+sys.modules["keras"] = keras
+from extract.libraries import import_keras
+assert import_keras() is keras and "tensorflow" not in sys.modules
+"""
+    env = {**os.environ, "KERAS_BACKEND": "torch"}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)
 
 
 @pytest.mark.slow
@@ -215,10 +291,10 @@ def test_a_processor_without_int8_instructions_is_told_of(
 ) -> None:
     """The user is told that int8 is no faster there; on other processors nothing is logged."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(openvino, "has_int8_instructions", lambda: True)
+    monkeypatch.setattr(openvino, "has_int8", lambda: True)
     OpenVINOEngine.from_recipe(int8, weights, models)
     assert "int8" not in caplog.text
-    monkeypatch.setattr(openvino, "has_int8_instructions", lambda: False)
+    monkeypatch.setattr(openvino, "has_int8", lambda: False)
     OpenVINOEngine.from_recipe(int8, weights, models)
     assert "is not faster than float32" in caplog.text
 
@@ -256,21 +332,22 @@ def test_half_precision_needs_a_gpu(recipe: Recipe, weights: Weights, models: Mo
 
     if import_tensorflow().config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
-    with pytest.raises(EngineError, match="needs a GPU"):
+    with pytest.raises(EngineError, match="on a GPU, and finds none"):
         engines.make(dataclasses.replace(recipe, precision="float16"), weights, models)
 
 
 def test_what_is_asked_for_is_chosen_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auto is OpenVINO if it is installed and there is no GPU; int8 needs OpenVINO."""
     monkeypatch.setattr(engines, "_NVIDIA", Path("/nonexistent"))
-    assert engines.choose("float32") == engines.choose("int8") == "openvino"
+    assert {engines.choose(name) for name in ("float32", "bfloat16", "int8")} == {"openvino"}
     assert engines.choose("float32", "tensorflow") == engines.choose("float16") == "tensorflow"
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     assert engines.choose("float32") == "tensorflow"
     monkeypatch.delenv("KERAS_BACKEND")
     monkeypatch.setattr(engines, "_NVIDIA", Path("/dev/null"))
-    assert engines.choose("float32") == "tensorflow"
+    assert engines.choose("float32") == engines.choose("bfloat16") == "tensorflow"
     assert engines.choose("float32", "openvino") == "openvino"
+    assert engines.choose("bfloat16", "openvino") == engines.choose("int8") == "openvino"
     for precision, engine in (("int8", "tensorflow"), ("float16", "openvino")):
         with pytest.raises(EngineError, match=f"{engine} does not compute in {precision}"):
             engines.choose(precision, engine)
@@ -281,7 +358,7 @@ def test_what_is_asked_for_is_chosen_where_it_can_be(monkeypatch: pytest.MonkeyP
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install; without it, TensorFlow computes float32."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert engines.choose("float32") == "tensorflow"
+    assert engines.choose("float32") == engines.choose("bfloat16") == "tensorflow"
     for precision, engine in (("int8", "auto"), ("float32", "openvino")):
         with pytest.raises(EngineError, match=r"pip install '\.\[fast\]'$"):
             engines.choose(precision, engine)
