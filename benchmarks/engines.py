@@ -1,10 +1,11 @@
 """Speed and error of the engines for every family of networks.
 
-TensorFlow, OpenVINO and ONNX Runtime run the same network alternately in one process, in float32
-and in int8 (post-training quantisation by NNCF and by ONNX Runtime, on the same images). ONNX
-Runtime is measured if it is installed (``pip install onnxruntime onnx tf2onnx``); the toolkit does
-not need it. VGG16 has the weights that `VGG16_WEIGHTS_FILE` names. The other networks have random
-weights, so their errors mean less. A combination that fails is reported and left out.
+TensorFlow, OpenVINO and ONNX Runtime run the same network alternately in one process, in float32,
+in bfloat16 where the processor has it, and in int8 (post-training quantisation by NNCF and by ONNX
+Runtime, on the same images). ONNX Runtime is measured if it is installed (``pip install onnxruntime
+onnx tf2onnx``); the toolkit does not need it. VGG16 has the weights that `VGG16_WEIGHTS_FILE`
+names. The other networks have random weights, so their errors mean less. A combination that fails
+is reported and left out.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ def makers(
     """Return a function for each engine that makes it; int8 is calibrated on `images`."""
     models = ModelStore(folder / "models")
     int8 = dataclasses.replace(recipe, precision="int8")
+    bfloat16 = dataclasses.replace(recipe, precision="bfloat16")
 
     def tensorflow() -> Run:
         forward = graph(recipe, weights)
@@ -125,6 +127,7 @@ def makers(
     return {
         "TensorFlow float32": tensorflow,
         "OpenVINO float32": lambda: OpenVINOEngine.from_recipe(recipe, weights, models),
+        "OpenVINO bfloat16": lambda: OpenVINOEngine.from_recipe(bfloat16, weights, models),
         "OpenVINO int8": lambda: OpenVINOEngine(quantise(int8, weights, models, images)),
         "ONNX Runtime float32": lambda: onnx_session(onnx_file()),
         "ONNX Runtime int8": lambda: onnx_session(onnx_quantised(onnx_file(), images)),

@@ -17,7 +17,7 @@ import numpy as np
 
 from extract.backbones.catalog import find_backbone
 from extract.engines import FORWARD_PASSES
-from extract.engines.batching import BatchedNetwork
+from extract.engines.batching import SIZES, fastest_size, kept_size
 from extract.engines.processor import has_bfloat16, has_int8, machine
 from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
@@ -49,7 +49,8 @@ class OpenVINOEngine:
     precision : {"float32", "int8", "bfloat16"}, default="float32"
         In which to compute. What is quantised stays in 8 bits.
     record : Path, default=None
-        Where the fastest size of a batch is kept; see `extract.engines.batching.BatchedNetwork`.
+        Where the fastest size of a batch is kept; see `extract.engines.batching`. In float32,
+        images are computed one by one.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class OpenVINOEngine:
         self._network, self._precision = unpack(model), precision
         self._queues: dict[int, Any] = {}
         self._shape = tuple(self._network.output().shape)[1:]
-        self._batched = BatchedNetwork(self._compute, record)
+        self._record = record
+        self._size = 1 if precision == "float32" else record and kept_size(record)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, weights: Weights, models: ModelStore) -> OpenVINOEngine:
@@ -89,7 +91,11 @@ class OpenVINOEngine:
     @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
-        return self._batched(images)
+        if self._size is None and len(images) >= max(SIZES):
+            self._size = fastest_size(self._compute, images, self._record)
+        embeddings = self._compute(images, self._size or 1)
+        assert embeddings is not None  # what was compared is possible
+        return embeddings
 
     def _compute(self, images: np.ndarray, size: int) -> np.ndarray | None:
         """Embed in batches of a size, and one by one what is left; None if that is impossible."""
