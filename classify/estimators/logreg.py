@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,8 @@ from classify.estimators.cross_validation import (
 )
 from classify.estimators.search import C_GRID, SearchMixin, positive_grid
 from classify.estimators.solvers.gram import Gram, unit_scale
-from classify.estimators.solvers.logistic import LogisticProblems
+from classify.estimators.solvers.kernel_logistic import KernelLogisticProblems
+from classify.estimators.solvers.logistic import LogisticProblems, Problems
 from classify.estimators.solvers.probabilities import class_scores, log_loss, scaled_softmax
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 # for C, and in the end.
 SEARCH_PRECISION = 0.03
 PRECISION = 1e-4
-# Directions with a smaller share of the variance are rounding errors of float32 products.
+# Smaller inner products of centred samples are rounding errors of float32.
 NEGLIGIBLE = 1e-6
 # Probabilities of all folds that are in memory together: 128 MB.
 AT_ONCE = 2**24
@@ -80,9 +82,10 @@ class LogReg(SearchMixin, LinearClassifier):
     Notes
     -----
     The penalised optimum lies in the span of the training samples. With fewer samples than features
-    it is found in coordinates `Z` of that span, ``Z @ Z.T = K``, which has as many dimensions as
-    there are samples, and then mapped back. With more samples it is found on the features. All
-    folds are trained together, see `classify.estimators.solvers.logistic`.
+    it is found as weights of the samples, on the inner products of the centred samples (in float32
+    during the search), see `classify.estimators.solvers.kernel_logistic`. With more samples it is
+    found on the features, see `classify.estimators.solvers.logistic`. All folds are trained
+    together.
 
     Examples
     --------
@@ -118,17 +121,18 @@ class LogReg(SearchMixin, LinearClassifier):
         values = positive_grid("C", self.C, C_GRID)
         weights = self._class_weights(codes)
         with _blas_threads(len(features)):
-            Z, to_features, self.scale_ = _coordinates(features)
+            samples = _samples(features)
+            self.scale_ = samples.scale
             path = RegularisationPath(
                 [{"C": value} for value in values],
                 partial(
                     _path_steps,
-                    scale=self.scale_,
+                    problems_of=samples.problems_of,
                     codes=codes,
                     sample_weight=weights[codes],
                     values=values,
                 ),
-                Z,
+                samples.rough,
             )
             outcome = cross_validate(
                 [path],
@@ -144,10 +148,10 @@ class LogReg(SearchMixin, LinearClassifier):
             self.divided_classes_ = self.classes_[outcome.divided]
             self.held_out_proba_ = scaled_softmax(outcome.scores)
             self.C_: float = outcome.chosen["C"]
-            problem = LogisticProblems.of(Z, self.scale_, codes, weights[codes][np.newaxis])
+            problem = samples.problems_of(samples.exact, codes, weights[codes][np.newaxis])
             start = problem.zeros() if outcome.solution is None else outcome.solution
-            coef, _ = problem.minimise(start, self.C_, PRECISION)
-        self.coef_ = to_features(coef[:-1, 0].T)
+            coef, _ = problem.minimise(problem.renewed(start), self.C_, PRECISION)
+        self.coef_ = samples.to_features(coef[:, 0].T)
         mean = features.mean(axis=0, dtype=np.float64)
         self.intercept_ = coef[-1, 0] - self.coef_ @ mean
 
@@ -162,10 +166,10 @@ def _blas_threads(n_samples: int) -> threadpool_limits:
 
 
 def _path_steps(
-    Z: NDArray[Any],
+    samples: NDArray[Any],
     splits: Sequence[Fold],
     *,
-    scale: float,
+    problems_of: Callable[..., Problems],
     codes: NDArray[np.int64],
     sample_weight: NDArray[np.float64],
     values: Sequence[float],
@@ -181,7 +185,7 @@ def _path_steps(
         weights = np.zeros((len(batch), len(codes)))
         for fold, (train, _) in enumerate(batch):
             weights[fold, train] = sample_weight[train]
-        problems.append(LogisticProblems.of(Z, scale, codes, weights))
+        problems.append(problems_of(samples, codes, weights))
     coefs = [problem.zeros() for problem in problems]
     for C in values:
         held_out_decision = np.empty((len(codes), problems[0].n_outputs))
@@ -200,42 +204,56 @@ def _batches(splits: Sequence[Fold], n_probabilities: int) -> Iterator[Sequence[
     return (splits[start : start + at_once] for start in range(0, len(splits), at_once))
 
 
-def _coordinates(
-    X: NDArray[np.float32],
-) -> tuple[NDArray[Any], Callable[[NDArray[np.float64]], NDArray[np.float32]], float]:
-    """Return coordinates of the rows of `X`, in as few dimensions as they need.
+@dataclass(frozen=True)
+class _Samples:
+    """What the models are trained on.
 
-    Returns
-    -------
-    Z : ndarray of float64, shape (n_samples, n_samples - 1 or fewer)
-        `X` itself, if there are more samples than features.
+    Attributes
+    ----------
+    rough, exact : ndarray of float
+        Features or inner products, for the search and for the chosen C.
+    problems_of : callable
+        Takes one of them, classes and sample weights.
     to_features : callable
-        Maps coefficients ``(n, Z.shape[1])`` for ``scale * Z`` to ``(n, n_features)`` for `X`.
+        Maps coefficients ``(n, n_rows)`` of the problems to ``(n, n_features)`` of the features.
     scale : float
-        Factor that gives the rows of `X` unit mean squared norm.
+        Factor that gives the features unit mean squared norm.
     """
+
+    rough: NDArray[Any]
+    exact: NDArray[Any]
+    problems_of: Callable[..., Problems]
+    to_features: Callable[[NDArray[Any]], NDArray[np.float32]]
+    scale: float
+
+
+def _samples(X: NDArray[np.float32]) -> _Samples:
+    """Return the features, or their inner products if those are fewer."""
     if len(X) > X.shape[1]:
         scale = unit_scale(X)
-        return X, lambda coef: (coef * scale).astype(np.float32), scale
+        return _Samples(
+            X,
+            X,
+            partial(LogisticProblems.of, scale=scale),
+            lambda coef: (coef[:, :-1] * scale).astype(np.float32),
+            scale,
+        )
     gram = Gram.of(X)
     K = gram.products.astype(np.float64)
     # Centring only changes the intercept, which is not penalised, and saves many steps.
     K -= K.mean(axis=0)
     K -= K.mean(axis=1)[:, None]
-    eigenvalues, vectors = np.linalg.eigh(K)
-    if eigenvalues[-1] < NEGLIGIBLE:
+    if np.einsum("ij,ij->i", K, K).max() < NEGLIGIBLE**2:
         raise ClassifierError(
             "all training images have the same features, so they cannot be distinguished; check "
             "that the images differ and that the backbone's weights are right"
         )
-    keep = eigenvalues > NEGLIGIBLE * eigenvalues[-1]
-    roots = np.sqrt(eigenvalues[keep])
-    vectors = vectors[:, keep]
 
-    def to_features(coef: NDArray[np.float64]) -> NDArray[np.float32]:
-        # The rows of these weights sum to zero, so X need not be centred.
-        weights = (coef / roots) @ vectors.T * gram.scale**2
+    def to_features(coef: NDArray[Any]) -> NDArray[np.float32]:
+        weights = coef[:, : len(X)] * gram.scale**2
+        # Weights that sum to zero need no centred features.
+        weights -= weights.mean(axis=1, keepdims=True)
         mapped: NDArray[Any] = weights.astype(np.float32) @ X
         return mapped
 
-    return vectors * roots / gram.scale, to_features, gram.scale
+    return _Samples(K.astype(np.float32), K, KernelLogisticProblems.of, to_features, gram.scale)

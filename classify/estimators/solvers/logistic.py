@@ -1,12 +1,13 @@
 """Several regularised logistic regressions at once, on subsets of the same samples.
 
-Most of the time goes into reading the features from memory. All problems share that: one product of
-matrices serves every fold.
+Most of the time goes into reading the features, or their inner products, from memory. All problems
+share that: one product of matrices serves every fold.
 """
 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,19 +36,14 @@ LARGE = 2**22
 
 
 @dataclass(frozen=True)
-class LogisticProblems:
+class Problems(ABC):
     """Logistic regressions on the same samples with different sample weights.
 
     Each minimises the weighted mean of the log loss plus ``penalty / 2`` times the sum of the
-    squared coefficients; the intercept is not penalised. The features are centred and scaled
-    without a copy.
+    squared coefficients; the intercept is not penalised.
 
     Attributes
     ----------
-    X : ndarray of float32 or float64, shape (n_samples, n_features)
-    centre : ndarray of float64, shape (n_features,)
-    scale : float
-        The models are trained on ``scale * (X - centre)``.
     codes : ndarray of int64, shape (n_samples,)
         Class of every sample.
     n_outputs : int
@@ -58,62 +54,65 @@ class LogisticProblems:
         Sum of the sample weights of each problem.
     """
 
-    X: NDArray[Any]
-    centre: NDArray[np.float64]
-    scale: float
     codes: NDArray[np.int64]
     n_outputs: int
     shares: NDArray[np.float64]
     sizes: NDArray[np.float64]
 
-    @classmethod
-    def of(
-        cls,
-        X: NDArray[Any],
-        scale: float,
-        codes: NDArray[np.int64],
-        sample_weights: NDArray[np.float64],
-    ) -> LogisticProblems:
-        """Create one problem for each row of `sample_weights`, ``(n_problems, n_samples)``."""
-        n_classes = int(codes.max()) + 1
-        sizes = sample_weights.sum(axis=1)
-        shares = (sample_weights / sizes[:, None]).T[:, :, None]
-        centre = X.mean(axis=0, dtype=np.float64)
-        return cls(X, centre, scale, codes, 1 if n_classes == 2 else n_classes, shares, sizes)
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype[Any]:
+        """Of the features or their inner products."""
 
-    def zeros(self) -> NDArray[np.float64]:
-        """Return coefficients of zero, ``(n_features + 1, n_problems, n_outputs)``.
+    @abstractmethod
+    def zeros(self) -> NDArray[Any]:
+        """Return coefficients of zero, ``(n_rows, n_problems, n_outputs)``.
 
         The last row is the intercepts.
         """
-        return np.zeros((self.X.shape[1] + 1, self.shares.shape[1], self.n_outputs))
 
-    def decision(self, coef: NDArray[np.float64]) -> NDArray[Any]:
-        """Return the log odds of every sample, ``(n_samples, n_problems, n_outputs)``.
+    @abstractmethod
+    def decision(self, coef: NDArray[Any]) -> NDArray[Any]:
+        """Return the log odds of every sample, a new array ``(n_samples, n_problems, n_outputs)``.
 
         They are float64, or as precise as the features if they are as many as `LARGE`.
         """
-        flat = coef[:-1].reshape(len(coef) - 1, -1)
-        products = (self.X @ flat.astype(self.X.dtype)).astype(self._dtype, copy=False)
-        products -= (self.centre @ flat).astype(self._dtype)
-        products *= self.scale
-        decision: NDArray[Any] = products.reshape(-1, *coef.shape[1:])
-        decision += coef[-1].astype(self._dtype)
-        return decision
+
+    def renewed(self, coef: NDArray[Any]) -> NDArray[Any]:
+        """Return coefficients that other problems found on the same samples, less precisely."""
+        return coef
+
+    @abstractmethod
+    def _gradient_of(
+        self,
+        residual: NDArray[Any],
+        sums: NDArray[np.float64],
+        coef: NDArray[Any],
+        penalty: NDArray[np.float64],
+    ) -> NDArray[Any]:
+        """Return the gradient by `coef`, from the derivatives of the loss by decision values.
+
+        `residual` is in `dtype`, ``(n_samples, n_problems * n_outputs)``; `sums` are those of its
+        columns, ``(n_problems, n_outputs)``.
+        """
+
+    @abstractmethod
+    def _inner(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the inner product of the coefficients of every problem, without intercepts."""
 
     @property
     def _dtype(self) -> np.dtype[Any]:
         large = self.shares.size * self.n_outputs >= LARGE
-        return self.X.dtype if large else np.dtype(np.float64)
+        return self.dtype if large else np.dtype(np.float64)
 
     def minimise(
-        self, coef: NDArray[np.float64], C: float, precision: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, coef: NDArray[Any], C: float, precision: float
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the coefficients at the minimum.
 
         Parameters
         ----------
-        coef : ndarray of float64
+        coef : ndarray of float
             Where to start; shaped as `zeros`.
         C : float
             As in scikit-learn: the penalty is ``1 / (C * sizes)``.
@@ -122,8 +121,8 @@ class LogisticProblems:
 
         Returns
         -------
-        coef : ndarray of float64
-        decision : ndarray of float64
+        coef : ndarray of float
+        decision : ndarray of float
             Their decision values, as from `decision`.
 
         Notes
@@ -135,15 +134,16 @@ class LogisticProblems:
         penalty = 1 / (C * self.sizes)
         decision = self.decision(coef)
         gradient, rounding = self._gradient(coef, decision, penalty)
-        history: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        history: list[tuple[NDArray[Any], NDArray[Any]]] = []
         for _ in range(MAX_STEPS):
-            tolerance = precision * penalty * np.sqrt(_dot(coef[:-1], coef[:-1]))
-            unsolved = np.sqrt(_dot(gradient, gradient)) > np.maximum(tolerance, rounding)
+            tolerance = precision * penalty * self._length(self._inner(coef, coef))
+            length = self._length(self._dot(gradient, gradient))
+            unsolved = length > np.maximum(tolerance, rounding)
             if not unsolved.any():
                 return coef, decision
-            direction = _lbfgs_direction(gradient, history) * unsolved[:, None]
+            direction = self._direction(gradient, history) * unsolved[:, None]
             change = self.decision(direction)
-            penalty_terms = (_dot(coef[:-1], direction[:-1]), _dot(direction[:-1], direction[:-1]))
+            penalty_terms = (self._inner(coef, direction), self._inner(direction, direction))
             step = self._line_search(decision, change, *(penalty * term for term in penalty_terms))
             step = step[:, None]
             coef = coef + step * direction
@@ -160,10 +160,10 @@ class LogisticProblems:
         return coef, decision
 
     def _gradient(
-        self, coef: NDArray[np.float64], decision: NDArray[Any], penalty: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, coef: NDArray[Any], decision: NDArray[Any], penalty: NDArray[np.float64]
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Return the gradient, and for every problem a bound on its rounding error."""
-        flat = np.empty((len(decision), decision[0].size), dtype=self.X.dtype)
+        flat = np.empty((len(decision), decision[0].size), dtype=self.dtype)
 
         def residual_of(rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             residual = _probabilities(decision[rows])
@@ -178,13 +178,8 @@ class LogisticProblems:
 
         parts = self._by_blocks(residual_of)
         sums, sizes = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
-        products = (self.X.T @ flat).astype(np.float64)
-        products -= np.outer(self.centre, sums)
-        products *= self.scale
-        gradient = np.empty_like(coef)
-        gradient[:-1] = products.reshape(gradient[:-1].shape) + penalty[:, None] * coef[:-1]
-        gradient[-1] = sums
-        return gradient, 8 * np.finfo(self.X.dtype).eps * sizes
+        gradient = self._gradient_of(flat, sums, coef, penalty)
+        return gradient, 8 * np.finfo(self.dtype).eps * sizes
 
     def _line_search(
         self,
@@ -239,15 +234,116 @@ class LogisticProblems:
         first, second = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
         return first, second
 
+    def _direction(
+        self, gradient: NDArray[Any], history: list[tuple[NDArray[Any], NDArray[Any]]]
+    ) -> NDArray[Any]:
+        """Return the search direction from the last steps and the changes of the gradient."""
+        direction = -gradient
+        parts = []
+        for step, change in reversed(history):
+            inner = self._dot(step, change)
+            # A solved problem has steps of zero, which say nothing.
+            inverse = np.divide(1.0, inner, out=np.zeros_like(inner), where=inner > 0)
+            part = inverse * self._dot(step, direction)
+            direction -= part[:, None] * change
+            parts.append((inverse, part))
+        if history:
+            step, change = history[-1]
+            inner, square = self._dot(step, change), self._dot(change, change)
+            size = np.divide(inner, square, out=np.ones_like(inner), where=inner > 0)
+            direction *= size[:, None]
+        for (step, change), (inverse, part) in zip(history, reversed(parts), strict=True):
+            direction += (part - inverse * self._dot(change, direction))[:, None] * step
+        return direction
+
+    def _dot(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the inner product for every problem."""
+        product: NDArray[np.float64] = self._inner(a, b) + inner_products(a[-1:], b[-1:])
+        return product
+
+    @staticmethod
+    def _length(square: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the square root, of a square that rounding can leave just below zero."""
+        length: NDArray[np.float64] = np.sqrt(np.maximum(square, 0.0))
+        return length
+
     def _by_blocks(self, function: Callable[[slice], R]) -> list[R]:
         """Call a function for blocks of samples; in threads if all of them are large."""
         width = self.shares.shape[1] * self.n_outputs
         step = max(1, BLOCK // width)
-        blocks = [slice(start, start + step) for start in range(0, len(self.X), step)]
-        if len(self.X) * width < LARGE:
+        blocks = [slice(start, start + step) for start in range(0, len(self.codes), step)]
+        if len(self.codes) * width < LARGE:
             return [function(rows) for rows in blocks]
         with ThreadPoolExecutor(joblib.cpu_count()) as threads:
             return list(threads.map(function, blocks))
+
+
+@dataclass(frozen=True)
+class LogisticProblems(Problems):
+    """Logistic regressions on features, which are centred and scaled without a copy.
+
+    Attributes
+    ----------
+    X : ndarray of float32 or float64, shape (n_samples, n_features)
+    centre : ndarray of float64, shape (n_features,)
+    scale : float
+        The models are trained on ``scale * (X - centre)``.
+    """
+
+    X: NDArray[Any]
+    centre: NDArray[np.float64]
+    scale: float
+
+    @classmethod
+    def of(
+        cls,
+        X: NDArray[Any],
+        codes: NDArray[np.int64],
+        sample_weights: NDArray[np.float64],
+        scale: float,
+    ) -> LogisticProblems:
+        """Create one problem for each row of `sample_weights`, ``(n_problems, n_samples)``."""
+        return cls(*weighted(codes, sample_weights), X, X.mean(axis=0, dtype=np.float64), scale)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the features."""
+        return self.X.dtype
+
+    def zeros(self) -> NDArray[np.float64]:
+        """Return coefficients of zero, ``(n_features + 1, n_problems, n_outputs)``.
+
+        The last row is the intercepts.
+        """
+        return np.zeros((self.X.shape[1] + 1, self.shares.shape[1], self.n_outputs))
+
+    def decision(self, coef: NDArray[np.float64]) -> NDArray[Any]:
+        """Return the log odds, as `Problems.decision`."""
+        flat = coef[:-1].reshape(len(coef) - 1, -1)
+        products = (self.X @ flat.astype(self.X.dtype)).astype(self._dtype, copy=False)
+        products -= (self.centre @ flat).astype(self._dtype)
+        products *= self.scale
+        decision: NDArray[Any] = products.reshape(-1, *coef.shape[1:])
+        decision += coef[-1].astype(self._dtype)
+        return decision
+
+    def _gradient_of(
+        self,
+        residual: NDArray[Any],
+        sums: NDArray[np.float64],
+        coef: NDArray[Any],
+        penalty: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        products = (self.X.T @ residual).astype(np.float64)
+        products -= np.outer(self.centre, sums)
+        products *= self.scale
+        gradient = np.empty_like(coef)
+        gradient[:-1] = products.reshape(gradient[:-1].shape) + penalty[:, None] * coef[:-1]
+        gradient[-1] = sums
+        return gradient
+
+    def _inner(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        return inner_products(a[:-1], b[:-1])
 
 
 def _probabilities(decision: NDArray[Any]) -> NDArray[Any]:
@@ -261,30 +357,17 @@ def _probabilities(decision: NDArray[Any]) -> NDArray[Any]:
     return probabilities
 
 
-def _lbfgs_direction(
-    gradient: NDArray[np.float64], history: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-) -> NDArray[np.float64]:
-    """Return the search direction from the last steps and the changes of the gradient."""
-    direction = -gradient
-    parts = []
-    for step, change in reversed(history):
-        inner = _dot(step, change)
-        # A solved problem has steps of zero, which say nothing.
-        inverse = np.divide(1.0, inner, out=np.zeros_like(inner), where=inner > 0)
-        part = inverse * _dot(step, direction)
-        direction -= part[:, None] * change
-        parts.append((inverse, part))
-    if history:
-        step, change = history[-1]
-        inner, square = _dot(step, change), _dot(change, change)
-        size = np.divide(inner, square, out=np.ones_like(inner), where=inner > 0)
-        direction *= size[:, None]
-    for (step, change), (inverse, part) in zip(history, reversed(parts), strict=True):
-        direction += (part - inverse * _dot(change, direction))[:, None] * step
-    return direction
+def weighted(
+    codes: NDArray[np.int64], sample_weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], int, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the attributes of `Problems`, one problem for each row of `sample_weights`."""
+    n_classes = int(codes.max()) + 1
+    sizes = sample_weights.sum(axis=1)
+    shares = (sample_weights / sizes[:, None]).T[:, :, None]
+    return codes, 1 if n_classes == 2 else n_classes, shares, sizes
 
 
-def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def inner_products(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     """Return the inner product for every problem."""
     product: NDArray[np.float64] = np.einsum("ijk,ijk->j", a, b)
     return product

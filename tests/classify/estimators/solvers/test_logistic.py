@@ -21,7 +21,7 @@ def blobs(n_classes, n_samples=200, n_features=30):
 def test_each_problem_is_solved_as_scikit_learn_solves_it_alone(n_classes, dtype, C):
     """Coefficients and intercepts are those of `LogisticRegression` on each subset."""
     X, codes, members = blobs(n_classes)
-    problems = LogisticProblems.of(X.astype(dtype), 0.2, codes, members)
+    problems = LogisticProblems.of(X.astype(dtype), codes, members, 0.2)
     coef, decision = problems.minimise(problems.zeros(), C, 1e-5)
     centred = 0.2 * (X - X.mean(axis=0))
     for i, part in enumerate(members):
@@ -38,7 +38,7 @@ def test_each_problem_is_solved_as_scikit_learn_solves_it_alone(n_classes, dtype
 def test_the_decision_values_are_those_of_the_coefficients():
     """They match, although the decision values were updated from step to step."""
     X, codes, members = blobs(4)
-    problems = LogisticProblems.of(X, 0.2, codes, members)
+    problems = LogisticProblems.of(X, codes, members, 0.2)
     coef, decision = problems.minimise(problems.zeros(), 1.0, 1e-3)
     np.testing.assert_allclose(decision, problems.decision(coef), atol=1e-9)
 
@@ -47,7 +47,7 @@ def test_the_decision_values_are_those_of_the_coefficients():
 def test_the_coefficients_are_as_precise_as_requested(precision):
     """Their distance from the optimum, relative to their length, is below the precision."""
     X, codes, members = blobs(2)
-    problems = LogisticProblems.of(X, 0.2, codes, members)
+    problems = LogisticProblems.of(X, codes, members, 0.2)
     exact, _ = problems.minimise(problems.zeros(), 10.0, 1e-9)
     found, _ = problems.minimise(problems.zeros(), 10.0, precision)
     apart = np.linalg.norm((found - exact)[:-1], axis=0) / np.linalg.norm(exact[:-1], axis=0)
@@ -59,7 +59,7 @@ def test_the_coefficients_are_as_precise_as_requested(precision):
 def test_many_probabilities_are_computed_in_blocks_and_threads(n_classes, monkeypatch):
     """The solution is the same within its precision, in the precision of the features."""
     X, codes, members = blobs(n_classes)
-    problems = LogisticProblems.of(X.astype(np.float32), 0.2, codes, members)
+    problems = LogisticProblems.of(X.astype(np.float32), codes, members, 0.2)
     expected, _ = problems.minimise(problems.zeros(), 1.0, 1e-4)
     monkeypatch.setattr(logistic, "BLOCK", 100)
     monkeypatch.setattr(logistic, "LARGE", 1)
@@ -71,7 +71,7 @@ def test_many_probabilities_are_computed_in_blocks_and_threads(n_classes, monkey
 def test_a_solved_problem_takes_no_step():
     """Starting at the solution takes no step."""
     X, codes, members = blobs(2)
-    problems = LogisticProblems.of(X, 0.2, codes, members)
+    problems = LogisticProblems.of(X, codes, members, 0.2)
     coef, _ = problems.minimise(problems.zeros(), 1.0, 1e-3)
     again, _ = problems.minimise(coef, 1.0, 1e-3)
     assert again is coef
@@ -80,7 +80,7 @@ def test_a_solved_problem_takes_no_step():
 def test_constant_features_get_coefficients_of_zero():
     """The minimisation also ends where the optimal coefficients are zero."""
     X, codes = np.ones((10, 3), dtype=np.float32), np.array([0, 1, 1, 1, 1] * 2)
-    problems = LogisticProblems.of(X, 1.0, codes, np.ones((1, 10), dtype=bool))
+    problems = LogisticProblems.of(X, codes, np.ones((1, 10), dtype=bool), 1.0)
     coef, decision = problems.minimise(problems.zeros(), 1.0, 1e-4)
     np.testing.assert_allclose(coef[:-1], 0, atol=1e-6)
     np.testing.assert_allclose(decision, np.log(4), atol=1e-4)
@@ -90,6 +90,6 @@ def test_too_many_steps_are_a_warning(monkeypatch):
     """A minimisation that did not converge warns, as in scikit-learn."""
     monkeypatch.setattr(logistic, "MAX_STEPS", 2)
     X, codes, members = blobs(2)
-    problems = LogisticProblems.of(X, 0.2, codes, members)
+    problems = LogisticProblems.of(X, codes, members, 0.2)
     with pytest.warns(ConvergenceWarning, match="did not converge in 2 steps"):
         problems.minimise(problems.zeros(), 1.0, 1e-6)
