@@ -10,8 +10,10 @@ from classify.errors import ClassifierError, ModelError
 if TYPE_CHECKING:
     from classify.auditing.audit import AuditResult, audit
     from classify.estimators.centroid import Centroid
+    from classify.estimators.lda import LDA
     from classify.estimators.logreg import LogReg
     from classify.estimators.nearest import Nearest
+    from classify.estimators.ridge import RidgeClassifier
     from classify.estimators.svm import SVM
     from classify.experiment.compare import compare
     from classify.networks.cnn import ScratchCNN
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from classify.serving.model import Model
 
 __all__ = [
+    "LDA",
     "SVM",
     "AuditResult",
     "Centroid",
@@ -31,6 +34,7 @@ __all__ = [
     "Model",
     "ModelError",
     "Nearest",
+    "RidgeClassifier",
     "ScratchCNN",
     "audit",
     "compare",
@@ -42,9 +46,11 @@ _LAZY = {
     "Centroid": "classify.estimators.centroid",
     "DenseHead": "classify.networks.dense",
     "FineTune": "classify.networks.finetune",
+    "LDA": "classify.estimators.lda",
     "LogReg": "classify.estimators.logreg",
     "Model": "classify.serving.model",
     "Nearest": "classify.estimators.nearest",
+    "RidgeClassifier": "classify.estimators.ridge",
     "SVM": "classify.estimators.svm",
     "ScratchCNN": "classify.networks.cnn",
     "audit": "classify.auditing.audit",

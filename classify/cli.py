@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
         metavar="NAMES",
         default="all",
         help=f"{', '.join(registry.CLASSIFIERS)}, several separated by commas, or all (except "
-        f"{registry.NOT_IN_ALL}); or any of scikit-learn's, as "
+        f"{', '.join(registry.NOT_IN_ALL)}); or any of scikit-learn's, as "
         "sklearn.ensemble:RandomForestClassifier or, in quotes, with parameters: "
         "'sklearn.svm:NuSVC(nu=0.1)'",
     )
@@ -66,10 +66,10 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
         "--memory-limit",
         type=size,
         metavar="SIZE",
-        help="for the embeddings of a split, as 4GB: if they take more, logreg and svm (then "
-        "linear) are trained in one pass over those on disk (default: half of this machine's "
-        "memory, or no limit where the system does not say how much that is); a file of embeddings "
-        "that takes more is refused",
+        help="for the embeddings of a split, as 4GB: if they take more, logreg, svm (then "
+        "linear), ridge and lda are trained in one pass over those on disk (default: half of this "
+        "machine's memory, or no limit where the system does not say how much that is); a file of "
+        "embeddings that takes more is refused",
     )
     training.add_argument(
         "--out",

@@ -61,8 +61,10 @@ NETWORK_SUFFIX, SKOPS_SUFFIX = ".npz", ".skops"
 ESTIMATORS = (
     "classify.estimators.centroid.Centroid",
     "classify.estimators.wrapped.WrappedClassifier",
+    "classify.estimators.lda.LDA",
     "classify.estimators.logreg.LogReg",
     "classify.estimators.nearest.Nearest",
+    "classify.estimators.ridge.RidgeClassifier",
     "classify.estimators.streamed.StreamedLogReg",
     "classify.estimators.streamed.StreamedSVM",
     "classify.estimators.svm.SVM",

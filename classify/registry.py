@@ -18,6 +18,8 @@ CLASSIFIERS: dict[str, str] = {
     "dense": "classify.networks.dense:DenseHead",
     "logreg": "classify.estimators.logreg:LogReg",
     "svm": "classify.estimators.svm:SVM",
+    "ridge": "classify.estimators.ridge:RidgeClassifier",
+    "lda": "classify.estimators.lda:LDA",
     "nearest": "classify.estimators.nearest:Nearest",
     "centroid": "classify.estimators.centroid:Centroid",
     "cnn": "classify.networks.cnn:ScratchCNN",
@@ -26,10 +28,13 @@ CLASSIFIERS: dict[str, str] = {
 STREAMED: dict[str, str] = {
     "logreg": "classify.estimators.streamed:StreamedLogReg",
     "svm": "classify.estimators.streamed:StreamedSVM",
+    "ridge": "classify.estimators.ridge:RidgeClassifier",
+    "lda": "classify.estimators.lda:LDA",
 }
 """What replaces a classifier where the embeddings do not fit in memory."""
-NOT_IN_ALL = "finetune"
-"""Takes minutes and additional cache, so ``all`` does not include it."""
+NOT_IN_ALL = ("ridge", "lda", "finetune")
+"""Not part of ``all``: where everything fits in memory, the first two are what logistic regression
+is, but less accurate; the last takes minutes and additional cache."""
 
 
 def parse_names(spec: str) -> list[str]:
@@ -38,8 +43,8 @@ def parse_names(spec: str) -> list[str]:
     Parameters
     ----------
     spec : str
-        Names of `CLASSIFIERS`; ``all``, which is every name but `NOT_IN_ALL`; or ``module:Class``
-        for any scikit-learn classifier, which may have parameters in parentheses.
+        Names of `CLASSIFIERS`; ``all``, which is every name that is not in `NOT_IN_ALL`; or
+        ``module:Class`` for any scikit-learn classifier, which may have parameters in parentheses.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def parse_names(spec: str) -> list[str]:
         if ":" in part:
             names.append(part)
         elif name == "all":
-            names += [known for known in CLASSIFIERS if known != NOT_IN_ALL]
+            names += [known for known in CLASSIFIERS if known not in NOT_IN_ALL]
         elif name in CLASSIFIERS:
             names.append(name)
         else:

@@ -145,10 +145,7 @@ def cross_validate(
     ClassifierError
         If `folds` is less than two.
     """
-    if len(codes) > MANY and folds > FEW_FOLDS:
-        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
-        folds = FEW_FOLDS
-    splits = stratified_folds(codes, folds, seed, groups)
+    splits = search_folds(codes, folds, seed, groups)
     total, finished = sum(len(path.points) for path in paths), 0
     progress(stage, 0, total)
     points: list[SearchPoint] = []
@@ -226,6 +223,19 @@ def _search_point(
     correct = step.scores.argmax(axis=1) == codes
     accuracies = np.array([correct[held_out].mean() for _, held_out in splits])
     return SearchPoint(dict(params), float(accuracies.mean()), float(accuracies.std()), loss)
+
+
+def search_folds(
+    codes: NDArray[np.int64],
+    folds: int,
+    seed: int | np.random.RandomState | None,
+    groups: NDArray[np.int64] | None = None,
+) -> list[Fold]:
+    """Return `stratified_folds`; at most `FEW_FOLDS` for more than `MANY` samples."""
+    if len(codes) > MANY and folds > FEW_FOLDS:
+        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
+        folds = FEW_FOLDS
+    return stratified_folds(codes, folds, seed, groups)
 
 
 def stratified_folds(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, LinearClassifier
 from classify.estimators.cross_validation import (
     MANY,
@@ -19,7 +18,7 @@ from classify.estimators.cross_validation import (
     cross_validate,
 )
 from classify.estimators.search import C_GRID, SearchMixin, positive_grid
-from classify.estimators.solvers.gram import Gram, unit_scale
+from classify.estimators.solvers.gram import Gram, same_features, unit_scale
 from classify.estimators.solvers.kernel_logistic import KernelLogisticProblems
 from classify.estimators.solvers.logistic import LogisticProblems, Problems
 from classify.estimators.solvers.probabilities import class_scores, log_loss, scaled_softmax
@@ -244,10 +243,7 @@ def _samples(X: NDArray[np.float32]) -> _Samples:
     K -= K.mean(axis=0)
     K -= K.mean(axis=1)[:, None]
     if np.einsum("ij,ij->i", K, K).max() < NEGLIGIBLE**2:
-        raise ClassifierError(
-            "all training images have the same features, so they cannot be distinguished; check "
-            "that the images differ and that the backbone's weights are right"
-        )
+        raise same_features()
 
     def to_features(coef: NDArray[Any]) -> NDArray[np.float32]:
         weights = coef[:, : len(X)] * gram.scale**2

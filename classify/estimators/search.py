@@ -93,7 +93,8 @@ class SearchMixin:
         The keys are those of scikit-learn's `GridSearchCV`: ``params``, ``param_<name>``,
         ``mean_test_score``, ``std_test_score`` and ``rank_test_score`` are of the accuracy, and
         ``mean_test_neg_log_loss`` and ``rank_test_neg_log_loss`` are of the log loss, rounded to
-        five digits for the rank. The log loss decides, so the chosen parameters rank first by it.
+        five digits for the rank. If it decided (`SearchResult.chosen_by`), the chosen parameters
+        rank first by it.
         """
         points = self.search_.points
         losses = np.array([np.inf if p.log_loss is None else p.log_loss for p in points])

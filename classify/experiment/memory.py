@@ -45,8 +45,8 @@ def require_memory(
         raise ClassifierError(
             f"the embeddings of the {sum(features.counts('train')):,} training images do not fit "
             f"in memory: {excess(features, train)}, and {join_names(in_memory)} {verb} all of "
-            f"them at once; choose {' or '.join(registry.STREAMED)}, which read them from disk, or "
-            f"{_advice(features)}",
+            f"them at once; choose from {', '.join(registry.STREAMED)}, which read them from disk, "
+            f"or {_advice(features)}",
             setting="memory_limit",
         )
     if audit and train + test > features.memory_limit:

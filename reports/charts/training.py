@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
     from reports.records import Result, Run, Search, SearchPoint
 
-SEARCHED = {"C": "C", "k": "neighbours", "learning_rate": "learning rate", "alpha": "alpha"}
+SEARCHED = {
+    "C": "C",
+    "k": "neighbours",
+    "learning_rate": "learning rate",
+    "alpha": "alpha",
+    "shrinkage": "shrinkage",
+}
 """Parameters that a search can be drawn over, and their names on the axis."""
 
 

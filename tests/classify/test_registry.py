@@ -26,7 +26,8 @@ def test_a_list_of_names_is_read_in_its_order_and_each_name_once(spec, expected)
 def test_an_error_about_an_unknown_name_lists_the_choices(spec):
     """Also if it is one of several names, or there is none."""
     with pytest.raises(
-        ClassifierError, match="choose from dense, logreg, svm, nearest, centroid, cnn, finetune"
+        ClassifierError,
+        match="choose from dense, logreg, svm, ridge, lda, nearest, centroid, cnn, finetune",
     ):
         registry.parse_names(spec)
 

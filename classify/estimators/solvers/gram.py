@@ -44,7 +44,17 @@ def unit_scale(X: NDArray[np.float32]) -> float:
     >>> unit_scale(np.array([[3.0, 4.0], [0.0, 5.0]], dtype=np.float32))
     0.2
     """
-    mean_square = float(squared_norms(X).mean(dtype=np.float64))
+    return scale_of(float(squared_norms(X).mean(dtype=np.float64)))
+
+
+def scale_of(mean_square: float) -> float:
+    """Return the factor that gives rows of this mean squared norm unit mean squared norm.
+
+    Raises
+    ------
+    ClassifierError
+        As from `unit_scale`.
+    """
     if not 0.0 < mean_square < np.inf:
         raise ClassifierError(
             f"the features cannot be scaled: their mean squared norm is {mean_square}, expected "
@@ -53,7 +63,15 @@ def unit_scale(X: NDArray[np.float32]) -> float:
     return float(mean_square**-0.5)
 
 
-def squared_norms(X: NDArray[np.float32], dtype: type[Any] = np.float32) -> NDArray[Any]:
+def same_features() -> ClassifierError:
+    """Return the error that all training samples are the same."""
+    return ClassifierError(
+        "all training images have the same features, so they cannot be distinguished; check "
+        "that the images differ and that the backbone's weights are right"
+    )
+
+
+def squared_norms(X: NDArray[Any], dtype: type[Any] = np.float32) -> NDArray[Any]:
     """Return the squared Euclidean norm of every row, summed in `dtype`."""
     squares: NDArray[Any] = np.einsum("ij,ij->i", X, X, dtype=dtype)
     return squares

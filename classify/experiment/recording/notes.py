@@ -145,7 +145,8 @@ def _memory_notes(
     if streamed:
         too_large = excess(features, features.nbytes("train"))
         notes.append(f"trained in one pass over embeddings on disk: {too_large}")
-        if settings.calibrate or settings.target_precision is not None:
+        held_out = hasattr(estimator, "held_out_")
+        if held_out and (settings.calibrate or settings.target_precision is not None):
             n_held_out = len(estimator.held_out_)
             notes.append(
                 f"calibration and threshold come from {n_held_out:,} training images that were "

@@ -6,8 +6,10 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from classify.estimators.centroid import Centroid
+from classify.estimators.lda import LDA
 from classify.estimators.logreg import LogReg
 from classify.estimators.nearest import Nearest
+from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
 from classify.estimators.svm import SVM
 from classify.estimators.wrapped import WrappedClassifier
@@ -34,6 +36,8 @@ def _networks_are_run_eagerly(request):
     [
         SVM(C=[0.1, 1.0]),
         LogReg(),
+        RidgeClassifier(),
+        LDA(),
         Nearest(),
         Centroid(),
         StreamedLogReg(),

@@ -12,8 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from classify.estimators.centroid import Centroid
+from classify.estimators.lda import LDA
 from classify.estimators.logreg import LogReg
 from classify.estimators.nearest import Nearest
+from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.rows import RowsOnDisk
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
 from classify.estimators.svm import SVM
@@ -39,6 +41,8 @@ def cross_validated(estimator, groups):
     "estimator",
     [
         LogReg(C=[1.0, 10.0]),
+        RidgeClassifier(),
+        LDA(),
         SVM(C=1.0, kernel="linear"),
         Nearest(),
         Centroid(),
@@ -52,7 +56,16 @@ def test_held_out_predictions_are_for_new_groups(estimator):
     assert cross_validated(estimator, GROUPS) < CHANCE
 
 
-@pytest.mark.parametrize("estimator", [LogReg(C=1.0), SVM(C=1.0, kernel="linear"), Nearest(k=1)])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogReg(C=1.0),
+        RidgeClassifier(C=10.0),
+        LDA(shrinkage=0.1),
+        SVM(C=1.0, kernel="linear"),
+        Nearest(k=1),
+    ],
+)
 def test_parameters_are_chosen_for_new_groups(estimator):
     """The accuracy of the search is at chance, too."""
     for groups, claimed in ((None, True), (GROUPS, False)):

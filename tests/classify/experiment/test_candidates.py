@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from classify import SVM, Centroid, ClassifierError, LogReg
+from classify import LDA, SVM, Centroid, ClassifierError, LogReg
 from classify.estimators.wrapped import WrappedClassifier
 from classify.experiment.candidates import Candidate, candidates_of
 from classify.experiment.settings import TrainingSettings
@@ -77,6 +77,10 @@ def test_what_replaces_a_classifier_in_one_pass() -> None:
     streamed = Candidate("mine", LogReg(C=1, class_weight="balanced")).streamed
     assert streamed is not None
     assert (streamed.name, streamed.estimator.class_weight) == ("mine", "balanced")
+    itself = Candidate("lda", LDA(shrinkage=0.5, folds=3)).streamed
+    assert itself is not None
+    assert itself.estimator.get_params() == LDA(shrinkage=0.5, folds=3).get_params()
+    assert Candidate("lda", LDA(folds=3)).lost_by_streaming == []
     assert Candidate("svm", SVM(kernel="rbf")).streamed is None
     assert Candidate("centroid", Centroid()).streamed is None
 

@@ -44,6 +44,39 @@ def run(home):
     return home / "run"
 
 
+@pytest.fixture(scope="module")
+def exact(home):
+    """Run the classifiers that are exact in one pass, with the same options."""
+    done = classify(
+        home, "--clf", "ridge,lda", "--repeats", "2", "--learning-curve",
+        "--calibrate", "--target-precision", "0.7", "--out", "exact",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return home / "exact"
+
+
+@pytest.mark.slow
+def test_ridge_and_lda_are_trained_on_embeddings_on_disk(exact, home):
+    """On all images, with everything but a learning curve; the saved models predict."""
+    found = read_record(exact)
+    assert found.learning_curves == []
+    for result in found.results:
+        assert result.accuracy > 0.9
+        assert len(result.repeats) == 2
+        assert result.threshold is not None
+        assert result.search.method == "cross-validation"
+        passed, curve = result.notes
+        assert passed.startswith("trained in one pass over embeddings on disk: 256.0 KiB are more")
+        assert curve.startswith("no learning curve: ")
+    assert [result.search.chosen_by for result in found.results] == ["squared error", "log loss"]
+    for classifier in ("ridge", "lda"):
+        done = run_command(
+            "classify.predict", "exact", "pictures/bright/0.png", "pictures/dark/0.png",
+            "--clf", classifier, "--cache", "cache", cwd=home,
+        )  # fmt: skip
+        assert [line.split()[1] for line in done.stdout.splitlines()] == ["bright", "dark"]
+
+
 @pytest.mark.slow
 def test_a_run_says_that_it_was_one_pass(run):
     """The titles and notes say so, in the record and on the page."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
 
-from classify import SVM, Centroid, DenseHead, LogReg, Nearest
+from classify import LDA, SVM, Centroid, DenseHead, LogReg, Nearest, RidgeClassifier
 from classify.evaluation.calibration import Calibration, apply_sigmoids
 from classify.evaluation.decision import DecisionRule
 from classify.evaluation.unfamiliar.familiarity import Familiarity
@@ -38,7 +38,16 @@ def computed(layers: Callable[[Any], Any], X: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize(
     "estimator",
-    [LogReg(), SVM(kernel="linear"), SVM(kernel="rbf"), Centroid(), Nearest(), DenseHead(epochs=2)],
+    [
+        LogReg(),
+        RidgeClassifier(),
+        LDA(),
+        SVM(kernel="linear"),
+        SVM(kernel="rbf"),
+        Centroid(),
+        Nearest(),
+        DenseHead(epochs=2),
+    ],
     ids=repr,
 )
 def test_the_probabilities_are_the_same(estimator: Any, n_classes: int) -> None:
