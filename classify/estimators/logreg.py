@@ -238,7 +238,8 @@ def _samples(X: NDArray[np.float32]) -> _Samples:
             scale,
         )
     gram = Gram.of(X)
-    K = gram.products.astype(np.float64)
+    scale, products = gram.scale, gram.products
+    K = products.astype(np.float64)
     # Centring only changes the intercept, which is not penalised, and saves many steps.
     K -= K.mean(axis=0)
     K -= K.mean(axis=1)[:, None]
@@ -246,10 +247,11 @@ def _samples(X: NDArray[np.float32]) -> _Samples:
         raise same_features()
 
     def to_features(coef: NDArray[Any]) -> NDArray[np.float32]:
-        weights = coef[:, : len(X)] * gram.scale**2
+        weights = coef[:, : len(X)] * scale**2
         # Weights that sum to zero need no centred features.
         weights -= weights.mean(axis=1, keepdims=True)
         mapped: NDArray[Any] = weights.astype(np.float32) @ X
         return mapped
 
-    return _Samples(K.astype(np.float32), K, KernelLogisticProblems.of, to_features, gram.scale)
+    products[:] = K
+    return _Samples(products, K, KernelLogisticProblems.of, to_features, scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import call
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import joblib
 import numpy as np
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, DecisionClassifier
 from classify.estimators.cross_validation import (
+    MANY,
     Fold,
     PathStep,
     RegularisationPath,
@@ -46,11 +47,14 @@ from classify.estimators.solvers.working_set import LIMIT, BinarySVM, PairwisePr
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
     from classify.estimators.solvers.gram import Samples
     from toolkit.progress import Progress
+
+T = TypeVar("T")
 
 # Samples whose inner products are kept even if there are few features: 64 MB.
 FEW_SAMPLES = 4000
@@ -275,12 +279,37 @@ def _path_steps(
             _train_pair(samples, codes, class_weights, name, train, values) for train, _ in splits
         ]
         with ThreadPoolExecutor(min(len(splits), joblib.cpu_count())) as threads:
-            for _ in values:
+            for svms in _in_threads(threads, folds, len(values), ahead=len(codes) <= MANY):
                 decision = np.empty(len(codes))
-                svms = threads.map(next, folds)
                 for (_, held_out), svm in zip(splits, svms, strict=True):
                     decision[held_out] = svm.decision[held_out]
                 yield PathStep(class_scores(decision))
+
+
+def _in_threads(
+    threads: ThreadPoolExecutor, folds: Sequence[Iterator[T]], n_steps: int, *, ahead: bool
+) -> Iterator[list[T]]:
+    """Yield the next item of every fold, `n_steps` times.
+
+    With `ahead`, the threads begin the next step before the last fold has ended this one. A path
+    that may end early would wait for it in vain.
+    """
+    running: list[Future[T]] = []
+    for step in range(n_steps):
+        running = running or [threads.submit(next, fold) for fold in folds]
+        following = []
+        if ahead and step + 1 < n_steps:
+            following = [
+                threads.submit(_next_after, before, fold)
+                for before, fold in zip(running, folds, strict=True)
+            ]
+        yield [future.result() for future in running]
+        running = following
+
+
+def _next_after(before: Future[T], fold: Iterator[T]) -> T:
+    before.result()
+    return next(fold)
 
 
 def _one_vs_one_steps(

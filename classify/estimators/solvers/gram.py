@@ -9,10 +9,14 @@ every fold of a parameter search.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Literal
 
+import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from classify.environment import memory_gib
 from classify.errors import ClassifierError
@@ -25,6 +29,8 @@ KERNELS: tuple[Kernel, ...] = ("linear", "rbf")
 
 # Rows that are processed together: about a MB, which stays in the processor's cache.
 BLOCK = 16
+# Rows whose products with others are computed together: a part of all rows, or this many.
+PARTS, LARGEST = 4, 1024
 # Columns that are converted to float64 together.
 COLUMNS = 1024
 
@@ -175,13 +181,17 @@ class Gram(Samples):
                 setting="memory_limit",
             )
         scale = unit_scale(X)
-        products = X @ X.T
+        products = _all_products(X)
         products *= np.float32(scale**2)
         row_means = scale * X.mean(axis=1, dtype=np.float64)
         return cls(products.diagonal().copy(), scale, row_means, X.shape[1], products)
 
     def _products(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
-        return self.products[np.ix_(rows, columns)]
+        products = np.empty((len(rows), len(columns)), dtype=np.float32)
+        for start in range(0, len(rows), BLOCK):
+            part = rows[start : start + BLOCK]
+            products[start : start + BLOCK] = self.products[part].take(columns, axis=1)
+        return products
 
     def combine(
         self, name: Kernel, weights: NDArray[np.float64], rows: NDArray[np.intp], gamma: float
@@ -222,6 +232,29 @@ class ProductsOnDemand(Samples):
         products: NDArray[np.float32] = self.X[rows] @ self.X[columns].T
         products *= np.float32(self.scale**2)
         return products
+
+
+def _all_products(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``X @ X.T``, computed in threads of this process.
+
+    On busy cores the threads of BLAS wait for each other; these do not.
+    """
+    products = np.empty((len(X), len(X)), dtype=np.float32)
+    # As many whatever the number of cores, so that rounding does not depend on it.
+    size = min(LARGEST, -(-len(X) // PARTS))
+    parts = [slice(start, start + size) for start in range(0, len(X), size)]
+
+    def compute(first: slice, second: slice) -> None:
+        products[first, second] = X[first] @ X[second].T
+        if first != second:
+            products[second, first] = products[first, second].T
+
+    with (
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(joblib.cpu_count()) as threads,
+    ):
+        list(threads.map(compute, *zip(*combinations_with_replacement(parts, 2), strict=True)))
+    return products
 
 
 def kernel(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.svm import SVC
 
 from classify.estimators.solvers.gram import Gram
@@ -133,7 +134,8 @@ class OneVsOne:
         costs = self._costs[rows]
         values = self._samples.kernel(self._kernel, rows, rows, self.gamma).astype(np.float64)
         svc = SVC(C=C, kernel="precomputed", tol=TOLERANCE)
-        svc.fit(values, self._codes[rows], sample_weight=costs)
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            svc.fit(values, self._codes[rows], sample_weight=costs)
         weights = _weights_by_class(svc)
         self.weights[np.ix_(within, group)] = weights
         # The decision value of a single pair is in favour of the second class.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn import config_context
 from sklearn.svm import SVC
 
 if TYPE_CHECKING:
@@ -176,11 +177,13 @@ class PairwiseProblem:
         }
         counts = [self._costs[held].sum() for held in summed.values()]
         products_within = self._working_kernel(chosen, summed)
-        svc = SVC(C=self._C, kernel="precomputed", tol=tolerance, cache_size=1000).fit(
-            products_within,
-            np.append(self._targets[chosen], list(summed)),
-            sample_weight=np.append(self._costs[chosen], counts),
-        )
+        svc = SVC(C=self._C, kernel="precomputed", tol=tolerance, cache_size=1000)
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            svc.fit(
+                products_within,
+                np.append(self._targets[chosen], list(summed)),
+                sample_weight=np.append(self._costs[chosen], counts),
+            )
         coef = np.zeros(len(products_within))
         coef[svc.support_] = svc.dual_coef_[0]
         carriers = np.flatnonzero(coef[: len(chosen)])

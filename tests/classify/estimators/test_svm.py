@@ -8,6 +8,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import SVC
 
 from classify.errors import ClassifierError
+from classify.estimators import svm
 from classify.estimators.search import C_GRID
 from classify.estimators.svm import SVM
 from tests.classify.estimators.clusters import clusters, mean_decision, mean_of_pairs
@@ -80,6 +81,14 @@ def test_the_search_scores_are_those_of_svc_on_the_folds():
     for point in together.points:
         alone = SVM(C=point.params["C"], kernel="rbf", folds=3).fit(X, y).search_
         assert alone.points[0].mean == point.mean
+
+
+def test_threads_that_are_a_step_ahead_give_the_same_search(monkeypatch):
+    """Two classes; a search that may end early does not begin a step in advance."""
+    X, y = blobs(2, n_samples=60)
+    ahead = SVM(folds=3).fit(X, y).search_
+    monkeypatch.setattr(svm, "MANY", 1)
+    assert SVM(folds=3).fit(X, y).search_ == ahead
 
 
 def test_the_search_with_many_classes_finds_what_svc_finds():

@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics.pairwise import rbf_kernel
 
 from classify.errors import ClassifierError
+from classify.estimators.solvers import gram
 from classify.estimators.solvers.gram import Gram
 
 
@@ -17,6 +18,16 @@ def test_the_mean_squared_norm_is_scaled_to_one(X):
     assert gram.products.dtype == np.float32
     assert gram.products.diagonal().mean() == pytest.approx(1, rel=1e-6)
     np.testing.assert_allclose(gram.products, X @ X.T * gram.scale**2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_samples", [1, 3, 5, 26])
+def test_blocks_of_products_are_those_of_all_samples(n_samples, monkeypatch):
+    """Also if the samples do not divide into equal blocks, or into as many."""
+    monkeypatch.setattr(gram, "LARGEST", 4)
+    X = np.random.default_rng(1).normal(size=(n_samples, 7)).astype(np.float32)
+    found = Gram.of(X)
+    np.testing.assert_allclose(found.products, found.scale**2 * (X @ X.T), atol=1e-6)
+    np.testing.assert_array_equal(found.products, found.products.T)
 
 
 def test_gamma_is_that_of_scikit_learn_on_the_given_rows(X):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from classify.estimators.solvers import kernel_logistic
 from classify.estimators.solvers.kernel_logistic import KernelLogisticProblems
 from classify.estimators.solvers.logistic import LogisticProblems
 
@@ -40,6 +41,17 @@ def test_a_rough_solution_is_renewed_with_exact_products():
     np.testing.assert_allclose(
         decision, np.einsum("ia,ajk->ijk", X, weights) + coef[-1] + 1, atol=1e-12
     )
+
+
+def test_products_in_threads_give_the_same_solution(monkeypatch):
+    """A large matrix is divided into rows."""
+    X, codes, members = blobs(4)
+    problems = KernelLogisticProblems.of(X @ X.T, codes, members)
+    expected, _ = problems.minimise(problems.zeros(), 1.0, 1e-6)
+    monkeypatch.setattr(kernel_logistic, "LARGE", 1)
+    monkeypatch.setattr(kernel_logistic, "PARTS", 3)
+    coef, _ = problems.minimise(problems.zeros(), 1.0, 1e-6)
+    np.testing.assert_allclose(coef, expected, atol=1e-6 * np.abs(expected).max())
 
 
 def test_a_singular_matrix_is_solved():
