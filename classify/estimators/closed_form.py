@@ -107,6 +107,8 @@ class ClosedForm(SearchMixin, LinearClassifier):
     random_state: int | np.random.RandomState | None
     chosen_name: ClassVar[str]
     chosen_by: ClassVar[str] = "log loss"
+    n_passes_: ClassVar[int] = 2
+    """How often all rows are read."""
 
     @abstractmethod
     def _points(self) -> list[dict[str, Any]]:

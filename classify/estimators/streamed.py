@@ -1,39 +1,34 @@
-"""Linear classifiers that are trained in one pass over rows that need not fit in memory."""
+"""Linear classifiers that are trained on rows that need not fit in memory, to the same optimum."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+import warnings
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import joblib
 import numpy as np
-from numpy.random import RandomState
-from scipy.special import softmax
-from sklearn.linear_model import SGDClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from classify.estimators.base import ClassWeight, LinearClassifier
-from classify.estimators.cross_validation import fold_numbers
-from classify.estimators.groups import (
-    divided_classes,
-    draw_groups,
-    encode_groups,
-    separable_groups,
-)
+from classify.estimators.cross_validation import fold_numbers, stratified_folds
+from classify.estimators.groups import divided_classes, encode_groups
 from classify.estimators.rows import RowsOnDisk, batches
 from classify.estimators.search import (
-    SearchMethod,
+    C_GRID,
     SearchMixin,
     SearchPoint,
     SearchResult,
     positive_grid,
 )
-from classify.estimators.solvers.gram import unit_scale
+from classify.estimators.solvers.gram import scale_of, squared_norms
+from classify.estimators.solvers.losses import LogLoss, Loss, SquaredHinge, n_outputs
+from classify.estimators.solvers.passes import Model, Rows, Trainer
 from classify.estimators.solvers.probabilities import (
     class_scores,
     fit_temperature,
+    log_loss,
     scaled_log_loss,
+    scaled_softmax,
 )
 from toolkit.progress import as_progress
 
@@ -44,82 +39,81 @@ if TYPE_CHECKING:
 
     from toolkit.progress import Progress
 
-ALPHA_GRID: tuple[float, ...] = tuple(10.0**exponent for exponent in range(-6, -1))
-STEPS = 3
-"""Training steps per row while it is in memory."""
-MAX_HELD_OUT, HELD_OUT_SHARE = 4000, 0.1
-"""Rows held out of the training: this share of each class, at most this many in total."""
+ROWS_PER_FEATURE, SAMPLE_BYTES = 64, (2**24, 2**28)
+"""Rows of the sample that stays in memory, and its least and largest size in bytes."""
+MAX_HELD_OUT = 20_000
+HELD_OUT_NUMBERS = 2**24
+"""Most rows, and most of their scores, that the search is judged by."""
+MAX_SEARCH_PASSES, MAX_PASSES = 16, 24
+SEARCH_PRECISION, PRECISION = 1e-5, 1e-7
+"""Decrease of the objective per sample that ends the training: in the search, and for the chosen C.
+"""
+BELOW, PAST = 1, 2
+"""Values of C on either side of the best one on the sample with which the search begins."""
 
 
 class Streamed(SearchMixin, LinearClassifier):
-    """A linear classifier trained by stochastic gradient descent that reads every row once.
-
-    It is scikit-learn's averaged `SGDClassifier`, one-vs-rest for more than two classes.
+    """A linear classifier for rows on disk, with the solution that it would have in memory.
 
     Parameters
     ----------
-    alpha : float, sequence of float or None, default=None
-        Weight of the L2 penalty, on features scaled to unit mean squared norm. Several values, or
-        `ALPHA_GRID` for None, are trained side by side in the same pass. The one with the lowest
-        log loss on the held-out rows is chosen; of equally good ones, the largest.
+    C : float, sequence of float or None, default=None
+        Inverse of the penalty, as for `LogReg`. From several values, or from `C_GRID` for None, the
+        one with the lowest cross-validated log loss is chosen.
+    folds : int, default=5
+        Folds of the cross-validation.
     class_weight : {"balanced", None} or dict, default=None
         Whether all classes have the same weight, or all samples; see `class_weights`.
     random_state : int, RandomState or None, default=0
-        Draws the held-out rows and the order of the others.
+        Divides the rows into folds, and draws the sample that stays in memory.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    alpha_ : float
-        The chosen alpha.
+    C_ : float
+        The chosen C.
     scale_ : float
-        Factor that gives the first batch of rows unit mean squared norm.
+        Factor that gives the rows unit mean squared norm.
     coef_ : ndarray of float32, shape (1, n_features) or (n_classes, n_features)
         For the features as they are.
     intercept_ : ndarray of float64, shape (1,) or (n_classes,)
     temperature_ : float
         Factor on the decision values before the softmax.
+    n_passes_ : int
+        How often all rows were read.
     search_ : SearchResult
-        The validation; `cv_results_` and `best_params_` are as in `GridSearchCV`.
+        The cross-validation; `cv_results_` and `best_params_` are as in `GridSearchCV`. Values of C
+        far from the best are not in it.
     held_out_ : ndarray of intp, shape (n_held_out,)
-        Positions of the rows that were not trained on.
+        Positions of the rows that the search was judged by: all, or a random part of many.
     held_out_proba_ : ndarray of float64, shape (n_held_out, n_classes)
-        Their probabilities.
+        Their probabilities, each by a model that was not trained on the row.
 
     Notes
     -----
-    In memory are one batch of rows, the scores of the held-out rows (which are read in batches too,
-    once, after the training), the coefficients for every alpha, and the order of the rows.
+    The first pass finds the mean and the scale. A sample of the rows stays in memory, and the
+    models of all folds and values of C are trained on it first. Those near the best C are then
+    trained on all rows, all of them in the same passes; see `classify.estimators.solvers.passes`.
+    If the best turns out to be the last of them, further values follow. With more rows the best C
+    is larger, so the search begins with more values above the best one on the sample than below
+    it. The model for the chosen C starts from the mean of its folds.
 
-    Rows lie on disk class by class, so they are read in random order; otherwise the model would
-    always predict the last class. Each batch is trained on `STEPS` times while it is in memory,
-    which brings the coefficients nearer to those of many passes without reading anything twice (as
-    in Choi et al., Faster neural network training with data echoing, 2019).
-
-    These choices were made on the training split of the lesson's photographs (2,000 embeddings of
-    VGG16), by two times five folds. The lowest log loss and the highest accuracy over the alphas
-    were 0.078 and 0.970 (hinge: 0.079, 0.970) with one step per row, 0.074 and 0.970 (0.073, 0.973)
-    with three, 0.074 and 0.971 (0.073, 0.971) with ten. Starting to average after a quarter or half
-    of the steps was no better, nor were centred features or a constant learning rate. With alpha
-    chosen on the held-out rows, over three times five folds, the accuracy is 0.970 (hinge: 0.967);
-    that of `LogReg` is 0.972 and that of `SVM` 0.971.
-
-    References
-    ----------
-    L. Bottou, Stochastic gradient descent tricks, 2012; averaged as in W. Xu, Towards optimal one
-    pass large scale learning with averaged stochastic gradient descent, 2011.
+    In memory are the sample (at most 256 MB), one batch of rows, and the coefficients and gradients
+    of the models that are trained together.
     """
 
-    search_method: ClassVar[SearchMethod] = "hold-out"
-    loss: ClassVar[str]
+    loss: ClassVar[Loss]
+    C_: float
 
     def __init__(
         self,
-        alpha: float | Sequence[float] | None = None,
+        C: float | Sequence[float] | None = None,
+        folds: int = 5,
         class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
-        self.alpha = alpha
+        self.C = C
+        self.folds = folds
         self.class_weight = class_weight
         self.random_state = random_state
 
@@ -130,7 +124,7 @@ class Streamed(SearchMixin, LinearClassifier):
         progress: bool | Progress = False,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Train with every alpha in one pass, and keep the best model.
+        """Choose C, and train with it.
 
         Parameters
         ----------
@@ -172,139 +166,159 @@ class Streamed(SearchMixin, LinearClassifier):
         groups: NDArray[np.int64] | None,
         progress: Progress,
     ) -> None:
-        alphas = positive_grid("alpha", self.alpha, ALPHA_GRID)
+        values = positive_grid("C", self.C, C_GRID)
         weights = self._class_weights(codes)
         rng = check_random_state(self.random_state)
-        self.held_out_ = _draw_held_out(codes, groups, rng)
-        trained = np.setdiff1d(np.arange(len(codes)), self.held_out_)
-        split = [(trained, self.held_out_)]
-        self.divided_classes_ = self.classes_[divided_classes(codes, groups, fold_numbers(split))]
-        order = rng.permutation(trained)
-        models = self._untrained(alphas, rng)
-        done = 0
-        with ThreadPoolExecutor(min(len(models), joblib.cpu_count())) as threads:
-            for positions, batch in batches(rows, order):
-                if not done:
-                    self.scale_ = unit_scale(batch)
-                batch *= np.float32(self.scale_)
-                train = partial(
-                    _train_batch, batch=batch, codes=codes[positions], class_weights=weights
-                )
-                list(threads.map(train, models.values()))
-                done += len(positions)
-                progress(f"{self.title}: training", done, len(order))
-        self._choose(rows, codes, weights, models)
-
-    def _untrained(
-        self, alphas: Sequence[float], rng: np.random.RandomState
-    ) -> dict[float, SGDClassifier]:
-        seeds = rng.randint(2**31, size=len(alphas))
-        # Cores beyond one for each model go to the classes of each, which takes longer to begin.
-        threads = max(1, joblib.cpu_count() // len(alphas))
-        return {
-            alpha: SGDClassifier(
-                loss=self.loss,
-                alpha=alpha,
-                average=True,
-                n_jobs=threads,
-                random_state=RandomState(seed),
+        splits = stratified_folds(codes, self.folds, rng, groups)
+        fold_of = fold_numbers(splits)
+        self.divided_classes_ = self.classes_[divided_classes(codes, groups, fold_of)]
+        centre, self.scale_ = self._centre_and_scale(rows, progress)
+        all_rows = Rows(rows, codes, fold_of, weights, centre, self.scale_)
+        drawn, sample = all_rows.draw(_sample_size(*rows.shape), rng)
+        n_held_out = min(len(codes), MAX_HELD_OUT, HELD_OUT_NUMBERS // len(weights))
+        self.held_out_ = np.sort(rng.choice(len(codes), n_held_out, replace=False)).astype(np.intp)
+        trainer = Trainer(self.loss, all_rows, drawn, sample)
+        paths = self._on_sample(trainer, values, len(splits), progress)
+        chosen = self._search(trainer, all_rows, paths, drawn, progress)
+        coef = np.mean([model.candidate for model in chosen], axis=0)
+        model = Model(chosen[0].C, None, coef, coef)
+        if self._train(trainer, [model], PRECISION, MAX_PASSES, progress):
+            warnings.warn(
+                f"{self.title}: not converged after {MAX_PASSES + 1} passes over the rows, with "
+                f"C = {model.C:.4g}; a smaller C converges sooner",
+                ConvergenceWarning,
+                stacklevel=2,
             )
-            for alpha, seed in zip(alphas, seeds, strict=True)
-        }
+        self.n_passes_, self.C_ = trainer.n_passes + 1, model.C
+        self.coef_ = (model.candidate[:-1].T * self.scale_).astype(np.float32)
+        self.intercept_ = model.candidate[-1] - self.coef_ @ centre.astype(np.float64)
 
-    def _choose(
+    def _centre_and_scale(
+        self, rows: NDArray[np.float32] | RowsOnDisk, progress: Progress
+    ) -> tuple[NDArray[np.float32], float]:
+        """Return the mean of the rows, and the factor that gives them unit mean squared norm."""
+        total, squares = np.zeros(rows.shape[1]), 0.0
+        for positions, batch in batches(rows, np.arange(len(rows))):
+            total += batch.sum(axis=0, dtype=np.float64)
+            squares += float(squared_norms(batch).sum(dtype=np.float64))
+            progress(f"{self.title}: reading", int(positions[-1]) + 1, len(rows))
+        return (total / len(rows)).astype(np.float32), scale_of(squares / len(rows))
+
+    def _on_sample(
+        self, trainer: Trainer, values: Sequence[float], n_folds: int, progress: Progress
+    ) -> list[list[Model]]:
+        """Return the models of every fold for each C, trained on the sample alone."""
+        paths: list[list[Model]] = [[] for _ in values]
+        for fold in range(n_folds):
+            coef = np.zeros((self.n_features_in_ + 1, n_outputs(len(self.classes_))))
+            for path, C in zip(paths, values, strict=True):
+                path.append(trainer.on_sample(C, fold, coef, SEARCH_PRECISION))
+                coef = path[-1].coef
+            progress(f"{self.title}: training on a sample", fold + 1, n_folds)
+        return paths
+
+    def _search(
         self,
-        rows: NDArray[np.float32] | RowsOnDisk,
-        codes: NDArray[np.int64],
-        weights: NDArray[np.float64],
-        models: dict[float, SGDClassifier],
-    ) -> None:
-        """Keep the model with the lowest log loss on the held-out rows, and its temperature."""
-        codes = codes[self.held_out_]
-        scores = self._held_out_scores(rows, models)
-        points = [
-            SearchPoint(
-                {"alpha": alpha},
-                mean=float((scores[i].argmax(axis=1) == codes).mean()),
-                std=0.0,
-                log_loss=scaled_log_loss(scores[i], codes, weights),
-            )
-            for i, alpha in enumerate(models)
+        trainer: Trainer,
+        rows: Rows,
+        paths: Sequence[Sequence[Model]],
+        drawn: NDArray[np.intp],
+        progress: Progress,
+    ) -> Sequence[Model]:
+        """Train the folds of the values of C near the best one; return those of the best."""
+        losses = [
+            self._log_loss(self._class_scores(trainer.sample_scores(path)), rows.codes[drawn], rows)
+            for path in paths
         ]
-        best = min(range(len(points)), key=lambda i: (round(points[i].log_loss or 0.0, 5), -i))
+        middle = int(np.argmin(np.round(losses, 5)))
+        wanted = range(max(0, middle - BELOW), min(len(paths), middle + PAST + 1))
+        points: dict[int, SearchPoint] = {}
+        scores: dict[int, NDArray[np.float64]] = {}
+        while True:
+            fresh = [i for i in wanted if i not in points]
+            for i in fresh:  # the sample alone is overfitted by a C beyond the best
+                start = max((j for j in [middle, *points] if j < i), default=i)
+                for model, other in zip(paths[i], paths[start], strict=True):
+                    model.candidate = other.candidate
+            models = [model for i in fresh for model in paths[i]]
+            self._train(trainer, models, SEARCH_PRECISION, MAX_SEARCH_PASSES, progress)
+            for i in fresh:
+                decision = trainer.held_out_scores(paths[i], self.held_out_)
+                scores[i] = self._class_scores(decision)
+                points[i] = self._point(paths[i][0].C, scores[i], rows)
+            best = min(points, key=lambda i: (round(points[i].log_loss or 0.0, 5), i))
+            scores = {best: scores[best]}
+            wanted = range(max(0, best - 1), min(len(paths), best + 2))
+            if all(i in points for i in wanted):
+                break
         self.search_ = SearchResult(
-            folds=1,
+            folds=len(paths[0]),
             scoring="accuracy",
-            points=points,
-            chosen=points[best].params,
-            method=self.search_method,
+            points=[points[i] for i in sorted(points)],
+            chosen=dict(points[best].params),
         )
-        self.alpha_: float = points[best].params["alpha"]
-        self.temperature_ = fit_temperature(scores[best], codes, weights)
-        self.held_out_proba_: NDArray[np.float64] = softmax(
-            self.temperature_ * scores[best], axis=1
-        )
-        model = models[self.alpha_]
-        self.coef_ = (model.coef_ * self.scale_).astype(np.float32)
-        self.intercept_ = model.intercept_.astype(np.float64)
+        self.temperature_ = self._temperature(scores[best], rows)
+        self.held_out_proba_ = scaled_softmax(scores[best], self.temperature_)
+        return paths[best]
 
-    def _held_out_scores(
-        self, rows: NDArray[np.float32] | RowsOnDisk, models: dict[float, SGDClassifier]
-    ) -> NDArray[np.float64]:
-        """Return every model's class scores, ``(n_models, n_held_out, n_classes)``."""
-        scores = np.empty((len(models), len(self.held_out_), len(self.classes_)))
-        done = 0
-        for positions, batch in batches(rows, self.held_out_):
-            batch *= np.float32(self.scale_)
-            for model_scores, model in zip(scores, models.values(), strict=True):
-                decision = model.decision_function(batch).astype(np.float64)
-                model_scores[done : done + len(positions)] = class_scores(decision)
-            done += len(positions)
-        return scores
+    def _point(self, C: float, scores: NDArray[np.float64], rows: Rows) -> SearchPoint:
+        codes, folds = rows.codes[self.held_out_], rows.fold_of[self.held_out_]
+        correct = scores.argmax(axis=1) == codes
+        accuracies = [float(correct[folds == fold].mean()) for fold in np.unique(folds)]
+        loss = self._log_loss(scores, codes, rows)
+        return SearchPoint({"C": C}, float(np.mean(accuracies)), float(np.std(accuracies)), loss)
+
+    def _train(
+        self,
+        trainer: Trainer,
+        models: Sequence[Model],
+        precision: float,
+        max_passes: int,
+        progress: Progress,
+    ) -> list[Model]:
+        """Train on all rows; return the models that have not converged."""
+
+        def report(number: int, done: int, total: int) -> None:
+            progress(f"{self.title}: pass {number + 1}", done, total)
+
+        return trainer.train(models, precision, max_passes, report)
+
+    @staticmethod
+    def _class_scores(decision: NDArray[np.float32]) -> NDArray[np.float64]:
+        wide = decision.astype(np.float64)
+        return class_scores(wide[:, 0] if wide.shape[1] == 1 else wide)
+
+    def _log_loss(self, scores: NDArray[np.float64], codes: NDArray[np.int64], rows: Rows) -> float:
+        return log_loss(scores, codes, rows.class_weights)
+
+    def _temperature(self, scores: NDArray[np.float64], rows: Rows) -> float:  # noqa: ARG002 - see StreamedSVM
+        return 1.0
 
 
 class StreamedLogReg(Streamed):
-    """Logistic regression in one pass; `Streamed` documents the parameters and attributes."""
+    """`LogReg` for rows on disk; `Streamed` documents the parameters and attributes."""
 
-    title: ClassVar[str] = "Logistic regression on frozen features, in one pass"
-    loss: ClassVar[str] = "log_loss"
+    title: ClassVar[str] = "Logistic regression on frozen features, from disk"
+    loss: ClassVar[Loss] = LogLoss()
 
 
 class StreamedSVM(Streamed):
-    """A linear SVM in one pass; `Streamed` documents the parameters and attributes."""
+    """A linear SVM with the squared hinge loss, one class against the rest, for rows on disk.
 
-    title: ClassVar[str] = "Linear SVM on frozen features, in one pass"
-    loss: ClassVar[str] = "hinge"
-
-
-def _train_batch(
-    model: SGDClassifier,
-    batch: NDArray[np.float32],
-    codes: NDArray[np.int64],
-    class_weights: NDArray[np.float64],
-) -> None:
-    """Train on every row of a batch `STEPS` times, in another order each time.
-
-    The weight of a row is the length of its step. The largest weight is scaled to one: a longer
-    step than usual, for a rare class, would overshoot.
+    `Streamed` documents the parameters and attributes. The probabilities are the softmax of the
+    decision values times a temperature that is fitted on the held-out rows.
     """
-    weights = (class_weights / class_weights.max())[codes]
-    for _ in range(STEPS):
-        model.partial_fit(
-            batch, codes, classes=np.arange(len(class_weights)), sample_weight=weights
-        )
+
+    title: ClassVar[str] = "Linear SVM on frozen features, from disk"
+    loss: ClassVar[Loss] = SquaredHinge()
+
+    def _log_loss(self, scores: NDArray[np.float64], codes: NDArray[np.int64], rows: Rows) -> float:
+        return scaled_log_loss(scores, codes, rows.class_weights)
+
+    def _temperature(self, scores: NDArray[np.float64], rows: Rows) -> float:
+        return fit_temperature(scores, rows.codes[self.held_out_], rows.class_weights)
 
 
-def _draw_held_out(
-    codes: NDArray[np.int64], groups: NDArray[np.int64] | None, rng: np.random.RandomState
-) -> NDArray[np.intp]:
-    """Draw the rows that are not trained on: a share of every class, at least one row or group."""
-    share = min(HELD_OUT_SHARE, MAX_HELD_OUT / len(codes))
-    if groups is not None:
-        numbers = np.maximum(1, (share * np.bincount(codes)).astype(np.int64))
-        return draw_groups(codes, separable_groups(codes, groups), numbers, rng, leave=1)
-    drawn = [
-        rng.choice(rows, max(1, int(share * len(rows))), replace=False)
-        for rows in (np.flatnonzero(codes == code) for code in range(codes.max() + 1))
-    ]
-    return np.sort(np.concatenate(drawn))
+def _sample_size(n_samples: int, n_features: int) -> int:
+    least, most = (size // (4 * n_features) for size in SAMPLE_BYTES)
+    return min(n_samples, max(1, least, min(most, ROWS_PER_FEATURE * n_features)))

@@ -66,20 +66,6 @@ class Candidate:
         params = self.estimator.get_params(deep=False)
         return Candidate(self.name, cls(**{key: params[key] for key in params if key in known}))
 
-    @property
-    def lost_by_streaming(self) -> list[str]:
-        """The parameters that differ from their default, but that the `streamed` one lacks.
-
-        The streamed SVM is linear, and one with an rbf kernel is not streamed: no kernel is lost.
-        """
-        streamed = self.streamed
-        if streamed is None:
-            return []
-        known, default = streamed.estimator.get_params(), type(self.estimator)().get_params()
-        params = self.estimator.get_params(deep=False)
-        lost = [key for key in params if key not in known and params[key] != default[key]]
-        return [key for key in lost if key != "kernel"]
-
     def create(self, seed: int) -> Classifier:
         """Return an untrained copy; `seed` is added to every `random_state` that is a number.
 

@@ -21,7 +21,6 @@ from classify.experiment.familiar import (
 from classify.experiment.recording import conversion
 from classify.experiment.recording.notes import group_notes, training_notes
 from classify.experiment.recording.run import TrialResult
-from reports.wording.text import join_names
 from toolkit.phases import phase
 from toolkit.wording import plural
 
@@ -80,7 +79,6 @@ class Trial:
     ) -> None:
         streamed = candidate.streamed if features.exceeds("train") else None
         self._candidate, self._streamed = streamed or candidate, streamed is not None
-        self._lost = candidate.lost_by_streaming if self._streamed else []
         self._features, self._settings = features, settings
         self._several, self._progress = several, progress
         self.name = f"{candidate.name}@{features.backbone}" if several else candidate.name
@@ -113,8 +111,6 @@ class Trial:
         fitted = self._fit(rates)
         estimator, truth = fitted.estimator, self._features.labels("test")
         notes = training_notes(estimator, self._features, self._settings, streamed=self._streamed)
-        if self._lost:
-            notes.append(f"{join_names(self._lost)}: without effect in one pass")
         held_out = self._hold_out(estimator)
         notes += group_notes(estimator, self._features, held_out)
         confidence = self._confidence(fitted, held_out, notes)

@@ -176,7 +176,7 @@ class Gram(Samples):
                 f"the inner products of all pairs of {len(X):,} training images take "
                 f"{required:,.0f} GiB, and this machine has {available:,.0f}; choose logistic "
                 "regression, the dense head or the nearest class mean, use fewer training images, "
-                "or train a linear SVM in one pass by a memory limit below "
+                "or train a linear SVM on rows on disk by a memory limit below "
                 f"{X.nbytes // 2**20:,}MB",
                 setting="memory_limit",
             )

@@ -144,13 +144,14 @@ def _memory_notes(
     notes = []
     if streamed:
         too_large = excess(features, features.nbytes("train"))
-        notes.append(f"trained in one pass over embeddings on disk: {too_large}")
-        held_out = hasattr(estimator, "held_out_")
-        if held_out and (settings.calibrate or settings.target_precision is not None):
-            n_held_out = len(estimator.held_out_)
+        passes = plural(estimator.n_passes_, "pass", "passes")
+        notes.append(f"trained in {passes} over embeddings on disk: {too_large}")
+        n_train = sum(features.counts("train"))
+        n_held_out = len(getattr(estimator, "held_out_", range(n_train)))
+        if n_held_out < n_train and (settings.calibrate or settings.target_precision is not None):
             notes.append(
-                f"calibration and threshold come from {n_held_out:,} training images that were "
-                "held out of the training"
+                f"calibration and threshold come from the held-out predictions for {n_held_out:,} "
+                f"of {n_train:,} training images"
             )
     on_disk = any(isinstance(features(estimator, one), RowsOnDisk) for one in ("train", "test"))
     if settings.learning_curve and on_disk:

@@ -65,7 +65,7 @@ def test_an_embedder_and_a_network_of_another_base_do_not_fit(
         compare(earlier_home / "pictures", embedder, FineTune(size=96), out=tmp_path / "out")
 
 
-def test_parameters_that_one_pass_does_not_have_are_named(
+def test_rows_on_disk_are_trained_on_with_the_same_parameters(
     earlier_home: Path, embedder: Embedder, tmp_path: Path
 ) -> None:
     """Where the embeddings exceed the memory limit."""
@@ -74,8 +74,9 @@ def test_parameters_that_one_pass_does_not_have_are_named(
         earlier_home / "pictures", embedder, classifiers, memory_limit=10_000, out=tmp_path / "out"
     )
     svm, logreg = run.record.results
-    assert svm.title == "Linear SVM on frozen features, in one pass"
-    assert svm.notes[-1] == "C and folds: without effect in one pass"
+    assert svm.title == "Linear SVM on frozen features, from disk"
+    assert (svm.params["C"], svm.params["folds"]) == (1, 3)
+    assert svm.search.folds == 3
     assert len(logreg.notes) == 2
     assert logreg.params["class_weight"] == "balanced"
     assert (
