@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    from classify.estimators.base import Classifier
 
 BATCH_BYTES = 2**23
 """Size of a batch of rows: 256 embeddings of VGG16 at 150 pixels, or 4,096 of 512 numbers."""
@@ -92,12 +90,19 @@ def batches(
         yield positions, X[positions]
 
 
-def probabilities_of(estimator: Classifier, X: NDArray[Any] | RowsOnDisk) -> NDArray[Any]:
+class HasProbabilities(Protocol):
+    """What `probabilities_of` needs of a classifier."""
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the probability of every class, ``(n_samples, n_classes)``."""
+
+
+def probabilities_of(estimator: HasProbabilities, X: NDArray[Any] | RowsOnDisk) -> NDArray[Any]:
     """Return a classifier's probabilities; rows on disk are predicted in batches.
 
     Parameters
     ----------
-    estimator : Classifier
+    estimator : HasProbabilities
         Trained.
     X : ndarray or RowsOnDisk
 
