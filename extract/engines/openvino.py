@@ -91,8 +91,11 @@ class OpenVINOEngine:
     @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
+        import joblib
+
         if self._size is None and len(images) >= max(SIZES):
-            self._size = fastest_size(self._compute, images, self._record)
+            some = images[: max(*SIZES, 2 * joblib.cpu_count())]
+            self._size = fastest_size(self._compute, some, self._record)
         embeddings = self._compute(images, self._size or 1)
         assert embeddings is not None  # what was compared is possible
         return embeddings

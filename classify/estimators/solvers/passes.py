@@ -15,7 +15,7 @@ optimization, 2016; J. Nocedal and S. J. Wright, Numerical Optimization, 2006, a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -243,19 +243,11 @@ class Trainer:
         objective = Objective(self._loss, sample, factor, 1 / model.C)
         scores = sample.scores(model.coef)
         rest, parts = model.gradient, []
-        if (
-            model.history
-        ):  # the sample may have less curvature than all rows where the last step led
-            step, change = model.history[-1]
-            along = float((step * objective.times(scores, step)).sum())
-            larger = max(1.0, float((step * change).sum()) / along)
-        else:
-            larger = 1.0
         for step, change in reversed(model.history):
             part = float((step * rest).sum()) / float((step * change).sum())
             rest = rest - part * change
             parts.append(part)
-        direction = objective.solve(scores, rest) / larger
+        direction = objective.solve(scores, rest) / _curvature_missed(objective, scores, model)
         for (step, change), part in zip(model.history, reversed(parts), strict=True):
             along = float((change * direction).sum()) / float((step * change).sum())
             direction = direction + (part - along) * step
@@ -298,3 +290,12 @@ class Trainer:
             part = np.flatnonzero(self._folds == model.held_out)
             scores[part] = self._sample[part].scores(model.candidate)
         return scores
+
+
+def _curvature_missed(objective: Objective, scores: NDArray[Any], model: Model) -> float:
+    """Return by what factor all rows curve the objective more than the sample, on the last step."""
+    if not model.history:
+        return 1.0
+    step, change = model.history[-1]
+    of_sample = float((step * objective.times(scores, step)).sum())
+    return max(1.0, float((step * change).sum()) / of_sample)

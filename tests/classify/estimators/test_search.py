@@ -39,7 +39,7 @@ def blobs():
         (SVM(C=[0.1, 1.0]), "C", "cross-validation"),
         (LogReg(C=[0.1, 1.0]), "C", "cross-validation"),
         (Nearest(), "k", "leave-one-out"),
-        (StreamedSVM(), "alpha", "hold-out"),
+        (StreamedSVM(), "C", "cross-validation"),
     ],
 )
 def test_the_results_of_a_search_have_the_keys_of_grid_search(estimator, name, method):
