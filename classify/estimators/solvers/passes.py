@@ -34,6 +34,9 @@ SCORES = 2**22
 """Scores that are computed together: 16 MB."""
 NOISE = 1e-7
 """Rounding error of a sum of losses in float32, relative to it."""
+LARGEST_CHANGE = 2.0
+"""Root mean square of the changes of the sample's scores in one step. Farther away, the second
+derivatives say nothing about the losses."""
 HISTORY = 6
 """Changes of the gradient that are remembered for each model."""
 
@@ -182,6 +185,8 @@ class Trainer:
         while unfinished and self.n_passes < max_passes:
             self._evaluate(unfinished, progress)
             unfinished = [model for model in unfinished if not self._step(model, precision)]
+        for model in unfinished:
+            model.candidate = model.coef  # a step that no pass has evaluated may lead anywhere
         return unfinished
 
     def _evaluate(self, models: Sequence[Model], progress: Callable[[int, int, int], None]) -> None:
@@ -251,6 +256,8 @@ class Trainer:
         for (step, change), part in zip(model.history, reversed(parts), strict=True):
             along = float((change * direction).sum()) / float((step * change).sum())
             direction = direction + (part - along) * step
+        change = np.sqrt(np.mean(sample.scores(direction) ** 2, dtype=np.float64))
+        direction *= min(1.0, LARGEST_CHANGE / max(float(change), np.finfo(float).tiny))
         model.candidate = model.coef - direction
         return float((direction * model.gradient).sum()) / 2 <= precision * weight
 

@@ -80,12 +80,18 @@ def small_sample(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "n_classes",
-    [2, 4, pytest.param(10, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.slow)],
+    ("n_classes", "n_samples", "n_drawn"),
+    [
+        (2, 3000, 600),
+        (4, 3000, 600),
+        pytest.param(10, 3000, 600, marks=pytest.mark.slow),
+        pytest.param(100, 8000, 4096, marks=pytest.mark.slow),
+    ],
 )
-def test_logistic_regression_is_the_one_in_memory(n_classes, small_sample):
-    """The same C, the same predictions, the same probabilities, from a sample of a fraction."""
-    X, y = blobs(n_classes, n_samples=3000)
+def test_logistic_regression_is_the_one_in_memory(n_classes, n_samples, n_drawn, monkeypatch):
+    """The same C, the same predictions, the same probabilities, from a sample of a part."""
+    monkeypatch.setattr(streamed, "SAMPLE_BYTES", (n_drawn * 64 * 4, n_drawn * 64 * 4))
+    X, y = blobs(n_classes, n_samples=n_samples)
     unseen, truth = blobs(n_classes, seed=1)
     ours, theirs = StreamedLogReg().fit(X, y), LogReg().fit(X, y)
     assert ours.C_ == theirs.C_
@@ -101,6 +107,16 @@ def test_logistic_regression_is_the_one_in_memory(n_classes, small_sample):
         if abs(np.log10(point.params["C"] / ours.C_)) < 1:  # farther ones need not converge
             assert point.log_loss == pytest.approx(searched[point.params["C"]], abs=2e-3)
     assert ours.n_passes_ <= 25
+
+
+@pytest.mark.slow
+def test_a_sample_that_is_far_too_small_is_no_disaster(small_sample):
+    """With six rows of each of 100 classes in memory, 25 passes lead near the optimum."""
+    X, y = blobs(100, n_samples=3000)
+    unseen, truth = blobs(100, seed=1)
+    with pytest.warns(ConvergenceWarning, match="a smaller C converges sooner"):
+        ours = StreamedLogReg().fit(X, y)
+    assert ours.score(unseen, truth) > LogReg().fit(X, y).score(unseen, truth) - 0.02
 
 
 @pytest.mark.parametrize("weight", [None, "balanced"])
@@ -185,7 +201,7 @@ def test_the_sample_does_not_matter(kind, monkeypatch):
     """However many rows it has, the model is the same."""
     X, y = blobs(3)
     models = []
-    for n_rows in (400, 2000):
+    for n_rows in (1000, 2000):
         monkeypatch.setattr(streamed, "SAMPLE_BYTES", (n_rows * 64 * 4, n_rows * 64 * 4))
         models.append(kind(C=1.0).fit(X, y))
     first, second = (model.coef_ for model in models)
