@@ -195,16 +195,17 @@ def test_float32_is_not_rounded_on_gpus(recipe: Recipe, weights: Weights) -> Non
 def test_another_backend_needs_no_tensorflow() -> None:
     """TensorFlow would take the memory of the GPU, and seconds to import."""
     code = f"""
-import sys
+import sys, types
 sys.path.insert(0, {str(ROOT)!r})
-import types
-keras = types.ModuleType("keras")
-sys.modules["keras"] = keras
+sys.modules["keras"] = types.ModuleType("keras")
 from extract.libraries import import_keras
-assert import_keras() is keras and "tensorflow" not in sys.modules
+import_keras()
+print("tensorflow" in sys.modules)
 """
     env = {**os.environ, "KERAS_BACKEND": "torch"}
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, timeout=60, env=env, capture_output=True, text=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.slow
