@@ -242,8 +242,8 @@ class Streamed(SearchMixin, LinearClassifier):
                     model.candidate = other.candidate
             models = [model for i in fresh for model in paths[i]]
             self._train(trainer, models, SEARCH_PRECISION, MAX_SEARCH_PASSES, progress)
-            for i in fresh:
-                decision = trainer.held_out_scores(paths[i], self.held_out_)
+            decisions = trainer.held_out_scores([paths[i] for i in fresh], self.held_out_)
+            for i, decision in zip(fresh, decisions, strict=True):
                 scores[i] = self._class_scores(decision)
                 points[i] = self._point(paths[i][0].C, scores[i], rows)
             best = min(points, key=lambda i: (round(points[i].log_loss or 0.0, 5), i))

@@ -15,6 +15,7 @@ optimization, 2016; J. Nocedal and S. J. Wright, Numerical Optimization, 2006, a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,13 +75,15 @@ class Rows:
             codes = self.codes[some]
             yield some, Sample(batch, codes, self.class_weights[codes].astype(np.float32))
 
+    @cached_property
+    def fold_weights(self) -> NDArray[np.float64]:
+        """Total weight of the rows of each fold."""
+        return np.bincount(self.fold_of, self.class_weights[self.codes]).astype(np.float64)
+
     def weight(self, held_out: int | None) -> float:
         """Return the total weight of all rows, or of those that a fold trains on."""
-        counts = np.bincount(
-            self.codes if held_out is None else self.codes[self.fold_of != held_out],
-            minlength=len(self.class_weights),
-        )
-        return float(counts @ self.class_weights)
+        total = float(self.fold_weights.sum())
+        return total if held_out is None else total - float(self.fold_weights[held_out])
 
     def draw(self, size: int, rng: np.random.RandomState) -> tuple[NDArray[np.intp], Sample]:
         """Return the positions and the rows of a random sample."""
@@ -267,26 +270,29 @@ class Trainer:
         return Sample(self._sample.X, self._sample.codes, weights)
 
     def held_out_scores(
-        self, models: Sequence[Model], positions: NDArray[np.intp]
+        self, paths: Sequence[Sequence[Model]], positions: NDArray[np.intp]
     ) -> NDArray[np.float32]:
-        """Return scores of some rows, each by the model of one C that does not know it.
+        """Return scores of some rows for every C, each by the model that does not know the row.
 
         Parameters
         ----------
-        models : sequence of Model
-            One for each fold.
+        paths : sequence of sequences of Model
+            For each C, a model for each fold.
         positions : ndarray of intp, shape (n,)
 
         Returns
         -------
-        ndarray of float32, shape (n, n_outputs)
+        ndarray of float32, shape (n_values, n, n_outputs)
         """
-        scores = np.empty((len(positions), models[0].coef.shape[1]), dtype=np.float32)
-        done = 0
+        shape = len(paths), len(positions), paths[0][0].coef.shape[1]
+        scores, done = np.empty(shape, dtype=np.float32), 0
         for some, batch in self._rows.read(positions):
-            for model in models:
-                part = np.flatnonzero(self._rows.fold_of[some] == model.held_out)
-                scores[done + part] = batch[part].scores(model.candidate)
+            folds = self._rows.fold_of[some]
+            for fold in np.unique(folds):
+                part = np.flatnonzero(folds == fold)
+                known = batch[part]
+                for of_value, models in zip(scores, paths, strict=True):
+                    of_value[done + part] = known.scores(models[fold].candidate)
             done += len(some)
         return scores
 
