@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from scipy.special import softmax
@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 
 from classify.errors import ClassifierError
 from classify.estimators.groups import encode_groups
+from classify.estimators.rows import RowsOnDisk
 from classify.estimators.solvers.gram import exact_products
 from classify.estimators.solvers.probabilities import class_scores
 from toolkit.progress import as_progress
@@ -237,6 +238,16 @@ class LinearClassifier(DecisionClassifier):
     def _decide(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         scores = exact_products(features, self.coef_) + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
+
+
+class RowsClassifier(LinearClassifier):
+    """A linear classifier whose `fit` takes rows on disk as well as an array."""
+
+    def _check_features(self, X: ArrayLike | RowsOnDisk, *, reset: bool = False) -> Any:
+        if isinstance(X, RowsOnDisk) and reset:
+            self.n_features_in_ = X.shape[1]
+            return X
+        return super()._check_features(cast("ArrayLike", X), reset=reset)
 
 
 def class_weights(

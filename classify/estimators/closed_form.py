@@ -6,19 +6,20 @@ from abc import abstractmethod
 from functools import partial, reduce
 from itertools import chain
 from operator import add
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from classify.errors import ClassifierError
-from classify.estimators.base import ClassWeight, LinearClassifier
+from classify.estimators.base import ClassWeight, RowsClassifier
 from classify.estimators.cross_validation import fold_numbers, search_folds
 from classify.estimators.groups import divided_classes
 from classify.estimators.rows import RowsOnDisk, batches
 from classify.estimators.search import SearchMixin, SearchPoint, SearchResult
 from classify.estimators.solvers.gram import same_features, unit_scale
+from classify.estimators.solvers.losses import n_outputs as outputs_of
 from classify.estimators.solvers.moments import Moments, require_memory
 from classify.estimators.solvers.probabilities import (
     class_scores,
@@ -31,7 +32,7 @@ from classify.estimators.solvers.span import coordinates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from toolkit.progress import Progress
 
@@ -92,7 +93,7 @@ class Rows(NamedTuple):
         return int(self.fold_of.max()) + 1
 
 
-class ClosedForm(SearchMixin, LinearClassifier):
+class ClosedForm(SearchMixin, RowsClassifier):
     """A linear classifier whose solution follows from `Moments` of the rows.
 
     A subclass implements `_points` and `_solve`, and may override `_criteria`. `fit` takes
@@ -136,12 +137,6 @@ class ClosedForm(SearchMixin, LinearClassifier):
         """
         return [point.log_loss or 0.0 for point in found]
 
-    def _check_features(self, X: ArrayLike | RowsOnDisk, *, reset: bool = False) -> Any:
-        if isinstance(X, RowsOnDisk) and reset:
-            self.n_features_in_ = X.shape[1]
-            return X
-        return super()._check_features(cast("ArrayLike", X), reset=reset)
-
     def _fit(
         self,
         features: NDArray[np.float32] | RowsOnDisk,
@@ -183,7 +178,7 @@ class ClosedForm(SearchMixin, LinearClassifier):
     def _search(self, rows: Rows, weights: NDArray[np.float64], progress: Progress) -> Solution:
         """Choose a point by held-out rows, and train it on all rows."""
         points, stage = self._points(), f"{self.title}: choosing {self.chosen_name}"
-        n_outputs = 1 if len(weights) == 2 else len(weights)
+        n_outputs = outputs_of(len(weights))
         require_memory(rows.X.shape[1], rows.n_folds, len(points) * n_outputs)
         folds = _moments_of_folds(rows, weights, partial(progress, f"{self.title}: summing"))
         total = reduce(add, folds)
@@ -200,7 +195,7 @@ class ClosedForm(SearchMixin, LinearClassifier):
         sample = _sample(len(rows.codes), len(points) * n_outputs, self.random_state)
         scores = _held_out_scores(rows, sample, solutions, report)
         found = [
-            _search_point(point, _of_classes(of_point), rows, sample, weights)
+            _search_point(point, class_scores(of_point), rows, sample, weights)
             for point, of_point in zip(points, scores, strict=True)
         ]
         # Rounded, so that a negligible difference does not favour a weaker regularisation.
@@ -214,7 +209,7 @@ class ClosedForm(SearchMixin, LinearClassifier):
         if len(rest):
             best_only = [[of_fold[best]] for of_fold in solutions]
             chosen[rest] = _held_out_scores(rows, rest, best_only, report)[0]
-        held_out = _of_classes(chosen)
+        held_out = class_scores(chosen)
         self.temperature_ = fit_temperature(held_out, rows.codes, weights)
         self.held_out_proba_ = scaled_softmax(held_out, self.temperature_)
         return next(self._solve(total, [points[best]]))
@@ -223,10 +218,6 @@ class ClosedForm(SearchMixin, LinearClassifier):
 def _n_dimensions(X: NDArray[Any] | RowsOnDisk) -> int:
     """Return the number of features; of samples in memory, if those are fewer."""
     return X.shape[1] if isinstance(X, RowsOnDisk) else min(X.shape)
-
-
-def _of_classes(decision: NDArray[np.float64]) -> NDArray[np.float64]:
-    return class_scores(decision[:, 0] if decision.shape[1] == 1 else decision)
 
 
 def _by_fold(

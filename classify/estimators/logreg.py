@@ -192,9 +192,8 @@ def _path_steps(
             coefs[i], decision = problem.minimise(coefs[i], C, SEARCH_PRECISION)
             for fold, (_, held_out) in enumerate(batch):
                 held_out_decision[held_out] = decision[held_out, fold]
-        scores = held_out_decision[:, 0] if problems[0].n_outputs == 1 else held_out_decision
         mean = np.concatenate(coefs, axis=1).mean(axis=1, keepdims=True)
-        yield PathStep(class_scores(scores), mean)
+        yield PathStep(class_scores(held_out_decision), mean)
 
 
 def _batches(splits: Sequence[Fold], n_probabilities: int) -> Iterator[Sequence[Fold]]:

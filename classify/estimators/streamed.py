@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from classify.estimators.base import ClassWeight, LinearClassifier
+from classify.estimators.base import ClassWeight, RowsClassifier
 from classify.estimators.cross_validation import fold_numbers, stratified_folds
-from classify.estimators.groups import divided_classes, encode_groups
+from classify.estimators.groups import divided_classes
 from classify.estimators.rows import RowsOnDisk, batches
 from classify.estimators.search import (
     C_GRID,
@@ -30,12 +30,11 @@ from classify.estimators.solvers.probabilities import (
     scaled_log_loss,
     scaled_softmax,
 )
-from toolkit.progress import as_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from toolkit.progress import Progress
 
@@ -52,7 +51,7 @@ BELOW, PAST = 1, 2
 """Values of C on either side of the best one on the sample with which the search begins."""
 
 
-class Streamed(SearchMixin, LinearClassifier):
+class Streamed(SearchMixin, RowsClassifier):
     """A linear classifier for rows on disk, with the solution that it would have in memory.
 
     Parameters
@@ -116,48 +115,6 @@ class Streamed(SearchMixin, LinearClassifier):
         self.folds = folds
         self.class_weight = class_weight
         self.random_state = random_state
-
-    def fit(
-        self,
-        X: ArrayLike | RowsOnDisk,
-        y: ArrayLike,
-        progress: bool | Progress = False,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Choose C, and train with it.
-
-        Parameters
-        ----------
-        X : RowsOnDisk or array-like, shape (n_samples, n_features)
-            An array is converted to float32.
-        y : array-like of shape (n_samples,)
-            Labels: text or integers.
-        progress : bool or Progress, default=False
-            Whether to show a progress bar, or a callback.
-        groups : array-like of shape (n_samples,), default=None
-            What each sample shows or where it is from: any hashable values. Whole groups are held
-            out. None, for all or for some samples, is a group for each.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ClassifierError
-            If there are fewer than two classes, a class has too few samples, or a parameter is
-            out of range.
-        """
-        rows: NDArray[np.float32] | RowsOnDisk
-        if isinstance(X, RowsOnDisk):
-            rows, self.n_features_in_ = X, X.shape[1]
-        else:
-            rows = self._check_features(X, reset=True)
-        codes = self._encode(rows, y, self.min_class_size)
-        group_codes = encode_groups(groups, len(codes))
-        with as_progress(progress) as report:
-            self._fit(rows, codes, group_codes, report)
-        return self
 
     def _fit(
         self,
@@ -227,7 +184,11 @@ class Streamed(SearchMixin, LinearClassifier):
     ) -> Sequence[Model]:
         """Train the folds of the values of C near the best one; return those of the best."""
         losses = [
-            self._log_loss(self._class_scores(trainer.sample_scores(path)), rows.codes[drawn], rows)
+            self._log_loss(
+                class_scores(trainer.sample_scores(path).astype(np.float64)),
+                rows.codes[drawn],
+                rows,
+            )
             for path in paths
         ]
         middle = int(np.argmin(np.round(losses, 5)))
@@ -244,7 +205,7 @@ class Streamed(SearchMixin, LinearClassifier):
             self._train(trainer, models, SEARCH_PRECISION, MAX_SEARCH_PASSES, progress)
             decisions = trainer.held_out_scores([paths[i] for i in fresh], self.held_out_)
             for i, decision in zip(fresh, decisions, strict=True):
-                scores[i] = self._class_scores(decision)
+                scores[i] = class_scores(decision.astype(np.float64))
                 points[i] = self._point(paths[i][0].C, scores[i], rows)
             best = min(points, key=lambda i: (round(points[i].log_loss or 0.0, 5), i))
             scores = {best: scores[best]}
@@ -282,11 +243,6 @@ class Streamed(SearchMixin, LinearClassifier):
             progress(f"{self.title}: pass {number + 1}", done, total)
 
         return trainer.train(models, precision, max_passes, report)
-
-    @staticmethod
-    def _class_scores(decision: NDArray[np.float32]) -> NDArray[np.float64]:
-        wide = decision.astype(np.float64)
-        return class_scores(wide[:, 0] if wide.shape[1] == 1 else wide)
 
     def _log_loss(self, scores: NDArray[np.float64], codes: NDArray[np.int64], rows: Rows) -> float:
         return log_loss(scores, codes, rows.class_weights)

@@ -23,17 +23,18 @@ BLOCK = 2**17
 def class_scores(decision: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return decision values with one column per class.
 
-    Those of two classes, ``(n_samples,)``, become two columns, whose softmax is the sigmoid of
-    `decision`.
+    Those of two classes, ``(n_samples,)`` or ``(n_samples, 1)``, become two columns, whose softmax
+    is the sigmoid of `decision`.
 
     Examples
     --------
     >>> class_scores(np.array([3.0]))
     array([[-1.5,  1.5]])
     """
-    if decision.ndim == 1:
-        return np.stack([-decision / 2, decision / 2], axis=1)
-    return decision
+    if decision.ndim == 2 and decision.shape[1] > 1:
+        return decision
+    half = decision.reshape(-1) / 2
+    return np.stack([-half, half], axis=1)
 
 
 def log_loss(
