@@ -22,9 +22,9 @@ from extract.backbones.freezing import find_freeze_point, unfrozen_part
 from extract.backbones.weights import load_base
 from extract.frozen import FrozenBase
 from extract.images.loading import load_images
-from extract.libraries import import_keras
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,9 +22,9 @@ from benchmarks.common import commands, inputs
 from extract.backbones import catalog
 from extract.backbones.weights import load_base, resolve
 from extract.images.loading import load_images
-from extract.libraries import import_keras
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable

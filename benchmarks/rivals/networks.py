@@ -15,9 +15,9 @@ from extract.backbones.weight_files import read_arrays
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from extract.images.loading import load_images
-from extract.libraries import import_openvino
 from extract.options import BaseSettings, Options
 from extract.prepare import find_dataset
+from toolkit.libraries import import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from classify.estimators.wrapped import WrappedClassifier
 from classify.exporting import network, runtimes
 from classify.exporting.onnx.network import to_onnx
 from classify.exporting.sklearn_head import convert, joined
-from extract.libraries import import_openvino, import_tensorflow
 from toolkit.errors import did_you_mean
+from toolkit.libraries import import_openvino, import_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,7 +16,7 @@ from classify.estimators.solvers.one_vs_one import one_vs_one_decision
 from classify.estimators.svm import SVM
 from classify.networks.dense import DenseHead
 from classify.networks.network import Network
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from classify.exporting import heads
 from classify.exporting.squares import square
 from extract.backbones import catalog
 from extract.engines.tensorflow import build
-from extract.libraries import import_keras, import_openvino, import_tensorflow
+from toolkit.libraries import import_keras, import_openvino, import_tensorflow
 
 if TYPE_CHECKING:
     from classify.exporting.saved import SavedModel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify.exporting.network import ANSWERS, IMAGES, PROBABILITIES
-from extract.libraries import import_keras, import_openvino
+from toolkit.libraries import import_keras, import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Callable

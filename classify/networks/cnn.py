@@ -9,7 +9,7 @@ import numpy as np
 from classify.errors import ClassifierError
 from classify.networks.dense import dense_shapes
 from classify.networks.network import Network, Shape
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classify.estimators.solvers.gram import exact_products, unit_scale
 from classify.networks.network import Network, Shape
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from classify.networks.samples import Samples
 from extract.backbones.catalog import construct, find_backbone
 from extract.backbones.freezing import FreezePoint, find_freeze_point, unfrozen_part
 from extract.backbones.weights import Weights, load_base, resolve
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from classify.estimators.groups import divided_classes, encode_groups
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
 from classify.networks.samples import Samples
 from classify.networks.sweep import FinishedRate, Sweep
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 from toolkit.progress import as_progress
 
 if TYPE_CHECKING:

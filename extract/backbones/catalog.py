@@ -258,7 +258,7 @@ def construct(name: str, size: int, weights: str | None = None) -> keras.Model:
     """
     backbone = find_backbone(name)
     backbone.check_size(size)
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     build: Any = getattr(import_keras().applications, backbone.application)
     arguments = {} if backbone.alpha is None else {"alpha": backbone.alpha}
@@ -290,7 +290,7 @@ def preprocess(images: Any, mode: str) -> Any:
         return images
     if mode == "notebook":
         return images[..., ::-1] / 255.0
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     utils = import_keras().applications.imagenet_utils
     return utils.preprocess_input(images, data_format="channels_last", mode=mode)

@@ -62,7 +62,7 @@ def find_freeze_point(backbone: str, size: int, unfreeze: str) -> FreezePoint:
     >>> find_freeze_point("vgg16", 150, "block5_conv1")
     FreezePoint(layer='block4_pool', first_trainable='block5_conv1', shape=(9, 9, 512))
     """
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     keras = import_keras()
     model = construct(backbone, size)
@@ -85,7 +85,7 @@ def unfrozen_part(base: keras.Model, point: FreezePoint) -> keras.Model:
 
     Batch normalisation layers stay frozen: their statistics come from many more images.
     """
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     keras = import_keras()
     upper = keras.Model(base.get_layer(point.layer).output, base.output, name="unfrozen")

@@ -132,7 +132,7 @@ def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "au
         network = OpenVINOEngine.from_recipe(recipe, weights, models)
     else:
         from extract.engines.tensorflow import KerasEngine, TensorFlowEngine
-        from extract.libraries import import_keras
+        from toolkit.libraries import import_keras
 
         on_tensorflow = import_keras().backend.backend() == "tensorflow"
         network = (TensorFlowEngine if on_tensorflow else KerasEngine)(recipe, weights)

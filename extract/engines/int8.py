@@ -11,7 +11,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from extract.engines.openvino import convert, pack, unpack
-from extract.libraries import import_nncf
+from toolkit.libraries import import_nncf
 from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 

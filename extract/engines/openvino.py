@@ -21,7 +21,7 @@ from extract.engines.batching import SIZES, fastest_size, kept_size
 from extract.engines.processor import has_bfloat16, has_int8, machine
 from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
-from extract.libraries import import_openvino
+from toolkit.libraries import import_openvino
 from toolkit.phases import phase
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from extract.libraries import import_openvino
+from toolkit.libraries import import_openvino
 
 _INT8_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "avx_vnni_int8"}
 

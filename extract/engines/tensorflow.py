@@ -49,7 +49,7 @@ class TensorFlowEngine:
     """
 
     def __init__(self, recipe: Recipe, weights: Weights) -> None:
-        from extract.libraries import import_tensorflow
+        from toolkit.libraries import import_tensorflow
 
         tf = import_tensorflow()
         if recipe.precision != "float32" and not tf.config.list_physical_devices("GPU"):
@@ -81,7 +81,7 @@ class KerasEngine:
     """
 
     def __init__(self, recipe: Recipe, weights: Weights) -> None:
-        from extract.libraries import import_keras
+        from toolkit.libraries import import_keras
 
         self._model = build(recipe, weights)
         self._preprocessing = recipe.preprocessing
@@ -114,7 +114,7 @@ def graph(recipe: Recipe, weights: Weights) -> Any:
     EngineError
         If Keras uses another backend.
     """
-    from extract.libraries import import_keras, import_tensorflow
+    from toolkit.libraries import import_keras, import_tensorflow
 
     tf, backend = import_tensorflow(), import_keras().backend.backend()
     if backend != "tensorflow":
@@ -139,7 +139,7 @@ def _in_groups(forward: Any, size: int) -> Any:
     How a kernel splits its sums, and so how it rounds them, depends on the size of the batch.
     Therefore images go through in groups of a fixed size, the last one padded with black images.
     """
-    from extract.libraries import import_tensorflow
+    from toolkit.libraries import import_tensorflow
 
     tf = import_tensorflow()
     signature = forward.input_signature
@@ -191,7 +191,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
     WeightsError
         If the weights do not fit the backbone.
     """
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     keras = import_keras()
     with _computing_in(recipe.precision):
@@ -219,7 +219,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
 @contextlib.contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
     """Let layers created in this context compute in float16 or bfloat16, if that is asked for."""
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     config = import_keras().config
     policy = config.dtype_policy()

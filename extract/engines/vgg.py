@@ -12,7 +12,7 @@ import numpy as np
 
 from extract.backbones import weight_files
 from extract.backbones.weights import identity
-from extract.libraries import import_openvino
+from toolkit.libraries import import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ from chromium import CHROMIUM, DESK, opened
 
 from extract.backbones.catalog import construct
 from extract.datasets.sources.shapes import CLASSES, draw_image
-from extract.libraries import import_keras
 from tests.commands import run_command
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from classify import ClassifierError, audit
 from classify.auditing.findings import accuracies_without
 from extract import Embedder, load_dataset
 from extract.backbones.catalog import construct
-from extract.libraries import import_keras
 from reports.records import PredictionRow
 from tests.commands import run_command
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from classify.estimators.wrapped import WrappedClassifier
 from classify.networks.cnn import ScratchCNN
 from classify.networks.dense import DenseHead
 from classify.networks.finetune import FineTune
-from extract.libraries import import_tensorflow
+from toolkit.libraries import import_tensorflow
 
 
 @pytest.fixture(autouse=True)

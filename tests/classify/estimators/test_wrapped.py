@@ -11,9 +11,9 @@ from classify.errors import ClassifierError, ModelError
 from classify.estimators.wrapped import WrappedClassifier
 from classify.experiment.recording.folder import RunFolder
 from extract.backbones.catalog import construct
-from extract.libraries import import_keras
 from reports.reading import read_record
 from tests.commands import run_command
+from toolkit.libraries import import_keras
 
 
 def blobs(n_classes=3):

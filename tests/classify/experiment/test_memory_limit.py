@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from extract.backbones.catalog import construct
-from extract.libraries import import_keras
 from reports.reading import read_record
 from tests.commands import run_command
+from toolkit.libraries import import_keras
 
 
 @pytest.fixture(scope="module")

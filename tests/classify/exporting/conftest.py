@@ -10,7 +10,7 @@ import pytest
 from classify import compare
 from extract import Embedder, load_dataset
 from extract.backbones.catalog import construct
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from pathlib import Path

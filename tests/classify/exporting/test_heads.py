@@ -13,7 +13,7 @@ from classify.evaluation.calibration import Calibration, apply_sigmoids
 from classify.evaluation.decision import DecisionRule
 from classify.evaluation.unfamiliar.familiarity import Familiarity
 from classify.exporting import heads
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable

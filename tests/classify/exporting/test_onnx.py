@@ -18,8 +18,8 @@ from classify.exporting.onnx.network import to_onnx
 from extract.engines.int8 import quantise
 from extract.engines.model_store import ModelStore
 from extract.engines.openvino import read_network, unpack
-from extract.libraries import import_keras, import_openvino
 from tests.extract.engines.networks import OTHERS, random_network, relative_error, some_images
+from toolkit.libraries import import_keras, import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from classify.exporting.squares import square
 from extract.images.pixels import ASPECTS, INTERPOLATIONS, PixelSettings
 from extract.images.resizing import resize
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 pytestmark = pytest.mark.slow
 

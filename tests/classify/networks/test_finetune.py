@@ -20,8 +20,8 @@ from classify.networks.finetune import FineTune
 from extract.backbones.catalog import construct
 from extract.backbones.freezing import find_freeze_point, unfrozen_part
 from extract.errors import RecipeError
-from extract.libraries import import_keras
 from tests.commands import run_command
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from pathlib import Path

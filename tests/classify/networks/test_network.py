@@ -13,7 +13,7 @@ from classify.errors import ClassifierError
 from classify.experiment.compare import compare
 from classify.networks.cnn import SMALLEST_SIZE, ScratchCNN
 from classify.networks.dense import DenseHead
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 
 
 def embeddings(n_samples=60, n_features=20):

@@ -12,9 +12,9 @@ from extract.backbones.catalog import BACKBONES, construct, find_backbone, prepr
 from extract.backbones.weights import Weights, identity, resolve
 from extract.engines.tensorflow import TensorFlowEngine, build
 from extract.errors import RecipeError, WeightsError
-from extract.libraries import import_keras
 from extract.recipe import Recipe
 from tests.commands import ROOT, python
+from toolkit.libraries import import_keras
 
 pytestmark = pytest.mark.slow
 

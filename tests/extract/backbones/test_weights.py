@@ -230,7 +230,7 @@ def test_keras_files_are_recognised(no_keras_storage: Path, backbone: str, file:
 @pytest.fixture
 def small_model() -> Any:
     """Build a network with batch normalisation, whose weights are partly untrainable."""
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     layers = import_keras().layers
     return import_keras().Sequential(
@@ -252,7 +252,7 @@ def randomise(model: Any) -> None:
 @pytest.mark.slow
 def test_whole_model_file_loads_as_keras_wrote_it(tmp_path: Path, small_model: Any) -> None:
     """Weights inside an older .h5 model file are read, including batch normalisation."""
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     randomise(small_model)
     small_model.save(tmp_path / "model.h5")
@@ -379,7 +379,7 @@ def test_auto_takes_what_is_in_the_cache(
 @pytest.mark.photographs
 def test_mobilenet_file_of_keras_loads_as_keras_loads_it(tmp_path: Path, vgg16_file: Path) -> None:
     """A published file with batch normalisation gives the same outputs as Keras's own loader."""
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     file = vgg16_file.with_name("mobilenet_2_5_224_tf_no_top.h5")
     if not file.is_file():

@@ -23,7 +23,6 @@ from extract.engines.openvino import OpenVINOEngine
 from extract.engines.processor import has_bfloat16
 from extract.engines.tensorflow import KerasEngine, TensorFlowEngine, graph
 from extract.errors import EngineError, WeightsError
-from extract.libraries import import_keras
 from extract.recipe import Recipe
 from tests.extract.engines.networks import (
     OTHERS,
@@ -32,6 +31,7 @@ from tests.extract.engines.networks import (
     some_images,
     weights_of,
 )
+from toolkit.libraries import import_keras
 
 if TYPE_CHECKING:
     from extract.backbones.weights import Weights
@@ -173,7 +173,7 @@ def test_the_engine_for_other_backends_gives_the_same(recipe: Recipe, weights: W
 @pytest.mark.slow
 def test_float32_is_not_rounded_on_gpus(recipe: Recipe, weights: Weights) -> None:
     """TensorFlow's setting is that of the user again after every batch."""
-    from extract.libraries import import_tensorflow
+    from toolkit.libraries import import_tensorflow
 
     config = import_tensorflow().config.experimental
     engine, during = TensorFlowEngine(recipe, weights), []
@@ -198,7 +198,7 @@ def test_another_backend_needs_no_tensorflow() -> None:
 import sys, types
 sys.path.insert(0, {str(ROOT)!r})
 sys.modules["keras"] = types.ModuleType("keras")
-from extract.libraries import import_keras
+from toolkit.libraries import import_keras
 import_keras()
 print("tensorflow" in sys.modules)
 """
@@ -329,7 +329,7 @@ def test_half_precision_is_close_to_float32(
 @pytest.mark.slow
 def test_half_precision_needs_a_gpu(recipe: Recipe, weights: Weights, models: ModelStore) -> None:
     """On a processor it is slower than float32, so it is refused with an explanation."""
-    from extract.libraries import import_tensorflow
+    from toolkit.libraries import import_tensorflow
 
     if import_tensorflow().config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")

@@ -12,7 +12,7 @@ from extract.images.resizing import resize
 @pytest.mark.parametrize("shape", [(480, 640), (200, 150), (60, 80)])
 def test_keras_repeats_the_bicubic_filter(shape: tuple[int, int]) -> None:
     """For larger and for smaller images, to rounding; Pillow also clips between its two passes."""
-    from extract.libraries import import_keras
+    from toolkit.libraries import import_keras
 
     image = np.random.default_rng(0).integers(60, 196, (*shape, 3), dtype=np.uint8)
     layer = import_keras().layers.Resizing(150, 150, interpolation="bicubic", antialias=True)
