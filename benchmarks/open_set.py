@@ -19,7 +19,7 @@ from benchmarks.common.open_set_images import UNFAMILIAR, write_images
 from benchmarks.common.open_set_methods import METHODS
 from classify.evaluation.unfamiliar.familiarity import Familiarity
 from extract import Embedder, load_dataset
-from extract.pooled import pool_embeddings
+from extract.stored import pool_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

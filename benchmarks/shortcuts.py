@@ -30,8 +30,8 @@ from classify.auditing.weak_spots import Slice, clusters_of, find_weak_spots, sl
 from extract.images.collecting import collect_header_properties, collect_properties
 from extract.images.decoders.pool import DecoderPool
 from extract.options import BaseSettings, Options
-from extract.pooled import read_pooled
 from extract.prepare import find_dataset, prepare
+from extract.stored import read_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

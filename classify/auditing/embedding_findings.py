@@ -19,7 +19,7 @@ from classify.auditing.known_groups import known_groups
 from classify.auditing.property_audit import examine
 from classify.auditing.shortcuts import drawn_for_shortcuts, find_shortcuts
 from extract.datasets.same_files import copies, on_both_sides
-from extract.pooled import pool_embeddings
+from extract.stored import pool_embeddings
 from reports.records import Audit, Copy, Leak
 from toolkit.progress import Progress, silent
 from toolkit.wording import plural

@@ -11,7 +11,7 @@ import numpy as np
 
 from cache import disk, file_records
 from cache.errors import CacheError
-from extract.pooled import read_pooled
+from extract.stored import read_pooled
 from reports.records import EmbeddingMap, MapPoint
 from toolkit.phases import phase
 from toolkit.progress import Progress, silent

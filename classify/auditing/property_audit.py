@@ -12,7 +12,7 @@ from classify.auditing.shortcuts import drawn_for_shortcuts, find_shortcuts
 from classify.auditing.weak_spots import clusters_of, find_weak_spots, slices_of
 from extract.images.collecting import collect_header_properties
 from extract.images.loading import ReadSettings
-from extract.pooled import read_pooled
+from extract.stored import read_pooled
 from toolkit.phases import phase
 
 if TYPE_CHECKING:

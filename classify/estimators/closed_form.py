@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial, reduce
-from itertools import chain
 from operator import add
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -16,7 +15,7 @@ from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, RowsClassifier
 from classify.estimators.cross_validation import fold_numbers, search_folds
 from classify.estimators.groups import divided_classes
-from classify.estimators.rows import RowsOnDisk, batches
+from classify.estimators.rows import LabelledRows, RowsOnDisk
 from classify.estimators.search import SearchMixin, SearchPoint, SearchResult
 from classify.estimators.solvers.gram import same_features, unit_scale
 from classify.estimators.solvers.losses import n_outputs as outputs_of
@@ -28,6 +27,7 @@ from classify.estimators.solvers.probabilities import (
     scaled_softmax,
 )
 from classify.estimators.solvers.span import coordinates
+from classify.parallel import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 # Matrices up to this size are factored by one thread. On busy cores, the threads of BLAS wait for
 # each other, which took ten times as long on two cores.
 SMALL = 2048
+# Rows whose products are summed together, for each feature. Their sum takes as much memory as its
+# square, so a sum of fewer rows would mostly be copied.
+ROWS_PER_FEATURE = 2
 # Held-out decision values of all points that are in memory together: 128 MB.
 AT_ONCE = 2**24
 
@@ -65,32 +68,6 @@ class Solution(NamedTuple):
         """Decision values of a row of zeros, ``(n_outputs,)``."""
         intercept: NDArray[np.float64] = self.offset - self.coef @ self.centre
         return intercept
-
-
-class Rows(NamedTuple):
-    """What a model is trained on.
-
-    Attributes
-    ----------
-    X : ndarray of float or RowsOnDisk, shape (n_samples, n_dimensions)
-        The samples, or coordinates of them in fewer dimensions.
-    codes : ndarray of int64, shape (n_samples,)
-        Class of every sample.
-    fold_of : ndarray of intp, shape (n_samples,)
-        Number of the fold that holds it out.
-    scale : float, optional
-        Factor that gives the samples unit mean squared norm, if `X` does not say.
-    """
-
-    X: NDArray[Any] | RowsOnDisk
-    codes: NDArray[np.int64]
-    fold_of: NDArray[np.intp]
-    scale: float | None = None
-
-    @property
-    def n_folds(self) -> int:
-        """Number of folds."""
-        return int(self.fold_of.max()) + 1
 
 
 class ClosedForm(SearchMixin, RowsClassifier):
@@ -165,18 +142,28 @@ class ClosedForm(SearchMixin, RowsClassifier):
     ) -> None:
         """Set the coefficients, found on the features or on coordinates of their span."""
         if isinstance(features, RowsOnDisk) or _n_dimensions(features) == features.shape[1]:
-            solution = self._search(Rows(features, codes, fold_of), weights, progress)
+            rows = LabelledRows(features, codes, fold_of)
+            solution = self._search(rows, weights, None, progress)
             self.coef_, centre = solution.coef.astype(np.float32), solution.centre
         else:
             Z, to_features = coordinates(features)
-            rows = Rows(Z, codes, fold_of, unit_scale(features))
-            solution = self._search(rows, weights, progress)
+            rows = LabelledRows(Z, codes, fold_of)
+            solution = self._search(rows, weights, unit_scale(features), progress)
             self.coef_ = to_features(solution.coef)
             centre = np.average(features, axis=0, weights=weights[codes])
         self.intercept_ = solution.offset - self.coef_ @ centre
 
-    def _search(self, rows: Rows, weights: NDArray[np.float64], progress: Progress) -> Solution:
-        """Choose a point by held-out rows, and train it on all rows."""
+    def _search(
+        self,
+        rows: LabelledRows,
+        weights: NDArray[np.float64],
+        scale: float | None,
+        progress: Progress,
+    ) -> Solution:
+        """Choose a point by held-out rows, and train it on all rows.
+
+        `scale` gives the samples unit mean squared norm, if the rows do not say.
+        """
         points, stage = self._points(), f"{self.title}: choosing {self.chosen_name}"
         n_outputs = outputs_of(len(weights))
         require_memory(rows.X.shape[1], rows.n_folds, len(points) * n_outputs)
@@ -184,7 +171,7 @@ class ClosedForm(SearchMixin, RowsClassifier):
         total = reduce(add, folds)
         if total.variation <= 0:
             raise same_features()
-        self.scale_ = rows.scale or total.unit_scale
+        self.scale_ = scale or total.unit_scale
         solutions: list[list[Solution]] = []
         for fold in folds:
             progress(stage, len(solutions), len(folds))
@@ -220,35 +207,31 @@ def _n_dimensions(X: NDArray[Any] | RowsOnDisk) -> int:
     return X.shape[1] if isinstance(X, RowsOnDisk) else min(X.shape)
 
 
-def _by_fold(
-    rows: Rows, positions: NDArray[np.intp], report: Callable[[int, int], None]
-) -> Iterator[tuple[int, Iterator[tuple[NDArray[np.intp], NDArray[Any]]]]]:
-    """Yield the number of every fold, and the batches of those of its rows that are wanted."""
-    done = 0
-
-    def batches_of(some: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-        nonlocal done
-        for batch in batches(rows.X, some):
-            yield batch
-            done += len(batch[0])
-            report(done, len(positions))
-
-    for fold in range(rows.n_folds):
-        yield fold, batches_of(positions[rows.fold_of[positions] == fold])
-
-
 def _moments_of_folds(
-    rows: Rows, weights: NDArray[np.float64], report: Callable[[int, int], None]
+    rows: LabelledRows, weights: NDArray[np.float64], report: Callable[[int, int], None]
 ) -> list[Moments]:
+    shift = next(rows.batches())[1].mean(axis=0, dtype=np.float64)
     folds: list[Moments] = []
-    for _, parts in _by_fold(rows, np.arange(len(rows.codes)), report):
-        if folds:
-            shift = folds[0].shift
-        else:
-            first = next(parts)
-            parts, shift = chain([first], parts), first[1].mean(axis=0, dtype=np.float64)
-        folds.append(Moments.of(parts, rows.codes, weights, shift))
+    done = 0
+    for fold in range(rows.n_folds):
+        positions = np.flatnonzero(rows.fold_of == fold)
+        parts = rows.map(
+            _moments, positions, weights, shift, least=ROWS_PER_FEATURE * rows.X.shape[1]
+        )
+        for part, moments in parts:
+            done += len(part)
+            report(done, len(rows))
+            if len(folds) > fold:
+                folds[fold] += moments
+            else:
+                folds.append(moments)
     return folds
+
+
+def _moments(
+    rows: LabelledRows, weights: NDArray[np.float64], shift: NDArray[np.float64]
+) -> Moments:
+    return Moments.of(rows.batches(), rows.codes, weights, shift)
 
 
 def _sample(
@@ -263,7 +246,7 @@ def _sample(
 
 
 def _held_out_scores(
-    rows: Rows,
+    rows: LabelledRows,
     positions: NDArray[np.intp],
     solutions: Sequence[Sequence[Solution]],
     report: Callable[[int, int], None],
@@ -272,9 +255,8 @@ def _held_out_scores(
 
     Parameters
     ----------
-    rows : Rows
+    rows : LabelledRows
     positions : ndarray of intp, shape (n,)
-        Ascending.
     solutions : sequence of sequences of Solution
         For each fold, its models.
     report : callable
@@ -284,22 +266,34 @@ def _held_out_scores(
     -------
     ndarray of float64, shape (n_models, n, n_outputs)
     """
-    n_models, n_outputs = len(solutions[0]), len(solutions[0][0].coef)
-    scores = np.empty((n_models, len(positions), n_outputs))
-    for fold, parts in _by_fold(rows, positions, report):
-        coef = np.concatenate([model.coef for model in solutions[fold]])
-        intercept = np.concatenate([model.intercept for model in solutions[fold]])
-        for some, batch in parts:
-            decided = batch.astype(np.float64) @ coef.T + intercept
-            by_model = decided.reshape(len(some), n_models, n_outputs).swapaxes(0, 1)
-            scores[:, np.searchsorted(positions, some)] = by_model
-    return scores
+    coefs = share([np.concatenate([model.coef for model in fold]) for fold in solutions])
+    intercepts = [np.concatenate([model.intercept for model in fold]) for fold in solutions]
+    parts, done = [], 0
+    for part, decided in rows.map(_decide, positions, coefs, intercepts):
+        parts.append(decided)
+        done += len(part)
+        report(done, len(positions))
+    by_model = np.concatenate(parts).reshape(len(positions), len(solutions[0]), -1)
+    return by_model.swapaxes(0, 1)
+
+
+def _decide(
+    rows: LabelledRows, coefs: list[NDArray[np.float64]], intercepts: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return the decision values of rows by the models of the folds that hold them out."""
+    decided = np.empty((len(rows), len(intercepts[0])))
+    for positions, batch in rows.batches():
+        X, folds = batch.astype(np.float64), rows.fold_of[positions]
+        for fold in np.unique(folds):
+            part = folds == fold
+            decided[positions[part]] = X[part] @ coefs[fold].T + intercepts[fold]
+    return decided
 
 
 def _search_point(
     params: dict[str, Any],
     scores: NDArray[np.float64],
-    rows: Rows,
+    rows: LabelledRows,
     sample: NDArray[np.intp],
     weights: NDArray[np.float64],
 ) -> SearchPoint:

@@ -1,20 +1,27 @@
-"""Rows on disk, of which only a batch is in memory at a time."""
+"""Rows on disk, of which only a batch is in memory at a time, and passes over them."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
+
+from classify.parallel import map_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+R = TypeVar("R")
+
 BATCH_BYTES = 2**23
 """Size of a batch of rows: 256 embeddings of VGG16 at 150 pixels, or 4,096 of 512 numbers."""
+PART_BYTES, PART_ROWS = 2**25, (1024, 8192)
+"""Size of the rows that a worker of a cluster gets together, and their least and largest number."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,11 @@ class RowsOnDisk:
     ----------
     read : callable
         Takes some of the `keys` and returns their rows, float32 ``(n_keys, n_features)``.
+        It may have a method ``can_read(key)``: other machines then try to read the rows themselves.
     keys : sequence of str, length n_samples
         One key per row; at least one.
+    n_features : int, optional
+        By default, the first row is read to find out.
 
     Examples
     --------
@@ -41,14 +51,25 @@ class RowsOnDisk:
 
     read: Callable[[Sequence[str]], NDArray[np.float32]]
     keys: Sequence[str]
+    n_features: int | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
 
     @functools.cached_property
     def shape(self) -> tuple[int, int]:
-        """Number of rows and of features; the first row is read to find out the latter."""
-        return len(self), self.read(self.keys[:1]).shape[1]
+        """Number of rows and of features."""
+        return len(self), self.n_features or self.read(self.keys[:1]).shape[1]
+
+    def is_readable(self) -> bool:
+        """Return whether this process can read the rows; on another machine they may be missing."""
+        can_read = getattr(self.read, "can_read", None)
+        return can_read is None or can_read(self.keys[0])
+
+    def part(self, positions: NDArray[np.intp]) -> RowsOnDisk:
+        """Return some of the rows without reading them."""
+        keys = [self.keys[i] for i in positions]
+        return dataclasses.replace(self, keys=keys, n_features=self.shape[1])
 
     @property
     def nbytes(self) -> int:
@@ -88,6 +109,81 @@ def batches(
     for start in range(0, len(order), size):
         positions = order[start : start + size]
         yield positions, X[positions]
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows with their classes and folds, as an estimator passes over them.
+
+    Attributes
+    ----------
+    X : ndarray of float or RowsOnDisk, shape (n_samples, n_features)
+    codes : ndarray of int64, shape (n_samples,)
+        Class of every row.
+    fold_of : ndarray of intp, shape (n_samples,)
+        Number of the fold that holds it out.
+    """
+
+    X: NDArray[Any] | RowsOnDisk
+    codes: NDArray[np.int64]
+    fold_of: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return int(self.fold_of.max()) + 1
+
+    def is_readable(self) -> bool:
+        """Return whether this process can read the rows."""
+        return not isinstance(self.X, RowsOnDisk) or self.X.is_readable()
+
+    def loaded(self) -> LabelledRows:
+        """Return the same with the rows in memory."""
+        return dataclasses.replace(self, X=self.X[np.arange(len(self))])
+
+    def batches(self) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Yield all rows in batches, each with its positions; see `batches`."""
+        return batches(self.X, np.arange(len(self)))
+
+    def map(
+        self,
+        function: Callable[..., R],
+        positions: NDArray[np.intp],
+        *arguments: Any,
+        least: int = PART_ROWS[0],
+    ) -> Iterator[tuple[NDArray[np.intp], R]]:
+        """Call a function with parts of the rows, on the workers of a cluster if there is one.
+
+        Parameters
+        ----------
+        function : callable
+            Takes `LabelledRows` and `arguments`; see `classify.parallel.map_parts`.
+        positions : ndarray of intp, shape (n,)
+            Which rows.
+        *arguments
+            The same for every call.
+        least : int, optional
+            Number of rows that a part has at least.
+
+        Yields
+        ------
+        positions : ndarray of intp
+            Of the rows of a part.
+        result : object
+            What the function has returned for it.
+        """
+        size = max(least, min(PART_ROWS[1], PART_BYTES // (4 * self.X.shape[1])))
+        parts = [positions[start : start + size] for start in range(0, len(positions), size)]
+        calls = ((self.part(some), *arguments) for some in parts)
+        yield from zip(parts, map_parts(function, calls), strict=True)
+
+    def part(self, positions: NDArray[np.intp]) -> LabelledRows:
+        """Return some of the rows; those on disk are not read."""
+        X = self.X.part(positions) if isinstance(self.X, RowsOnDisk) else self.X[positions]
+        return LabelledRows(X, self.codes[positions], self.fold_of[positions])
 
 
 class HasProbabilities(Protocol):

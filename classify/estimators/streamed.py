@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils import check_random_state
 from classify.estimators.base import ClassWeight, RowsClassifier
 from classify.estimators.cross_validation import fold_numbers, stratified_folds
 from classify.estimators.groups import divided_classes
-from classify.estimators.rows import RowsOnDisk, batches
+from classify.estimators.rows import LabelledRows
 from classify.estimators.search import (
     C_GRID,
     SearchMixin,
@@ -21,8 +22,8 @@ from classify.estimators.search import (
     positive_grid,
 )
 from classify.estimators.solvers.gram import scale_of, squared_norms
-from classify.estimators.solvers.losses import LogLoss, Loss, SquaredHinge, n_outputs
-from classify.estimators.solvers.passes import Model, Rows, Trainer
+from classify.estimators.solvers.losses import LogLoss, Loss, SquaredHinge
+from classify.estimators.solvers.passes import Scaling, Trainer
 from classify.estimators.solvers.probabilities import (
     class_scores,
     fit_temperature,
@@ -30,12 +31,14 @@ from classify.estimators.solvers.probabilities import (
     scaled_log_loss,
     scaled_softmax,
 )
+from classify.estimators.solvers.steps import Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from classify.estimators.rows import RowsOnDisk
     from toolkit.progress import Progress
 
 ROWS_PER_FEATURE, SAMPLE_BYTES = 64, (2**24, 2**28)
@@ -129,14 +132,22 @@ class Streamed(SearchMixin, RowsClassifier):
         splits = stratified_folds(codes, self.folds, rng, groups)
         fold_of = fold_numbers(splits)
         self.divided_classes_ = self.classes_[divided_classes(codes, groups, fold_of)]
-        centre, self.scale_ = self._centre_and_scale(rows, progress)
-        all_rows = Rows(rows, codes, fold_of, weights, centre, self.scale_)
-        drawn, sample = all_rows.draw(_sample_size(*rows.shape), rng)
+        labelled = LabelledRows(rows, codes, fold_of)
+        scaling = self._scaling(labelled, weights, progress)
+        self.scale_ = scaling.scale
+        drawn, sample = scaling.draw(labelled, _sample_size(*rows.shape), rng)
         n_held_out = min(len(codes), MAX_HELD_OUT, HELD_OUT_NUMBERS // len(weights))
         self.held_out_ = np.sort(rng.choice(len(codes), n_held_out, replace=False)).astype(np.intp)
-        trainer = Trainer(self.loss, all_rows, drawn, sample)
-        paths = self._on_sample(trainer, values, len(splits), progress)
-        chosen = self._search(trainer, all_rows, paths, drawn, progress)
+        trainer = Trainer(self.loss, labelled, scaling, drawn, sample)
+        paths = trainer.on_sample(
+            values, SEARCH_PRECISION, partial(progress, f"{self.title}: training on a sample")
+        )
+        sample_codes = codes[drawn]
+        losses = [
+            self._log_loss(class_scores(scores.astype(np.float64)), sample_codes, weights)
+            for scores in trainer.sample_scores(paths)
+        ]
+        chosen = self._search(trainer, labelled, weights, paths, losses, progress)
         coef = np.mean([model.candidate for model in chosen], axis=0)
         model = Model(chosen[0].C, None, coef, coef)
         if self._train(trainer, [model], PRECISION, MAX_PASSES, progress):
@@ -148,49 +159,39 @@ class Streamed(SearchMixin, RowsClassifier):
             )
         self.n_passes_, self.C_ = trainer.n_passes + 1, model.C
         self.coef_ = (model.candidate[:-1].T * self.scale_).astype(np.float32)
-        self.intercept_ = model.candidate[-1] - self.coef_ @ centre.astype(np.float64)
+        self.intercept_ = model.candidate[-1] - self.coef_ @ scaling.centre.astype(np.float64)
 
-    def _centre_and_scale(
-        self, rows: NDArray[np.float32] | RowsOnDisk, progress: Progress
-    ) -> tuple[NDArray[np.float32], float]:
-        """Return the mean of the rows, and the factor that gives them unit mean squared norm."""
-        total, squares = np.zeros(rows.shape[1]), 0.0
-        for positions, batch in batches(rows, np.arange(len(rows))):
-            total += batch.sum(axis=0, dtype=np.float64)
-            squares += float(squared_norms(batch).sum(dtype=np.float64))
-            progress(f"{self.title}: reading", int(positions[-1]) + 1, len(rows))
-        return (total / len(rows)).astype(np.float32), scale_of(squares / len(rows))
-
-    def _on_sample(
-        self, trainer: Trainer, values: Sequence[float], n_folds: int, progress: Progress
-    ) -> list[list[Model]]:
-        """Return the models of every fold for each C, trained on the sample alone."""
-        paths: list[list[Model]] = [[] for _ in values]
-        for fold in range(n_folds):
-            coef = np.zeros((self.n_features_in_ + 1, n_outputs(len(self.classes_))))
-            for path, C in zip(paths, values, strict=True):
-                path.append(trainer.on_sample(C, fold, coef, SEARCH_PRECISION))
-                coef = path[-1].coef
-            progress(f"{self.title}: training on a sample", fold + 1, n_folds)
-        return paths
+    def _scaling(
+        self, rows: LabelledRows, weights: NDArray[np.float64], progress: Progress
+    ) -> Scaling:
+        """Find the mean of the rows, and the factor that gives them unit mean squared norm."""
+        total, squares, n_samples = np.zeros(rows.X.shape[1]), 0.0, len(rows)
+        for positions, sums in rows.map(_sums, np.arange(n_samples)):
+            total += sums[0]
+            squares += sums[1]
+            progress(f"{self.title}: reading", int(positions[-1]) + 1, n_samples)
+        centre = (total / n_samples).astype(np.float32)
+        return Scaling(weights, centre, scale_of(squares / n_samples))
 
     def _search(
         self,
         trainer: Trainer,
-        rows: Rows,
+        rows: LabelledRows,
+        weights: NDArray[np.float64],
         paths: Sequence[Sequence[Model]],
-        drawn: NDArray[np.intp],
+        losses: Sequence[float],
         progress: Progress,
     ) -> Sequence[Model]:
-        """Train the folds of the values of C near the best one; return those of the best."""
-        losses = [
-            self._log_loss(
-                class_scores(trainer.sample_scores(path).astype(np.float64)),
-                rows.codes[drawn],
-                rows,
-            )
-            for path in paths
-        ]
+        """Train the folds of the values of C near the best one; return those of the best.
+
+        Parameters
+        ----------
+        trainer, rows, weights, progress
+        paths : sequence of sequences of Model
+            For each C, a model for each fold, trained on the sample.
+        losses : sequence of float
+            The cross-validated log loss on the sample for each C.
+        """
         middle = int(np.argmin(np.round(losses, 5)))
         wanted = range(max(0, middle - BELOW), min(len(paths), middle + PAST + 1))
         points: dict[int, SearchPoint] = {}
@@ -206,7 +207,7 @@ class Streamed(SearchMixin, RowsClassifier):
             decisions = trainer.held_out_scores([paths[i] for i in fresh], self.held_out_)
             for i, decision in zip(fresh, decisions, strict=True):
                 scores[i] = class_scores(decision.astype(np.float64))
-                points[i] = self._point(paths[i][0].C, scores[i], rows)
+                points[i] = self._point(paths[i][0].C, scores[i], rows, weights)
             best = min(points, key=lambda i: (round(points[i].log_loss or 0.0, 5), i))
             scores = {best: scores[best]}
             wanted = range(max(0, best - 1), min(len(paths), best + 2))
@@ -218,15 +219,21 @@ class Streamed(SearchMixin, RowsClassifier):
             points=[points[i] for i in sorted(points)],
             chosen=dict(points[best].params),
         )
-        self.temperature_ = self._temperature(scores[best], rows)
+        self.temperature_ = self._temperature(scores[best], rows.codes[self.held_out_], weights)
         self.held_out_proba_ = scaled_softmax(scores[best], self.temperature_)
         return paths[best]
 
-    def _point(self, C: float, scores: NDArray[np.float64], rows: Rows) -> SearchPoint:
+    def _point(
+        self,
+        C: float,
+        scores: NDArray[np.float64],
+        rows: LabelledRows,
+        weights: NDArray[np.float64],
+    ) -> SearchPoint:
         codes, folds = rows.codes[self.held_out_], rows.fold_of[self.held_out_]
         correct = scores.argmax(axis=1) == codes
         accuracies = [float(correct[folds == fold].mean()) for fold in np.unique(folds)]
-        loss = self._log_loss(scores, codes, rows)
+        loss = self._log_loss(scores, codes, weights)
         return SearchPoint({"C": C}, float(np.mean(accuracies)), float(np.std(accuracies)), loss)
 
     def _train(
@@ -244,10 +251,17 @@ class Streamed(SearchMixin, RowsClassifier):
 
         return trainer.train(models, precision, max_passes, report)
 
-    def _log_loss(self, scores: NDArray[np.float64], codes: NDArray[np.int64], rows: Rows) -> float:
-        return log_loss(scores, codes, rows.class_weights)
+    def _log_loss(
+        self, scores: NDArray[np.float64], codes: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> float:
+        return log_loss(scores, codes, weights)
 
-    def _temperature(self, scores: NDArray[np.float64], rows: Rows) -> float:  # noqa: ARG002 - see StreamedSVM
+    def _temperature(
+        self,
+        scores: NDArray[np.float64],  # noqa: ARG002 - see StreamedSVM
+        codes: NDArray[np.int64],  # noqa: ARG002
+        weights: NDArray[np.float64],  # noqa: ARG002
+    ) -> float:
         return 1.0
 
 
@@ -268,11 +282,24 @@ class StreamedSVM(Streamed):
     title: ClassVar[str] = "Linear SVM on frozen features, from disk"
     loss: ClassVar[Loss] = SquaredHinge()
 
-    def _log_loss(self, scores: NDArray[np.float64], codes: NDArray[np.int64], rows: Rows) -> float:
-        return scaled_log_loss(scores, codes, rows.class_weights)
+    def _log_loss(
+        self, scores: NDArray[np.float64], codes: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> float:
+        return scaled_log_loss(scores, codes, weights)
 
-    def _temperature(self, scores: NDArray[np.float64], rows: Rows) -> float:
-        return fit_temperature(scores, rows.codes[self.held_out_], rows.class_weights)
+    def _temperature(
+        self, scores: NDArray[np.float64], codes: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> float:
+        return fit_temperature(scores, codes, weights)
+
+
+def _sums(rows: LabelledRows) -> tuple[NDArray[np.float64], float]:
+    """Return the sum of rows, and of their squared norms."""
+    total, squares = np.zeros(rows.X.shape[1]), 0.0
+    for _, batch in rows.batches():
+        total += batch.sum(axis=0, dtype=np.float64)
+        squares += float(squared_norms(batch).sum(dtype=np.float64))
+    return total, squares
 
 
 def _sample_size(n_samples: int, n_features: int) -> int:

@@ -38,8 +38,8 @@ def accuracies_of(
         Takes a seed and returns an untrained classifier.
     seeds : iterable of int
     train, test : tuple of (features, labels)
-        Features are an array or `RowsOnDisk`. The latter are not sent to a cluster, which cannot
-        read this disk.
+        Features are an array or `RowsOnDisk`. With the latter, each training is divided among the
+        workers of a cluster, not the trainings.
     rule : DecisionRule
         Makes answers from probabilities.
     progress : Progress, default=silent

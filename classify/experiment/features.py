@@ -17,8 +17,8 @@ from classify.estimators.groups import encode_groups
 from classify.estimators.rows import RowsOnDisk
 from extract.datasets.dataset import counts
 from extract.images.loading import load_images
-from extract.pooled import read_pooled
 from extract.prepare import reembed
+from extract.stored import StoredEmbeddings, read_pooled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -291,8 +291,9 @@ class ImageFeatures(Features):
     def on_disk(self, split: Split) -> RowsOnDisk:
         """Return the embeddings of a split without reading them."""
         if split not in self._memo.on_disk:
-            read, digests = self.prepared.base.embeddings, self.prepared.digests(split)
-            self._memo.on_disk[split] = RowsOnDisk(read, digests)
+            base = self.prepared.base
+            read = StoredEmbeddings(base.store.folder.absolute(), base.recipe.fingerprint)
+            self._memo.on_disk[split] = RowsOnDisk(read, self.prepared.digests(split))
         return self._memo.on_disk[split]
 
     def pooled(self, split: Split, rows: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from extract.images.decoders.pool import DecoderPool
 from extract.images.files import check_size
 from extract.images.loading import ReadSettings
 from extract.images.thumbnails import Thumbnails
-from extract.pooled import pool_embeddings
+from extract.stored import pool_embeddings
 from reports import tables
 from toolkit.progress import Progress, silent
 

@@ -11,7 +11,7 @@ import numpy as np
 from extract.images.loading import BATCH_SIZE, ReadSettings, load_images
 from extract.images.resizing import resize
 from extract.pipeline import ExtractionResult, extract
-from extract.pooled import pool_embeddings, read_pooled
+from extract.stored import pool_embeddings, read_pooled
 from toolkit.progress import Progress, as_progress
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cache.errors import CacheError
 from classify.estimators.solvers.neighbours import nearest, unit_rows
-from extract.pooled import pool_embeddings, read_pooled
+from extract.stored import pool_embeddings, read_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

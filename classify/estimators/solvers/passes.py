@@ -1,58 +1,44 @@
 """Train linear models on rows that need not fit in memory, to the optimum over all of them.
 
-A sample of the rows stays in memory. Each pass sums objectives and gradients of all models over all
-rows, in order: products in float32, sums in float64. The second derivatives of the sample stand for
-those of all rows, and the gradients of the last passes correct them (L-BFGS, with the sample's
-derivatives in place of a multiple of the identity). So few passes reach the optimum, and all models
-share them.
-
-References
-----------
-R. H. Byrd, S. L. Hansen, J. Nocedal and Y. Singer, A stochastic quasi-Newton method for large-scale
-optimization, 2016; J. Nocedal and S. J. Wright, Numerical Optimization, 2006, algorithm 7.4.
+Each pass sums objectives and gradients of all models over all rows, in order: products in float32,
+sums in float64. `classify.estimators.solvers.steps` turns them into steps, with the help of a
+sample that stays in memory. So few passes reach the optimum, and all models share them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.estimators.rows import batches
-from classify.estimators.solvers.sampled import Objective, Sample
+from classify.estimators.solvers.losses import n_outputs
+from classify.estimators.solvers.sampled import Sample
+from classify.estimators.solvers.steps import InMemory, Model
+from classify.parallel import map_parts, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from classify.estimators.rows import RowsOnDisk
+    from classify.estimators.rows import LabelledRows
     from classify.estimators.solvers.losses import Loss
 
 SCORES = 2**22
 """Scores that are computed together: 16 MB."""
 NOISE = 1e-7
 """Rounding error of a sum of losses in float32, relative to it."""
-LARGEST_CHANGE = 2.0
-"""Root mean square of the changes of the sample's scores in one step. Farther away, the second
-derivatives say nothing about the losses."""
 HISTORY = 6
 """Changes of the gradient that are remembered for each model."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows, and what is known of each of them.
+class Scaling:
+    """How rows become samples to train on.
 
     Attributes
     ----------
-    stored : ndarray of float32 or RowsOnDisk, shape (n_samples, n_features)
-    codes : ndarray of int64, shape (n_samples,)
-        Class of every row.
-    fold_of : ndarray of intp, shape (n_samples,)
-        Number of the fold that holds it out.
     class_weights : ndarray of float64, shape (n_classes,)
         Weight of one row of each class.
     centre : ndarray of float32, shape (n_features,)
@@ -60,84 +46,38 @@ class Rows:
         The models are trained on ``scale * (rows - centre)``.
     """
 
-    stored: NDArray[np.float32] | RowsOnDisk
-    codes: NDArray[np.int64]
-    fold_of: NDArray[np.intp]
     class_weights: NDArray[np.float64]
     centre: NDArray[np.float32]
     scale: float
 
-    def read(self, positions: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Sample]]:
-        """Yield the rows at some positions in batches, each with its positions."""
-        for some, batch in batches(self.stored, positions):
+    def samples(self, rows: LabelledRows) -> Iterator[tuple[NDArray[np.intp], Sample]]:
+        """Yield rows in batches, each with its positions."""
+        for positions, batch in rows.batches():
             batch -= self.centre
             batch *= np.float32(self.scale)
-            codes = self.codes[some]
-            yield some, Sample(batch, codes, self.class_weights[codes].astype(np.float32))
+            codes = rows.codes[positions]
+            yield positions, Sample(batch, codes, self.class_weights[codes].astype(np.float32))
 
-    @cached_property
-    def fold_weights(self) -> NDArray[np.float64]:
-        """Total weight of the rows of each fold."""
-        return np.bincount(self.fold_of, self.class_weights[self.codes]).astype(np.float64)
-
-    def weight(self, held_out: int | None) -> float:
-        """Return the total weight of all rows, or of those that a fold trains on."""
-        total = float(self.fold_weights.sum())
-        return total if held_out is None else total - float(self.fold_weights[held_out])
-
-    def draw(self, size: int, rng: np.random.RandomState) -> tuple[NDArray[np.intp], Sample]:
-        """Return the positions and the rows of a random sample."""
-        n_samples, n_features = self.stored.shape
-        drawn = np.sort(rng.choice(n_samples, size, replace=False)).astype(np.intp)
-        X = np.empty((size, n_features), dtype=np.float32)
-        done = 0
-        for some, batch in self.read(drawn):
-            X[done : done + len(some)] = batch.X
-            done += len(some)
-        codes = self.codes[drawn]
-        return drawn, Sample(X, codes, self.class_weights[codes].astype(np.float32))
-
-
-@dataclass
-class Model:
-    """A model while it is trained.
-
-    Attributes
-    ----------
-    C : float
-    held_out : int or None
-        The fold whose rows it is not trained on.
-    coef : ndarray of float64, shape (n_features + 1, n_outputs)
-        The best so far; see `classify.estimators.solvers.sampled.Objective`.
-    value : float
-        The objective over all rows at `coef`; infinite before the first pass.
-    gradient : ndarray of float64 or None
-        Its gradient at `coef`; None before the first pass.
-    candidate : ndarray of float64
-        Where the last step has led to, and the next pass evaluates.
-    was_rejected : bool
-        Whether the last candidate was worse, so that the next one is nearer.
-    history : list of (ndarray of float32, ndarray of float32)
-        Steps, and the changes of the gradient along them.
-    """
-
-    C: float
-    held_out: int | None
-    coef: NDArray[np.float64]
-    candidate: NDArray[np.float64]
-    value: float = np.inf
-    gradient: NDArray[np.float64] | None = None
-    was_rejected: bool = False
-    history: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=list)
+    def draw(
+        self, rows: LabelledRows, size: int, rng: np.random.RandomState
+    ) -> tuple[NDArray[np.intp], Sample]:
+        """Return the positions and the samples of randomly drawn rows."""
+        drawn = np.sort(rng.choice(len(rows), size, replace=False)).astype(np.intp)
+        parts = [sample for _, sample in self.samples(rows.part(drawn))]
+        fields = ([getattr(part, name) for part in parts] for name in ("X", "codes", "weights"))
+        return drawn, Sample(*map(np.concatenate, fields))
 
 
 class Trainer:
     """Trains models on all rows.
 
+    With a cluster, its workers sum over the rows, and find the next step of each model.
+
     Parameters
     ----------
     loss : Loss
-    rows : Rows
+    rows : LabelledRows
+    scaling : Scaling
     drawn : ndarray of intp, shape (n_drawn,)
         Positions of the rows in memory.
     sample : Sample
@@ -149,20 +89,44 @@ class Trainer:
         How often all rows were read.
     """
 
-    def __init__(self, loss: Loss, rows: Rows, drawn: NDArray[np.intp], sample: Sample) -> None:
-        self._loss, self._rows, self._sample = loss, rows, sample
-        self._folds = rows.fold_of[drawn]
+    def __init__(
+        self,
+        loss: Loss,
+        rows: LabelledRows,
+        scaling: Scaling,
+        drawn: NDArray[np.intp],
+        sample: Sample,
+    ) -> None:
+        self._loss, self._rows, self._scaling = loss, rows, scaling
+        fold_weights = np.bincount(rows.fold_of, scaling.class_weights[rows.codes])
+        self._in_memory = InMemory(
+            loss, sample, rows.fold_of[drawn], fold_weights.astype(np.float64)
+        )
+        self._shared = share(self._in_memory)
         self.n_passes = 0
 
     def on_sample(
-        self, C: float, held_out: int | None, coef: NDArray[np.float64], precision: float
-    ) -> Model:
-        """Return a model that is trained on the sample alone, from some coefficients on."""
-        weight, sample = self._rows.weight(held_out), self._without(held_out)
-        factor = weight / float(sample.weights.sum(dtype=np.float64))
-        objective = Objective(self._loss, sample, factor, 1 / C)
-        coef = objective.minimise(coef, precision * weight)
-        return Model(C, held_out, coef, coef)
+        self, values: Sequence[float], precision: float, progress: Callable[[int, int], None]
+    ) -> list[list[Model]]:
+        """Return the models of every fold for each C, trained on the sample alone.
+
+        Parameters
+        ----------
+        values : sequence of float
+            Of C; each model starts from the one for the value before.
+        precision : float
+            See `train`.
+        progress : callable
+            Called with the number of folds that are done, and of all.
+        """
+        n_folds = self._rows.n_folds
+        shape = self._rows.X.shape[1] + 1, n_outputs(len(self._scaling.class_weights))
+        calls = ((self._shared, fold, values, shape, precision) for fold in range(n_folds))
+        folds = []
+        for models in map_parts(InMemory.path, calls):
+            folds.append(models)
+            progress(len(folds), n_folds)
+        return [list(of_value) for of_value in zip(*folds, strict=True)]
 
     def train(
         self,
@@ -187,7 +151,13 @@ class Trainer:
         unfinished = list(models)
         while unfinished and self.n_passes < max_passes:
             self._evaluate(unfinished, progress)
-            unfinished = [model for model in unfinished if not self._step(model, precision)]
+            judged = [model for model in unfinished if not model.was_rejected]
+            unfinished = [model for model in unfinished if model.was_rejected]
+            steps = map_parts(InMemory.step, ((self._shared, model) for model in judged))
+            for model, (candidate, promised) in zip(judged, steps, strict=True):
+                model.candidate = candidate
+                if promised > precision:
+                    unfinished.append(model)
         for model in unfinished:
             model.candidate = model.coef  # a step that no pass has evaluated may lead anywhere
         return unfinished
@@ -196,24 +166,14 @@ class Trainer:
         """Sum objectives and gradients at the candidates over all rows, and judge these."""
         self.n_passes += 1
         coefs = np.stack([model.candidate for model in models], axis=1)
-        values = np.zeros(len(models))
-        gradients = np.zeros(coefs.shape)
-        n_samples = len(self._rows.codes)
-        for some, batch in self._rows.read(np.arange(n_samples)):
-            folds = self._rows.fold_of[some]
-            together = max(1, SCORES // (len(some) * coefs.shape[2]))
-            for start in range(0, len(models), together):
-                part = slice(start, start + together)
-                flat = coefs[:, part].reshape(len(coefs), -1)
-                residuals = batch.scores(flat).reshape(len(some), -1, coefs.shape[2])
-                for i, model in enumerate(models[part]):
-                    weights = batch.weights * (folds != model.held_out)
-                    loss, residual = self._loss.residual(residuals[:, i], batch.codes, weights)
-                    values[start + i] += loss
-                    residuals[:, i] = residual
-                sums = batch.sums(residuals.reshape(len(some), -1))
-                gradients[:, part] += sums.reshape(gradients[:, part].shape)
-            progress(self.n_passes, int(some[-1]) + 1, n_samples)
+        held_out = [model.held_out for model in models]
+        values, gradients = np.zeros(len(models)), np.zeros(coefs.shape)
+        arguments = self._scaling, self._loss, held_out, share(coefs)
+        n_samples = len(self._rows)
+        for part, sums in self._rows.map(_sum_losses, np.arange(n_samples), *arguments):
+            values += sums[0]
+            gradients += sums[1]
+            progress(self.n_passes, int(part[-1]) + 1, n_samples)
         for i, model in enumerate(models):
             squares = float((model.candidate[:-1] ** 2).sum())
             self._judge(model, values[i] + squares / (2 * model.C), gradients[:, i].copy())
@@ -241,34 +201,6 @@ class Trainer:
             model.history = [*model.history[1 - HISTORY :], pair]
         model.coef, model.value, model.gradient = model.candidate, value, gradient
 
-    def _step(self, model: Model, precision: float) -> bool:
-        """Find the next candidate; return whether the model has converged."""
-        assert model.gradient is not None
-        if model.was_rejected:
-            return False
-        weight, sample = self._rows.weight(model.held_out), self._without(model.held_out)
-        factor = weight / float(sample.weights.sum(dtype=np.float64))
-        objective = Objective(self._loss, sample, factor, 1 / model.C)
-        scores = sample.scores(model.coef)
-        rest, parts = model.gradient, []
-        for step, change in reversed(model.history):
-            part = float((step * rest).sum()) / float((step * change).sum())
-            rest = rest - part * change
-            parts.append(part)
-        direction = objective.solve(scores, rest) / _curvature_missed(objective, scores, model)
-        for (step, change), part in zip(model.history, reversed(parts), strict=True):
-            along = float((change * direction).sum()) / float((step * change).sum())
-            direction = direction + (part - along) * step
-        change = np.sqrt(np.mean(sample.scores(direction) ** 2, dtype=np.float64))
-        direction *= min(1.0, LARGEST_CHANGE / max(float(change), np.finfo(float).tiny))
-        model.candidate = model.coef - direction
-        return float((direction * model.gradient).sum()) / 2 <= precision * weight
-
-    def _without(self, held_out: int | None) -> Sample:
-        """Return the sample, with no weight for the rows of a fold."""
-        weights = self._sample.weights * (self._folds != held_out)
-        return Sample(self._sample.X, self._sample.codes, weights)
-
     def held_out_scores(
         self, paths: Sequence[Sequence[Model]], positions: NDArray[np.intp]
     ) -> NDArray[np.float32]:
@@ -284,31 +216,87 @@ class Trainer:
         -------
         ndarray of float32, shape (n_values, n, n_outputs)
         """
-        shape = len(paths), len(positions), paths[0][0].coef.shape[1]
-        scores, done = np.empty(shape, dtype=np.float32), 0
-        for some, batch in self._rows.read(positions):
-            folds = self._rows.fold_of[some]
-            for fold in np.unique(folds):
-                part = np.flatnonzero(folds == fold)
-                known = batch[part]
-                for of_value, models in zip(scores, paths, strict=True):
-                    of_value[done + part] = known.scores(models[fold].candidate)
-            done += len(some)
-        return scores
+        coefs = share(_candidates(paths))
+        parts = self._rows.map(_score_held_out, positions, self._scaling, coefs)
+        return np.concatenate([scores for _, scores in parts], axis=1)
 
-    def sample_scores(self, models: Sequence[Model]) -> NDArray[np.float32]:
+    def sample_scores(self, paths: Sequence[Sequence[Model]]) -> NDArray[np.float32]:
         """Return `held_out_scores` of the sample."""
-        scores = np.empty((len(self._folds), models[0].coef.shape[1]), dtype=np.float32)
-        for model in models:
-            part = np.flatnonzero(self._folds == model.held_out)
-            scores[part] = self._sample[part].scores(model.candidate)
-        return scores
+        return _scores_of(self._in_memory.sample, self._in_memory.fold_of, _candidates(paths))
 
 
-def _curvature_missed(objective: Objective, scores: NDArray[Any], model: Model) -> float:
-    """Return by what factor all rows curve the objective more than the sample, on the last step."""
-    if not model.history:
-        return 1.0
-    step, change = model.history[-1]
-    of_sample = float((step * objective.times(scores, step)).sum())
-    return max(1.0, float((step * change).sum()) / of_sample)
+def _candidates(paths: Sequence[Sequence[Model]]) -> NDArray[np.float64]:
+    """Return the coefficients for every C and fold."""
+    return np.array([[model.candidate for model in path] for path in paths])
+
+
+def _sum_losses(
+    rows: LabelledRows,
+    scaling: Scaling,
+    loss: Loss,
+    held_out: Sequence[int | None],
+    coefs: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum the losses and their gradients over rows.
+
+    Parameters
+    ----------
+    rows, scaling, loss
+    held_out : sequence of int or None
+        For each model, the fold that it is not trained on.
+    coefs : ndarray of float64, shape (n_features + 1, n_models, n_outputs)
+
+    Returns
+    -------
+    values : ndarray of float64, shape (n_models,)
+    gradients : ndarray of float64, shape (n_features + 1, n_models, n_outputs)
+    """
+    values, gradients = np.zeros(len(held_out)), np.zeros(coefs.shape)
+    for positions, batch in scaling.samples(rows):
+        folds = rows.fold_of[positions]
+        together = max(1, SCORES // (len(positions) * coefs.shape[2]))
+        for start in range(0, len(held_out), together):
+            part = slice(start, start + together)
+            flat = coefs[:, part].reshape(len(coefs), -1)
+            residuals = batch.scores(flat).reshape(len(positions), -1, coefs.shape[2])
+            for i, fold in enumerate(held_out[part]):
+                weights = batch.weights * (folds != fold)
+                value, residual = loss.residual(residuals[:, i], batch.codes, weights)
+                values[start + i] += value
+                residuals[:, i] = residual
+            sums = batch.sums(residuals.reshape(len(positions), -1))
+            gradients[:, part] += sums.reshape(gradients[:, part].shape)
+    return values, gradients
+
+
+def _score_held_out(
+    rows: LabelledRows, scaling: Scaling, coefs: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the scores of rows for every C, each by the model of the fold that holds it out.
+
+    Parameters
+    ----------
+    rows, scaling
+    coefs : ndarray of float64, shape (n_values, n_folds, n_features + 1, n_outputs)
+
+    Returns
+    -------
+    ndarray of float32, shape (n_values, n_rows, n_outputs)
+    """
+    parts = [
+        _scores_of(batch, rows.fold_of[positions], coefs)
+        for positions, batch in scaling.samples(rows)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _scores_of(
+    sample: Sample, fold_of: NDArray[np.intp], coefs: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    scores = np.empty((len(coefs), len(fold_of), coefs.shape[-1]), dtype=np.float32)
+    for fold in np.unique(fold_of):
+        part = np.flatnonzero(fold_of == fold)
+        known = sample[part]
+        for of_value, of_folds in zip(scores, coefs, strict=True):
+            of_value[part] = known.scores(of_folds[fold])
+    return scores

@@ -63,7 +63,7 @@ class Watched(RowsOnDisk):
     batches_read: list = field(default_factory=list)
 
     def __getitem__(self, positions):
-        self.batches_read.append(list(positions))
+        self.batches_read.append([self.keys[i] for i in positions])
         return super().__getitem__(positions)
 
 
@@ -176,7 +176,8 @@ def test_all_rows_are_read_in_order_in_every_pass(kind, tmp_path, small_batches,
     X, y = blobs(2, n_samples=1000)
     watched = stored(tmp_path, X, Watched)
     model = kind().fit(watched, y)
-    whole = [list(range(start, start + 50)) for start in range(0, 1000, 50)]
+    keys = watched.keys
+    whole = [keys[start : start + 50] for start in range(0, 1000, 50)]
     read = [some for some in watched.batches_read if some in whole]
     n_rounds = len(read) // len(whole) - model.n_passes_  # held-out rows, here all of them
     assert read == whole * (model.n_passes_ + n_rounds)

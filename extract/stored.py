@@ -1,13 +1,20 @@
-"""Embeddings as one vector per image: the mean over height and width."""
+"""Read stored embeddings: as they are, on any machine that has the cache; or one mean per image."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cache.errors import CacheError
+from cache.store import Store
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -15,6 +22,39 @@ if TYPE_CHECKING:
 
 _ROWS_PER_READ = 128
 """Embeddings that are read together: 50 MB for a ResNet at 224 pixels."""
+
+
+@dataclass(frozen=True)
+class StoredEmbeddings:
+    """Reads embeddings of one recipe; can be sent to a machine that may have the same cache folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache folder, absolute.
+    fingerprint : str
+        Of the recipe.
+    """
+
+    folder: Path
+    fingerprint: str
+
+    def __call__(self, digests: Sequence[str]) -> NDArray[np.float32]:
+        """Read embeddings; see `extract.frozen.FrozenBase.embeddings`."""
+        rows = _store(self.folder).read(self.fingerprint, digests)
+        return rows.reshape(len(rows), -1)
+
+    def can_read(self, digest: str) -> bool:
+        """Return whether this machine has the cache folder, and an embedding in it."""
+        with contextlib.suppress(CacheError):
+            if (self.folder / "index.sqlite").is_file():  # opening creates what is missing
+                return not _store(self.folder).missing(self.fingerprint, [digest])
+        return False
+
+
+@functools.lru_cache(maxsize=4)
+def _store(folder: Path) -> Store:
+    return Store(folder)
 
 
 def pool_embeddings(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

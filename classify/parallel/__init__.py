@@ -7,7 +7,7 @@ otherwise; `classify.experiment.dask_backend` sets one.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
 def scattered(client: Any, shared: list[Any]) -> Iterator[None]:
     """Run joblib's tasks on the workers of a Dask client, each of which gets `shared` once."""
-    from classify.joblib_dask import ReportingDaskBackend
+    from classify.parallel.joblib_dask import ReportingDaskBackend
 
     with joblib.parallel_config(ReportingDaskBackend(client=client, scatter=shared)):
         yield
@@ -62,6 +63,59 @@ def parallel_starmap(
         parallel = joblib.Parallel(return_as="generator")
         tasks = (joblib.delayed(_call)(function, *arguments) for arguments in calls)
         yield from parallel(tasks)
+
+
+def share(value: T) -> T:
+    """Prepare a large argument for many calls of `map_parts`.
+
+    Returns
+    -------
+    T
+        The value itself; with a cluster a reference to it, for which each call gets the value.
+    """
+    client = _client()
+    if client is None:
+        return value
+    from classify.parallel.dask_parts import share_on_workers
+
+    return cast("T", share_on_workers(client, value))
+
+
+def map_parts(
+    function: Callable[..., R], calls: Iterable[Sequence[Any]]
+) -> Generator[R, None, None]:
+    """Call a function with each part of some data, and yield the results in order.
+
+    With a cluster, a part is read by the worker that gets it, if it can; else it is read here, and
+    sent.
+
+    Parameters
+    ----------
+    function : callable
+        Defined at the top of a module, so that it can be sent to workers.
+    calls : iterable of sequence
+        The arguments of each call: a part, which is an array or has the methods of
+        `classify.parallel.dask_parts.Part`, then others.
+
+    Examples
+    --------
+    >>> list(map_parts(pow, [(2, 3), (3, 2)]))
+    [8, 9]
+    """
+    client = _client()
+    if client is None:
+        for arguments in calls:
+            yield function(*arguments)
+        return
+    from classify.parallel.dask_parts import map_on_workers
+
+    yield from map_on_workers(client, function, calls)
+
+
+def _client() -> Any:
+    """Return the client of the cluster that trains, or None."""
+    backend, _ = get_active_backend(prefer="threads")
+    return getattr(backend, "client", None)
 
 
 def _call(function: Callable[..., R], *arguments: Any) -> R:
