@@ -22,7 +22,6 @@ from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
@@ -285,7 +284,8 @@ class FrozenBase:
         *,
         batch_size: int = BATCH_SIZE,
         reading: ReadSettings = ReadSettings(),
-        open_loader: Callable[[], AbstractContextManager[Loader]] | None = None,
+        loader: Loader | None = None,
+        known: Mapping[Path, str] | None = None,
         progress: Progress = silent,
     ) -> ExtractionResult:
         """Put the embedding of every image into the store; see `extract.pipeline.extract`."""
@@ -296,7 +296,8 @@ class FrozenBase:
             self.make_engine,
             batch_size=batch_size,
             reading=reading,
-            open_loader=open_loader,
+            loader=loader,
+            known=known,
             progress=progress,
         )
 

@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache.store import SHARD_ROWS
+from extract.errors import ClusterError
 from extract.images.decoders.pool import Decoded, DecoderPool
-from extract.images.hashing import REMEMBERED_TOGETHER, hash_images
+from extract.images.hashing import (
+    REMEMBERED_TOGETHER,
+    HashedFile,
+    hash_images,
+    remember_files,
+)
 from extract.images.inputs import image_digest
 from extract.images.loading import BATCH_SIZE, DECODING, ReadSettings, ahead
 from extract.images.pixels import Remark
@@ -30,7 +36,6 @@ from toolkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from cache.store import Store
     from extract.engines import Engine
@@ -79,7 +84,8 @@ def extract(
     *,
     batch_size: int = BATCH_SIZE,
     reading: ReadSettings = ReadSettings(),
-    open_loader: Callable[[], AbstractContextManager[Loader]] | None = None,
+    loader: Loader | None = None,
+    known: Mapping[Path, str] | None = None,
     progress: Progress = silent,
 ) -> ExtractionResult:
     """Put the embedding of every image file into the store, computing those that are missing.
@@ -99,10 +105,12 @@ def extract(
     reading : ReadSettings, optional
         How files are read. The limit of pixels decides which images are computed, not what is
         computed: an embedding that is in the store is used, whatever the size of the image.
-    open_loader : callable, optional
-        Called in place of `make_engine`, if something must be computed. The context manager that it
-        returns gives a loader of embeddings instead of decoded images; see
-        `extract.cluster.extraction.cluster_loader`.
+    loader : callable, optional
+        Called in place of `make_engine`, if something must be computed. It returns embeddings
+        instead of decoded images; see `extract.cluster.workers.Workers.embedder`.
+    known : mapping from Path to str, optional
+        SHA-256 of files that are hashed already; others are hashed when they are decoded. By
+        default, all are hashed first.
     progress : Progress
         Called with the stages "hashing images" and "computing embeddings".
 
@@ -115,19 +123,26 @@ def extract(
     DecoderError
         If the processes that decode cannot be started.
     AddressError
-        If the server of an address does not respond. What was computed until then is committed.
+        If the server of an address does not respond.
+    ClusterError
+        From `loader`.
     KeyboardInterrupt
-        After Ctrl-C, with a message. What was computed until then is committed.
+        After Ctrl-C, with a message. What was computed until any error is committed.
     """
     started = time.monotonic()
-    digests, quarantine = hash_images(paths, store, fetch=False, reading=reading, progress=progress)
+    quarantine: dict[Path, str] = {}
+    if known is None:
+        known, quarantine = hash_images(
+            paths, store, fetch=False, reading=reading, progress=progress
+        )
+    digests = {path: known[path] for path in paths if path in known}
     todo = _todo(paths, digests, quarantine, store.missing(recipe.fingerprint, [*digests.values()]))
     computed: set[str] = set()
     if todo:
-        if open_loader is not None:
-            computation = _Computation(recipe, store, lambda: _identity, batch_size, progress)
-            with open_loader() as loader:
-                computation.compute(todo, loader)
+        if loader:
+            # What it returns needs no engine any more.
+            computation = _Computation(recipe, store, lambda: lambda x: x, batch_size, progress)
+            computation.compute(todo, loader)
         else:
             computation = _Computation(recipe, store, make_engine, batch_size, progress)
             with (
@@ -231,11 +246,6 @@ def _decoding_loader(pool: ThreadPoolExecutor, decoders: DecoderPool, n_ahead: i
     return lambda todo: waiting(DECODING, ahead(pool, load, todo, n_ahead))
 
 
-def _identity(images: np.ndarray) -> np.ndarray:
-    """Return embeddings that a loader has computed elsewhere."""
-    return images
-
-
 class _Computation:
     """The state of one computation: the batch and the shard that are being filled.
 
@@ -260,7 +270,7 @@ class _Computation:
     ) -> None:
         self._recipe, self._store, self._batch_size = recipe, store, batch_size
         self._make_engine, self._progress = make_engine, progress
-        self._seen: dict[Path, tuple[FileState, str]] = {}
+        self._seen: list[HashedFile] = []
         self.computed: set[str] = set()
         self.quarantine: dict[Path, str] = {}
         self.changed: dict[Path, str] = {}
@@ -284,11 +294,11 @@ class _Computation:
                 self._start_commit(committer)
                 self._finish_commit()
                 self._remember()
-            except (KeyboardInterrupt, AddressError) as stop:
+            except (KeyboardInterrupt, AddressError, ClusterError) as stop:
                 self._start_commit(committer)
                 self._finish_commit()
                 self._remember()
-                if isinstance(stop, AddressError):
+                if not isinstance(stop, KeyboardInterrupt):
                     raise
                 raise KeyboardInterrupt(
                     f"stopped: {plural(self._n_committed, 'embedding')} computed and kept, "
@@ -308,39 +318,32 @@ class _Computation:
         done = total - len(todo)
         loaded = loader(todo.values())
         for (digest, paths), (state, decoded) in zip(todo.items(), loaded, strict=True):
-            done += 1
-            if decoded.digest == digest:
+            done, found = done + 1, decoded.digest or ""
+            if found == digest:
                 concerned = paths
             else:
                 concerned = paths[:1]
-                if decoded.digest is not None:
-                    self._record_change(paths[0], state, decoded.digest)
+                if found:
+                    self.changed[paths[0]] = found
+                    self._seen.append(HashedFile(paths[0], state, found, decoded.deep))
+                    if len(self._seen) == REMEMBERED_TOGETHER:
+                        self._remember()
                 if paths[1:]:
                     left[digest] = paths[1:]
                     done -= 1
-            if decoded.image is None:
+            if decoded.reason:
                 self.quarantine |= dict.fromkeys(concerned, decoded.reason)
-            elif decoded.digest is not None and self._is_new(decoded.digest, digest):
-                if decoded.remarks:
-                    self._remarks[decoded.digest] = decoded.remarks
-                self._add(decoded.digest, decoded.image)
+            elif decoded.image is not None and self._is_new(found, digest):
+                self._add(found, decoded.image, decoded.remarks)
                 if not self._images:
                     self._progress("computing embeddings", done, total)
                 if sum(len(rows) for _, rows in self._rows) >= SHARD_ROWS:
                     self._start_commit(committer)
         return left
 
-    def _record_change(self, path: Path, state: FileState | None, digest: str) -> None:
-        self.changed[path] = digest
-        if state is not None:
-            self._seen[path] = (state, digest)
-            if len(self._seen) == REMEMBERED_TOGETHER:
-                self._remember()
-
     def _remember(self) -> None:
-        if self._seen:
-            self._store.remember(self._seen)
-            self._seen = {}
+        seen, self._seen = self._seen, []
+        remember_files(seen, self._store)
 
     def _is_new(self, digest: str, expected: str) -> bool:
         """Return whether an image has no embedding yet; a changed file may be a known image."""
@@ -348,10 +351,12 @@ class _Computation:
             return False
         return digest == expected or bool(self._store.missing(self._recipe.fingerprint, [digest]))
 
-    def _add(self, digest: str, image: np.ndarray) -> None:
+    def _add(self, digest: str, image: np.ndarray, remarks: Remark) -> None:
         if self._engine is None:
             # This takes seconds, in which decoding runs ahead.
             self._engine = self._make_engine()
+        if remarks:
+            self._remarks[digest] = remarks
         self.computed.add(digest)
         self._images.append(image)
         self._image_digests.append(digest)
@@ -374,6 +379,7 @@ class _Computation:
         rows = np.concatenate([rows for _, rows in self._rows])
         self._rows = []
         self._finish_commit()
+        self._remember()  # before the embeddings, which are looked up by the SHA-256 of a file
         recipe = self._recipe
         # Before the embeddings: an image that is not computed again is not looked at again.
         self._store.notes.remember(

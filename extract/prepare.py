@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from extract.datasets.grouping.checks import groups_summary
 from extract.datasets.labels import require_images, require_usable
 from extract.datasets.load import load_unsplit
 from extract.datasets.same_files import describe_copies, require_different_images
+from extract.embedding import embed_dataset
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from extract.images.pixels import describe
 from extract.images.rendering import missing_extras
-from extract.value_range import describe as describe_range
-from extract.value_range import find_deep, with_value_range
 from toolkit.csv_cells import write_quarantine
 from toolkit.phases import phase
 from toolkit.progress import Progress, silent
@@ -208,8 +206,7 @@ def prepare(dataset: Dataset, options: Options, progress: Progress = silent) -> 
         dataset,
         lambda paths: hash_images(paths, base.store, reading=options.reading, progress=progress)[0],
     )
-    base, sentences = _with_value_range(base, dataset, options, progress)
-    base, extraction = _embed(base, dataset, options, progress)
+    base, extraction, sentences = embed_dataset(base, dataset, options, progress)
     sentences += _note_pixels(dataset, extraction)
     usable = _without_quarantined(dataset, extraction)
     if not usable.has_split:
@@ -248,81 +245,8 @@ def reembed(prepared: Prepared, options: Options, progress: Progress = silent) -
     """
     base = FrozenBase.choose(options.base, progress=progress)
     base = base.with_range_of(prepared.base.recipe)
-    base, extraction = _embed(base, prepared.dataset, options, progress)
+    base, extraction, _ = embed_dataset(base, prepared.dataset, options, progress)
     return dataclasses.replace(prepared, base=base, extraction=extraction)
-
-
-def _embed(
-    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
-) -> tuple[FrozenBase, ExtractionResult]:
-    """Calibrate the base if necessary, and extract."""
-    if base.needs_calibration:
-        base = _calibrate(base, dataset, options, progress)
-    open_loader = None
-    if options.dask is not None:
-        from extract.cluster.extraction import cluster_loader
-
-        open_loader = functools.partial(cluster_loader, options.dask, base, options.reading)
-    extraction = base.extract(
-        [item.path for item in dataset.items],
-        batch_size=options.batch_size,
-        reading=options.reading,
-        open_loader=open_loader,
-        progress=progress,
-    )
-    return base, extraction
-
-
-def _calibrate(
-    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
-) -> FrozenBase:
-    """Quantise the base on images of the training split."""
-    return base.calibrated(
-        _training(base, dataset, options, progress),
-        name=dataset.name,
-        reading=options.reading,
-        progress=progress,
-    )
-
-
-def _training(
-    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
-) -> dict[Path, str]:
-    """Return the SHA-256 of the training images; the split may have to be assigned first."""
-    paths = [item.path for item in dataset.items]
-    digests, _ = hash_images(paths, base.store, reading=options.reading, progress=progress)
-    readable = dataclasses.replace(
-        dataset, items=tuple(item for item in dataset.items if item.path in digests)
-    )
-    if not readable.has_split:
-        readable = readable.with_hashed_split(
-            [digests[item.path] for item in readable.items], options.test_size, options.seed
-        )
-    return {item.path: digests[item.path] for item in readable.items if item.split == "train"}
-
-
-def _with_value_range(
-    base: FrozenBase, dataset: Dataset, options: Options, progress: Progress
-) -> tuple[FrozenBase, list[str]]:
-    """Decide what is black and white in images of more than 8 bits, and say so."""
-    if base.recipe.interpolation == "lanczos4":
-        return base, []
-    paths, reading = [item.path for item in dataset.items], options.reading
-    deep = find_deep(paths, base.store, reading=reading, progress=progress)
-    if not deep:
-        return base, []
-    training = _training(base, dataset, options, progress)
-    chosen, origin = (
-        {path: deep[path] for path in deep if path in training},
-        "over the training images",
-    )
-    if not chosen:
-        chosen, origin = deep, "over all of them, because no training image has"
-    recipe = with_value_range(base.recipe, chosen, base.store, reading=reading, progress=progress)
-    sentences = [describe_range(recipe, len(deep), origin)] if recipe != base.recipe else []
-    for sentence in sentences:
-        logger.info("%s", sentence)
-    return base.with_range_of(recipe), sentences
 
 
 def _note_pixels(dataset: Dataset, extraction: ExtractionResult) -> list[str]:

@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from toolkit.errors import AddressError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "http", "https", "memory")
 """Schemes of supported addresses. fsspec has more, but some of those refer to further files."""
@@ -169,11 +170,43 @@ def file_states(paths: Sequence[Path]) -> list[FileState | None]:
         return list(pool.map(file_state, paths))
 
 
+def note_listing(fs: Any, listing: Mapping[str, Mapping[str, Any]]) -> None:
+    """Remember the status of files from the listing of their server, which is not asked again.
+
+    Parameters
+    ----------
+    fs : fsspec.AbstractFileSystem
+    listing : mapping from str to mapping
+        What the server states about each file, by its name; as from `find` with ``detail=True``.
+    """
+    states = {name: _state_of(info) for name, info in listing.items()}
+    _listed.setdefault(fs, {}).update({name: state for name, state in states.items() if state})
+
+
+def is_listed(path: Path) -> bool:
+    """Tell whether the status of the file at an address is known from a listing."""
+    return _listed_state(path) is not None
+
+
+def _listed_state(path: Any) -> FileState | None:
+    return _listed.get(path.fs, {}).get(path.path)
+
+
+_listed: WeakKeyDictionary[Any, dict[str, FileState]] = WeakKeyDictionary()
+
+
 def _remote_state(path: Any) -> FileState | None:
+    if state := _listed_state(path):
+        return state
     try:
         info = path.fs.info(path.path)
     except Exception:  # noqa: BLE001 - file systems of fsspec raise any error
         return None
+    return _state_of(info)
+
+
+def _state_of(info: Mapping[str, Any]) -> FileState | None:
+    """Return the status of a file from what its server states; None if it states no version."""
     version = [(name, str(info[name])) for name in _VERSION_FIELDS if info.get(name)]
     if not version:
         return None

@@ -165,11 +165,17 @@ class _Once(logging.Filter):
         return is_new
 
 
+class _NoteHandler(logging.Handler):
+    """Print notes on standard error; while it shows a progress bar, above the bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)  # noqa: T201 - the console
+
+
 def _show_notes(quiet: bool) -> None:
     # joblib says so at its import if /dev/shm is full; no command lets it start processes.
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler = _NoteHandler()
     handler.addFilter(_Once())
     for name in PACKAGES:
         logger = logging.getLogger(name)

@@ -119,6 +119,7 @@ class _Display(ABC):
     def start(self, stage: str, total: int) -> None:  # noqa: ARG002 - for the bar on a terminal
         self.stage = stage
         self.started = self.updated = time.monotonic()
+        self.first: tuple[float, int] | None = None
 
     @abstractmethod
     def update(self, done: int, total: int) -> None:
@@ -128,8 +129,16 @@ class _Display(ABC):
         """Leave the display as it is."""
 
     def rate(self, done: int) -> float:
-        """Return units per second since the start."""
-        return done / max(time.monotonic() - self.started, 1e-9)
+        """Return units per second since the first of them, and since the start before that.
+
+        What comes before the first result, such as starting workers, would make the rate too low
+        and the time left too long.
+        """
+        now = time.monotonic()
+        if self.first is None and done:
+            self.first = now, done
+        since, before = self.first if self.first and self.first[1] < done else (self.started, 0)
+        return (done - before) / max(now - since, 1e-9)
 
     def text(self, done: int, total: int) -> str:
         rate = self.rate(done)

@@ -10,7 +10,6 @@ scheduling, collecting and committing.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import hashlib
 import json
@@ -37,7 +36,6 @@ from toolkit.addresses import file_state
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from extract.pipeline import Loader
 
 SIZES = (10_000, 100_000, 1_000_000)
 CHANNELS = 512
@@ -157,10 +155,10 @@ def efficiencies() -> list[inputs.Row]:
                 dashboard_address="127.0.0.1:0", silence_logs=40,
             )  # fmt: skip
             with cluster, Client(cluster) as client:
-                open_loader = functools.partial(loading, client, n_workers)
+                loader = functools.partial(loaded, client, n_workers)
                 seconds = timed(
                     functools.partial(
-                        extract, paths, RECIPE, Store(cache), no_engine, open_loader=open_loader
+                        extract, paths, RECIPE, Store(cache), no_engine, loader=loader, known={}
                     )
                 )
             least = IMAGES_PER_WORKER * SECONDS_PER_IMAGE
@@ -188,19 +186,14 @@ def files(folder: Path, n: int) -> list[Path]:
     return paths
 
 
-@contextlib.contextmanager
-def loading(client: Client, n_workers: int) -> Iterator[Loader]:
-    """Yield a loader on workers that sleep; compare `extract.cluster.extraction`."""
-
-    def load(groups: Iterable[list[Path]]) -> Iterator[Any]:
-        paths = [group[0] for group in groups]
-        tasks = [paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)]
-        executor = client.get_executor(pure=False)
-        for embedded in ahead(executor, asleep, tasks, TASKS_PER_THREAD * n_workers):
-            for path, decoded in embedded:
-                yield file_state(path), decoded
-
-    yield load
+def loaded(client: Client, n_workers: int, groups: Iterable[list[Path]]) -> Iterator[Any]:
+    """Load embeddings from workers that sleep; compare `extract.cluster.workers`."""
+    paths = [group[0] for group in groups]
+    tasks = [paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)]
+    executor = client.get_executor(pure=False)
+    for embedded in ahead(executor, asleep, tasks, TASKS_PER_THREAD * n_workers):
+        for path, decoded in embedded:
+            yield file_state(path), decoded
 
 
 def asleep(paths: list[Path]) -> list[tuple[Path, Decoded]]:
@@ -210,7 +203,7 @@ def asleep(paths: list[Path]) -> list[tuple[Path, Decoded]]:
     for path in paths:
         key = hashlib.sha256(path.read_bytes()).hexdigest()
         row = np.frombuffer(bytes.fromhex(key) * (CHANNELS // 8), dtype=np.uint32)
-        embedded.append((path, Decoded(key, row.astype(np.float32))))
+        embedded.append((path, Decoded(key, row.astype(np.float32), deep=False)))
     return embedded
 
 

@@ -31,6 +31,7 @@ OTHER_CODE = (
 )
 _LOCAL = "local:"
 _SECONDS_TO_CONNECT = 10
+_SECONDS_BETWEEN_LOOKS = 2.0
 
 
 @contextlib.contextmanager
@@ -86,7 +87,39 @@ def connect(address: str) -> Iterator[Any]:
             plural(len(threads), "worker"),
             plural(sum(threads), "thread"),
         )
+        stack.enter_context(_watching(client))
         yield client
+
+
+@contextlib.contextmanager
+def _watching(client: Any) -> Iterator[None]:
+    """Log which workers are lost while the context lasts."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        known: set[str] = set(client.nthreads())
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            with contextlib.suppress(
+                Exception
+            ):  # whoever waits for results reports a lost scheduler
+                present = set(client.nthreads())
+                for address in sorted(known - present):
+                    logger.warning(
+                        "lost worker %s; its tasks are repeated elsewhere; %s left",
+                        address,
+                        plural(len(present), "worker"),
+                    )
+                if known and not present:
+                    logger.warning("no worker is left; waiting for one to join")
+                known = present
+
+    thread = threading.Thread(target=watch, name="watch workers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=_SECONDS_TO_CONNECT)
 
 
 def _import_distributed() -> Any:

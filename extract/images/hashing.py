@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from extract.errors import ImageError
 from extract.images.files import read_bytes
@@ -15,17 +15,62 @@ from toolkit.phases import phase
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from cache.store import Store
     from toolkit.addresses import FileState
+
+    Hasher = Callable[[Sequence[Path]], Iterator["HashedFile"]]
 
 DEPTH, DEEP, SHALLOW = "depth", "deep", "shallow"
 """A kind of `cache.notes`, and its texts for an image of more than 8 bits and for any other."""
 
 REMEMBERED_TOGETHER = 1000
 """So many SHA-256 of files are written to the store in one transaction."""
+
+
+class HashedFile(NamedTuple):
+    """What was read of a file.
+
+    Attributes
+    ----------
+    path : Path
+    state : FileState or None
+        Its status before it was read, so that a change while reading is noticed.
+    digest : str or None
+        SHA-256 of its bytes; None if it cannot be read.
+    deep : bool, default=None
+        Whether it is an image of more than 8 bits; None if that was not looked at.
+    reason : str, default=""
+        Why it cannot be read.
+    """
+
+    path: Path
+    state: FileState | None
+    digest: str | None
+    deep: bool | None = None
+    reason: str = ""
+
+
+def hash_file(path: Path) -> HashedFile:
+    """Read a file and hash its bytes."""
+    state = file_state(path)
+    try:
+        data = read_bytes(path)
+    except ImageError as error:
+        return HashedFile(path, state, None, reason=str(error))
+    return HashedFile(path, state, hashlib.sha256(data).hexdigest(), is_deep(data))
+
+
+def recall_digests(paths: Sequence[Path], store: Store) -> dict[Path, str]:
+    """Return the remembered SHA-256 of those files that need not be read again.
+
+    Of a file on this machine, it must also be known whether it has more than 8 bits.
+    """
+    remembered = store.digests(paths)
+    noted = store.notes.recall(DEPTH, list(remembered.values()))
+    return {path: d for path, d in remembered.items() if d in noted or is_remote(path)}
 
 
 @phase("hashing images")
@@ -35,6 +80,7 @@ def hash_images(
     *,
     fetch: bool = True,
     reading: ReadSettings = ReadSettings(),
+    hasher: Hasher | None = None,
     progress: Progress = silent,
 ) -> tuple[dict[Path, str], dict[Path, str]]:
     """Compute the SHA-256 of every image file, or recall it if the file has not changed.
@@ -50,6 +96,8 @@ def hash_images(
         Whether files at addresses are read too. If not, only remembered ones are returned.
     reading : ReadSettings, optional
         How many threads read.
+    hasher : callable, optional
+        Hashes files elsewhere; by default, threads of this process do.
     progress : Progress
         Called with the stage "hashing images".
 
@@ -65,42 +113,32 @@ def hash_images(
     AddressError
         If the server of an address does not respond.
     """
-    remembered = store.digests(paths)
-    unknown = [path for path in paths if path not in remembered and (fetch or not is_remote(path))]
-    noted = store.notes.recall(DEPTH, list(remembered.values()))
-    unknown += [
-        path for path, digest in remembered.items() if digest not in noted and not is_remote(path)
-    ]
+    digests = recall_digests(paths, store)
+    unknown = [path for path in paths if path not in digests and (fetch or not is_remote(path))]
     if not unknown:
-        return {path: remembered[path] for path in paths if path in remembered}, {}
+        return {path: digests[path] for path in paths if path in digests}, {}
     quarantine: dict[Path, str] = {}
-    fresh: dict[Path, tuple[FileState, str]] = {}
-    depths: dict[str, str] = {}
-
-    def digest(path: Path) -> tuple[Path, FileState | None, str | ImageError]:
-        state = file_state(path)  # before reading, so that a change while reading is noticed
-        try:
-            data = read_bytes(path)
-        except ImageError as error:
-            return path, state, error
-        sha256 = hashlib.sha256(data).hexdigest()
-        depths[sha256] = DEEP if is_deep(data) else SHALLOW
-        return path, state, sha256
-
+    fresh: list[HashedFile] = []
     with ThreadPoolExecutor(reading.threads(unknown), "hash") as pool:
-        for done, (path, state, result) in enumerate(ahead(pool, digest, unknown, 64), 1):
-            if isinstance(result, ImageError):
-                quarantine[path] = str(result)
-                remembered.pop(path, None)
+        hashed = hasher(unknown) if hasher else ahead(pool, hash_file, unknown, 64)
+        for done, file in enumerate(hashed, 1):
+            if file.digest is None:
+                quarantine[file.path] = file.reason
             else:
-                remembered[path] = result
-                if state is not None:
-                    fresh[path] = (state, result)
+                digests[file.path] = file.digest
+                fresh.append(file)
             progress("hashing images", done, len(unknown))
             if len(fresh) == REMEMBERED_TOGETHER:
-                store.remember(fresh)
-                fresh = {}
-    store.notes.remember(DEPTH, depths)
-    if fresh:
-        store.remember(fresh)
-    return {path: remembered[path] for path in paths if path in remembered}, quarantine
+                remember_files(fresh, store)
+                fresh = []
+    remember_files(fresh, store)
+    return {path: digests[path] for path in paths if path in digests}, quarantine
+
+
+def remember_files(files: Sequence[HashedFile], store: Store) -> None:
+    """Remember the SHA-256 of files that could be read, and whether they have more than 8 bits."""
+    depths = {
+        f.digest: DEEP if f.deep else SHALLOW for f in files if f.digest and f.deep is not None
+    }
+    store.notes.remember(DEPTH, depths)  # first, because a remembered file is not read again
+    store.remember({f.path: (f.state, f.digest) for f in files if f.state and f.digest})

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from extract.errors import DataError
+from toolkit.addresses import note_listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,12 @@ def list_address(path: Any) -> dict[str, Any]:
     """
     on_the_web = path.protocol in ("http", "https")
     try:
-        names = [*_walk_web(path.fs, path.path)] if on_the_web else path.fs.find(path.path)
+        if on_the_web:
+            names = [*_walk_web(path.fs, path.path)]
+        else:
+            listing = path.fs.find(path.path, detail=True)
+            note_listing(path.fs, listing)
+            names = list(listing)
         if not names:
             path.fs.ls(path.path)  # raises the reason, which `find` does not
     except Exception as error:

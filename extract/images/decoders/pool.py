@@ -15,13 +15,14 @@ import struct
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from extract.errors import ImageError
 from extract.images.decoders.protocol import (
     BYTES,
+    DEEP,
     PATH,
     PROPERTIES,
     REQUEST,
@@ -76,6 +77,8 @@ class Decoded:
         What was measured of the values of an image of more than 8 bits, if that was requested.
     properties : ImageProperties, default=None
         What is known of the image besides its content, if that was requested.
+    deep : bool, default=None
+        Whether the image has more than 8 bits, if the bytes could be read.
     """
 
     digest: str | None = None
@@ -84,6 +87,7 @@ class Decoded:
     remarks: Remark = Remark.NOTHING
     values: Values | None = None
     properties: ImageProperties | None = None
+    deep: bool | None = None
 
 
 class DecoderPool:
@@ -261,7 +265,7 @@ class _Decoder:
             raise DecoderError(f"cannot start a process that decodes images: {reason}")
 
     def __call__(self, image_file: Path | bytes, request: bytes, size: int) -> Decoded:
-        digest = None
+        file = Decoded()
         try:
             if isinstance(image_file, bytes):
                 kind, content = BYTES, image_file
@@ -270,23 +274,24 @@ class _Decoder:
             self._connection.send_bytes(REQUEST.pack(kind, request, size) + content)
             answer = self._receive(_SECONDS_TO_READ)
             if answer[:1] == b"+":
-                digest = answer[1:].decode("ascii")
+                file = Decoded(answer[1:-1].decode("ascii"), deep=answer[-1:] == DEEP)
                 answer = self._receive(SECONDS_TO_DECODE, 3 * size**2)
                 if answer[:1] == b"+":
-                    return _parse(answer, digest, request, size)
-            return Decoded(digest, reason=answer[1:].decode())
+                    return _parse(answer, file, request, size)
+            return replace(file, reason=answer[1:].decode())
         except TimeoutError:
             self.hung = True
             self.end()
-            what, seconds = ("decode", SECONDS_TO_DECODE) if digest else ("read", _SECONDS_TO_READ)
-            return Decoded(digest, reason=f"took longer than {seconds:g} s to {what}")
+            seconds = SECONDS_TO_DECODE if file.digest else _SECONDS_TO_READ
+            verb = "decode" if file.digest else "read"
+            return replace(file, reason=f"took longer than {seconds:g} s to {verb}")
         except (ValueError, struct.error) as error:
             # A decoder sends anything else only if an image has taken it over.
             self.end()
-            return Decoded(digest, reason=f"the decoder sent what is no image: {error}")
+            return replace(file, reason=f"the decoder sent what is no image: {error}")
         except (EOFError, OSError):
             self.end()
-            return Decoded(digest, reason=f"the decoder {self._death()}")
+            return replace(file, reason=f"the decoder {self._death()}")
 
     def end(self) -> None:
         """Kill the process, and wait until nothing of it is left."""
@@ -331,18 +336,18 @@ def _start(line: int, pixels: PixelSettings, max_pixels: int) -> subprocess.Pope
     )
 
 
-def _parse(answer: bytes, digest: str, request: bytes, size: int) -> Decoded:
-    """Return what a decoder has answered; an image may have taken it over."""
+def _parse(answer: bytes, file: Decoded, request: bytes, size: int) -> Decoded:
+    """Add what a decoder has answered about a file; an image may have taken it over."""
     import numpy as np
 
     if request == VALUES:
         text = answer[1:].decode("ascii")
-        return Decoded(digest, values=Values.from_json(text) if text else None)
+        return replace(file, values=Values.from_json(text) if text else None)
     if request == PROPERTIES:
-        return Decoded(digest, properties=ImageProperties.from_json(answer[1:].decode("ascii")))
+        return replace(file, properties=ImageProperties.from_json(answer[1:].decode("ascii")))
     _, height, width, remarks = SIDES.unpack_from(answer)
     image = np.frombuffer(answer, np.uint8, offset=SIDES.size).reshape(height, width, 3)
     expected = height == width == size if request == SQUARE else max(height, width) <= size
     if not expected or not image.size:
         raise ValueError(f"{width} x {height} pixels")
-    return Decoded(digest, image, remarks=Remark(remarks))
+    return replace(file, image=image, remarks=Remark(remarks))

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from extract.errors import ImageError
 from extract.images.decoders.protocol import (
+    DEEP,
     PATH,
     PROPERTIES,
     REQUEST,
     SECONDS_TO_DECODE,
+    SHALLOW,
     SIDES,
     THUMBNAIL,
     VALUES,
@@ -22,6 +24,7 @@ from extract.images.decoders.protocol import (
 from extract.images.decoders.system import connect, end_after, held_back_errors, limit_memory
 from extract.images.decoding import decode_thumbnail, measure, render
 from extract.images.files import read_bytes
+from extract.images.formats import is_deep
 from extract.images.pixels import PixelSettings, Remark
 from extract.images.properties.measuring import measure_properties
 
@@ -76,7 +79,8 @@ def _answer(
         data = message[REQUEST.size :]
         if kind == PATH:
             data = read_bytes(Path(os.fsdecode(data)))
-        connection.send_bytes(b"+" + hashlib.sha256(data).hexdigest().encode("ascii"))
+        digest = hashlib.sha256(data).hexdigest().encode("ascii")
+        connection.send_bytes(b"+" + digest + (DEEP if is_deep(data) else SHALLOW))
         _read(warnings)
         answer = b"+" + _made(data, request, size, settings, max_pixels)
         # A JPEG may have its end marker and yet lack data: libjpeg fills in grey and only warns.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
+import logging
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,18 +19,16 @@ import pytest
 
 from cache.store import Store
 from extract.backbones.catalog import construct
-from extract.cluster.extraction import (
-    FILES_PER_TASK,
-    TASKS_PER_THREAD,
-    Job,
-    cluster_loader,
-    code_digest,
-    embed,
-)
+from extract.cluster.connection import code_digest, connect
+from extract.cluster.tasks import Job, embed
+from extract.cluster.workers import FILES_PER_TASK, TASKS_PER_THREAD, Workers
 from extract.datasets.sources.shapes import draw_image
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
-from extract.options import BaseSettings
+from extract.images.hashing import HashedFile, hash_file, recall_digests
+from extract.images.loading import ReadSettings
+from extract.options import BaseSettings, Options
+from extract.prepare import find_dataset, prepare
 from tests.dask_processes import cluster_of_processes
 from tests.extract.decoders import decoders, ends, is_running
 from tests.extract.file_server import serving
@@ -63,18 +64,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def base(home: Path, cache: Path) -> FrozenBase:
+def base_settings(home: Path, cache: Path) -> BaseSettings:
     weights = str(home / "vgg16.npz")
-    return FrozenBase.choose(
-        BaseSettings(size=48, layer=LAYER, pooling="avg", weights=weights, cache=cache)
-    )
+    return BaseSettings(size=48, layer=LAYER, pooling="avg", weights=weights, cache=cache)
+
+
+def base(home: Path, cache: Path) -> FrozenBase:
+    return FrozenBase.choose(base_settings(home, cache))
 
 
 def extract_on(
     address: str, base: FrozenBase, paths: Sequence[Path], progress: Progress = silent
 ) -> ExtractionResult:
-    open_loader = functools.partial(cluster_loader, address, base)
-    return base.extract(paths, open_loader=open_loader, progress=progress)
+    with Workers(address) as workers:
+        loader = workers.embedder(base, ReadSettings())
+        known = recall_digests(paths, base.store)
+        return base.extract(paths, loader=loader, known=known, progress=progress)
 
 
 def paths(home: Path) -> list[Path]:
@@ -136,6 +141,109 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
         assert again.cached == 40
 
 
+def options(home: Path, data: Path, cache: Path, dask: str | None) -> Options:
+    settings = base_settings(home, cache)
+    return Options(str(data), settings, dask=dask)
+
+
+def as_folders(home: Path, folder: Path, *, deep: bool = False) -> Path:
+    """Copy some of the pictures into two class folders; with `deep`, add some of 16 bits."""
+    for i, path in enumerate(paths(home)[:48]):
+        copied = folder / "ab"[i % 2] / path.name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
+        if deep and i % 8 < 2:
+            pixels = cv2.imread(str(copied), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16
+            cv2.imwrite(str(copied.with_name(f"deep-{path.name}")), pixels)
+    (folder / "a" / "empty.png").touch()
+    return folder
+
+
+def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process hash no file that can be read; the workers are other processes."""
+
+    def refuse(path: Path) -> HashedFile:
+        found = hash_file(path)
+        assert found.digest is None, f"this process reads {path}"
+        return found
+
+    monkeypatch.setattr("extract.images.hashing.hash_file", refuse)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_workers_read_every_file_and_this_process_none(
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deep: bool
+) -> None:
+    """They hash and embed; images of 16 bits wait until all of them say what is white."""
+    data = as_folders(home, tmp_path / "data", deep=deep)
+    asked = options(home, data, tmp_path / "alone", None)
+    here = prepare(find_dataset(asked), asked)
+    for path in data.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))  # settled: it is remembered without being read again
+    no_reading(monkeypatch)
+    asked = options(home, data, tmp_path / "there", workers.scheduler_address)
+    there = prepare(find_dataset(asked), asked)
+    assert there.base.recipe == here.base.recipe
+    assert (there.base.recipe.bits == 12) == deep
+    assert there.extraction.digests == here.extraction.digests
+    assert there.extraction.quarantine == here.extraction.quarantine
+    assert "empty.png" in str(*there.extraction.quarantine)
+    assert there.extraction.computed == here.extraction.computed
+    digests = [*here.extraction.digests.values()]
+    np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
+    again = prepare(find_dataset(asked), asked)
+    assert again.extraction.computed == 0
+
+
+def test_images_that_the_cache_has_as_other_files_are_only_hashed(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """A data set that was copied to another folder is not embedded again."""
+    asked = options(home, as_folders(home, tmp_path / "data"), tmp_path / "cache", None)
+    first = prepare(find_dataset(asked), asked)
+    moved = shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    asked = options(home, moved, tmp_path / "cache", workers.scheduler_address)
+    second = prepare(find_dataset(asked), asked)
+    assert second.extraction.computed == 0
+    assert second.extraction.cached == first.extraction.computed + first.extraction.cached
+    assert sorted(second.extraction.digests.values()) == sorted(first.extraction.digests.values())
+
+
+def test_int8_is_calibrated_on_images_that_the_workers_have_hashed(
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embeddings are those of this process alone."""
+    data = as_folders(home, tmp_path / "data")
+    asked = options(home, data, tmp_path / "cache", None)
+    asked = dataclasses.replace(asked, base=dataclasses.replace(asked.base, precision="int8"))
+    here = prepare(find_dataset(asked), asked)
+    for path in data.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+    (tmp_path / "cache" / "index.sqlite").unlink()
+    shutil.rmtree(tmp_path / "cache" / "shards")
+    no_reading(monkeypatch)
+    asked = dataclasses.replace(asked, dask=workers.scheduler_address)
+    there = prepare(find_dataset(asked), asked)
+    assert there.base.recipe == here.base.recipe
+    digests = [*here.extraction.digests.values()]
+    np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
+
+
+def test_a_lost_worker_is_mentioned(
+    home: Path, workers: LocalCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its address, with the number of those that are left."""
+    caplog.set_level(logging.WARNING, logger="extract")
+    with connect(workers.scheduler_address):
+        time.sleep(1)  # until the workers are known
+        os.kill(wait_for_a_worker(workers, but=[]), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while "lost worker" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert re.search(r"lost worker tcp://127\.0\.0\.1:\d+; its tasks are repeated", caplog.text)
+    workers.wait_for_workers(2, timeout=60)
+
+
 @pytest.mark.exhaustive
 def test_four_workers_give_the_same_cache_too(
     home: Path, alone: dict[str, bytes], tmp_path: Path
@@ -179,7 +287,7 @@ def test_a_worker_with_other_code_is_refused(
     home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names it; nothing that it computed is kept."""
-    monkeypatch.setattr("extract.cluster.extraction.code_digest", lambda: "0" * 64)
+    monkeypatch.setattr("extract.cluster.workers.code_digest", lambda: "0" * 64)
     with pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"):
         extract_on(workers.scheduler_address, base(home, tmp_path), paths(home))
     assert shards(tmp_path) == {}
@@ -203,7 +311,7 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
     here = base(home, tmp_path)
     started: list[set[int]] = [decoders(os.getpid())]
     for max_pixels in (50_000_000, 40_000_000):
-        job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, code_digest())
+        job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, False, code_digest())
         assert all(decoded.image is not None for *_, decoded in embed(job, paths(home)[:2]))
         started.append(decoders(os.getpid()) - set().union(*started))
     _, earlier, latest = started

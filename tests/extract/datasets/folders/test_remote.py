@@ -10,7 +10,7 @@ from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
 from tests.extract.datasets.layouts.samples import DRAWN, SPLIT, make
 from tests.extract.test_addresses import draw, in_memory, listed
-from toolkit.addresses import as_path
+from toolkit.addresses import as_path, file_states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,9 +52,10 @@ def test_a_name_may_be_the_folder_of_others(first: str, monkeypatch: pytest.Monk
     names = ["/bucket/cats", "/bucket/cats/1.png", "/bucket/dogs/2.png"]
     names.sort(key=lambda name: name != f"/bucket/{first}")
     address = as_path("memory://bucket")
-    monkeypatch.setattr(type(address.fs), "find", lambda *_, **__: names)
-    found = read_dataset(address)
-    assert listed(found) == [("cats/1.png", "cats", None), ("dogs/2.png", "dogs", None)]
+    found = {name: {"name": name, "size": 1, "type": "file"} for name in names}
+    monkeypatch.setattr(type(address.fs), "find", lambda *_, **__: found)
+    dataset = read_dataset(address)
+    assert listed(dataset) == [("cats/1.png", "cats", None), ("dogs/2.png", "dogs", None)]
 
 
 def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +72,14 @@ def test_a_store_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             return _real(*args, **kwargs)
 
         monkeypatch.setattr(type(address.fs), method, noting)
-    assert len(read_dataset(address)) == 20
+    dataset = read_dataset(address)
+    assert len(dataset) == 20
     # `find` itself lists folder by folder.
     assert asked.count("find") == 1
     assert len(asked) < 2 * 25
+    asked.clear()
+    assert None not in file_states([item.path for item in dataset.items])
+    assert not asked
 
 
 @pytest.mark.parametrize(
