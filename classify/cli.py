@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
         type=size,
         metavar="SIZE",
         help="for the embeddings of a split, as 4GB: if they take more, logreg, svm (then "
-        "linear), ridge and lda are trained on those on disk, to the same optimum (default: half "
+        "linear), ridge, lda and dense are trained on those on disk, the first four to the same "
+        "optimum; other classifiers are refused before anything is computed (default: half "
         "of this machine's memory, or no limit where the system does not say how much that is); a "
         "file of embeddings that takes more is refused",
     )

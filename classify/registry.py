@@ -26,6 +26,7 @@ CLASSIFIERS: dict[str, str] = {
     "finetune": "classify.networks.finetune:FineTune",
 }
 STREAMED: dict[str, str] = {
+    "dense": "classify.networks.dense:DenseHead",
     "logreg": "classify.estimators.streamed:StreamedLogReg",
     "svm": "classify.estimators.streamed:StreamedSVM",
     "ridge": "classify.estimators.ridge:RidgeClassifier",

@@ -114,6 +114,31 @@ class BaseSettings:
         backbone.check_size(size)
         return size
 
+    @property
+    def chosen_pooling(self) -> str:
+        """The pooling, with "auto" resolved."""
+        return find_backbone(self.backbone).pooling if self.pooling == "auto" else self.pooling
+
+    @property
+    def n_features(self) -> int | None:
+        """Numbers in an embedding; None with a `layer`, whose shape only the built network knows.
+
+        Raises
+        ------
+        RecipeError
+            As of `size_in_pixels`.
+
+        Examples
+        --------
+        >>> BaseSettings("vgg16").n_features, BaseSettings("vgg16", pooling="avg").n_features
+        (8192, 512)
+        """
+        if self.layer is not None:
+            return None
+        backbone = find_backbone(self.backbone)
+        side = backbone.output_side(self.size_in_pixels) if self.chosen_pooling == "none" else 1
+        return side**2 * backbone.output_channels
+
     def recipe(self, weights: Weights) -> Recipe:
         """Return the recipe for these settings and weights.
 
@@ -150,7 +175,7 @@ class BaseSettings:
             backbone=backbone.name,
             layer=self.layer,
             size=self.size_in_pixels,
-            pooling=backbone.pooling if self.pooling == "auto" else self.pooling,
+            pooling=self.chosen_pooling,
             interpolation=RESIZINGS[self.resize],
             aspect=self.aspect,
             flip=self.flip,

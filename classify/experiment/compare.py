@@ -115,8 +115,8 @@ def compare(
         Whether to look for wrong data, too; see `classify.audit`.
     memory_limit : float, default=None
         Bytes that the embeddings of a split may take in memory. If they take more, ``"logreg"``,
-        ``"svm"``, ``"ridge"`` and ``"lda"`` are trained on the embeddings on disk. None is half of
-        the memory.
+        ``"svm"``, ``"ridge"``, ``"lda"`` and ``"dense"`` are trained on the embeddings on disk.
+        None is half of the memory.
     priors : dict of str to float or "equal", default=None
         Share of each class among new images; the probabilities are for these shares. None is the
         shares of the training split.

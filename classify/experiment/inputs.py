@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify.auditing.embedding_findings import LEFT_OUT, GivenImages, describe_equal
-from classify.environment import memory_limit
 from classify.errors import ClassifierError
 from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
-from classify.experiment.memory import require_memory
+from classify.experiment.memory import (
+    computed_sizes,
+    expected_sizes,
+    limit_of,
+    require_memory,
+)
 from classify.experiment.settings import recorded
 from classify.image_data import GIVEN_GROUPS
 from extract.datasets.dataset import MINIMUM, Dataset, Item
@@ -57,15 +61,20 @@ class ImageInputs:
         """The settings of the data and of the bases that a record holds."""
         return recorded(self.options)
 
-    def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:  # noqa: ARG002
+    def check(self, candidates: Sequence[Candidate], settings: RunSettings) -> None:
         """Check what can be checked before anything is computed.
 
         Raises
         ------
         ClassifierError
-            If there are fewer than two classes, or too few images of one.
+            If there are fewer than two classes, too few images of one, or embeddings do not fit in
+            memory that must be there, as far as their number and size are known.
         """
         check_dataset(self.dataset)
+        for i, options in enumerate(self.options):
+            sizes = expected_sizes(self.dataset, options, limit_of(settings))
+            if sizes is not None:
+                require_memory(sizes, candidates, audit=settings.audit and i == 0)
 
     def features(
         self, candidates: Sequence[Candidate], settings: RunSettings, progress: Progress
@@ -80,14 +89,13 @@ class ImageInputs:
         """
         bases = [prepare(self.dataset, options, progress) for options in self.options]
         check_same_images(bases)
-        limit = memory_limit() if settings.memory_limit is None else settings.memory_limit
         features = [
-            ImageFeatures(prepared, options, progress, limit)
+            ImageFeatures(prepared, options, progress, limit_of(settings))
             for prepared, options in zip(bases, self.options, strict=True)
         ]
         for of_base in features:
             audit = settings.audit and of_base is features[0]
-            require_memory(of_base, candidates, audit=audit)
+            require_memory(computed_sizes(of_base), candidates, audit=audit)
         return features
 
 

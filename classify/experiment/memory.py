@@ -2,28 +2,124 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from classify import registry
+from classify.environment import memory_limit
 from classify.errors import ClassifierError
+from extract.errors import DataError
 from reports.wording.text import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from classify.experiment.candidates import Candidate
-    from classify.experiment.features import Features, ImageFeatures
+    from classify.experiment.features import ImageFeatures
+    from classify.experiment.settings import RunSettings
+    from extract.datasets.dataset import Dataset
+    from extract.options import Options
+
+_ITEM_BYTES = np.dtype(np.float32).itemsize
 
 
-def require_memory(
-    features: ImageFeatures, candidates: Sequence[Candidate], *, audit: bool
-) -> None:
+@dataclass(frozen=True)
+class Sizes:
+    """How many embeddings there are, and how much memory they may take.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+        Number of images in each split.
+    n_features : int
+        Numbers in an embedding.
+    limit : float
+        Bytes that the embeddings of a split may take.
+    pooled : bool
+        Whether they are pooled over height and width.
+    """
+
+    n_train: int
+    n_test: int
+    n_features: int
+    limit: float
+    pooled: bool
+
+    def nbytes(self, n_images: int) -> int:
+        """Return the bytes that the embeddings of some images take."""
+        return n_images * self.n_features * _ITEM_BYTES
+
+
+def limit_of(settings: RunSettings) -> float:
+    """Return the bytes that the embeddings of a split may take."""
+    return memory_limit() if settings.memory_limit is None else settings.memory_limit
+
+
+def computed_sizes(features: ImageFeatures) -> Sizes:
+    """Return the sizes of embeddings that are in the cache."""
+    n_train, n_features = features.on_disk("train").shape
+    return Sizes(
+        n_train,
+        sum(features.counts("test")),
+        n_features,
+        features.memory_limit,
+        pooled=features.prepared.base.recipe.pooling != "none",
+    )
+
+
+def expected_sizes(dataset: Dataset, options: Options, limit: float) -> Sizes | None:
+    """Return the sizes that embeddings will have, without computing one.
+
+    Files that turn out to be unusable are counted, too.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With or without a split.
+    options : Options
+        Of one base.
+    limit : float
+        Bytes that the embeddings of a split may take.
+
+    Returns
+    -------
+    Sizes or None
+        None if all embeddings are within the limit, or it cannot be known before they are computed
+        how large they are: they are those of a layer inside the base, or images without a group
+        decide where groups are.
+    """
+    n_features = options.base.n_features
+    if n_features is None or len(dataset.items) * n_features * _ITEM_BYTES <= limit:
+        return None
+    if not dataset.has_split:
+        # How many images of a class are for the test does not depend on their bytes.
+        names = [str(item.path) for item in dataset.items]
+        digests = [hashlib.sha256(name.encode("utf-8", "surrogateescape")) for name in names]
+        try:
+            dataset = dataset.with_hashed_split(
+                [digest.hexdigest() for digest in digests], options.test_size, options.seed
+            )
+        except DataError:
+            return None
+    return Sizes(
+        len(dataset.train),
+        len(dataset.test),
+        n_features,
+        limit,
+        pooled=options.base.chosen_pooling != "none",
+    )
+
+
+def require_memory(sizes: Sizes, candidates: Sequence[Candidate], *, audit: bool) -> None:
     """Check that whatever needs all embeddings in memory at once may have them there.
 
     Parameters
     ----------
-    features : ImageFeatures
-        With the limit.
+    sizes : Sizes
+        Of the embeddings of one base.
     candidates : sequence of Candidate
         The classifiers of the run.
     audit : bool
@@ -34,38 +130,38 @@ def require_memory(
     ClassifierError
         If they exceed the limit; the message says what can be done.
     """
-    train, test = features.nbytes("train"), features.nbytes("test")
+    train = sizes.nbytes(sizes.n_train)
     in_memory = [
         candidate.described
         for candidate in candidates
         if candidate.consumes == "embeddings" and candidate.streamed is None
     ]
-    if in_memory and features.exceeds("train"):
+    if in_memory and train > sizes.limit:
         verb = "needs" if len(in_memory) == 1 else "need"
         raise ClassifierError(
-            f"the embeddings of the {sum(features.counts('train')):,} training images do not fit "
-            f"in memory: {excess(features, train)}, and {join_names(in_memory)} {verb} all of "
+            f"the embeddings of the {sizes.n_train:,} training images do not fit "
+            f"in memory: {excess(train, sizes.limit)}, and {join_names(in_memory)} {verb} all of "
             f"them at once; choose from {', '.join(registry.STREAMED)}, which read them from disk, "
-            f"or {_advice(features)}",
+            f"or {_advice(sizes)}",
             setting="memory_limit",
         )
-    if audit and train + test > features.memory_limit:
+    both = sizes.nbytes(sizes.n_train + sizes.n_test)
+    if audit and both > sizes.limit:
         raise ClassifierError(
-            f"the embeddings of all images do not fit in memory: {excess(features, train + test)}, "
+            f"the embeddings of all images do not fit in memory: {excess(both, sizes.limit)}, "
             "and the audit needs all of them at once; leave the audit out, or choose "
-            f"{_advice(features)}",
+            f"{_advice(sizes)}",
             setting="memory_limit",
         )
 
 
-def excess(features: Features, n_bytes: int) -> str:
+def excess(n_bytes: int, limit: float) -> str:
     """Say how much memory embeddings take, and how much they may take."""
-    return f"{_size(n_bytes)} are more than the memory limit of {_size(features.memory_limit)}"
+    return f"{_size(n_bytes)} are more than the memory limit of {_size(limit)}"
 
 
-def _advice(features: ImageFeatures) -> str:
-    pooling = "average pooling or " if features.prepared.base.recipe.pooling == "none" else ""
-    return f"{pooling}a higher memory limit"
+def _advice(sizes: Sizes) -> str:
+    return f"{'' if sizes.pooled else 'average pooling or '}a higher memory limit"
 
 
 def _size(n_bytes: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,7 +10,9 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from classify.estimators.rows import RowsOnDisk
 from classify.estimators.solvers.gram import exact_products, unit_scale
+from classify.networks import feeding
 from classify.networks.network import Network, Shape
 from toolkit.libraries import import_keras
 
@@ -52,6 +55,8 @@ class DenseHead(Network):
     n_parameters_ : int
     learning_rate_ : float
         The chosen learning rate.
+    n_passes_ : int
+        How often rows on disk were read: once for their scale, and once per epoch.
     search_, sweep_
         The validation of several learning rates; see `classify.networks.network.Network`.
 
@@ -66,6 +71,9 @@ class DenseHead(Network):
     first steps of Adam are so long that the head becomes less accurate and far too confident
     (`benchmarks/dense.py`). The scale is then multiplied into the weights of the first layer.
 
+    `fit` takes `classify.estimators.rows.RowsOnDisk`, too: they are read anew for every epoch, and
+    shuffled as `classify.networks.feeding.DiskBatches` says. In memory are then 128 MB of them.
+
     Examples
     --------
     >>> X = [[1.0, 0.1], [2.0, 0.0], [0.1, 1.0], [0.0, 3.0]]
@@ -77,11 +85,18 @@ class DenseHead(Network):
     title: ClassVar[str] = "Dense head on frozen features"
 
     def _fit(self, train: Samples, progress: Progress) -> None:
-        scale = np.float32(unit_scale(train.X))
-        super()._fit(train._replace(X=train.X * scale), progress)
+        if isinstance(train.X, RowsOnDisk):
+            report = partial(progress, f"{self.title}: reading")
+            scaled, scale = feeding.scaled_to_unit_norm(train.X, report)
+        else:
+            scale = unit_scale(train.X)
+            scaled = train.X * np.float32(scale)
+        super()._fit(train._replace(X=scaled), progress)
         kernel, *others = self.model_.get_weights()
-        self.weights_: list[NDArray[np.float32]] = [kernel * scale, *others]
+        self.weights_: list[NDArray[np.float32]] = [kernel * np.float32(scale), *others]
         del self.model_
+        if isinstance(train.X, RowsOnDisk):
+            self.n_passes_ = 1 + self.epochs * np.size(self.learning_rate) + self.epochs_
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of every class, float64 ``(n_samples, n_classes)``.
@@ -106,8 +121,11 @@ class DenseHead(Network):
         self.weights_ = list(weights)
         self._note_shapes(sample_shape, sum(weight.size for weight in weights))
 
-    def check_samples(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
-        """Return `X` as float32 ``(n_samples, n_features)``."""
+    def check_samples(self, X: ArrayLike | RowsOnDisk, *, reset: bool) -> Any:
+        """Return `X` as float32 ``(n_samples, n_features)``, or rows on disk to train on."""
+        if isinstance(X, RowsOnDisk) and reset:
+            self.n_features_in_ = X.shape[1]
+            return X
         checked: NDArray[np.float32] = validate_data(self, X, dtype=np.float32, reset=reset)
         return checked
 

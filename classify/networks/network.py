@@ -14,6 +14,7 @@ from classify.estimators.base import Classifier, ClassWeight
 from classify.estimators.cross_validation import fold_numbers, held_out_part
 from classify.estimators.groups import divided_classes, encode_groups
 from classify.estimators.search import SearchMethod, SearchMixin, SearchPoint, SearchResult
+from classify.networks import feeding
 from classify.networks.samples import Samples
 from classify.networks.sweep import FinishedRate, Sweep
 from toolkit.libraries import import_keras
@@ -211,7 +212,8 @@ class Network(SearchMixin, Classifier):
         parts = fold_numbers([(rows, held_out)])
         self.divided_classes_ = self.classes_[divided_classes(codes, groups, parts)]
         train = self.training_samples(samples.take(rows))
-        validation = Samples(self.prediction_inputs(samples.X[held_out]), codes[held_out])
+        validation = samples.take(held_out)
+        validation = validation._replace(X=self.prediction_inputs(validation.X))
         self.sweep_: list[Sweep] = []
         points: list[SearchPoint] = []
         best: _Choice | None = None
@@ -273,7 +275,7 @@ class Network(SearchMixin, Classifier):
             progress(stage, position * total + done, n_rates * total)
 
         history = self._train(rate, self.epochs, train, weights, report, validation)
-        probabilities = self._predict(validation.X).astype(np.float64)
+        probabilities = feeding.predict(self.model_, validation.X, PREDICT_BATCH).astype(np.float64)
         finished = FinishedRate(rate, history, probabilities)
         self.finished_rates = [*self.finished_rates, finished]
         return finished
@@ -295,7 +297,7 @@ class Network(SearchMixin, Classifier):
         self.before_training(train)
         keras.utils.set_random_seed(self.random_state)
         self._build(train.X.shape[1:], rate)
-        callbacks = [_reporter(keras, report)]
+        callbacks = [feeding.reporter(report)]
         if validation is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping(
@@ -304,31 +306,22 @@ class Network(SearchMixin, Classifier):
                     restore_best_weights=True,
                 )
             )
-        history = self.model_.fit(
-            train.X,
-            train.codes.astype(np.int32),
+        return feeding.fit(
+            self.model_,
+            train,
+            validation,
             batch_size=self.batch_size,
+            seed=self.random_state,
             epochs=epochs,
-            verbose=0,
-            validation_data=(
-                None if validation is None else (validation.X, validation.codes.astype(np.int32))
-            ),
             class_weight=None if (weights == 1).all() else dict(enumerate(weights.tolist())),
             callbacks=callbacks,
-        ).history
-        return {name: [float(value) for value in history[name]] for name in sorted(history)}
-
-    def _predict(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        predicted: NDArray[np.float32] = self.model_.predict(
-            samples, batch_size=PREDICT_BATCH, verbose=0
         )
-        return predicted
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the probability of every class, float ``(n_samples, n_classes)``."""
         check_is_fitted(self)
         samples = self.check_samples(X, reset=False)
-        return self._predict(samples)
+        return feeding.predict(self.model_, samples, PREDICT_BATCH)
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Return the trained weights, of the shapes that `weight_shapes` returns."""
@@ -385,16 +378,3 @@ class Network(SearchMixin, Classifier):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = self.consumes == "embeddings"
         return tags
-
-
-def _reporter(keras: Any, report: Callable[[int, int], None]) -> Any:
-    """Return a Keras callback that calls `report` after every step."""
-
-    class Reporter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-        done = 0
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
-            self.done += 1
-            report(self.done, self.params["epochs"] * self.params["steps"])
-
-    return Reporter()

@@ -46,8 +46,10 @@ class Backbone:
         Side in pixels of the images that it was trained on.
     min_size : int
         Smallest side in pixels of an image that the base accepts.
-    side, channels : int
-        Height (and width) and depth of the base's output at the native size.
+    reductions : str
+        How each layer that makes its input smaller does so, a letter of `_REDUCTIONS` each.
+    channels : int
+        Depth of the base's output at `alpha` 1.
     parameters : int
         Number of parameters of the base at `alpha` 1.
     alpha : float, default=None
@@ -59,7 +61,7 @@ class Backbone:
     preprocessing: str
     native_size: int
     min_size: int
-    side: int
+    reductions: str
     channels: int
     parameters: int
     alpha: float | None = None
@@ -92,7 +94,38 @@ class Backbone:
     @property
     def embedding_shape(self) -> tuple[int, ...]:
         """Shape of an embedding at the native size, with the default pooling, at `alpha` 1."""
-        return (self.channels,) if self.pooling == "avg" else (self.side, self.side, self.channels)
+        if self.pooling == "avg":
+            return (self.channels,)
+        side = self.output_side(self.native_size)
+        return (side, side, self.channels)
+
+    def output_side(self, size: int) -> int:
+        """Return height and width of the base's output for images of `size` x `size` pixels.
+
+        Examples
+        --------
+        >>> find_backbone("vgg16").output_side(150), find_backbone("xception").output_side(299)
+        (4, 10)
+        """
+        for letter in self.reductions:
+            size = _REDUCTIONS[letter](size)
+        return size
+
+    @property
+    def output_channels(self) -> int:
+        """Depth of the base's output.
+
+        Examples
+        --------
+        >>> find_backbone("mobilenet:alpha=0.25").output_channels
+        256
+        """
+        alpha = 1.0 if self.alpha is None else self.alpha
+        if self.family == "mobilenetv2":
+            return _round_to_8(self.channels * max(alpha, 1.0))
+        if self.family.startswith("mobilenetv3"):  # the last layer has six times as many filters
+            return _round_to_8(6 * _round_to_8(self.channels / 6 * alpha))
+        return int(self.channels * alpha)
 
     def check_size(self, size: int) -> None:
         """Check that the base accepts images of `size` x `size` pixels.
@@ -110,61 +143,77 @@ class Backbone:
             )
 
 
+_REDUCTIONS = {
+    "c": lambda size: (size + 1) // 2,
+    "f": lambda size: size // 2,
+    "v": lambda size: (size - 1) // 2,
+    "m": lambda size: size - 2,
+}
+"""Side of a layer's output: half of its input, rounded up or down; or what a window of three pixels
+leaves without padding, with a stride of 2 or 1."""
+
+
+def _round_to_8(channels: float) -> int:
+    """Return the multiple of 8 that MobileNet has as the number of filters."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * channels else rounded + 8
+
+
 WITH_ALPHA = ("mobilenet", "mobilenetv2", "mobilenetv3small", "mobilenetv3large")
 
-# Name, preprocessing, native size, smallest size, side and channels of the output, parameters.
+# Name, preprocessing, native size, smallest size, reductions, channels of the output, parameters.
 _TABLE = """
-VGG16              caffe     224  32   7   512   14714688
-VGG19              caffe     224  32   7   512   20024384
-ResNet50           caffe     224  32   7  2048   23587712
-ResNet101          caffe     224  32   7  2048   42658176
-ResNet152          caffe     224  32   7  2048   58370944
-ResNet50V2         tf        224  32   7  2048   23564800
-ResNet101V2        tf        224  32   7  2048   42626560
-ResNet152V2        tf        224  32   7  2048   58331648
-MobileNet          tf        224  32   7  1024    3228864
-MobileNetV2        tf        224  32   7  1280    2257984
-MobileNetV3Small   identity  224  32   7   576     939120
-MobileNetV3Large   identity  224  32   7   960    2996352
-NASNetMobile       tf        224  32   7  1056    4269716
-NASNetLarge        tf        331  32  11  4032   84916818
-Xception           tf        299  71  10  2048   20861480
-InceptionV3        tf        299  75   8  2048   21802784
-InceptionResNetV2  tf        299  75   8  1536   54336736
-DenseNet121        torch     224  32   7  1024    7037504
-DenseNet169        torch     224  32   7  1664   12642880
-DenseNet201        torch     224  32   7  1920   18321984
-ConvNeXtTiny       identity  224  32   7   768   27820128
-ConvNeXtSmall      identity  224  32   7   768   49454688
-ConvNeXtBase       identity  224  32   7  1024   87566464
-ConvNeXtLarge      identity  224  32   7  1536  196230336
-ConvNeXtXLarge     identity  224  32   7  2048  348147968
-EfficientNetB0     identity  224  32   7  1280    4049571
-EfficientNetB1     identity  240  32   8  1280    6575239
-EfficientNetB2     identity  260  32   9  1408    7768569
-EfficientNetB3     identity  300  32  10  1536   10783535
-EfficientNetB4     identity  380  32  12  1792   17673823
-EfficientNetB5     identity  456  32  15  2048   28513527
-EfficientNetB6     identity  528  32  17  2304   40960143
-EfficientNetB7     identity  600  32  19  2560   64097687
-EfficientNetV2B0   identity  224  32   7  1280    5919312
-EfficientNetV2B1   identity  240  32   8  1280    6931124
-EfficientNetV2B2   identity  260  32   9  1408    8769374
-EfficientNetV2B3   identity  300  32  10  1536   12930622
-EfficientNetV2S    identity  384  32  12  1280   20331360
-EfficientNetV2M    identity  480  32  15  1280   53150388
-EfficientNetV2L    identity  480  32  15  1280  117746848
+VGG16              caffe     224  32  fffff     512   14714688
+VGG19              caffe     224  32  fffff     512   20024384
+ResNet50           caffe     224  32  ccccc    2048   23587712
+ResNet101          caffe     224  32  ccccc    2048   42658176
+ResNet152          caffe     224  32  ccccc    2048   58370944
+ResNet50V2         tf        224  32  ccccc    2048   23564800
+ResNet101V2        tf        224  32  ccccc    2048   42626560
+ResNet152V2        tf        224  32  ccccc    2048   58331648
+MobileNet          tf        224  32  cffff    1024    3228864
+MobileNetV2        tf        224  32  ccccc    1280    2257984
+MobileNetV3Small   identity  224  32  ccccc     576     939120
+MobileNetV3Large   identity  224  32  ccccc     960    2996352
+NASNetMobile       tf        224  32  vcccc    1056    4269716
+NASNetLarge        tf        331  32  vcccc    4032   84916818
+Xception           tf        299  71  vmcccc   2048   20861480
+InceptionV3        tf        299  75  vmvmvvv  2048   21802784
+InceptionResNetV2  tf        299  75  vmvmvvv  1536   54336736
+DenseNet121        torch     224  32  ccfff    1024    7037504
+DenseNet169        torch     224  32  ccfff    1664   12642880
+DenseNet201        torch     224  32  ccfff    1920   18321984
+ConvNeXtTiny       identity  224  32  fffff     768   27820128
+ConvNeXtSmall      identity  224  32  fffff     768   49454688
+ConvNeXtBase       identity  224  32  fffff    1024   87566464
+ConvNeXtLarge      identity  224  32  fffff    1536  196230336
+ConvNeXtXLarge     identity  224  32  fffff    2048  348147968
+EfficientNetB0     identity  224  32  ccccc    1280    4049571
+EfficientNetB1     identity  240  32  ccccc    1280    6575239
+EfficientNetB2     identity  260  32  ccccc    1408    7768569
+EfficientNetB3     identity  300  32  ccccc    1536   10783535
+EfficientNetB4     identity  380  32  ccccc    1792   17673823
+EfficientNetB5     identity  456  32  ccccc    2048   28513527
+EfficientNetB6     identity  528  32  ccccc    2304   40960143
+EfficientNetB7     identity  600  32  ccccc    2560   64097687
+EfficientNetV2B0   identity  224  32  ccccc    1280    5919312
+EfficientNetV2B1   identity  240  32  ccccc    1280    6931124
+EfficientNetV2B2   identity  260  32  ccccc    1408    8769374
+EfficientNetV2B3   identity  300  32  ccccc    1536   12930622
+EfficientNetV2S    identity  384  32  ccccc    1280   20331360
+EfficientNetV2M    identity  480  32  ccccc    1280   53150388
+EfficientNetV2L    identity  480  32  ccccc    1280  117746848
 """
 
 
 def _read_table() -> dict[str, Backbone]:
     backbones = {}
     for line in _TABLE.strip().splitlines():
-        name, preprocessing, *numbers = line.split()
+        name, preprocessing, size, least, reductions, *numbers = line.split()
         alpha = 1.0 if name.lower() in WITH_ALPHA else None
-        size, least, side, channels, parameters = map(int, numbers)
+        channels, parameters = map(int, numbers)
         backbones[name.lower()] = Backbone(
-            name, preprocessing, size, least, side, channels, parameters, alpha
+            name, preprocessing, int(size), int(least), reductions, channels, parameters, alpha
         )
     return backbones
 

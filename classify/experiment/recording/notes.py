@@ -143,7 +143,7 @@ def _memory_notes(
     """Say what was done differently, or not at all, because the embeddings stayed on disk."""
     notes = []
     if streamed:
-        too_large = excess(features, features.nbytes("train"))
+        too_large = excess(features.nbytes("train"), features.memory_limit)
         passes = plural(estimator.n_passes_, "pass", "passes")
         notes.append(f"trained in {passes} over embeddings on disk: {too_large}")
         n_train = sum(features.counts("train"))

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract.backbones.catalog import BACKBONES, construct, find_backbone, preprocess
+from extract.backbones.catalog import (
+    BACKBONES,
+    WITH_ALPHA,
+    Backbone,
+    construct,
+    find_backbone,
+    preprocess,
+)
 from extract.backbones.weights import Weights, identity, resolve
 from extract.engines.tensorflow import TensorFlowEngine, build
 from extract.errors import RecipeError, WeightsError
@@ -61,6 +68,33 @@ FIRST_OF_A_FAMILY = (
 )
 
 
+def output_shape(backbone: Backbone, size: int) -> tuple[int, int, int]:
+    side = backbone.output_side(size)
+    return side, side, backbone.output_channels
+
+
+@pytest.mark.parametrize("size", [75, 97, 126, 150])
+@pytest.mark.parametrize("name", [*FIRST_OF_A_FAMILY, "inceptionresnetv2"])
+def test_the_shape_of_an_embedding_is_known_for_every_size(name: str, size: int) -> None:
+    """Whether or not the size can be halved, it is what Keras builds."""
+    keras = import_keras()
+    with keras.StatelessScope():
+        built = construct(name, size).output_shape
+        keras.utils.clear_session()
+    assert built == (None, *output_shape(find_backbone(name), size))
+
+
+@pytest.mark.parametrize("alpha", [0.35, 0.75, 1.4])
+@pytest.mark.parametrize("family", WITH_ALPHA)
+def test_the_depth_of_an_embedding_is_known_for_every_width(family: str, alpha: float) -> None:
+    """It is what Keras builds."""
+    keras, name = import_keras(), f"{family}:alpha={alpha}"
+    with keras.StatelessScope():
+        built = construct(name, 64).output_shape
+        keras.utils.clear_session()
+    assert built == (None, *output_shape(find_backbone(name), 64))
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -76,7 +110,7 @@ def test_the_table_says_what_keras_builds(name: str) -> None:
         usual = getattr(keras.applications, backbone.application)(weights=None).layers
         keras.utils.clear_session()  # no variable is filled with random numbers at the end
     assert model.count_params() == backbone.parameters
-    assert model.output_shape == (None, backbone.side, backbone.side, backbone.channels)
+    assert model.output_shape == (None, *output_shape(backbone, backbone.native_size))
     names = [type(layer).__name__ for layer in usual]
     pooled = any(name.startswith("GlobalAveragePooling") for name in names)
     assert backbone.pooling == ("avg" if pooled else "none")
