@@ -157,6 +157,7 @@ def test_its_model_predicts(run, home, classifier):
         (("--clf", "logreg,svm", "--kernel", "rbf"), "and svm with an rbf kernel needs all"),
         (("--clf", "all"), "and nearest and centroid need all of them at once"),
         (("--clf", "svm,sklearn.svm:SVC"), "and sklearn.svm:SVC needs all of them at once"),
+        (("--clf", "nearest", "--layer", "block4_pool"), "and nearest needs all of them at once"),
         (("--clf", "svm", "--audit"), "and the audit needs all of them at once"),
     ],
 )
