@@ -31,14 +31,14 @@ collect_ignore_glob = ["portable/*", "reliability/*"]
 TOGETHER = {
     "tests/pages/": "pages",
     "tests/extract/cluster/": "dask",
-    "tests/classify/test_parallel.py": "dask",
+    "tests/classify/parallel/": "dask",
 }
 """Files, or folders of files, whose tests share a costly session fixture: one process runs them."""
 
 LONGEST_FIRST = (
     "tests/test_readme.py",
     "tests/extract/cluster/",
-    "tests/classify/test_parallel.py",
+    "tests/classify/parallel/",
     "tests/classify/estimators/test_conventions.py",
     "tests/pages/",
     "tests/extract/engines/",

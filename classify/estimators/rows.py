@@ -153,7 +153,7 @@ class LabelledRows:
         function: Callable[..., R],
         positions: NDArray[np.intp],
         *arguments: Any,
-        least: int = PART_ROWS[0],
+        least: int = 1,
     ) -> Iterator[tuple[NDArray[np.intp], R]]:
         """Call a function with parts of the rows, on the workers of a cluster if there is one.
 
@@ -175,7 +175,8 @@ class LabelledRows:
         result : object
             What the function has returned for it.
         """
-        size = max(least, min(PART_ROWS[1], PART_BYTES // (4 * self.X.shape[1])))
+        size = min(PART_ROWS[1], max(PART_ROWS[0], PART_BYTES // (4 * self.X.shape[1])))
+        size = max(size, least)
         parts = [positions[start : start + size] for start in range(0, len(positions), size)]
         calls = ((self.part(some), *arguments) for some in parts)
         yield from zip(parts, map_parts(function, calls), strict=True)

@@ -1,0 +1,248 @@
+"""Training on rows on disk by the workers of a real Dask cluster, which are processes here."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+
+from cache.errors import CorruptCacheError
+from cache.store import Store
+from classify.estimators import rows, streamed
+from classify.estimators.lda import LDA
+from classify.estimators.ridge import RidgeClassifier
+from classify.estimators.rows import LabelledRows, RowsOnDisk
+from classify.estimators.streamed import StreamedLogReg, StreamedSVM
+from classify.experiment.dask_backend import dask_backend
+from classify.parallel import map_parts
+from extract.recipe import Recipe
+from extract.stored import StoredEmbeddings
+from tests.extract.cluster.test_extraction import wait_for_a_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.slow
+
+RECIPE = Recipe(weights="0" * 64, preprocessing="torch", pooling="avg")
+N_ROWS, N_FEATURES = 1200, 48
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of 100 rows, and a sample of 400 in memory."""
+    monkeypatch.setattr(rows, "PART_ROWS", (100, 100))
+    n_bytes = 400 * N_FEATURES * 4
+    monkeypatch.setattr(streamed, "SAMPLE_BYTES", (n_bytes, n_bytes))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], np.ndarray]:
+    """Return a cache with rows of three classes, their names and classes."""
+    folder, rng = tmp_path_factory.mktemp("cache"), np.random.default_rng(0)
+    y = np.arange(N_ROWS) % 3
+    X = rng.random((3, N_FEATURES))[y] + rng.normal(size=(N_ROWS, N_FEATURES))
+    names = [f"{i:064x}" for i in range(N_ROWS)]
+    store = Store(folder)
+    for start in range(0, N_ROWS, 200):
+        some = slice(start, start + 200)
+        store.append(RECIPE.fingerprint, RECIPE.canonical, names[some], X[some].astype(np.float32))
+    return folder, names, np.array(["ant", "bee", "cow"])[y]
+
+
+def on_disk(stored: tuple[Path, list[str], np.ndarray]) -> RowsOnDisk:
+    return RowsOnDisk(StoredEmbeddings(stored[0], RECIPE.fingerprint), stored[1])
+
+
+@dataclass(frozen=True)
+class ReadableBy:
+    """Reads embeddings in some processes only, as if the others were on machines without them."""
+
+    stored: StoredEmbeddings
+    processes: Sequence[int]
+
+    def __call__(self, digests: Sequence[str]) -> NDArray[np.float32]:
+        assert self.can_read(digests[0])
+        return self.stored(digests)
+
+    def can_read(self, digest: str) -> bool:
+        return os.getpid() in self.processes and self.stored.can_read(digest)
+
+
+def process_ids(cluster: LocalCluster) -> list[int]:
+    return [worker.process.pid for worker in cluster.workers.values()]
+
+
+def no_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process send no rows."""
+
+    def refuse(_: LabelledRows) -> LabelledRows:
+        raise AssertionError("this process reads and sends rows")
+
+    monkeypatch.setattr(LabelledRows, "loaded", refuse)
+
+
+def counted_sendings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Record how many rows each part has that is sent."""
+    sent: list[int] = []
+    loaded = LabelledRows.loaded
+
+    def noting(self: LabelledRows) -> LabelledRows:
+        sent.append(len(self))
+        return loaded(self)
+
+    monkeypatch.setattr(LabelledRows, "loaded", noting)
+    return sent
+
+
+def agree(there: Any, here: Any) -> None:
+    """Check that two models are the same but for rounding."""
+    assert there.best_params_ == here.best_params_
+    size = np.abs(here.coef_).max()
+    np.testing.assert_allclose(there.coef_, here.coef_, atol=1e-5 * size)
+    np.testing.assert_allclose(there.intercept_, here.intercept_, atol=1e-5)
+    np.testing.assert_allclose(there.held_out_proba_, here.held_out_proba_, atol=1e-5)
+    assert there.n_passes_ == here.n_passes_
+
+
+@pytest.mark.parametrize("kind", [StreamedLogReg, StreamedSVM, RidgeClassifier, LDA])
+def test_workers_read_the_cache_and_return_sums(
+    kind: Any,
+    stored: Any,
+    small: None,
+    workers: LocalCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model is the one that this process trains alone; no row goes through it."""
+    here = kind().fit(on_disk(stored), stored[2])
+    no_sending(monkeypatch)
+    with dask_backend(workers.scheduler_address, list):
+        there = kind().fit(on_disk(stored), stored[2])
+    agree(there, here)
+
+
+@pytest.mark.parametrize("kind", [StreamedLogReg, RidgeClassifier])
+@pytest.mark.parametrize("n_readers", [0, 1])
+def test_workers_without_the_cache_get_rows(
+    kind: Any,
+    n_readers: int,
+    stored: Any,
+    small: None,
+    workers: LocalCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From this process; a worker that has the cache reads them."""
+    here = kind().fit(on_disk(stored), stored[2])
+    processes = [os.getpid(), *process_ids(workers)[:n_readers]]
+    read = ReadableBy(StoredEmbeddings(stored[0], RECIPE.fingerprint), processes)
+    sent = counted_sendings(monkeypatch)
+    with dask_backend(workers.scheduler_address, list):
+        there = kind().fit(RowsOnDisk(read, stored[1]), stored[2])
+    agree(there, here)
+    all_rows = N_ROWS * (there.n_passes_ + 1)
+    assert sent
+    assert sum(sent) >= N_ROWS * there.n_passes_ if n_readers == 0 else sum(sent) < all_rows
+
+
+@pytest.mark.parametrize("n_workers", [1, pytest.param(4, marks=pytest.mark.exhaustive)])
+def test_the_number_of_workers_does_not_matter(n_workers: int, stored: Any, small: None) -> None:
+    """The sums are those of the same parts, added in the same order."""
+    here = StreamedLogReg().fit(on_disk(stored), stored[2])
+    with dask_backend(f"local:{n_workers}", list):
+        there = StreamedLogReg().fit(on_disk(stored), stored[2])
+    agree(there, here)
+
+
+@pytest.mark.parametrize(
+    ("kind", "phases"),
+    [
+        (StreamedLogReg, ["reading", "training on a sample", "pass 2", "pass 6"]),
+        (LDA, ["summing", "predicting held-out rows"]),
+    ],
+)
+def test_a_worker_killed_in_every_phase_changes_nothing(
+    kind: Any, phases: list[str], stored: Any, small: None, workers: LocalCluster
+) -> None:
+    """Another worker repeats its part."""
+    here = kind().fit(on_disk(stored), stored[2])
+    killed: list[int] = []
+
+    def kill(stage: str, done: int, total: int) -> None:
+        if phases and stage.endswith(phases[0]) and done < total:
+            workers.wait_for_workers(2, timeout=60)
+            killed.append(wait_for_a_worker(workers, but=killed))
+            os.kill(killed[-1], signal.SIGKILL)
+            del phases[0]
+
+    with dask_backend(workers.scheduler_address, list):
+        there = kind().fit(on_disk(stored), stored[2], progress=kill)
+    agree(there, here)
+    assert not phases
+
+
+def test_the_only_worker_may_be_killed(stored: Any, small: None) -> None:
+    """What all calls share is kept by the scheduler, and goes to the worker that follows."""
+    here = StreamedSVM(C=[0.1, 1.0]).fit(on_disk(stored), stored[2])
+    killed: list[int] = []
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+
+        def kill(stage: str, done: int, total: int) -> None:
+            if not killed and stage.endswith("pass 3") and done < total:
+                killed.append(wait_for_a_worker(cluster, but=[]))
+                os.kill(killed[0], signal.SIGKILL)
+
+        with dask_backend(cluster.scheduler_address, list):
+            there = StreamedSVM(C=[0.1, 1.0]).fit(on_disk(stored), stored[2], progress=kill)
+    assert killed
+    agree(there, here)
+
+
+def test_a_damaged_row_is_the_error_that_it_is_here(
+    small: None, stored: Any, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """A worker compares each row with its checksum, too."""
+    store = Store(tmp_path)
+    store.append(RECIPE.fingerprint, RECIPE.canonical, stored[1], np.ones((N_ROWS, 8), np.float32))
+    (shard,) = (tmp_path / "shards").glob("*.npy")
+    shard.chmod(0o644)
+    content = bytearray(shard.read_bytes())
+    content[-7] ^= 1
+    shard.write_bytes(content)
+    there = RowsOnDisk(StoredEmbeddings(tmp_path, RECIPE.fingerprint), stored[1])
+    with (
+        pytest.raises(CorruptCacheError, match="differs from what was committed"),
+        dask_backend(workers.scheduler_address, list),
+    ):
+        StreamedLogReg().fit(there, stored[2])
+
+
+def squared(part: np.ndarray, started: Path, number: int) -> float:
+    (started / str(number)).touch()
+    return float((part**2).sum())
+
+
+def test_few_parts_are_given_out_at_a_time(workers: LocalCluster, tmp_path: Path) -> None:
+    """Whoever takes results slowly does not have all parts read ahead."""
+    given: list[int] = []
+
+    def calls() -> Any:
+        for i in range(100):
+            given.append(i)
+            yield np.full(3, i), tmp_path, i
+
+    with dask_backend(workers.scheduler_address, list):
+        results = map_parts(squared, calls())
+        assert [next(results) for _ in range(3)] == [0.0, 3.0, 12.0]
+        assert len(given) < 30
+        assert [*results] == [3.0 * i**2 for i in range(3, 100)]
+    assert len(list(tmp_path.iterdir())) == 100
