@@ -65,7 +65,7 @@ class Scaling:
         drawn = np.sort(rng.choice(len(rows), size, replace=False)).astype(np.intp)
         parts = [sample for _, sample in self.samples(rows.part(drawn))]
         fields = ([getattr(part, name) for part in parts] for name in ("X", "codes", "weights"))
-        return drawn, Sample(*map(np.concatenate, fields))
+        return drawn, Sample(*map(np.concatenate, fields)).with_spectrum()
 
 
 class Trainer:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from classify.estimators.solvers.losses import Loss
+
+    Preconditioner = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 MAX_STEPS = 50
 MAX_PRODUCTS = 60
 MAX_HALVINGS = 30
 BLOCK = 1024
-FORCING = 0.05
+MAX_DECOMPOSED = 2048
+"""Most features whose products are decomposed."""
+FORCING = 0.1
 """The residual at which conjugate gradients end, relative to the gradient."""
 
 
@@ -31,11 +37,22 @@ class Sample:
     codes : ndarray of int64, shape (n_samples,)
         Class of every sample.
     weights : ndarray of float32, shape (n_samples,)
+    spectrum : tuple of ndarray of float64, optional
+        Eigenvalues ``(n_features,)`` and eigenvectors ``(n_features, n_features)`` of ``X.T @ X``,
+        which make steps cheaper; see `with_spectrum`.
     """
 
     X: NDArray[np.float32]
     codes: NDArray[np.int64]
     weights: NDArray[np.float32]
+    spectrum: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def with_spectrum(self) -> Sample:
+        """Return the samples with their spectrum, unless it costs more than it saves."""
+        if self.X.shape[1] > MAX_DECOMPOSED:
+            return self
+        values, vectors = np.linalg.eigh((self.X.T @ self.X).astype(np.float64))
+        return replace(self, spectrum=(np.maximum(values, 0.0), vectors))
 
     def __getitem__(self, rows: NDArray[Any]) -> Sample:
         """Return some of the samples."""
@@ -153,14 +170,13 @@ class Objective:
 
         Notes
         -----
-        By conjugate gradients, preconditioned by the diagonal.
+        By conjugate gradients, preconditioned by what the derivatives would be if all samples had
+        the same curvature; without the spectrum, by their diagonal.
         """
         product, diagonal = self.loss.curvature(scores, self.sample.codes, self.sample.weights)
-        scale = self.factor * self.sample.squares(diagonal)
-        scale[:-1] += self.penalty
-        np.maximum(scale, np.finfo(np.float32).tiny, out=scale)
+        precondition = self._preconditioner(diagonal)
         solution, rest = np.zeros_like(vector), vector
-        scaled = rest / scale
+        scaled = precondition(rest)
         direction, inner = scaled, float((rest * scaled).sum())
         enough = FORCING**2 * inner
         for _ in range(MAX_PRODUCTS):
@@ -173,10 +189,31 @@ class Objective:
             length = inner / curvature
             solution = solution + length * direction
             rest = rest - length * moved
-            scaled = rest / scale
+            scaled = precondition(rest)
             following = float((rest * scaled).sum())
             if following <= enough:
                 break
             direction = scaled + following / inner * direction
             inner = following
         return solution
+
+    def _preconditioner(self, diagonal: NDArray[Any]) -> Preconditioner:
+        """Return what divides by the second derivatives, nearly; `diagonal` is by the scores."""
+        least = np.finfo(np.float32).tiny
+        if self.sample.spectrum is None:
+            scale = self.factor * self.sample.squares(diagonal)
+            scale[:-1] += self.penalty
+            np.maximum(scale, least, out=scale)
+            return lambda vector: vector / scale
+        values, vectors = self.sample.spectrum
+        curvatures = self.factor * diagonal.mean(axis=0, dtype=np.float64)
+        by_value = np.maximum(np.outer(values, curvatures) + self.penalty, least)
+        of_intercept = np.maximum(len(diagonal) * curvatures, least)
+
+        def divided(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+            found = np.empty_like(vector)
+            found[:-1] = vectors @ ((vectors.T @ vector[:-1]) / by_value)
+            found[-1] = vector[-1] / of_intercept
+            return found
+
+        return divided
