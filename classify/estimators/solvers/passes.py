@@ -63,9 +63,12 @@ class Scaling:
     ) -> tuple[NDArray[np.intp], Sample]:
         """Return the positions and the samples of randomly drawn rows."""
         drawn = np.sort(rng.choice(len(rows), size, replace=False)).astype(np.intp)
-        parts = [sample for _, sample in self.samples(rows.part(drawn))]
-        fields = ([getattr(part, name) for part in parts] for name in ("X", "codes", "weights"))
-        return drawn, Sample(*map(np.concatenate, fields)).with_spectrum()
+        X = np.empty((size, rows.X.shape[1]), dtype=np.float32)
+        for positions, part in self.samples(rows.part(drawn)):
+            X[positions] = part.X
+        codes = rows.codes[drawn]
+        sample = Sample(X, codes, self.class_weights[codes].astype(np.float32))
+        return drawn, sample.with_spectrum()
 
 
 class Trainer:
