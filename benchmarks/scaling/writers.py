@@ -20,7 +20,7 @@ from benchmarks.scaling.scale import RECIPE, digest
 from cache.store import SHARD_ROWS, Store
 
 WRITERS = (1, 2, 4)
-FEATURES = {512: 100_000, 8192: 10_000}
+FEATURES = {512: 20_000, 8192: 5_000}
 """Numbers in an embedding, and how many of them each writer commits."""
 
 

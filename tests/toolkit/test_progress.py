@@ -102,6 +102,19 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_the_rate_counts_from_the_first_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A minute in which workers start says nothing about how long the rest takes."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(module, "time", clock)
+    with ConsoleProgress() as report:
+        for clock.now, done in ((0.0, 0), (60.0, 32), (70.0, 52)):
+            report("computing embeddings", done, 152)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "computing embeddings: 52 of 152 (2.0/s, 50 s left)"
+
+
 def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
