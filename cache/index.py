@@ -69,12 +69,13 @@ class Index:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._marked: set[int] = set()
 
     def locate(self, fingerprint: str, digests: Sequence[str]) -> dict[str, RowEntry]:
         """Return where the embeddings of images are; images without one are left out.
 
-        Their shards are marked as used in the same transaction, so that none can be pruned before
-        it is read.
+        Their shards are marked as used in the same transaction, once by each process, so that none
+        can be pruned while the process runs.
 
         Parameters
         ----------
@@ -93,22 +94,19 @@ class Index:
         CorruptCacheError
             If the record of a shard is damaged.
         """
+        # What this process has marked before is safe. It need not be written again, for which
+        # other processes would have to wait.
+        if self._marked:
+            with self._database.transaction(write=False) as connection:
+                located, shards = _located(connection, fingerprint, digests)
+            if shards <= self._marked:
+                return located
         now = time.time()
-        located: dict[str, RowEntry] = {}
-        shards: dict[int, ShardEntry] = {}
         with self._database.transaction() as connection:
-            # In the order of the table, so that each of its pages is read once.
-            for batch in batches(sorted(set(digests))):
-                rows = connection.execute(
-                    f"""SELECT digest, shard, position, checksum FROM row
-                    WHERE recipe = (SELECT id FROM recipe WHERE fingerprint = ?)
-                    AND digest IN ({placeholders(batch)})""",  # noqa: S608 - placeholders
-                    (fingerprint, *batch),
-                ).fetchall()
-                for digest, number, position, check in rows:
-                    if number not in shards:
-                        shards[number] = _mark_used(connection, number, now)
-                    located[digest] = RowEntry(shards[number], position, check)
+            located, shards = _located(connection, fingerprint, digests)
+            for number in shards - self._marked:
+                _mark_used(connection, number, now)
+        self._marked |= shards
         return located
 
     def add(
@@ -336,20 +334,45 @@ def _drop_unused(connection: sqlite3.Connection) -> list[ShardEntry]:
     return [_entry(record) for record in dropped if _is_intact(record)]
 
 
-def _mark_used(connection: sqlite3.Connection, number: int, now: float) -> ShardEntry:
-    """Set the time of the last use of a shard and return the shard."""
-    record = connection.execute(
+def _located(
+    connection: sqlite3.Connection, fingerprint: str, digests: Sequence[str]
+) -> tuple[dict[str, RowEntry], set[int]]:
+    """Return where the embeddings of images are, and the numbers of their shards."""
+    located: dict[str, RowEntry] = {}
+    shards: dict[int, ShardEntry] = {}
+    # In the order of the table, so that each of its pages is read once.
+    for batch in batches(sorted(set(digests))):
+        rows = connection.execute(
+            f"""SELECT digest, shard, position, checksum FROM row
+            WHERE recipe = (SELECT id FROM recipe WHERE fingerprint = ?)
+            AND digest IN ({placeholders(batch)})""",  # noqa: S608 - placeholders
+            (fingerprint, *batch),
+        ).fetchall()
+        for digest, number, position, check in rows:
+            if number not in shards:
+                shards[number] = _entry(_shard_record(connection, number))
+            located[digest] = RowEntry(shards[number], position, check)
+    return located, set(shards)
+
+
+def _shard_record(connection: sqlite3.Connection, number: int) -> Sequence[Any]:
+    record: Sequence[Any] | None = connection.execute(
         f"SELECT {_SHARD} FROM shard WHERE id = ?",  # noqa: S608 - a constant
         (number,),
     ).fetchone()
     if record is None or not _is_intact(record):
         raise CorruptCacheError(f"a shard's record in the cache index is damaged; {REPAIR_HINT}")
+    return record
+
+
+def _mark_used(connection: sqlite3.Connection, number: int, now: float) -> None:
+    """Set the time of the last use of a shard."""
+    record = _shard_record(connection, number)
     fields = (*record[:_USED], max(now, record[_USED]))
     connection.execute(
         "UPDATE shard SET used = ?, seal = ? WHERE id = ?",
         (fields[_USED], record_digest(*fields), number),
     )
-    return _entry(record)
 
 
 def parse_shard(record: Sequence[Any] | None) -> ShardEntry | None:

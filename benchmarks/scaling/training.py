@@ -24,7 +24,7 @@ from benchmarks.common import inputs
 from benchmarks.scaling.scale import RECIPE, digest
 from cache.store import SHARD_ROWS, Store
 from classify.estimators import streamed
-from classify.estimators.rows import RowsOnDisk
+from classify.estimators.rows import PART_ROWS, RowsOnDisk
 from classify.estimators.solvers import passes
 from classify.estimators.solvers.steps import InMemory
 from classify.estimators.streamed import StreamedLogReg
@@ -34,7 +34,7 @@ from extract.stored import StoredEmbeddings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-N_ROWS, N_FEATURES, N_CLASSES = 500_000, 512, 10
+N_ROWS, N_FEATURES, N_CLASSES = 24 * PART_ROWS[1], 512, 10
 APART = 0.15
 """Standard deviation of the class means in every feature; that within a class is 1."""
 WORKERS = (1, 2, 4)
