@@ -42,7 +42,7 @@ REAL: dict[str, Callable[..., Any]] = {
     "sums": streamed._sums,
     "losses": passes._sum_losses,
     "held out": passes._score_held_out,
-    "path": InMemory.path,
+    "trained": InMemory.trained,
     "step": InMemory.step,
 }
 FOLDER = "FROZEN_FEATURES_KEPT_CALLS"
@@ -99,7 +99,7 @@ def replace_calls(how: Callable[..., Any]) -> None:
     streamed._sums = Named("sums", how)  # type: ignore[assignment]
     passes._sum_losses = Named("losses", how)  # type: ignore[assignment]
     passes._score_held_out = Named("held out", how)  # type: ignore[assignment]
-    InMemory.path = Named("path", how)  # type: ignore[assignment,method-assign]
+    InMemory.trained = Named("trained", how)  # type: ignore[assignment,method-assign]
     InMemory.step = Named("step", how)  # type: ignore[assignment,method-assign]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -52,6 +52,8 @@ SEARCH_PRECISION, PRECISION = 1e-5, 1e-7
 """
 BELOW, PAST = 1, 2
 """Values of C on either side of the best one on the sample with which the search begins."""
+WORSE = 2
+"""Values of C beyond the best one on the sample that end the search there."""
 
 
 class Streamed(SearchMixin, RowsClassifier):
@@ -139,15 +141,8 @@ class Streamed(SearchMixin, RowsClassifier):
         n_held_out = min(len(codes), MAX_HELD_OUT, HELD_OUT_NUMBERS // len(weights))
         self.held_out_ = np.sort(rng.choice(len(codes), n_held_out, replace=False)).astype(np.intp)
         trainer = Trainer(self.loss, labelled, scaling, drawn, sample)
-        paths = trainer.on_sample(
-            values, SEARCH_PRECISION, partial(progress, f"{self.title}: training on a sample")
-        )
-        sample_codes = codes[drawn]
-        losses = [
-            self._log_loss(class_scores(scores.astype(np.float64)), sample_codes, weights)
-            for scores in trainer.sample_scores(paths)
-        ]
-        chosen = self._search(trainer, labelled, weights, paths, losses, progress)
+        paths, middle = self._on_sample(trainer, values, codes[drawn], weights, progress)
+        chosen = self._search(trainer, labelled, weights, paths, middle, progress)
         coef = np.mean([model.candidate for model in chosen], axis=0)
         model = Model(chosen[0].C, None, coef, coef)
         if self._train(trainer, [model], PRECISION, MAX_PASSES, progress):
@@ -173,26 +168,51 @@ class Streamed(SearchMixin, RowsClassifier):
         centre = (total / n_samples).astype(np.float32)
         return Scaling(weights, centre, scale_of(squares / n_samples))
 
+    def _on_sample(
+        self,
+        trainer: Trainer,
+        values: Sequence[float],
+        codes: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        progress: Progress,
+    ) -> tuple[list[list[Model]], int]:
+        """Train the folds of ascending values of C on the sample, until they overfit it.
+
+        Returns
+        -------
+        paths : list of list of Model
+            For each C, a model for each fold. Those for larger values are as the last one.
+        middle : int
+            The C with the lowest held-out log loss.
+        """
+        paths: list[list[Model]] = []
+        losses: list[float] = []
+        middle = 0
+        for C in values:
+            paths.append(trainer.on_sample(C, paths[-1] if paths else None, SEARCH_PRECISION))
+            scores = class_scores(trainer.sample_scores(paths[-1]).astype(np.float64))
+            losses.append(self._log_loss(scores, codes, weights))
+            progress(f"{self.title}: training on a sample", len(paths), len(values))
+            middle = int(np.argmin(np.round(losses, 5)))
+            if len(paths) > middle + WORSE:
+                break
+        for C in values[len(paths) :]:
+            paths.append([replace(model, C=C) for model in paths[-1]])
+        return paths, middle
+
     def _search(
         self,
         trainer: Trainer,
         rows: LabelledRows,
         weights: NDArray[np.float64],
         paths: Sequence[Sequence[Model]],
-        losses: Sequence[float],
+        middle: int,
         progress: Progress,
     ) -> Sequence[Model]:
-        """Train the folds of the values of C near the best one; return those of the best.
+        """Train the folds of the values of C near `middle`; return those of the best.
 
-        Parameters
-        ----------
-        trainer, rows, weights, progress
-        paths : sequence of sequences of Model
-            For each C, a model for each fold, trained on the sample.
-        losses : sequence of float
-            The cross-validated log loss on the sample for each C.
+        `paths` has a model for each fold for each C, trained on the sample.
         """
-        middle = int(np.argmin(np.round(losses, 5)))
         wanted = range(max(0, middle - BELOW), min(len(paths), middle + PAST + 1))
         points: dict[int, SearchPoint] = {}
         scores: dict[int, NDArray[np.float64]] = {}

@@ -108,28 +108,23 @@ class Trainer:
         self._shared = share(self._in_memory)
         self.n_passes = 0
 
-    def on_sample(
-        self, values: Sequence[float], precision: float, progress: Callable[[int, int], None]
-    ) -> list[list[Model]]:
-        """Return the models of every fold for each C, trained on the sample alone.
+    def on_sample(self, C: float, before: Sequence[Model] | None, precision: float) -> list[Model]:
+        """Return a model for every fold, trained on the sample alone.
 
         Parameters
         ----------
-        values : sequence of float
-            Of C; each model starts from the one for the value before.
+        C : float
+        before : sequence of Model or None
+            The models of the folds for another C, from which these start.
         precision : float
             See `train`.
-        progress : callable
-            Called with the number of folds that are done, and of all.
         """
-        n_folds = self._rows.n_folds
-        shape = self._rows.X.shape[1] + 1, n_outputs(len(self._scaling.class_weights))
-        calls = ((self._shared, fold, values, shape, precision) for fold in range(n_folds))
-        folds = []
-        for models in map_parts(InMemory.path, calls):
-            folds.append(models)
-            progress(len(folds), n_folds)
-        return [list(of_value) for of_value in zip(*folds, strict=True)]
+        zeros = np.zeros((self._rows.X.shape[1] + 1, n_outputs(len(self._scaling.class_weights))))
+        calls = (
+            (self._shared, fold, C, before[fold].coef if before else zeros, precision)
+            for fold in range(self._rows.n_folds)
+        )
+        return list(map_parts(InMemory.trained, calls))
 
     def train(
         self,
@@ -223,9 +218,11 @@ class Trainer:
         parts = self._rows.map(_score_held_out, positions, self._scaling, coefs)
         return np.concatenate([scores for _, scores in parts], axis=1)
 
-    def sample_scores(self, paths: Sequence[Sequence[Model]]) -> NDArray[np.float32]:
-        """Return `held_out_scores` of the sample."""
-        return _scores_of(self._in_memory.sample, self._in_memory.fold_of, _candidates(paths))
+    def sample_scores(self, models: Sequence[Model]) -> NDArray[np.float32]:
+        """Return the scores of the sample, ``(n_drawn, n_outputs)``, each by its fold's model."""
+        in_memory = self._in_memory
+        scores = _scores_of(in_memory.sample, in_memory.fold_of, _candidates([models]))
+        return scores.reshape(scores.shape[1:])
 
 
 def _candidates(paths: Sequence[Sequence[Model]]) -> NDArray[np.float64]:

@@ -19,8 +19,6 @@ import numpy as np
 from classify.estimators.solvers.sampled import Objective, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from classify.estimators.solvers.losses import Loss
@@ -92,15 +90,12 @@ class InMemory:
         factor = self.weight(held_out) / float(weights.sum(dtype=np.float64))
         return Objective(self.loss, replace(self.sample, weights=weights), factor, 1 / C)
 
-    def path(
-        self, held_out: int, values: Sequence[float], shape: tuple[int, int], precision: float
-    ) -> list[Model]:
-        """Return a model for each C that is trained on the sample without a fold."""
-        coef, models = np.zeros(shape), []
-        for C in values:
-            coef = self.objective(C, held_out).minimise(coef, precision * self.weight(held_out))
-            models.append(Model(C, held_out, coef, coef))
-        return models
+    def trained(
+        self, held_out: int, C: float, coef: NDArray[np.float64], precision: float
+    ) -> Model:
+        """Return a model that is trained on the sample without a fold, from `coef` on."""
+        coef = self.objective(C, held_out).minimise(coef, precision * self.weight(held_out))
+        return Model(C, held_out, coef, coef)
 
     def step(self, model: Model) -> tuple[NDArray[np.float64], float]:
         """Return the next candidate, and the decrease that is promised per weight of a row."""

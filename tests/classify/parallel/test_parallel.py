@@ -19,6 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from classify.estimators.centroid import Centroid
 from classify.estimators.logreg import LogReg
+from classify.estimators.rows import LabelledRows
 from classify.estimators.svm import SVM
 from classify.estimators.wrapped import WrappedClassifier
 from classify.evaluation.held_out import hold_out
@@ -250,6 +251,34 @@ def test_a_run_on_a_cluster_reports_what_a_run_here_does(
         assert len(one["repeats"]) == 2
     assert there["bases"][0]["extraction"]["computed"] > 0
     assert here["bases"][0]["extraction"]["computed"] == 0
+
+
+def test_rows_on_disk_are_trained_on_by_a_cluster(
+    workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers read the cache of the command; the figures are those of a run without them."""
+    monkeypatch.setattr(shapes, "SIZES", {"train": 120, "test": 60})
+    shapes.draw_dataset(tmp_path / "pictures")
+    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 32).get_weights())
+    arguments = (
+        "classify", "--data", "pictures", "--size", "32", "--weights", "vgg16.npz",
+        "--cache", "cache", "--clf", "logreg,svm,ridge,lda", "--memory-limit", "1KB",
+    )  # fmt: skip
+    at = ("--dask", workers.scheduler_address)
+    sent: list[int] = []
+    real = LabelledRows.loaded
+    monkeypatch.setattr(LabelledRows, "loaded", lambda rows: sent.append(len(rows)) or real(rows))
+    for more in (("--out", "here"), ("--out", "there", *at)):
+        done = run_command(*arguments, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert not sent
+    here, there = (
+        json.loads((tmp_path / name / "run.json").read_text())["results"]
+        for name in ("here", "there")
+    )
+    for one, other in zip(here, there, strict=True):
+        assert one["accuracy"] == other["accuracy"]
+        assert one["log_loss"] == pytest.approx(other["log_loss"], abs=1e-5)
 
 
 @pytest.mark.slow
