@@ -35,7 +35,8 @@ class RowsOnDisk:
     ----------
     read : callable
         Takes some of the `keys` and returns their rows, float32 ``(n_keys, n_features)``.
-        It may have a method ``can_read(key)``: other machines then try to read the rows themselves.
+        If it has a method ``can_read(key)``, the workers of a cluster read rows that they can read;
+        else rows are sent to them.
     keys : sequence of str, length n_samples
         One key per row; at least one.
     n_features : int, optional
@@ -62,9 +63,12 @@ class RowsOnDisk:
         return len(self), self.n_features or self.read(self.keys[:1]).shape[1]
 
     def is_readable(self) -> bool:
-        """Return whether this process can read the rows; on another machine they may be missing."""
+        """Return whether a process that gets the names alone can read the rows.
+
+        If `read` does not say so, it may depend on what only this process has.
+        """
         can_read = getattr(self.read, "can_read", None)
-        return can_read is None or can_read(self.keys[0])
+        return can_read is not None and can_read(self.keys[0])
 
     def part(self, positions: NDArray[np.intp]) -> RowsOnDisk:
         """Return some of the rows without reading them."""
@@ -137,7 +141,7 @@ class LabelledRows:
         return int(self.fold_of.max()) + 1
 
     def is_readable(self) -> bool:
-        """Return whether this process can read the rows."""
+        """Return whether a process that gets the names of rows on disk alone can read them."""
         return not isinstance(self.X, RowsOnDisk) or self.X.is_readable()
 
     def loaded(self) -> LabelledRows:

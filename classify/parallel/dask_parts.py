@@ -28,7 +28,7 @@ class Part(Protocol):
     """Rows that may lie where only some machines can read them."""
 
     def is_readable(self) -> bool:
-        """Return whether this process can read the rows."""
+        """Return whether a process that gets this part can read the rows."""
 
     def loaded(self) -> Self:
         """Return the part with its rows in memory."""
@@ -83,14 +83,14 @@ def map_on_workers(
         for number in itertools.count():
             while number not in results:
                 room = min(at_once, RESULTS_AHEAD * at_once - len(results)) - len(pending)
-                for call in itertools.islice(waiting, max(0, room)):
-                    submit(*call)
+                for i, arguments in itertools.islice(waiting, max(0, room)):
+                    submit(i, arguments if _are_readable(arguments) else _loaded(arguments))
                 if not pending:
                     return
                 future = next(completed)
                 (i, arguments), result = pending.pop(future), future.result()
                 if isinstance(result, _Unreadable):
-                    submit(i, [_loaded(argument) for argument in arguments])
+                    submit(i, _loaded(arguments))
                 else:
                     results[i] = result
             yield results.pop(number)
@@ -98,16 +98,20 @@ def map_on_workers(
         client.cancel(list(pending))
 
 
+def _are_readable(arguments: Sequence[Any]) -> bool:
+    return all(argument.is_readable() for argument in arguments if _is_part(argument))
+
+
+def _loaded(arguments: Sequence[Any]) -> Sequence[Any]:
+    return [argument.loaded() if _is_part(argument) else argument for argument in arguments]
+
+
 def _is_part(argument: Any) -> bool:
     return hasattr(argument, "is_readable")
 
 
-def _loaded(argument: Any) -> Any:
-    return argument.loaded() if _is_part(argument) else argument
-
-
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    if not all(argument.is_readable() for argument in arguments if _is_part(argument)):
+    if not _are_readable(arguments):
         return _Unreadable()
     with joblib.parallel_config("threading"):
         return function(*arguments)
