@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from distributed import LocalCluster
 
 
 @contextlib.contextmanager
@@ -39,3 +41,14 @@ def cluster_of_processes(
                 assert process.poll() is None
                 time.sleep(0.05)
         yield json.loads(known.read_text())["address"], processes[0]
+
+
+def wait_for_a_worker(workers: LocalCluster, but: Sequence[int]) -> int:
+    """Return the process id of a worker; a restarting one has none for a while."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        ids = {worker.process.pid for worker in workers.workers.values() if worker.process}
+        if usable := ids - {None, *but}:
+            return int(usable.pop())
+        time.sleep(0.02)
+    raise AssertionError("no worker was started again within a minute")

@@ -22,7 +22,7 @@ from classify.experiment.dask_backend import dask_backend
 from classify.parallel import map_parts
 from extract.recipe import Recipe
 from extract.stored import StoredEmbeddings
-from tests.extract.cluster.test_extraction import wait_for_a_worker
+from tests.dask_processes import wait_for_a_worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -22,14 +19,13 @@ from extract.backbones.catalog import construct
 from extract.cluster.connection import code_digest, connect
 from extract.cluster.tasks import Job, embed
 from extract.cluster.workers import FILES_PER_TASK, TASKS_PER_THREAD, Workers
-from extract.datasets.sources.shapes import draw_image
 from extract.errors import ClusterError
 from extract.frozen import FrozenBase
-from extract.images.hashing import HashedFile, hash_file, recall_digests
+from extract.images.hashing import recall_digests
 from extract.images.loading import ReadSettings
-from extract.options import BaseSettings, Options
-from extract.prepare import find_dataset, prepare
-from tests.dask_processes import cluster_of_processes
+from extract.options import BaseSettings
+from tests.dask_processes import cluster_of_processes, wait_for_a_worker
+from tests.extract.cluster.samples import LAYER, N_PICTURES, base, paths
 from tests.extract.decoders import decoders, ends, is_running
 from tests.extract.file_server import serving
 from toolkit.addresses import as_path
@@ -45,33 +41,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-N_PICTURES = 330
-LAYER = "block3_pool"
-"""Half of VGG16, which leaves workers something to do, and takes less time than all of it."""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, two of them the same, one broken; and random weights in a file."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "pictures").mkdir()
-    for i in range(N_PICTURES):
-        cv2.imwrite(str(home / "pictures" / f"{i:03}.png"), draw_image("train", i)[:, :, ::-1])
-    same = (home / "pictures" / "000.png").read_bytes()
-    (home / "pictures" / "100.png").write_bytes(same)
-    (home / "pictures" / "050.png").write_bytes(same[:500])
-    np.savez(home / "vgg16.npz", *construct("vgg16", 48).get_weights())
-    return home
-
-
-def base_settings(home: Path, cache: Path) -> BaseSettings:
-    weights = str(home / "vgg16.npz")
-    return BaseSettings(size=48, layer=LAYER, pooling="avg", weights=weights, cache=cache)
-
-
-def base(home: Path, cache: Path) -> FrozenBase:
-    return FrozenBase.choose(base_settings(home, cache))
-
 
 def extract_on(
     address: str, base: FrozenBase, paths: Sequence[Path], progress: Progress = silent
@@ -80,10 +49,6 @@ def extract_on(
         loader = workers.embedder(base, ReadSettings())
         known = recall_digests(paths, base.store)
         return base.extract(paths, loader=loader, known=known, progress=progress)
-
-
-def paths(home: Path) -> list[Path]:
-    return sorted((home / "pictures").iterdir())
 
 
 def shards(cache: Path) -> dict[str, bytes]:
@@ -141,94 +106,6 @@ def test_pictures_at_addresses_are_fetched_by_the_workers(
         assert again.cached == 40
 
 
-def options(home: Path, data: Path, cache: Path, dask: str | None) -> Options:
-    settings = base_settings(home, cache)
-    return Options(str(data), settings, dask=dask)
-
-
-def as_folders(home: Path, folder: Path, *, deep: bool = False) -> Path:
-    """Copy some of the pictures into two class folders; with `deep`, add some of 16 bits."""
-    for i, path in enumerate(paths(home)[:48]):
-        copied = folder / "ab"[i % 2] / path.name
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copied)
-        if deep and i % 8 < 2:
-            pixels = cv2.imread(str(copied), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16
-            cv2.imwrite(str(copied.with_name(f"deep-{path.name}")), pixels)
-    (folder / "a" / "empty.png").touch()
-    return folder
-
-
-def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process hash no file that can be read; the workers are other processes."""
-
-    def refuse(path: Path) -> HashedFile:
-        found = hash_file(path)
-        assert found.digest is None, f"this process reads {path}"
-        return found
-
-    monkeypatch.setattr("extract.images.hashing.hash_file", refuse)
-
-
-@pytest.mark.parametrize("deep", [False, True])
-def test_the_workers_read_every_file_and_this_process_none(
-    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deep: bool
-) -> None:
-    """They hash and embed; images of 16 bits wait until all of them say what is white."""
-    data = as_folders(home, tmp_path / "data", deep=deep)
-    asked = options(home, data, tmp_path / "alone", None)
-    here = prepare(find_dataset(asked), asked)
-    for path in data.rglob("*.png"):
-        os.utime(path, (1e9, 1e9))  # settled: it is remembered without being read again
-    no_reading(monkeypatch)
-    asked = options(home, data, tmp_path / "there", workers.scheduler_address)
-    there = prepare(find_dataset(asked), asked)
-    assert there.base.recipe == here.base.recipe
-    assert (there.base.recipe.bits == 12) == deep
-    assert there.extraction.digests == here.extraction.digests
-    assert there.extraction.quarantine == here.extraction.quarantine
-    assert "empty.png" in str(*there.extraction.quarantine)
-    assert there.extraction.computed == here.extraction.computed
-    digests = [*here.extraction.digests.values()]
-    np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
-    again = prepare(find_dataset(asked), asked)
-    assert again.extraction.computed == 0
-
-
-def test_images_that_the_cache_has_as_other_files_are_only_hashed(
-    home: Path, workers: LocalCluster, tmp_path: Path
-) -> None:
-    """A data set that was copied to another folder is not embedded again."""
-    asked = options(home, as_folders(home, tmp_path / "data"), tmp_path / "cache", None)
-    first = prepare(find_dataset(asked), asked)
-    moved = shutil.copytree(tmp_path / "data", tmp_path / "moved")
-    asked = options(home, moved, tmp_path / "cache", workers.scheduler_address)
-    second = prepare(find_dataset(asked), asked)
-    assert second.extraction.computed == 0
-    assert second.extraction.cached == first.extraction.computed + first.extraction.cached
-    assert sorted(second.extraction.digests.values()) == sorted(first.extraction.digests.values())
-
-
-def test_int8_is_calibrated_on_images_that_the_workers_have_hashed(
-    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The embeddings are those of this process alone."""
-    data = as_folders(home, tmp_path / "data")
-    asked = options(home, data, tmp_path / "cache", None)
-    asked = dataclasses.replace(asked, base=dataclasses.replace(asked.base, precision="int8"))
-    here = prepare(find_dataset(asked), asked)
-    for path in data.rglob("*.png"):
-        os.utime(path, (1e9, 1e9))
-    (tmp_path / "cache" / "index.sqlite").unlink()
-    shutil.rmtree(tmp_path / "cache" / "shards")
-    no_reading(monkeypatch)
-    asked = dataclasses.replace(asked, dask=workers.scheduler_address)
-    there = prepare(find_dataset(asked), asked)
-    assert there.base.recipe == here.base.recipe
-    digests = [*here.extraction.digests.values()]
-    np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
-
-
 def test_a_lost_worker_is_mentioned(
     home: Path, workers: LocalCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -252,17 +129,6 @@ def test_four_workers_give_the_same_cache_too(
     done = extract_on("local:4", base(home, tmp_path), paths(home))
     assert done.computed == N_PICTURES - 1
     assert shards(tmp_path) == alone
-
-
-def wait_for_a_worker(workers: LocalCluster, but: list[int]) -> int:
-    """Return the process id of a worker; a restarting one has none for a while."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        ids = {worker.process.pid for worker in workers.workers.values() if worker.process}
-        if usable := ids - {None, *but}:
-            return int(usable.pop())
-        time.sleep(0.02)
-    raise AssertionError("no worker was started again within a minute")
 
 
 @pytest.mark.parametrize("parts", [4, pytest.param(10, marks=pytest.mark.exhaustive)])

@@ -1,0 +1,112 @@
+"""Whole data sets on a Dask cluster: its workers read every file once, this process none."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from extract.images.hashing import HashedFile, hash_file
+from extract.options import Options
+from extract.prepare import find_dataset, prepare
+from tests.extract.cluster.samples import base_settings, paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from distributed import LocalCluster
+
+pytestmark = pytest.mark.slow
+
+
+def options(home: Path, data: Path, cache: Path, dask: str | None) -> Options:
+    settings = base_settings(home, cache)
+    return Options(str(data), settings, dask=dask)
+
+
+def as_folders(home: Path, folder: Path, *, deep: bool = False) -> Path:
+    """Copy some of the pictures into two class folders; with `deep`, add some of 16 bits."""
+    for i, path in enumerate(paths(home)[:48]):
+        copied = folder / "ab"[i % 2] / path.name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
+        if deep and i % 8 < 2:
+            pixels = cv2.imread(str(copied), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16
+            cv2.imwrite(str(copied.with_name(f"deep-{path.name}")), pixels)
+    (folder / "a" / "empty.png").touch()
+    return folder
+
+
+def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process hash no file that can be read; the workers are other processes."""
+
+    def refuse(path: Path) -> HashedFile:
+        found = hash_file(path)
+        assert found.digest is None, f"this process reads {path}"
+        return found
+
+    monkeypatch.setattr("extract.images.hashing.hash_file", refuse)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_workers_read_every_file_and_this_process_none(
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deep: bool
+) -> None:
+    """They hash and embed; images of 16 bits wait until all of them say what is white."""
+    data = as_folders(home, tmp_path / "data", deep=deep)
+    asked = options(home, data, tmp_path / "alone", None)
+    here = prepare(find_dataset(asked), asked)
+    for path in data.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))  # settled: it is remembered without being read again
+    no_reading(monkeypatch)
+    asked = options(home, data, tmp_path / "there", workers.scheduler_address)
+    there = prepare(find_dataset(asked), asked)
+    assert there.base.recipe == here.base.recipe
+    assert (there.base.recipe.bits == 12) == deep
+    assert there.extraction.digests == here.extraction.digests
+    assert there.extraction.quarantine == here.extraction.quarantine
+    assert "empty.png" in str(*there.extraction.quarantine)
+    assert there.extraction.computed == here.extraction.computed
+    digests = [*here.extraction.digests.values()]
+    np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
+    again = prepare(find_dataset(asked), asked)
+    assert again.extraction.computed == 0
+
+
+def test_images_that_the_cache_has_as_other_files_are_only_hashed(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """A data set that was copied to another folder is not embedded again."""
+    asked = options(home, as_folders(home, tmp_path / "data"), tmp_path / "cache", None)
+    first = prepare(find_dataset(asked), asked)
+    moved = shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    asked = options(home, moved, tmp_path / "cache", workers.scheduler_address)
+    second = prepare(find_dataset(asked), asked)
+    assert second.extraction.computed == 0
+    assert second.extraction.cached == first.extraction.computed + first.extraction.cached
+    assert sorted(second.extraction.digests.values()) == sorted(first.extraction.digests.values())
+
+
+def test_int8_is_calibrated_on_images_that_the_workers_have_hashed(
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embeddings are those of this process alone."""
+    data = as_folders(home, tmp_path / "data")
+    asked = options(home, data, tmp_path / "cache", None)
+    asked = dataclasses.replace(asked, base=dataclasses.replace(asked.base, precision="int8"))
+    here = prepare(find_dataset(asked), asked)
+    for path in data.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+    (tmp_path / "cache" / "index.sqlite").unlink()
+    shutil.rmtree(tmp_path / "cache" / "shards")
+    no_reading(monkeypatch)
+    asked = dataclasses.replace(asked, dask=workers.scheduler_address)
+    there = prepare(find_dataset(asked), asked)
+    assert there.base.recipe == here.base.recipe
+    digests = [*here.extraction.digests.values()]
+    np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
