@@ -3,9 +3,6 @@
 import hashlib
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +23,7 @@ from classify.estimators.search import C_GRID
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
 from extract.frozen import FrozenBase
 from extract.recipe import Recipe
-from tests.commands import ROOT
+from tests.commands import python
 
 RECIPE = Recipe(weights="0" * 64, preprocessing="torch", pooling="avg")
 NAMES = ["ant", "bee", "cow", "dog", *(f"species {i:02}" for i in range(96))]
@@ -373,11 +370,7 @@ def test_memory_is_bounded_by_a_batch_and_not_by_the_rows(tmp_path):
         some = rng.random((1024, 8192), dtype=np.float32) + (start >= 4096) * np.float32(0.1)
         names = [digest(i) for i in range(start, start + 1024)]
         store.append(RECIPE.fingerprint, RECIPE.canonical, names, some)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'classify'}"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = python("-c", PROGRAM, str(tmp_path), cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["rows"] == 256

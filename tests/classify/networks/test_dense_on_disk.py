@@ -1,9 +1,6 @@
 """The dense head on rows that stay on disk."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,7 +16,7 @@ from classify.networks.dense import DenseHead
 from classify.networks.feeding import DiskBatches, shuffled_blocks
 from tests.classify.estimators.grouped import near_copies
 from tests.classify.estimators.test_streamed import RECIPE, blobs, digest, stored
-from tests.commands import ROOT
+from tests.commands import python
 
 
 @pytest.fixture
@@ -259,11 +256,7 @@ def test_memory_is_bounded_by_the_buffer_and_not_by_the_rows(tmp_path):
         some[:, :512] += np.float32(0.2) * (start // 8192 % 2)
         names = [digest(i) for i in range(start, start + 8192)]
         store.append(RECIPE.fingerprint, RECIPE.canonical, names, some)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path), str(n)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = python("-c", PROGRAM, str(tmp_path), str(n), cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["rows"] == 256

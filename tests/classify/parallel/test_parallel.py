@@ -34,6 +34,7 @@ from tests.commands import run_command
 from tests.dask_processes import cluster_of_processes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from distributed import LocalCluster
@@ -225,25 +226,33 @@ def test_a_worker_with_other_code_is_refused(
         pytest.fail("it went on")
 
 
-def test_a_run_on_a_cluster_reports_what_a_run_here_does(
-    workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Extraction, cross-validation and repeats give the same figures."""
+@pytest.fixture
+def classify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Return what runs `classify` on drawn pictures in a folder, and reads its record."""
     monkeypatch.setattr(shapes, "SIZES", {"train": 120, "test": 60})
     shapes.draw_dataset(tmp_path / "pictures")
     np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 32).get_weights())
-    arguments = (
-        "classify", "--data", "pictures", "--size", "32", "--weights", "vgg16.npz",
-        "--cache", "cache", "--clf", "svm,nearest,dense", "--repeats", "2",
-    )  # fmt: skip
-    at = ("--dask", workers.scheduler_address)
-    for more in (("--out", "there", *at), ("--out", "here")):
-        done = run_command(*arguments, *more, cwd=tmp_path)
+
+    def run(out: str, *options: str) -> dict[str, Any]:
+        done = run_command(
+            "classify", "--data", "pictures", "--size", "32", "--weights", "vgg16.npz",
+            "--cache", "cache", "--out", out, *options, cwd=tmp_path,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-    there, here = (
-        json.loads((tmp_path / name / "run.json").read_text()) for name in ("there", "here")
-    )
+        record: dict[str, Any] = json.loads((tmp_path / out / "run.json").read_text())
+        return record
+
+    return run
+
+
+def test_a_run_on_a_cluster_reports_what_a_run_here_does(
+    workers: LocalCluster, classify: Callable[..., dict[str, Any]]
+) -> None:
+    """Extraction, cross-validation and repeats give the same figures."""
+    options = ("--clf", "svm,nearest,dense", "--repeats", "2")
+    there = classify("there", *options, "--dask", workers.scheduler_address)
+    here = classify("here", *options)
     for one, other in zip(there["results"], here["results"], strict=True):
         for key in ("accuracy", "log_loss", "search"):
             assert one[key] == other[key], (one["classifier"], key)
@@ -254,29 +263,19 @@ def test_a_run_on_a_cluster_reports_what_a_run_here_does(
 
 
 def test_rows_on_disk_are_trained_on_by_a_cluster(
-    workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workers: LocalCluster,
+    classify: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The workers read the cache of the command; the figures are those of a run without them."""
-    monkeypatch.setattr(shapes, "SIZES", {"train": 120, "test": 60})
-    shapes.draw_dataset(tmp_path / "pictures")
-    np.savez(tmp_path / "vgg16.npz", *construct("vgg16", 32).get_weights())
-    arguments = (
-        "classify", "--data", "pictures", "--size", "32", "--weights", "vgg16.npz",
-        "--cache", "cache", "--clf", "logreg,svm,ridge,lda", "--memory-limit", "1KB",
-    )  # fmt: skip
-    at = ("--dask", workers.scheduler_address)
+    options = ("--clf", "logreg,svm,ridge,lda", "--memory-limit", "1KB")
+    here = classify("here", *options)
     sent: list[int] = []
     real = LabelledRows.loaded
     monkeypatch.setattr(LabelledRows, "loaded", lambda rows: sent.append(len(rows)) or real(rows))
-    for more in (("--out", "here"), ("--out", "there", *at)):
-        done = run_command(*arguments, *more, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+    there = classify("there", *options, "--dask", workers.scheduler_address)
     assert not sent
-    here, there = (
-        json.loads((tmp_path / name / "run.json").read_text())["results"]
-        for name in ("here", "there")
-    )
-    for one, other in zip(here, there, strict=True):
+    for one, other in zip(here["results"], there["results"], strict=True):
         assert one["accuracy"] == other["accuracy"]
         assert one["log_loss"] == pytest.approx(other["log_loss"], abs=1e-5)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
+from extract.cluster.tasks import hash_files
+from extract.cluster.workers import Workers
 from extract.images.hashing import HashedFile, hash_file
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
@@ -76,17 +78,29 @@ def test_the_workers_read_every_file_and_this_process_none(
     np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
     again = prepare(find_dataset(asked), asked)
     assert again.extraction.computed == 0
+    of_8_bits = {d for path, d in here.extraction.digests.items() if "deep" not in path.name}
+    first, *_ = there.base.store.recipes()  # before anything is known of images of 16 bits
+    assert first.rows == len(of_8_bits)
 
 
 def test_images_that_the_cache_has_as_other_files_are_only_hashed(
-    home: Path, workers: LocalCluster, tmp_path: Path
+    home: Path, workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A data set that was copied to another folder is not embedded again."""
+    tasks: list[Any] = []
+    real = Workers._results
+
+    def noting(self: Workers, function: Any, *arguments: Any) -> Any:
+        tasks.append(function.func)
+        return real(self, function, *arguments)
+
+    monkeypatch.setattr(Workers, "_results", noting)
     asked = options(home, as_folders(home, tmp_path / "data"), tmp_path / "cache", None)
     first = prepare(find_dataset(asked), asked)
     moved = shutil.copytree(tmp_path / "data", tmp_path / "moved")
     asked = options(home, moved, tmp_path / "cache", workers.scheduler_address)
     second = prepare(find_dataset(asked), asked)
+    assert tasks == [hash_files, hash_files]  # a sample, then the others
     assert second.extraction.computed == 0
     assert second.extraction.cached == first.extraction.computed + first.extraction.cached
     assert sorted(second.extraction.digests.values()) == sorted(first.extraction.digests.values())
