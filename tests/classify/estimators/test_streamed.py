@@ -17,7 +17,9 @@ from cache.store import Store
 from classify import environment, persistence
 from classify.errors import ClassifierError
 from classify.estimators import rows, streamed
+from classify.estimators.lda import LDA
 from classify.estimators.logreg import LogReg
+from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.rows import RowsOnDisk, batches, probabilities_of
 from classify.estimators.search import C_GRID
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
@@ -181,6 +183,20 @@ def test_all_rows_are_read_in_order_in_every_pass(kind, tmp_path, small_batches,
     assert 1 <= n_rounds < len(model.search_.points)
     assert len(watched.batches_read) - len(read) == 600 // 50
     assert 2 <= model.n_passes_ <= 25
+
+
+@pytest.mark.parametrize("kind", [StreamedLogReg, StreamedSVM, RidgeClassifier, LDA])
+def test_parts_of_the_rows_add_up(kind, small_sample, monkeypatch):
+    """A pass in many parts, as a cluster takes them, gives the sums of a pass in one."""
+    X, y = blobs(3, n_samples=1000)
+    whole = kind().fit(X, y)
+    monkeypatch.setattr(rows, "PART_ROWS", (90, 90))
+    in_parts = kind().fit(X, y)
+    assert in_parts.best_params_ == whole.best_params_
+    assert in_parts.n_passes_ == whole.n_passes_
+    size = np.abs(whole.coef_).max()
+    np.testing.assert_allclose(in_parts.coef_, whole.coef_, atol=1e-5 * size)
+    np.testing.assert_allclose(in_parts.held_out_proba_, whole.held_out_proba_, atol=1e-5)
 
 
 @BOTH
