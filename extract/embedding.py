@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from extract.images.hashing import hash_images, recall_digests
+from extract.images.hashing import DEEP, DEPTH, hash_images, recall_digests
 from extract.pipeline import ExtractionResult
 from extract.value_range import describe, find_deep, with_value_range
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SAMPLE = 64
-"""Files by which it is judged whether a cluster should embed new files or only hash them."""
+"""Files by which it is judged whether a cluster hashes new files before it embeds any."""
 
 
 def embed_dataset(
@@ -115,17 +115,12 @@ class _Embedding:
         )
 
     def _survey(self, base: FrozenBase) -> ExtractionResult | None:
-        """Let workers hash files that are new, and embed them if nothing is to be decided before.
-
-        A base that is to be calibrated needs the SHA-256 of all images first. In images of more
-        than 8 bits, black and white are yet to be decided. Images that the cache has, as other
-        files, are not embedded again.
-        """
+        """Let workers hash new files, and embed them if nothing is to be decided before."""
         if self.workers is None:
             return None
         known = recall_digests(self._paths, base.store)
         new = [path for path in self._paths if path not in known]
-        if base.needs_calibration or self._are_stored(base, new):
+        if self._are_hashed_first(base, new):
             digests, quarantine = self._hash(base, new)
             surveyed = ExtractionResult(digests, quarantine, cached=0, computed=0, seconds=0.0)
         else:
@@ -133,14 +128,19 @@ class _Embedding:
             surveyed = self._extract(base, new, {}, postpone_deep=postpone)
         return dataclasses.replace(surveyed, digests=known | surveyed.digests)
 
-    def _are_stored(self, base: FrozenBase, paths: list[Path]) -> bool:
-        """Return whether the cache has embeddings of a sample of the files."""
-        fingerprint = base.recipe.fingerprint
-        if not any(entry.fingerprint == fingerprint for entry in base.store.recipes()):
-            return False
+    def _are_hashed_first(self, base: FrozenBase, paths: list[Path]) -> bool:
+        """Return whether to hash new files before any is embedded, judged by a sample of them.
+
+        A base that is to be calibrated needs the SHA-256 of all images. Images of more than 8 bits
+        decide together what is black and white, which becomes a part of the recipe of all. Images
+        that the cache has, as other files, are not embedded again.
+        """
+        if base.needs_calibration:
+            return True
         digests, _ = self._hash(base, paths[:: max(1, len(paths) // SAMPLE)])
-        stored = [*dict.fromkeys(digests.values())]
-        return len(base.store.missing(fingerprint, stored)) < len(stored)
+        sample = [*dict.fromkeys(digests.values())]
+        is_deep = DEEP in base.store.notes.recall(DEPTH, sample).values()
+        return is_deep or len(base.store.missing(base.recipe.fingerprint, sample)) < len(sample)
 
     def _hash(self, base: FrozenBase, paths: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
         hasher = self.workers.hash if self.workers else None
