@@ -54,9 +54,18 @@ def embed_dataset(
     extraction : ExtractionResult
     sentences : list of str
         What a reader should know about the values of the images.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, with what is kept.
     """
-    with _workers(options) as workers:
-        return _Embedding(dataset, options, workers, progress)(base)
+    try:
+        with _workers(options) as workers:
+            return _Embedding(dataset, options, workers, progress)(base)
+    except KeyboardInterrupt as stopped:
+        note = "stopped: what was read and computed is kept; the same command continues from there"
+        raise KeyboardInterrupt(str(stopped) or note) from None
 
 
 def _workers(options: Options) -> AbstractContextManager[Workers | None]:

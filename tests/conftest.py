@@ -99,10 +99,14 @@ def _loggers_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def whole_cluster() -> Iterator[Callable[[], LocalCluster]]:
     """Return what gives a cluster of two workers: the one before, if it still has both."""
+    import dask
     from distributed import Client, LocalCluster
+
+    from extract.cluster.connection import SLOW_RESTARTS
 
     latest: LocalCluster | None = None
     with contextlib.ExitStack() as clusters:
+        clusters.enter_context(dask.config.set(SLOW_RESTARTS))
 
         def give() -> LocalCluster:
             nonlocal latest

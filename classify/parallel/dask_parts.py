@@ -43,9 +43,14 @@ def share_on_workers(client: Any, value: Any) -> distributed.Future[Any]:
 
     The scheduler keeps the value, so it outlives the workers that have it.
     """
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
-        future: distributed.Future[Any] = client.submit(_same, value, pure=False)
-        return future
+    return _submitted(client, _same, value)
+
+
+def _submitted(client: Any, *call: Any, **options: Any) -> distributed.Future[Any]:
+    """Submit a call, whose arguments may be large: coefficients of many models, say."""
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        future: distributed.Future[Any] = client.submit(*call, pure=False, **options)
+    return future
 
 
 def _same(value: Any) -> Any:
@@ -75,7 +80,7 @@ def map_on_workers(
 
     def submit(number: int, arguments: Sequence[Any]) -> None:
         # Not to certain workers: if all of those were lost, Dask would wait for ever.
-        future = client.submit(_call, function, *arguments, pure=False, priority=-number)
+        future = _submitted(client, _call, function, *arguments, priority=-number)
         pending[future] = number, arguments
         completed.add(future)
 

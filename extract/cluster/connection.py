@@ -32,6 +32,8 @@ OTHER_CODE = (
 _LOCAL = "local:"
 _SECONDS_TO_CONNECT = 10
 _SECONDS_BETWEEN_LOOKS = 2.0
+SLOW_RESTARTS = {"distributed.deploy.lost-worker-timeout": "1h"}
+"""Settings of Dask: a local worker that is lost may take longer than 15 seconds to start again."""
 
 
 @contextlib.contextmanager
@@ -158,6 +160,9 @@ def _start_local(n_workers: str) -> Iterator[Any]:
             setting="dask",
         )
     with contextlib.ExitStack() as stack:
+        import dask
+
+        stack.enter_context(dask.config.set(SLOW_RESTARTS))
         with _ctrl_c_deferred():
             try:
                 cluster = _import_distributed().LocalCluster(

@@ -121,17 +121,19 @@ def hash_images(
     fresh: list[HashedFile] = []
     with ThreadPoolExecutor(reading.threads(unknown), "hash") as pool:
         hashed = hasher(unknown) if hasher else ahead(pool, hash_file, unknown, 64)
-        for done, file in enumerate(hashed, 1):
-            if file.digest is None:
-                quarantine[file.path] = file.reason
-            else:
-                digests[file.path] = file.digest
-                fresh.append(file)
-            progress("hashing images", done, len(unknown))
-            if len(fresh) == REMEMBERED_TOGETHER:
-                remember_files(fresh, store)
-                fresh = []
-    remember_files(fresh, store)
+        try:
+            for done, file in enumerate(hashed, 1):
+                if file.digest is None:
+                    quarantine[file.path] = file.reason
+                else:
+                    digests[file.path] = file.digest
+                    fresh.append(file)
+                progress("hashing images", done, len(unknown))
+                if len(fresh) == REMEMBERED_TOGETHER:
+                    remember_files(fresh, store)
+                    fresh = []
+        finally:
+            remember_files(fresh, store)
     return {path: digests[path] for path in paths if path in digests}, quarantine
 
 

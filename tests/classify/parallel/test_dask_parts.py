@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.rows import LabelledRows, RowsOnDisk
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
 from classify.experiment.dask_backend import dask_backend
-from classify.parallel import map_parts
+from classify.parallel import map_parts, share
 from extract.recipe import Recipe
 from extract.stored import StoredEmbeddings
 from tests.dask_processes import wait_for_a_worker
@@ -266,3 +267,11 @@ def test_few_parts_are_given_out_at_a_time(workers: LocalCluster, tmp_path: Path
         assert len(given) < 30
         assert [*results] == [3.0 * i**2 for i in range(3, 100)]
     assert len(list(tmp_path.iterdir())) == 100
+
+
+def test_large_arguments_are_sent_without_a_warning(workers: LocalCluster, tmp_path: Path) -> None:
+    """Dask warns of more than 10 MB; the coefficients of a thousand classes are more."""
+    large = np.ones(2**22, np.float32)
+    with dask_backend(workers.scheduler_address, list), warnings.catch_warnings(action="error"):
+        assert [*map_parts(squared, [(large, tmp_path, 0)])] == [2**22]
+        assert [*map_parts(squared, [(share(large), tmp_path, 1)])] == [2**22]

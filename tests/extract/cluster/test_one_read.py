@@ -132,3 +132,18 @@ def test_int8_is_calibrated_on_images_that_the_workers_have_hashed(
     assert there.base.recipe == here.base.recipe
     digests = [*here.extraction.digests.values()]
     np.testing.assert_array_equal(there.base.embeddings(digests), here.base.embeddings(digests))
+
+
+def test_ctrl_c_while_files_are_hashed_says_that_nothing_is_lost(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Nothing is computed yet, and the next run does not hash the same files again."""
+
+    def press(stage: str, done: int, _: int) -> None:
+        if stage == "hashing images" and done:
+            raise KeyboardInterrupt
+
+    data = as_folders(home, tmp_path / "data")
+    asked = options(home, data, tmp_path / "there", workers.scheduler_address)
+    with pytest.raises(KeyboardInterrupt, match=r"^stopped: .* is kept; the same command"):
+        prepare(find_dataset(asked), asked, press)

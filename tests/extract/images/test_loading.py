@@ -9,7 +9,7 @@ import pytest
 from cache import store as store_module
 from cache.store import Store
 from extract.errors import ImageError
-from extract.images.hashing import hash_images
+from extract.images.hashing import hash_images, recall_digests
 from extract.images.loading import ReadSettings, load_images, usable_images
 from tests.extract.test_pipeline import draw
 
@@ -63,3 +63,21 @@ def test_no_thread_is_started_where_every_file_is_known(
 
     monkeypatch.setattr(ReadSettings, "threads", threads)
     assert hash_images(paths, store) == first
+
+
+def test_what_was_hashed_before_ctrl_c_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run reads only the other files."""
+    monkeypatch.setattr(store_module, "_SECONDS_UNTIL_SETTLED", -60.0)
+    paths = draw(tmp_path / "pictures", 0, 5)
+    (tmp_path / "cache").mkdir()
+    store = Store(tmp_path / "cache")
+
+    def press(_: str, done: int, __: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hash_images(paths, store, progress=press)
+    assert list(recall_digests(paths, store)) == paths[:3]
