@@ -141,7 +141,7 @@ class Streamed(SearchMixin, RowsClassifier):
         n_held_out = min(len(codes), MAX_HELD_OUT, HELD_OUT_NUMBERS // len(weights))
         self.held_out_ = np.sort(rng.choice(len(codes), n_held_out, replace=False)).astype(np.intp)
         trainer = Trainer(self.loss, labelled, scaling, drawn, sample)
-        paths, middle = self._on_sample(trainer, values, codes[drawn], weights, progress)
+        paths, middle = self._on_sample(trainer, values, weights, progress)
         chosen = self._search(trainer, labelled, weights, paths, middle, progress)
         coef = np.mean([model.candidate for model in chosen], axis=0)
         model = Model(chosen[0].C, None, coef, coef)
@@ -172,7 +172,6 @@ class Streamed(SearchMixin, RowsClassifier):
         self,
         trainer: Trainer,
         values: Sequence[float],
-        codes: NDArray[np.int64],
         weights: NDArray[np.float64],
         progress: Progress,
     ) -> tuple[list[list[Model]], int]:
@@ -189,9 +188,9 @@ class Streamed(SearchMixin, RowsClassifier):
         losses: list[float] = []
         middle = 0
         for C in values:
-            paths.append(trainer.on_sample(C, paths[-1] if paths else None, SEARCH_PRECISION))
-            scores = class_scores(trainer.sample_scores(paths[-1]).astype(np.float64))
-            losses.append(self._log_loss(scores, codes, weights))
+            paths.append(trainer.beginnings(C, paths[-1] if paths else None, SEARCH_PRECISION))
+            scores, codes = trainer.sample_scores(paths[-1])
+            losses.append(self._log_loss(class_scores(scores.astype(np.float64)), codes, weights))
             progress(f"{self.title}: training on a sample", len(paths), len(values))
             middle = int(np.argmin(np.round(losses, 5)))
             if len(paths) > middle + WORSE:
@@ -214,6 +213,9 @@ class Streamed(SearchMixin, RowsClassifier):
         `paths` has a model for each fold for each C, trained on the sample.
         """
         wanted = range(max(0, middle - BELOW), min(len(paths), middle + PAST + 1))
+        begun = [model for i in range(wanted.start, middle + 1) for model in paths[i]]
+        for model, other in zip(begun, trainer.on_sample(begun, SEARCH_PRECISION), strict=True):
+            model.coef = model.candidate = other.coef
         points: dict[int, SearchPoint] = {}
         scores: dict[int, NDArray[np.float64]] = {}
         while True:

@@ -29,6 +29,8 @@ SCORES = 2**22
 """Scores that are computed together: 16 MB."""
 NOISE = 1e-7
 """Rounding error of a sum of losses in float32, relative to it."""
+ROWS_TO_BEGIN = 16, 256
+"""Rows per feature, and per class, of the part of the sample that the search begins with."""
 HISTORY = 6
 """Changes of the gradient that are remembered for each model."""
 
@@ -106,10 +108,14 @@ class Trainer:
             loss, sample, rows.fold_of[drawn], fold_weights.astype(np.float64)
         )
         self._shared = share(self._in_memory)
+        n_classes, n_features = len(scaling.class_weights), rows.X.shape[1]
+        most = max(ROWS_TO_BEGIN[0] * n_features, ROWS_TO_BEGIN[1] * n_classes)
+        self._beginning = self._in_memory.part(max(1, len(drawn) // most))
+        self._shared_beginning = share(self._beginning)
         self.n_passes = 0
 
-    def on_sample(self, C: float, before: Sequence[Model] | None, precision: float) -> list[Model]:
-        """Return a model for every fold, trained on the sample alone.
+    def beginnings(self, C: float, before: Sequence[Model] | None, precision: float) -> list[Model]:
+        """Return a model for every fold, trained on a part of the sample.
 
         Parameters
         ----------
@@ -121,9 +127,14 @@ class Trainer:
         """
         zeros = np.zeros((self._rows.X.shape[1] + 1, n_outputs(len(self._scaling.class_weights))))
         calls = (
-            (self._shared, fold, C, before[fold].coef if before else zeros, precision)
+            (self._shared_beginning, fold, C, before[fold].coef if before else zeros, precision)
             for fold in range(self._rows.n_folds)
         )
+        return list(map_parts(InMemory.trained, calls))
+
+    def on_sample(self, models: Sequence[Model], precision: float) -> list[Model]:
+        """Return models that are trained on the sample, from where they are."""
+        calls = ((self._shared, one.held_out, one.C, one.coef, precision) for one in models)
         return list(map_parts(InMemory.trained, calls))
 
     def train(
@@ -218,11 +229,20 @@ class Trainer:
         parts = self._rows.map(_score_held_out, positions, self._scaling, coefs)
         return np.concatenate([scores for _, scores in parts], axis=1)
 
-    def sample_scores(self, models: Sequence[Model]) -> NDArray[np.float32]:
-        """Return the scores of the sample, ``(n_drawn, n_outputs)``, each by its fold's model."""
-        in_memory = self._in_memory
-        scores = _scores_of(in_memory.sample, in_memory.fold_of, _candidates([models]))
-        return scores.reshape(scores.shape[1:])
+    def sample_scores(
+        self, models: Sequence[Model]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return scores of rows on which `on_sample` has trained models, and their classes.
+
+        Returns
+        -------
+        scores : ndarray of float32, shape (n, n_outputs)
+            Each by the model of the fold that holds the row out.
+        codes : ndarray of int64, shape (n,)
+        """
+        sample = self._beginning.sample
+        (scores,) = _scores_of(sample, self._beginning.fold_of, _candidates([models]))
+        return scores, sample.codes
 
 
 def _candidates(paths: Sequence[Sequence[Model]]) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ class Sample:
         values, vectors = np.linalg.eigh((self.X.T @ self.X).astype(np.float64))
         return replace(self, spectrum=(np.maximum(values, 0.0), vectors))
 
-    def __getitem__(self, rows: NDArray[Any]) -> Sample:
+    def __getitem__(self, rows: NDArray[Any] | slice) -> Sample:
         """Return some of the samples."""
         return Sample(self.X[rows], self.codes[rows], self.weights[rows])
 

@@ -79,6 +79,13 @@ class InMemory:
     fold_of: NDArray[np.intp]
     fold_weights: NDArray[np.float64]
 
+    def part(self, stride: int) -> InMemory:
+        """Return one of `stride` rows."""
+        if stride == 1:
+            return self
+        sample = self.sample[slice(None, None, stride)].with_spectrum()
+        return replace(self, sample=sample, fold_of=self.fold_of[::stride])
+
     def weight(self, held_out: int | None) -> float:
         """Return the total weight of all rows, or of those that a fold trains on."""
         total = float(self.fold_weights.sum())

@@ -22,6 +22,8 @@ from classify.estimators.logreg import LogReg
 from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.rows import RowsOnDisk, batches, probabilities_of
 from classify.estimators.search import C_GRID
+from classify.estimators.solvers import passes
+from classify.estimators.solvers.steps import InMemory
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
 from extract.frozen import FrozenBase
 from extract.recipe import Recipe
@@ -106,6 +108,27 @@ def test_logistic_regression_is_the_one_in_memory(n_classes, n_samples, n_drawn,
         if abs(np.log10(point.params["C"] / ours.C_)) < 1:  # farther ones need not converge
             assert point.log_loss == pytest.approx(searched[point.params["C"]], abs=2e-3)
     assert ours.n_passes_ <= 25
+
+
+@BOTH
+def test_the_search_begins_with_a_part_of_a_large_sample(kind, monkeypatch):
+    """It finds the same model in as many passes, and few rows are trained on for every C."""
+    X, y = blobs(2)
+    here, sizes = kind().fit(X, y), []
+    real = InMemory.trained
+
+    def noting(part, *arguments):
+        sizes.append(len(part.fold_of))
+        return real(part, *arguments)
+
+    monkeypatch.setattr(InMemory, "trained", noting)
+    monkeypatch.setattr(passes, "ROWS_TO_BEGIN", (8, 100))
+    there = kind().fit(X, y)
+    assert set(sizes) == {len(X), len(X[::3])}
+    assert sizes.count(len(X)) == 10  # five folds of two values of C
+    assert there.best_params_ == here.best_params_
+    assert there.n_passes_ <= here.n_passes_ + 1
+    np.testing.assert_allclose(there.coef_, here.coef_, atol=1e-3 * np.abs(here.coef_).max())
 
 
 @pytest.mark.slow
