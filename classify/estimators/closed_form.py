@@ -96,6 +96,22 @@ class ClosedForm(SearchMixin, RowsClassifier):
     def _solve(self, moments: Moments, points: Iterable[dict[str, Any]]) -> Iterator[Solution]:
         """Train a model for every point; `scale_` is set."""
 
+    def check_memory(self, n_features: int, n_classes: int) -> None:
+        """Check that the products of the features fit in memory.
+
+        Parameters
+        ----------
+        n_features : int
+            Of rows on disk; in memory, number of samples if that is smaller.
+        n_classes : int
+
+        Raises
+        ------
+        ClassifierError
+            If they are larger than the memory of this machine.
+        """
+        require_memory(n_features, self.folds, len(self._points()) * outputs_of(n_classes))
+
     def _criteria(
         self,
         folds: Sequence[Moments],  # noqa: ARG002 - of a subclass
@@ -166,7 +182,7 @@ class ClosedForm(SearchMixin, RowsClassifier):
         """
         points, stage = self._points(), f"{self.title}: choosing {self.chosen_name}"
         n_outputs = outputs_of(len(weights))
-        require_memory(rows.X.shape[1], rows.n_folds, len(points) * n_outputs)
+        self.check_memory(rows.X.shape[1], len(weights))
         folds = _moments_of_folds(rows, weights, partial(progress, f"{self.title}: summing"))
         total = reduce(add, folds)
         if total.variation <= 0:

@@ -13,6 +13,7 @@ from classify.auditing.embedding_findings import LEFT_OUT, GivenImages, describe
 from classify.errors import ClassifierError
 from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
 from classify.experiment.memory import (
+    check_products,
     computed_sizes,
     expected_sizes,
     limit_of,
@@ -71,8 +72,10 @@ class ImageInputs:
             memory that must be there, as far as their number and size are known.
         """
         check_dataset(self.dataset)
+        limit = limit_of(settings)
         for i, options in enumerate(self.options):
-            sizes = expected_sizes(self.dataset, options, limit_of(settings))
+            check_products(self.dataset, options, candidates, limit)
+            sizes = expected_sizes(self.dataset, options, limit)
             if sizes is not None:
                 require_memory(sizes, candidates, audit=settings.audit and i == 0)
 

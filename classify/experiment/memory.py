@@ -155,6 +155,35 @@ def require_memory(sizes: Sizes, candidates: Sequence[Candidate], *, audit: bool
         )
 
 
+def check_products(
+    dataset: Dataset, options: Options, candidates: Sequence[Candidate], limit: float
+) -> None:
+    """Check that the products of features fit in memory, before an embedding is computed.
+
+    Parameters
+    ----------
+    dataset, options, limit
+        See `expected_sizes`.
+    candidates : sequence of Candidate
+        Those that need no products are skipped.
+
+    Raises
+    ------
+    ClassifierError
+        If they are larger than the memory of this machine.
+    """
+    n_features = options.base.n_features
+    if n_features is None:
+        return
+    n_items = len(dataset.items)
+    n_train = len(dataset.train) if dataset.has_split else round(n_items * (1 - options.test_size))
+    from_disk = n_train * n_features * _ITEM_BYTES > limit
+    for candidate in candidates:
+        check = getattr(candidate.estimator, "check_memory", None)
+        if check is not None:
+            check(n_features if from_disk else min(n_train, n_features), len(dataset.classes))
+
+
 def excess(n_bytes: int, limit: float) -> str:
     """Say how much memory embeddings take, and how much they may take."""
     return f"{_size(n_bytes)} are more than the memory limit of {_size(limit)}"

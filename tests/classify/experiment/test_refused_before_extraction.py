@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cache.store import Store
+from classify.estimators.solvers import moments
 from classify.experiment.memory import expected_sizes
 from extract.options import BaseSettings, DataSettings, Options
 from extract.prepare import find_dataset
@@ -64,6 +65,27 @@ def test_a_run_that_does_not_fit_is_refused_before_anything_is_computed(
     assert "a higher memory limit (--memory-limit)" in done.stderr
     assert Store(home / "cache").recipes() == []
     assert not (home / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("clf", "limit", "gib", "words"),
+    [
+        ("svm,ridge", TRAIN - 1, 0.01, "all pairs of 512 features take 0 GiB in 5 folds"),
+        ("lda", TRAIN, 0.001, "all pairs of 128 features"),
+        ("ridge", TRAIN, 0.01, None),
+        ("svm", TRAIN - 1, 0.001, None),
+    ],
+    ids=["from disk", "in memory", "fits", "without products"],
+)
+def test_products_that_do_not_fit_are_refused_before_anything_is_computed(
+    home, clf, limit, gib, words, monkeypatch
+):
+    """In memory, there are no more dimensions than images; from disk, as many as features."""
+    monkeypatch.setattr(moments, "memory_gib", lambda: gib)
+    done = classify(home, limit, "--clf", clf)
+    assert done.returncode == 2
+    assert (words or "missing.npz") in done.stderr
+    assert ("missing.npz" in done.stderr) == (words is None)
 
 
 @pytest.mark.parametrize(
