@@ -64,7 +64,7 @@ def embed_dataset(
         with _workers(options) as workers:
             return _Embedding(dataset, options, workers, progress)(base)
     except KeyboardInterrupt as stopped:
-        note = "stopped: what was read and computed is kept; the same command continues from there"
+        note = "stopped: what was hashed is kept, and the same command goes on from there"
         raise KeyboardInterrupt(str(stopped) or note) from None
 
 

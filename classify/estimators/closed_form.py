@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, RowsClassifier
-from classify.estimators.cross_validation import fold_numbers, search_folds
+from classify.estimators.cross_validation import fold_numbers, number_of_folds, search_folds
 from classify.estimators.groups import divided_classes
 from classify.estimators.rows import LabelledRows, RowsOnDisk
 from classify.estimators.search import SearchMixin, SearchPoint, SearchResult
@@ -96,13 +96,14 @@ class ClosedForm(SearchMixin, RowsClassifier):
     def _solve(self, moments: Moments, points: Iterable[dict[str, Any]]) -> Iterator[Solution]:
         """Train a model for every point; `scale_` is set."""
 
-    def check_memory(self, n_features: int, n_classes: int) -> None:
-        """Check that the products of the features fit in memory.
+    def check_memory(self, n_samples: int, n_dimensions: int, n_classes: int) -> None:
+        """Check that the products of the features will fit in memory, before there are any rows.
 
         Parameters
         ----------
-        n_features : int
-            Of rows on disk; in memory, number of samples if that is smaller.
+        n_samples : int
+        n_dimensions : int
+            Number of features; of samples in memory, if those are fewer.
         n_classes : int
 
         Raises
@@ -110,7 +111,8 @@ class ClosedForm(SearchMixin, RowsClassifier):
         ClassifierError
             If they are larger than the memory of this machine.
         """
-        require_memory(n_features, self.folds, len(self._points()) * outputs_of(n_classes))
+        n_folds = number_of_folds(n_samples, self.folds)
+        require_memory(n_dimensions, n_folds, len(self._points()) * outputs_of(n_classes))
 
     def _criteria(
         self,
@@ -182,7 +184,7 @@ class ClosedForm(SearchMixin, RowsClassifier):
         """
         points, stage = self._points(), f"{self.title}: choosing {self.chosen_name}"
         n_outputs = outputs_of(len(weights))
-        self.check_memory(rows.X.shape[1], len(weights))
+        require_memory(rows.X.shape[1], rows.n_folds, len(points) * n_outputs)
         folds = _moments_of_folds(rows, weights, partial(progress, f"{self.title}: summing"))
         total = reduce(add, folds)
         if total.variation <= 0:

@@ -231,11 +231,22 @@ def search_folds(
     seed: int | np.random.RandomState | None,
     groups: NDArray[np.int64] | None = None,
 ) -> list[Fold]:
-    """Return `stratified_folds`; at most `FEW_FOLDS` for more than `MANY` samples."""
-    if len(codes) > MANY and folds > FEW_FOLDS:
-        log.info("%d training images: %d folds instead of %d", len(codes), FEW_FOLDS, folds)
-        folds = FEW_FOLDS
-    return stratified_folds(codes, folds, seed, groups)
+    """Return `stratified_folds`, as many as `number_of_folds` says."""
+    number = number_of_folds(len(codes), folds)
+    if number < folds:
+        log.info("%d training images: %d folds instead of %d", len(codes), number, folds)
+    return stratified_folds(codes, number, seed, groups)
+
+
+def number_of_folds(n_samples: int, folds: int) -> int:
+    """Return how many folds a search has: at most `FEW_FOLDS` for more than `MANY` samples.
+
+    Examples
+    --------
+    >>> number_of_folds(2000, 5), number_of_folds(20_000, 5), number_of_folds(20_000, 2)
+    (5, 3, 2)
+    """
+    return min(folds, FEW_FOLDS) if n_samples > MANY else folds
 
 
 def stratified_folds(

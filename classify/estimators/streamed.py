@@ -95,9 +95,10 @@ class Streamed(SearchMixin, RowsClassifier):
 
     Notes
     -----
-    The first pass finds the mean and the scale. A sample of the rows stays in memory, and the
-    models of all folds and values of C are trained on it first. Those near the best C are then
-    trained on all rows, all of them in the same passes; see `classify.estimators.solvers.passes`.
+    The first pass finds the mean and the scale. A sample of the rows stays in memory. The models of
+    all folds and values of C are trained on a part of it first, those near the best C then on the
+    whole sample, and at last on all rows, all of them in the same passes; see
+    `classify.estimators.solvers.passes`.
     If the best turns out to be the last of them, further values follow. With more rows the best C
     is larger, so the search begins with more values above the best one on the sample than below
     it. The model for the chosen C starts from the mean of its folds.
@@ -188,7 +189,7 @@ class Streamed(SearchMixin, RowsClassifier):
         losses: list[float] = []
         middle = 0
         for C in values:
-            paths.append(trainer.beginnings(C, paths[-1] if paths else None, SEARCH_PRECISION))
+            paths.append(trainer.begin(C, paths[-1] if paths else None, SEARCH_PRECISION))
             scores, codes = trainer.sample_scores(paths[-1])
             losses.append(self._log_loss(class_scores(scores.astype(np.float64)), codes, weights))
             progress(f"{self.title}: training on a sample", len(paths), len(values))
@@ -213,9 +214,9 @@ class Streamed(SearchMixin, RowsClassifier):
         `paths` has a model for each fold for each C, trained on the sample.
         """
         wanted = range(max(0, middle - BELOW), min(len(paths), middle + PAST + 1))
-        begun = [model for i in range(wanted.start, middle + 1) for model in paths[i]]
-        for model, other in zip(begun, trainer.on_sample(begun, SEARCH_PRECISION), strict=True):
-            model.coef = model.candidate = other.coef
+        # Larger values of C start from the one in the middle, see below.
+        up_to_middle = [model for path in paths[wanted.start : middle + 1] for model in path]
+        trainer.refine(up_to_middle, SEARCH_PRECISION)
         points: dict[int, SearchPoint] = {}
         scores: dict[int, NDArray[np.float64]] = {}
         while True:

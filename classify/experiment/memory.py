@@ -181,7 +181,8 @@ def check_products(
     for candidate in candidates:
         check = getattr(candidate.estimator, "check_memory", None)
         if check is not None:
-            check(n_features if from_disk else min(n_train, n_features), len(dataset.classes))
+            n_dimensions = n_features if from_disk else min(n_train, n_features)
+            check(n_train, n_dimensions, len(dataset.classes))
 
 
 def excess(n_bytes: int, limit: float) -> str:

@@ -153,6 +153,8 @@ async def _try_connection(address: str) -> None:
 
 @contextlib.contextmanager
 def _start_local(n_workers: str) -> Iterator[Any]:
+    import dask
+
     most = max(16, 4 * default_workers())
     if not n_workers.isdecimal() or not 1 <= int(n_workers) <= most:
         raise ClusterError(
@@ -160,8 +162,6 @@ def _start_local(n_workers: str) -> Iterator[Any]:
             setting="dask",
         )
     with contextlib.ExitStack() as stack:
-        import dask
-
         stack.enter_context(dask.config.set(SLOW_RESTARTS))
         with _ctrl_c_deferred():
             try:

@@ -108,14 +108,16 @@ class Trainer:
             loss, sample, rows.fold_of[drawn], fold_weights.astype(np.float64)
         )
         self._shared = share(self._in_memory)
+        self._part, self._shared_part = self._in_memory, self._shared
         n_classes, n_features = len(scaling.class_weights), rows.X.shape[1]
-        most = max(ROWS_TO_BEGIN[0] * n_features, ROWS_TO_BEGIN[1] * n_classes)
-        self._beginning = self._in_memory.part(max(1, len(drawn) // most))
-        self._shared_beginning = share(self._beginning)
+        enough = max(ROWS_TO_BEGIN[0] * n_features, ROWS_TO_BEGIN[1] * n_classes)
+        if len(drawn) >= 2 * enough:
+            self._part = self._in_memory.part(len(drawn) // enough)
+            self._shared_part = share(self._part)
         self.n_passes = 0
 
-    def beginnings(self, C: float, before: Sequence[Model] | None, precision: float) -> list[Model]:
-        """Return a model for every fold, trained on a part of the sample.
+    def begin(self, C: float, before: Sequence[Model] | None, precision: float) -> list[Model]:
+        """Return a model for every fold, trained on a part of the sample, or on all if it is small.
 
         Parameters
         ----------
@@ -127,15 +129,18 @@ class Trainer:
         """
         zeros = np.zeros((self._rows.X.shape[1] + 1, n_outputs(len(self._scaling.class_weights))))
         calls = (
-            (self._shared_beginning, fold, C, before[fold].coef if before else zeros, precision)
+            (self._shared_part, fold, C, before[fold].coef if before else zeros, precision)
             for fold in range(self._rows.n_folds)
         )
         return list(map_parts(InMemory.trained, calls))
 
-    def on_sample(self, models: Sequence[Model], precision: float) -> list[Model]:
-        """Return models that are trained on the sample, from where they are."""
-        calls = ((self._shared, one.held_out, one.C, one.coef, precision) for one in models)
-        return list(map_parts(InMemory.trained, calls))
+    def refine(self, models: Sequence[Model], precision: float) -> None:
+        """Train models of `begin` further, on the whole sample."""
+        if self._part is self._in_memory:
+            return
+        calls = ((self._shared, model.held_out, model.C, model.coef, precision) for model in models)
+        for model, trained in zip(models, map_parts(InMemory.trained, calls), strict=True):
+            model.coef = model.candidate = trained.coef
 
     def train(
         self,
@@ -232,7 +237,7 @@ class Trainer:
     def sample_scores(
         self, models: Sequence[Model]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return scores of rows on which `on_sample` has trained models, and their classes.
+        """Return scores of the rows that `begin` trains on, and their classes.
 
         Returns
         -------
@@ -240,9 +245,8 @@ class Trainer:
             Each by the model of the fold that holds the row out.
         codes : ndarray of int64, shape (n,)
         """
-        sample = self._beginning.sample
-        (scores,) = _scores_of(sample, self._beginning.fold_of, _candidates([models]))
-        return scores, sample.codes
+        (scores,) = _scores_of(self._part.sample, self._part.fold_of, _candidates([models]))
+        return scores, self._part.sample.codes
 
 
 def _candidates(paths: Sequence[Sequence[Model]]) -> NDArray[np.float64]:

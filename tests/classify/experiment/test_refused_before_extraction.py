@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from cache.store import Store
+from classify.errors import ClassifierError
+from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.solvers import moments
 from classify.experiment.memory import expected_sizes
 from extract.options import BaseSettings, DataSettings, Options
@@ -86,6 +88,14 @@ def test_products_that_do_not_fit_are_refused_before_anything_is_computed(
     assert done.returncode == 2
     assert (words or "missing.npz") in done.stderr
     assert ("missing.npz" in done.stderr) == (words is None)
+
+
+def test_products_are_expected_in_as_many_folds_as_the_search_has(monkeypatch):
+    """Many images are searched in three folds instead of five, which takes less memory."""
+    monkeypatch.setattr(moments, "memory_gib", lambda: 4.0)
+    RidgeClassifier().check_memory(20_000, 8192, 2)
+    with pytest.raises(ClassifierError, match="take 5 GiB in 5 folds, and this machine has 4"):
+        RidgeClassifier().check_memory(9_000, 8192, 2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from classify.networks import feeding
 from classify.networks.dense import DenseHead
 from classify.networks.feeding import DiskBatches, shuffled_blocks
 from tests.classify.estimators.grouped import near_copies
-from tests.classify.estimators.test_streamed import RECIPE, blobs, digest, stored
+from tests.classify.estimators.stored_rows import RECIPE, blobs, digest, stored
 from tests.commands import python
 
 
@@ -227,7 +227,7 @@ from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.networks import feeding
 from classify.networks.dense import DenseHead
 from extract.frozen import FrozenBase
-from tests.classify.estimators.test_streamed import RECIPE, digest
+from tests.classify.estimators.stored_rows import RECIPE, digest
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from cache.store import Store
 from extract import embedding
 from extract.cluster.tasks import hash_files
 from extract.cluster.workers import Workers
-from extract.images.hashing import HashedFile, hash_file
+from extract.images.hashing import HashedFile, hash_file, recall_digests
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
 from tests.extract.cluster.samples import base_settings, paths
@@ -137,13 +138,17 @@ def test_int8_is_calibrated_on_images_that_the_workers_have_hashed(
 def test_ctrl_c_while_files_are_hashed_says_that_nothing_is_lost(
     home: Path, workers: LocalCluster, tmp_path: Path
 ) -> None:
-    """Nothing is computed yet, and the next run does not hash the same files again."""
+    """Nothing is computed yet, and the next run does not hash the same file again."""
 
     def press(stage: str, done: int, _: int) -> None:
         if stage == "hashing images" and done:
             raise KeyboardInterrupt
 
     data = as_folders(home, tmp_path / "data")
+    files = sorted(data.rglob("*.png"))
+    for path in files:
+        os.utime(path, (1e9, 1e9))
     asked = options(home, data, tmp_path / "there", workers.scheduler_address)
-    with pytest.raises(KeyboardInterrupt, match=r"^stopped: .* is kept; the same command"):
+    with pytest.raises(KeyboardInterrupt, match=r"^stopped: what was hashed is kept, and the same"):
         prepare(find_dataset(asked), asked, press)
+    assert len(recall_digests(files, Store(tmp_path / "there"))) == 1

@@ -48,14 +48,19 @@ def test_load_images_takes_the_limit_of_pixels(tmp_path: Path) -> None:
         load_images(paths, 16, reading=ReadSettings(max_pixels=63))
 
 
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return a store that also remembers files that have just changed."""
+    monkeypatch.setattr(store_module, "_SECONDS_UNTIL_SETTLED", -60.0)
+    (tmp_path / "cache").mkdir()
+    return Store(tmp_path / "cache")
+
+
 def test_no_thread_is_started_where_every_file_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A warm run then counts no cores, which takes a library a tenth of a second to import."""
-    monkeypatch.setattr(store_module, "_SECONDS_UNTIL_SETTLED", -60.0)
     paths = draw(tmp_path / "pictures", 0, 3)
-    (tmp_path / "cache").mkdir()
-    store = Store(tmp_path / "cache")
     first = hash_images(paths, store)
 
     def threads(*_: object) -> int:
@@ -65,14 +70,9 @@ def test_no_thread_is_started_where_every_file_is_known(
     assert hash_images(paths, store) == first
 
 
-def test_what_was_hashed_before_ctrl_c_is_remembered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_hashed_before_ctrl_c_is_remembered(store: Store, tmp_path: Path) -> None:
     """The next run reads only the other files."""
-    monkeypatch.setattr(store_module, "_SECONDS_UNTIL_SETTLED", -60.0)
     paths = draw(tmp_path / "pictures", 0, 5)
-    (tmp_path / "cache").mkdir()
-    store = Store(tmp_path / "cache")
 
     def press(_: str, done: int, __: int) -> None:
         if done == 3:
