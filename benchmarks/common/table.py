@@ -39,6 +39,7 @@ ORDER = (
         "scale",
         "writers",
         "streamed",
+        "thousand_classes",
         "training",
         "addresses",
         "serving",
