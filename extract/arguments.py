@@ -18,7 +18,7 @@ from extract.options import (
     DataSettings,
     Options,
 )
-from extract.recipe import PRECISIONS
+from extract.recipe import POOLINGS, PRECISIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -170,8 +170,9 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         "--backbone",
         metavar="NAMES",
         default=default.backbone,
-        help="a keras.applications network (python -m extract --list-backbones), or several "
-        "separated by commas; mobilenet:alpha=0.25 sets the width multiplier",
+        help="a keras.applications network (python -m extract --list-backbones), an ONNX or "
+        "OpenVINO file (.onnx, .xml), or several separated by commas; mobilenet:alpha=0.25 sets "
+        "the width multiplier",
     )
     base.add_argument(
         "--weights",
@@ -191,19 +192,23 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         "--pool",
         "--pooling",
         dest="pooling",
-        choices=("auto", "none", "avg", "max"),
+        choices=("auto", *POOLINGS),
         default=default.pooling,
-        help="pooling over height and width; auto is that of the backbone's own classifier",
+        help="pooling over height and width; auto is that of the backbone's own classifier; of "
+        "tokens, cls is the first one, and avg the mean of the others",
     )
     base.add_argument(
+        "--output",
         "--layer",
+        dest="layer",
         metavar="NAME",
-        help="the layer whose output is the embedding (default: the last)",
+        help="the layer, or the output of a file, that is the embedding (default: the last)",
     )
     base.add_argument(
         "--preprocess",
-        choices=("auto", "notebook"),
-        help="what the weights were trained with (default), or BGR / 255",
+        metavar="HOW",
+        help="auto: what the weights were trained with (default); notebook: BGR / 255; a file "
+        "needs imagenet, clip, tf, none, or as in 'mean=0.5,0.5,0.5;std=0.5,0.5,0.5'",
     )
     base.add_argument(
         "--precision",

@@ -81,8 +81,12 @@ class FrozenBase:
         """
         size = settings.size_in_pixels  # a size that does not fit fails before any download
         folder = cache_folder(settings.cache)
-        weights = pretrained.resolve(
-            settings.weights, settings.backbone, cache=folder, size=size, progress=progress
+        weights = (
+            settings.file.weights
+            if settings.file
+            else pretrained.resolve(
+                settings.weights, settings.backbone, cache=folder, size=size, progress=progress
+            )
         )
         return cls(settings.recipe(weights), weights, Store(folder), settings.engine)
 
@@ -239,7 +243,7 @@ class FrozenBase:
         chosen = candidates[:N_IMAGES]
         calibration = self.models.find_calibration(self.recipe, chosen)
         if calibration is None:
-            engines.choose("int8", self.engine)  # fails before minutes are spent
+            engines.choose_for(self.recipe, self.engine)  # fails before minutes are spent
             with self.models.locked(self.recipe):
                 # Another process may have made it meanwhile.
                 calibration = self.models.find_calibration(self.recipe, chosen)

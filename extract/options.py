@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extract.backbones.catalog import find_backbone
+from cache.location import cache_folder
+from extract.backbones.catalog import find_backbone, is_network_file
+from extract.backbones.network_files import NetworkFile, open_network
 from extract.errors import RecipeError
 from extract.images.loading import BATCH_SIZE, ReadSettings
 from extract.recipe import Recipe
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from extract.backbones.weights import Weights
 
 
 RESIZINGS = {"bicubic": "bicubic", "lanczos": "lanczos4"}
 """The settings of `BaseSettings.resize`, each with the recipe's interpolation."""
+
+_OF_KERAS = ("auto", "notebook")
+"""The preprocessings of the networks of `keras.applications`."""
 
 _DESCRIBED = (
     *("backbone", "size", "pooling", "layer", "preprocess", "precision"),
@@ -38,19 +42,23 @@ class BaseSettings:
     Parameters
     ----------
     backbone : str, default="vgg16"
-        Any network of `keras.applications`, see `extract.backbones.catalog.find_backbone`.
+        Any network of `keras.applications`, see `extract.backbones.catalog.find_backbone`; or an
+        ONNX or OpenVINO file (``.onnx``, ``.xml``), see `extract.backbones.network_files`.
         `Options` also accepts several, separated by commas.
     size : int or {"default", "native"}, default="default"
         Side in pixels of the square that images are resized to. ``"native"`` is the size the
-        backbone was trained on; ``"default"`` is the same, except for VGG16, where it is 150.
-    pooling : {"auto", "none", "avg", "max"}, default="auto"
+        backbone was trained on, or that a file takes; ``"default"`` is the same, except for VGG16,
+        where it is 150.
+    pooling : {"auto", "none", "avg", "max", "cls"}, default="auto"
         Pooling over height and width of the base's output. ``"auto"`` is what the backbone's own
-        classifier uses.
+        classifier uses. ``"cls"`` is the first token of a network in a file.
     layer : str, default=None
-        Name of the layer whose output is the embedding. ``None`` is the last layer of the base.
-    preprocess : {"auto", "notebook"}, default="auto"
+        Name of the layer whose output is the embedding. ``None`` is the last layer of the base. Of
+        a network in a file, the name of one of its outputs.
+    preprocess : str, default="auto"
         ``"auto"`` is the preprocessing that the weights were trained with, as far as that is
-        known, else that of the backbone's ImageNet weights. ``"notebook"`` is BGR / 255.
+        known, else that of the backbone's ImageNet weights. ``"notebook"`` is BGR / 255. A file
+        needs another one, see `extract.backbones.scaling.canonical`.
     precision : {"float32", "int8", "float16", "bfloat16"}, default="float32"
         Number format of the forward pass. int8 needs the extra ``fast``; bfloat16 needs it and a
         processor with bfloat16, or a GPU; float16 needs a GPU.
@@ -95,6 +103,26 @@ class BaseSettings:
     cache: str | Path | None = None
 
     @property
+    def file(self) -> NetworkFile | None:
+        """The network, if it is in a file, which is read and checked when it is new.
+
+        Raises
+        ------
+        ToolkitError
+            As `extract.backbones.network_files.open_network`.
+        """
+        if not is_network_file(self.backbone):
+            return None
+        if self.weights != "auto":
+            raise RecipeError(
+                f"{self.backbone} has its own weights, found others: {self.weights}",
+                setting="weights",
+            )
+        return open_network(
+            Path(self.backbone), cache=cache_folder(self.cache), size=self.size, output=self.layer
+        )
+
+    @property
     def size_in_pixels(self) -> int:
         """The side of the images, with "default" and "native" resolved.
 
@@ -103,20 +131,24 @@ class BaseSettings:
         RecipeError
             If there is no such backbone, or it does not accept images of this size.
         """
-        backbone = find_backbone(self.backbone)
-        sizes = {"default": backbone.size, "native": backbone.native_size}
-        size = sizes.get(str(self.size), self.size)
-        if not isinstance(size, int):
+        if not isinstance(self.size, int) and self.size not in ("default", "native"):
             raise RecipeError(
-                f"size must be a number of pixels, default or native, found {size!r}",
+                f"size must be a number of pixels, default or native, found {self.size!r}",
                 setting="size",
             )
+        if self.file is not None:
+            return self.file.size
+        backbone = find_backbone(self.backbone)
+        sizes = {"default": backbone.size, "native": backbone.native_size}
+        size = self.size if isinstance(self.size, int) else sizes[self.size]
         backbone.check_size(size)
         return size
 
     @property
     def chosen_pooling(self) -> str:
         """The pooling, with "auto" resolved."""
+        if self.file is not None:
+            return self.file.chosen_pooling(self.pooling)
         return find_backbone(self.backbone).pooling if self.pooling == "auto" else self.pooling
 
     @property
@@ -133,11 +165,12 @@ class BaseSettings:
         >>> BaseSettings("vgg16").n_features, BaseSettings("vgg16", pooling="avg").n_features
         (8192, 512)
         """
+        if self.file is not None:
+            return self.file.n_features(self.chosen_pooling)
         if self.layer is not None:
             return None
         backbone = find_backbone(self.backbone)
-        side = backbone.output_side(self.size_in_pixels) if self.chosen_pooling == "none" else 1
-        return side**2 * backbone.output_channels
+        return backbone.n_features(self.size_in_pixels, self.chosen_pooling)
 
     def recipe(self, weights: Weights) -> Recipe:
         """Return the recipe for these settings and weights.
@@ -145,7 +178,8 @@ class BaseSettings:
         Parameters
         ----------
         weights : Weights
-            From `extract.backbones.weights.resolve`; their identity becomes part of the recipe.
+            From `extract.backbones.weights.resolve`; their identity becomes part of the recipe. Of
+            a network in a file, its own.
 
         Returns
         -------
@@ -157,22 +191,15 @@ class BaseSettings:
         RecipeError
             If a setting has a value that is not known or does not fit the backbone.
         """
-        if self.preprocess not in ("auto", "notebook"):
-            raise RecipeError(
-                f"preprocess {self.preprocess!r} is not known; choose one of: auto, notebook",
-                setting="preprocess",
-            )
         if self.resize not in RESIZINGS:
             raise RecipeError(
                 f"resize {self.resize!r} is not known; choose one of: {', '.join(RESIZINGS)}",
                 setting="resize",
             )
-        backbone = find_backbone(self.backbone)
-        preprocessing = weights.preprocessing or backbone.preprocessing
         return Recipe(
             weights=weights.identity,
-            preprocessing=preprocessing if self.preprocess == "auto" else self.preprocess,
-            backbone=backbone.name,
+            preprocessing=self._preprocessing(weights),
+            backbone=self.file.name if self.file else find_backbone(self.backbone).name,
             layer=self.layer,
             size=self.size_in_pixels,
             pooling=self.chosen_pooling,
@@ -182,6 +209,19 @@ class BaseSettings:
             mirrored=self.mirrored,
             precision=self.precision,
         )
+
+    def _preprocessing(self, weights: Weights) -> str:
+        if self.file is not None:
+            return self.file.chosen_preprocessing(self.preprocess)
+        if self.preprocess == "auto":
+            return weights.preprocessing or find_backbone(self.backbone).preprocessing
+        if self.preprocess not in _OF_KERAS:
+            raise RecipeError(
+                f"preprocess {self.preprocess!r} is not known for {self.backbone}; choose one of: "
+                f"{', '.join(_OF_KERAS)}",
+                setting="preprocess",
+            )
+        return self.preprocess
 
 
 PRESETS = {
@@ -298,10 +338,11 @@ class Options:
         RecipeError
             If a backbone is not known or named twice, or the number of weights does not fit.
         """
-        names = [find_backbone(part.strip()).name for part in self.base.backbone.split(",")]
-        if len(set(names)) < len(names):
+        names = [_unified(part.strip()) for part in self.base.backbone.split(",")]
+        if len({Path(name).name for name in names}) < len(names):
             raise RecipeError(
-                f"expected each backbone once, found {self.base.backbone}", setting="backbone"
+                f"expected each backbone once, with a name of its own, found {self.base.backbone}",
+                setting="backbone",
             )
         weights = [self.base.weights] * len(names)
         if len(names) > 1 and "," in self.base.weights:
@@ -312,12 +353,13 @@ class Options:
                 f"commas, found {len(weights)}: {self.base.weights}",
                 setting="weights",
             )
-        return [
-            dataclasses.replace(
-                self, base=dataclasses.replace(self.base, backbone=name, weights=source)
-            )
+        bases = [
+            dataclasses.replace(self.base, backbone=name, weights=source)
             for name, source in zip(names, weights, strict=True)
         ]
+        if any(map(is_network_file, names)) and len(names) > 1:
+            bases = [_with_what_is_for(base) for base in bases]
+        return [dataclasses.replace(self, base=base) for base in bases]
 
     @property
     def described_preset(self) -> str:
@@ -329,3 +371,20 @@ class Options:
             if getattr(self.base, name) != getattr(preset, name)
         )
         return f"{self.preset}, but {changed}" if changed else self.preset
+
+
+def _with_what_is_for(base: BaseSettings) -> BaseSettings:
+    """Return the settings for one of several bases, of which some are in files.
+
+    Weights are for the others, and a preprocessing that only files can have is for files.
+    """
+    if is_network_file(base.backbone):
+        return dataclasses.replace(base, weights="auto")
+    if base.preprocess in _OF_KERAS:
+        return base
+    return dataclasses.replace(base, preprocess="auto")
+
+
+def _unified(backbone: str) -> str:
+    """Return a backbone's name in its one spelling; a file stays as it is."""
+    return backbone if is_network_file(backbone) else find_backbone(backbone).name

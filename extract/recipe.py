@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from extract.backbones.catalog import PREPROCESSINGS, find_backbone
+from extract.backbones import scaling
+from extract.backbones.catalog import MAX_SIZE, find_backbone, is_network_file
 from extract.errors import RecipeError
 from extract.images.depth import BITS
 from extract.images.pixels import ASPECTS, INTERPOLATIONS, PixelSettings
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Increased whenever the same recipe begins to give other numbers."""
 
-POOLINGS = ("none", "avg", "max")
+POOLINGS = ("none", "avg", "max", "cls")
 PRECISIONS = ("float32", "int8", "float16", "bfloat16")
 DTYPES = ("float32",)
 
@@ -49,17 +50,21 @@ class Recipe:
     Parameters
     ----------
     weights : str
-        Identity of the pretrained weights: SHA-256 of their arrays, as 64 hexadecimal digits.
-    preprocessing : {"caffe", "tf", "torch", "identity", "notebook"}
-        How pixels are scaled before the first convolution.
+        Identity of the pretrained weights: SHA-256 of their arrays, or of a network file, as 64
+        hexadecimal digits.
+    preprocessing : str
+        How pixels are scaled before the first layer; see `extract.backbones.scaling.canonical`.
     backbone : str, default="vgg16"
-        A name that `extract.backbones.catalog.find_backbone` knows.
+        A name that `extract.backbones.catalog.find_backbone` knows, or that of a network file,
+        which is not a part of the fingerprint: the content of the file is.
     layer : str, default=None
-        Name of the layer whose output is the embedding. ``None`` is the last layer of the base.
+        Name of the layer whose output is the embedding, or of a file's output. ``None`` is the last
+        layer of the base.
     size : int, default=150
         Side in pixels of the square that images are resized to.
-    pooling : {"none", "avg", "max"}, default="none"
-        Pooling over height and width of the output.
+    pooling : {"none", "avg", "max", "cls"}, default="none"
+        Pooling over height and width of the output. Of tokens, ``"cls"`` is the first one, and
+        ``"avg"`` the mean of those of the image's patches.
     interpolation : {"bicubic", "lanczos4"}, default="bicubic"
         How images are resized; with ``"lanczos4"``, also how they are decoded is that of the first
         version. See `extract.images.pixels.PixelSettings`.
@@ -114,15 +119,13 @@ class Recipe:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        backbone = find_backbone(self.backbone)
-        object.__setattr__(self, "backbone", backbone.name)
+        self._check_backbone()
         _check_choice("pooling", self.pooling, POOLINGS)
-        _check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        object.__setattr__(self, "preprocessing", scaling.canonical(self.preprocessing))
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         _check_choice("aspect", self.aspect, ASPECTS)
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("dtype", self.dtype, DTYPES)
-        backbone.check_size(self.size)
         self._check_value_range()
         if self.quantised is not None and (
             self.precision != "int8" or not re.fullmatch("[0-9a-f]{64}", self.quantised)
@@ -131,6 +134,16 @@ class Recipe:
                 f"expected a quantised model only with int8, and 64 hexadecimal digits as its "
                 f"name, found {self.quantised!r} with {self.precision}"
             )
+
+    def _check_backbone(self) -> None:
+        """Check that the network is known and takes images of this size; unify its name."""
+        if is_network_file(self.backbone):
+            if not 1 <= self.size <= MAX_SIZE:
+                raise RecipeError(f"not a recipe: {self.backbone} with images of {self.size}")
+            return
+        backbone = find_backbone(self.backbone)
+        backbone.check_size(self.size)
+        object.__setattr__(self, "backbone", backbone.name)
 
     def _check_value_range(self) -> None:
         found = self.bits, self.black, self.white
@@ -153,6 +166,11 @@ class Recipe:
             self.size, self.interpolation, self.aspect, self.bits, self.black, self.white
         )
 
+    @property
+    def network_name(self) -> str:
+        """The backbone, or "file" for a network in a file, whatever that is called."""
+        return "file" if is_network_file(self.backbone) else self.backbone
+
     @cached_property
     def canonical(self) -> str:
         """The recipe as JSON with sorted keys and no spaces, from which the fingerprint is taken.
@@ -165,6 +183,7 @@ class Recipe:
             for name, value in dataclasses.asdict(self).items()
             if name not in _ADDED_LATER or value != _ADDED_LATER[name]
         }
+        fields["backbone"] = self.network_name
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @cached_property

@@ -10,20 +10,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from extract.backbones.scaling import scaling_of
 from extract.errors import RecipeError
 from toolkit.errors import did_you_mean
 
 if TYPE_CHECKING:
     import keras
 
-PREPROCESSINGS = ("caffe", "tf", "torch", "identity", "notebook")
-"""Ways to scale an RGB `uint8` image before the first convolution.
-
-`caffe` subtracts the ImageNet means in BGR order, `tf` scales to [-1, 1], `torch` scales to [0, 1]
-and standardises by ImageNet's RGB mean and standard deviation, `identity` changes nothing because
-the network scales by itself, and `notebook` is BGR / 255, which no weights were trained with.
-"""
-
+ENDINGS = (".onnx", ".xml")
+"""Of the files that networks are in, see `extract.backbones.network_files`."""
 
 MAX_SIZE = 4096
 """Largest side of an input image in pixels; a larger image would take gigabytes of memory."""
@@ -41,7 +36,8 @@ class Backbone:
     application : str
         Name of its function in `keras.applications`.
     preprocessing : str
-        The preprocessing that its ImageNet weights were trained with, one of `PREPROCESSINGS`.
+        The preprocessing that its ImageNet weights were trained with; see
+        `extract.backbones.scaling.PREPROCESSINGS`.
     native_size : int
         Side in pixels of the images that it was trained on.
     min_size : int
@@ -126,6 +122,11 @@ class Backbone:
         if self.family.startswith("mobilenetv3"):  # the last layer has six times as many filters
             return _round_to_8(6 * _round_to_8(self.channels / 6 * alpha))
         return int(self.channels * alpha)
+
+    def n_features(self, size: int, pooling: str) -> int:
+        """Return the numbers in an embedding of the last layer."""
+        side = self.output_side(size) if pooling == "none" else 1
+        return side**2 * self.output_channels
 
     def check_size(self, size: int) -> None:
         """Check that the base accepts images of `size` x `size` pixels.
@@ -221,6 +222,17 @@ def _read_table() -> dict[str, Backbone]:
 BACKBONES: dict[str, Backbone] = _read_table()
 
 
+def is_network_file(backbone: str) -> bool:
+    """Return whether a backbone is a network in a file.
+
+    Examples
+    --------
+    >>> is_network_file("nets/dino.onnx"), is_network_file("vgg16")
+    (True, False)
+    """
+    return backbone.lower().endswith(ENDINGS)
+
+
 def find_backbone(name: str) -> Backbone:
     """Return the backbone called `name`.
 
@@ -248,13 +260,26 @@ def find_backbone(name: str) -> Backbone:
     >>> find_backbone("MobileNet:alpha=0.25").name
     'mobilenet:alpha=0.25'
     """
+    if is_network_file(name):
+        raise RecipeError(
+            "this needs a network that Keras builds, and this one is in a file; choose a network "
+            "of keras.applications",
+            setting="backbone",
+        )
+    if name == "auto":
+        raise RecipeError(
+            "only a classifier can choose a backbone: python -m classify --backbone auto; name one "
+            "here",
+            setting="backbone",
+        )
     plain, _, argument = name.partition(":")
     key = plain.lower().replace("-", "").replace("_", "")
     if key not in BACKBONES:
         known = ", ".join(BACKBONES)
         hint = did_you_mean(key, BACKBONES)
         raise RecipeError(
-            f"there is no backbone called {plain!r}{hint}; choose one of: {known}",
+            f"there is no backbone called {plain!r}{hint}; choose one of: {known}; or a "
+            "file (.onnx or .xml)",
             setting="backbone",
         )
     backbone = BACKBONES[key]
@@ -329,7 +354,7 @@ def preprocess(images: Any, mode: str) -> Any:
     images : tensor or numpy.ndarray of float32, shape (n, height, width, 3)
         RGB. Keras changes some arrays in place.
     mode : str
-        One of `PREPROCESSINGS`.
+        See `extract.backbones.scaling.canonical`.
 
     Returns
     -------
@@ -337,8 +362,10 @@ def preprocess(images: Any, mode: str) -> Any:
     """
     if mode == "identity":
         return images
-    if mode == "notebook":
-        return images[..., ::-1] / 255.0
+    if mode not in ("caffe", "tf", "torch"):
+        scaling = scaling_of(mode)
+        channels = images[..., ::-1] if scaling.bgr else images
+        return (channels - scaling.mean) / scaling.deviation
     from toolkit.libraries import import_keras
 
     utils = import_keras().applications.imagenet_utils

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from extract.backbones import network_files
 from extract.backbones import weights as pretrained
+from extract.backbones.catalog import is_network_file
 from extract.errors import WeightsError
 from toolkit.progress import Progress, silent
 
@@ -44,7 +46,13 @@ def find_again(
     source = spec or _available(earlier)
     known = f"{backbone}'s with the SHA-256 {earlier.identity} over their arrays"
     try:
-        weights = pretrained.resolve(source, backbone, cache=cache, size=size, progress=progress)
+        if is_network_file(backbone):
+            known = f"a network file with the SHA-256 {earlier.identity}"
+            weights = network_files.find_weights(Path(source))
+        else:
+            weights = pretrained.resolve(
+                source, backbone, cache=cache, size=size, progress=progress
+            )
     except WeightsError as error:
         raise WeightsError(
             f"the weights that the run used, {known}, are not available: "

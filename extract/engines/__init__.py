@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from extract.backbones.catalog import is_network_file
 from extract.errors import EngineError
 from toolkit.phases import phase
 
@@ -97,6 +98,17 @@ def choose(precision: str, engine: str = "auto") -> str:
     return engine
 
 
+def choose_for(recipe: Recipe, engine: str = "auto") -> str:
+    """Return which engine computes a recipe: a network in a file needs OpenVINO; see `choose`."""
+    if not is_network_file(recipe.backbone):
+        return choose(recipe.precision, engine)
+    if engine == "tensorflow":
+        raise EngineError(
+            "a network file needs the engine openvino, found tensorflow", setting="engine"
+        )
+    return choose(recipe.precision, "openvino")
+
+
 @phase("loading the network")
 def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "auto") -> Engine:
     """Create the engine that computes a recipe; this takes seconds.
@@ -126,7 +138,7 @@ def make(recipe: Recipe, weights: Weights, models: ModelStore, engine: str = "au
         If the weights do not fit the backbone, or a quantised network is missing.
     """
     network: Engine
-    if choose(recipe.precision, engine) == "openvino":
+    if choose_for(recipe, engine) == "openvino":
         from extract.engines.openvino import OpenVINOEngine
 
         network = OpenVINOEngine.from_recipe(recipe, weights, models)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cache import disk, file_records
 from cache.errors import REPAIR_HINT
 from cache.locks import locked
-from extract.backbones.catalog import find_backbone
 from extract.engines.calibration import OWN_SHARE, Calibration, images_digest
 from extract.errors import WeightsError
 
@@ -190,7 +189,7 @@ class ModelStore:
 
     def _path(self, recipe: Recipe, ending: str) -> Path:
         network = network_of(recipe)
-        backbone = find_backbone(network.backbone).file_name
+        backbone = network.network_name.replace(":", "-")
         return self.folder / f"{backbone}-{network.precision}-{network.fingerprint[:16]}{ending}"
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from extract.backbones.catalog import find_backbone
 from extract.engines import FORWARD_PASSES
 from extract.engines.batching import SIZES, fastest_size, kept_size
+from extract.engines.from_file import build_from_file
 from extract.engines.processor import has_bfloat16, has_int8, machine
 from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
@@ -200,7 +201,11 @@ def convert(recipe: Recipe, weights: Weights, models: ModelStore) -> str:
     with models.locked(plain):
         sha256 = models.find(plain)
         if sha256 is None:
-            model = build_vgg(plain, weights) or _convert_from_tensorflow(plain, weights)
+            model = (
+                build_from_file(plain, weights)
+                or build_vgg(plain, weights)
+                or _convert_from_tensorflow(plain, weights)
+            )
             sha256 = models.add(plain, pack(model))
     return sha256
 

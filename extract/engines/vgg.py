@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.backbones import weight_files
+from extract.backbones.scaling import scaling_of
 from extract.backbones.weights import identity
 from toolkit.libraries import import_openvino
 
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Number of convolutions in each block; a pooling layer follows each block."""
-
-_BGR, _RGB = (2, 1, 0), (0, 1, 2)
-# Order of the channels, then mean and standard deviation in that order, for pixels from 0 to 255.
-_PIXELS = {
-    "caffe": (_BGR, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
-    "torch": (_RGB, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-    "tf": (_RGB, (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
-    "notebook": (_BGR, (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
-    "identity": (_RGB, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
 
 
 def build_vgg(recipe: Recipe, weights: Weights) -> Any | None:
@@ -67,12 +58,12 @@ def _layers(recipe: Recipe, arrays: Sequence[np.ndarray]) -> tuple[Any, dict[str
     ov = import_openvino()
     ops = ov.opset14
     images = ops.parameter([1, recipe.size, recipe.size, 3], ov.Type.u8, name="images")
-    order, mean, deviation = _PIXELS[recipe.preprocessing]
+    scaling = scaling_of(recipe.preprocessing)
     x = ops.convert(images, ov.Type.f32)
-    if order == _BGR:
-        x = ops.gather(x, np.array(order), np.array(3))
-    x = ops.subtract(x, np.array(mean, np.float32))
-    x = ops.divide(x, np.array(deviation, np.float32))
+    if scaling.bgr:
+        x = ops.gather(x, np.array([2, 1, 0]), np.array(3))
+    x = ops.subtract(x, np.array(scaling.mean, np.float32))
+    x = ops.divide(x, np.array(scaling.deviation, np.float32))
     x = ops.transpose(x, np.array([0, 3, 1, 2]))
     outputs: dict[str, Any] = {}
     remaining = iter(arrays)

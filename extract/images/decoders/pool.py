@@ -32,7 +32,6 @@ from extract.images.decoders.protocol import (
     THUMBNAIL,
     VALUES,
 )
-from extract.images.decoders.system import inheriting
 from extract.images.depth import Values
 from extract.images.files import read_bytes
 from extract.images.formats import MAX_PIXELS, REDUCED_TIMES
@@ -40,6 +39,7 @@ from extract.images.pixels import PixelSettings, Remark
 from extract.images.properties.record import ImageProperties
 from toolkit.addresses import is_remote
 from toolkit.errors import ToolkitError
+from toolkit.processes import inheriting
 
 if TYPE_CHECKING:
     import numpy as np

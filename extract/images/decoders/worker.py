@@ -21,12 +21,12 @@ from extract.images.decoders.protocol import (
     THUMBNAIL,
     VALUES,
 )
-from extract.images.decoders.system import connect, end_after, held_back_errors, limit_memory
 from extract.images.decoding import decode_thumbnail, measure, render
 from extract.images.files import read_bytes
 from extract.images.formats import is_deep
 from extract.images.pixels import PixelSettings, Remark
 from extract.images.properties.measuring import measure_properties
+from toolkit.processes import connect, end_after, held_back_errors, limit_memory
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -1,4 +1,4 @@
-"""What the processes that decode images need from the system, where it has that.
+"""What the processes that read hostile files need from the system, where it has that.
 
 Windows has neither limits of memory nor timers of computing time, and passes connections on in its
 own way.
