@@ -1,14 +1,15 @@
-"""Options that the commands which use a saved model share."""
+"""Options that the commands which use a saved model share, and how values are read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+import math
 
 from extract.arguments import share
 from extract.images.loading import ReadSettings
 
-if TYPE_CHECKING:
-    import argparse
+ROLES = ("embedding", "path", "label", "split")
+"""See `extract.embedding_files.understanding`, whose import takes too long for ``--help``."""
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,3 +41,42 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         default=ReadSettings.max_pixels,
         help="width times height up to which an image is decoded",
     )
+
+
+def columns(text: str) -> dict[str, str]:
+    """Read which column of a file of embeddings is which."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    roles = [role.strip() for role, _, _ in pairs]
+    names = [name.strip() for _, _, name in pairs]
+    if not all(names) or not set(roles) <= set(ROLES) or len(set(roles)) < len(roles):
+        raise argparse.ArgumentTypeError(
+            f"expected names of columns for some of {', '.join(ROLES)}, as label=species,path=file "
+            f"(--group-column names that of the groups), found {text}"
+        )
+    return dict(zip(roles, names, strict=True))
+
+
+def priors(text: str) -> dict[str, float] | str:
+    """Read how frequent the classes are among new images."""
+    if text == "equal":
+        return text
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    try:
+        return {label.strip(): float(share) for label, _, share in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a share for each class, as cats=0.9,dogs=0.1, or equal; found {text}"
+        ) from None
+
+
+def rates(text: str) -> tuple[float, ...]:
+    """Read one learning rate or several."""
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = ()
+    if not rates or not all(0 < rate < math.inf for rate in rates):
+        raise argparse.ArgumentTypeError(
+            f"expected positive numbers separated by commas, found {text}"
+        )
+    return rates

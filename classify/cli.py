@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import logging
-import math
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classify import registry
+from classify.arguments import columns, priors, rates
+from classify.choosing.arguments import AUTO, IMAGES, add_choosing, candidates_from, is_chosen
 from classify.errors import ClassifierError
 from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size, use_option
@@ -22,10 +22,11 @@ from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural, printable
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from classify.experiment.candidates import Candidate
-    from classify.experiment.inputs import EmbeddingInputs
+    from classify.experiment.inputs import EmbeddingInputs, ImageInputs
     from classify.experiment.settings import RunSettings, TrainingSettings
     from extract.options import Options
     from reports.records import Run
@@ -37,11 +38,10 @@ DESCRIPTION = (
     "training split."
 )
 
-ROLES = ("embedding", "path", "label", "split")
-"""See `extract.embedding_files.understanding`, whose import takes too long for ``--help``."""
 OF_IMAGES = (
     "data", "mirror_url", "layout", "backbone", "weights", "preset", "size", "pooling", "layer",
     "preprocess", "precision", "resize", "aspect", "flip", "engine", "batch_size", "max_pixels",
+    "choose", "budget",
 )  # fmt: skip
 """What has no meaning for embeddings that are given."""
 
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
         "'sklearn.svm:NuSVC(nu=0.1)'",
     )
     _add_training(training)
+    add_choosing(training)
     training.add_argument(
         "--memory-limit",
         type=size,
@@ -100,7 +101,7 @@ def _add_embeddings(parser: argparse.ArgumentParser) -> None:
     )
     given.add_argument(
         "--columns",
-        type=_columns,
+        type=columns,
         metavar="ROLES",
         help="which of its columns is which, where the names do not tell, as "
         "embedding=clip,path=file,label=species,split=fold",
@@ -117,7 +118,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--learning-rate",
-        type=_rates,
+        type=rates,
         metavar="RATES",
         help="of the networks; of several, as 1e-5,5e-5,1e-4,1e-3, the best is chosen on a part of "
         "the training split",
@@ -171,7 +172,7 @@ def _add_evaluation(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--priors",
-        type=_priors,
+        type=priors,
         metavar="SHARES",
         help="how frequent the classes are among new images, as cats=0.9,dogs=0.1, or equal "
         "(default: as in the training split)",
@@ -204,7 +205,7 @@ def _classify(args: argparse.Namespace) -> None:
 
     training, options = _training_settings(args), options_from(args)
     _check_embeddings(args)
-    single_backbones = options.for_each_backbone()  # finds mistakes before anything is read
+    single_backbones = candidates_from(args, options)  # finds mistakes before anything is read
     for setting in training.without_effect(names):
         option = f"--{setting.replace('_', '-')}"
         logger.info("%s has no effect on %s", option, " or ".join(names))
@@ -218,6 +219,8 @@ def _classify(args: argparse.Namespace) -> None:
             else:
                 dataset = find_dataset(options, progress, advise=use_option)
                 inputs = ImageInputs(dataset, single_backbones)
+                if is_chosen(args):
+                    inputs = _chosen(args, inputs, candidates, progress)
             folder, result = run(
                 candidates,
                 inputs,
@@ -234,6 +237,33 @@ def _classify(args: argparse.Namespace) -> None:
         print(json.dumps(summary(folder, result)))
     elif not args.quiet:
         _print_results(folder, result)
+
+
+def _chosen(
+    args: argparse.Namespace,
+    inputs: ImageInputs,
+    candidates: Sequence[Candidate],
+    progress: Progress,
+) -> ImageInputs:
+    """Choose one of the backbones; print the table."""
+    from classify.choosing.choice import choose_backbone
+    from classify.experiment.inputs import ImageInputs
+    from reports.tables import format_table
+    from reports.wording.backbones import choice_sentences, choice_table
+
+    inputs.check(candidates, _run_settings(args))
+    options, choice = choose_backbone(
+        inputs.dataset,
+        inputs.options,
+        n_images=args.choose or IMAGES,
+        budget=args.budget,
+        skip_missing=args.backbone == AUTO,
+        progress=progress,
+    )
+    if not args.quiet and not args.json:
+        print(format_table(*choice_table(choice)))
+        print("\n".join(map(printable, choice_sentences(choice))) + "\n")
+    return ImageInputs(inputs.dataset, [options], choice)
 
 
 def _check_embeddings(args: argparse.Namespace) -> None:
@@ -343,39 +373,3 @@ def _print_results(folder: Path, run: Run) -> None:
         print(f"        python -m classify.serve {name}{refusing}")
     if best.model is not None and len(run.results) > 1:
         print(f"        {best.classifier} predicts; --clf chooses another")
-
-
-def _columns(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",")]
-    roles = [role.strip() for role, _, _ in pairs]
-    names = [name.strip() for _, _, name in pairs]
-    if not all(names) or not set(roles) <= set(ROLES) or len(set(roles)) < len(roles):
-        raise argparse.ArgumentTypeError(
-            f"expected names of columns for some of {', '.join(ROLES)}, as label=species,path=file "
-            f"(--group-column names that of the groups), found {text}"
-        )
-    return dict(zip(roles, names, strict=True))
-
-
-def _priors(text: str) -> dict[str, float] | str:
-    if text == "equal":
-        return text
-    pairs = [part.rpartition("=") for part in text.split(",")]
-    try:
-        return {label.strip(): float(share) for label, _, share in pairs}
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a share for each class, as cats=0.9,dogs=0.1, or equal; found {text}"
-        ) from None
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        rates = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        rates = ()
-    if not rates or not all(0 < rate < math.inf for rate in rates):
-        raise argparse.ArgumentTypeError(
-            f"expected positive numbers separated by commas, found {text}"
-        )
-    return rates

@@ -236,8 +236,10 @@ def _print_next_step(prepared: Prepared) -> None:
 def _list_backbones(args: argparse.Namespace) -> None:
     from cache.location import cache_folder
     from extract.backbones.listing import backbone_table, list_backbones
+    from extract.speeds import recall_speeds
 
-    backbones = list_backbones(cache_folder(args.cache))
+    cache = cache_folder(args.cache)
+    backbones = list_backbones(cache, recall_speeds(cache))
     if args.json:
         print(json.dumps(backbones))
     else:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from extract.images.hashing import DEEP, DEPTH, hash_images, recall_digests
 from extract.pipeline import ExtractionResult
+from extract.speeds import remember_speed
 from extract.value_range import describe, find_deep, with_value_range
+from toolkit.phases import spent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,8 +115,8 @@ class _Embedding:
         *,
         postpone_deep: bool = False,
     ) -> ExtractionResult:
-        reading, workers = self.options.reading, self.workers
-        return base.extract(
+        reading, workers, before = self.options.reading, self.workers, spent()
+        extraction = base.extract(
             paths,
             batch_size=self.options.batch_size,
             reading=reading,
@@ -122,6 +124,10 @@ class _Embedding:
             known=known,
             progress=self.progress,
         )
+        if workers is None:
+            phases = {name: seconds - before.get(name, 0.0) for name, seconds in spent().items()}
+            remember_speed(base.store.folder, base.recipe, extraction.computed, phases)
+        return extraction
 
     def _survey(self, base: FrozenBase) -> ExtractionResult | None:
         """Let workers hash new files, and embed them if nothing is to be decided before."""

@@ -57,6 +57,7 @@ def summary(folder: Path, run: Run) -> dict[str, Any]:
         "phases": run.phases,
         "recipe": run.recipe,
         "recipes": {base.backbone: base.recipe for base in run.bases} if len(run.bases) > 1 else {},
+        "backbone_choice": run.backbone_choice and dataclasses.asdict(run.backbone_choice),
         "settings": run.settings,
         "asked": run.asked,
         "not_done": run.not_done,

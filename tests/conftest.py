@@ -6,12 +6,14 @@ import contextlib
 import gc
 import logging
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from distributed import LocalCluster
 
@@ -130,3 +132,23 @@ def whole_cluster() -> Iterator[Callable[[], LocalCluster]]:
 def workers(whole_cluster: Callable[[], LocalCluster]) -> LocalCluster:
     """Two Dask workers of one thread each, which a nanny starts again when they are killed."""
     return whole_cluster()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Find a port of this machine without a server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int, tmp_path: Path) -> Path:
+    """Give Keras an empty folder and an unreachable storage."""
+    from extract.backbones import keras_weights
+
+    home = tmp_path / "keras"
+    (home / "models").mkdir(parents=True)
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.setattr(keras_weights, "KERAS_STORAGE", f"http://127.0.0.1:{closed_port}")
+    return home

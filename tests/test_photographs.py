@@ -322,3 +322,39 @@ def test_two_families_with_real_weights_are_compared(lesson: Lesson, extracted: 
     record = json.loads((lesson.home / "two" / "run.json").read_text())
     (pair,) = record["comparisons"]
     assert pair["p_adjusted"] < 0.05
+
+
+@pytest.fixture(scope="module")
+def lite2(lesson: Lesson) -> str:
+    """Return the file of a pretrained EfficientNet-Lite2."""
+    file = Path(lesson.weights).parent / "efficientnet_lite2_embedding.onnx"
+    if not file.is_file():
+        pytest.skip(f"there is no {file.name} beside VGG16_WEIGHTS_FILE")
+    return str(file)
+
+
+def test_a_network_in_a_file_is_as_good_as_promised(
+    lesson: Lesson, extracted: Done, lite2: str
+) -> None:
+    """At defaults, from the file and the preprocessing that it was trained with."""
+    arguments = [*lesson.arguments[:4], "--cache", str(lesson.home / "cache")]
+    summary = lesson.run(
+        "classify", *arguments, "--backbone", lite2, "--preprocess", "imagenet", "--clf", "logreg",
+    ).summary  # fmt: skip
+    assert summary["recipe"]["size"] == 260
+    (result,) = summary["results"]
+    assert result["accuracy"] >= 0.985
+
+
+def test_the_better_network_is_chosen(lesson: Lesson, extracted: Done, lite2: str) -> None:
+    """By a sample of the training photographs; VGG16's embeddings are all in the cache."""
+    summary = lesson.run(
+        "classify", *lesson.arguments, "--backbone", f"vgg16,{lite2}", "--preprocess", "imagenet",
+        "--choose", "--clf", "logreg",
+    ).summary  # fmt: skip
+    choice = summary["backbone_choice"]
+    vgg16, other = choice["judged"]
+    assert vgg16["missing"] == 0
+    assert choice["chosen"] == "efficientnet_lite2_embedding.onnx"
+    assert other["accuracy"] > vgg16["accuracy"]
+    assert summary["results"][0]["accuracy"] >= 0.985

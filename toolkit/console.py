@@ -225,6 +225,22 @@ def size(text: str) -> int:
     return int(quantity(text, units, "a size like 500MB, 2GiB or a number of bytes"))
 
 
+def duration(text: str) -> float:
+    """Read a duration in seconds; a type for argparse.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is not a duration.
+
+    Examples
+    --------
+    >>> duration("90s"), duration("10min"), duration("1.5h")
+    (90.0, 600.0, 5400.0)
+    """
+    return quantity(text, {"min": 60, "s": 1, "h": 3600}, "a duration like 90s, 10min or 2h")
+
+
 def quantity(text: str, units: Mapping[str, int], expected: str) -> float:
     """Read a number followed by one of several units, for argparse.
 

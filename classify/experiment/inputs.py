@@ -7,7 +7,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from classify.auditing.embedding_findings import LEFT_OUT, GivenImages, describe_equal
 from classify.errors import ClassifierError
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from extract.embedding_files.load import Embeddings
     from extract.options import Options
     from extract.prepare import Prepared
+    from reports.records import BackboneChoice
     from toolkit.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -52,10 +53,13 @@ class ImageInputs:
     dataset : Dataset
     options : sequence of Options
         One for each base.
+    choice : reports.records.BackboneChoice, optional
+        How the base was chosen, if it was.
     """
 
     dataset: Dataset
     options: Sequence[Options]
+    choice: BackboneChoice | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -124,6 +128,7 @@ class ArrayInputs:
     test_size: float = 0.2
     dask: str | None = None
     groups: Sequence[str | None] | None = None
+    choice: ClassVar[None] = None
 
     @property
     def dataset(self) -> Dataset:
@@ -193,6 +198,7 @@ class EmbeddingInputs:
     test_size: float = 0.2
     dask: str | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
+    choice: ClassVar[None] = None
 
     @property
     def dataset(self) -> Dataset:

@@ -97,6 +97,7 @@ def render(
         precision_recall=curves.precision_recall(results, len(classes)),
         training=[*training.training(results), *training.sweeps(results)],
         searches=views.searches(results),
+        backbone_choice=views.backbone_choice(run),
         pairs=differences.comparison_sentences(run),
         interval_method=interval_method(run.data),
         comparison_method=comparison_method(run.data),

@@ -25,6 +25,7 @@ from reports.tables import (
     SUSPECTS_NAME,
     WEAK_SPOTS_NAME,
 )
+from reports.wording.backbones import choice_sentences, choice_table
 from reports.wording.findings import findings
 from reports.wording.text import NOTHING, count
 
@@ -161,6 +162,14 @@ def searches(results: Sequence[Result]) -> list[Chart]:
     """Return the curves of the parameter searches."""
     charts = [training.search(result, i) for i, result in enumerate(results)]
     return [chart for chart in charts if chart is not None]
+
+
+def backbone_choice(run: Run) -> dict[str, Any] | None:
+    """Return the choice of the frozen base as sentences and a table; None if there was none."""
+    if run.backbone_choice is None:
+        return None
+    header, rows = choice_table(run.backbone_choice)
+    return {"sentences": choice_sentences(run.backbone_choice), "header": header, "rows": rows}
 
 
 def format_fields(values: dict[str, Any]) -> list[tuple[str, str]]:

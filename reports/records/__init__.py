@@ -4,6 +4,7 @@ Nothing is computed here. A record holds only what JSON can hold, so that a run 
 again years later from `run.json` and `predictions.csv` alone.
 """
 
+from reports.records.backbones import BackboneChoice, JudgedBackbone
 from reports.records.bases import Base, ExtractionSummary
 from reports.records.comparisons import Comparison, LearningCurve, Ungrouped
 from reports.records.data import Data, Quarantined
@@ -44,6 +45,7 @@ __all__ = [
     "SAME_FILE",
     "SCHEMA",
     "Audit",
+    "BackboneChoice",
     "Base",
     "ClassScore",
     "Comparison",
@@ -53,6 +55,7 @@ __all__ = [
     "EmbeddingMap",
     "ExtractionSummary",
     "FamiliarityFile",
+    "JudgedBackbone",
     "Leak",
     "LearningCurve",
     "MapPoint",

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from reports.records.backbones import BackboneChoice  # noqa: TC001 - reading needs the types
 from reports.records.bases import Base, ExtractionSummary  # noqa: TC001 - reading needs the types
 from reports.records.comparisons import Comparison, LearningCurve, Ungrouped  # noqa: TC001 - reading needs the types
 from reports.records.data import Data, Quarantined  # noqa: TC001 - reading needs the types
@@ -48,6 +49,9 @@ class Run:
     """Properties that predict the label, of those that are known without decoding an image; empty
     with an audit, which tests more, and in records of earlier versions."""
     embedding_map: EmbeddingMap | None = None
+    backbone_choice: BackboneChoice | None = None
+    """How the frozen base was chosen among several; None if it was named, and in records of earlier
+    versions."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Everything that was set and can change a figure; empty in records of earlier versions."""
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)

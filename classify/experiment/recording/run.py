@@ -102,11 +102,14 @@ class Plan:
         The classifiers, with their parameters before the training.
     command : tuple of str
         What the user typed.
+    choice : reports.records.BackboneChoice, optional
+        How the frozen base was chosen.
     """
 
     settings: dict[str, Any]
     asked: dict[str, dict[str, Any]]
     command: tuple[str, ...]
+    choice: records.BackboneChoice | None = None
 
     @classmethod
     def of(
@@ -122,7 +125,9 @@ class Plan:
             candidate.name: conversion.json_params(candidate.estimator.get_params())
             for candidate in candidates
         }
-        return cls(_as_json(conversion.json_params(plain)), _as_json(asked), tuple(command))
+        return cls(
+            _as_json(conversion.json_params(plain)), _as_json(asked), tuple(command), inputs.choice
+        )
 
 
 def _as_json(value: dict[str, Any]) -> dict[str, Any]:
@@ -198,6 +203,7 @@ def record_run(
         ungrouped=results.ungrouped,
         audit=results.audit,
         shortcuts=results.shortcuts,
+        backbone_choice=plan.choice,
         embedding_map=results.embedding_map,
         settings=plan.settings,
         asked=plan.asked,

@@ -29,6 +29,7 @@ def test_every_backbone_is_listed_with_what_a_choice_needs(tmp_path: Path) -> No
         "preprocessing": "caffe",
         "weights_on_disk": False,
         "alpha": False,
+        "speeds": [],
     }
     assert lines["xception"]["embedding_shape"] == [2048]
     assert lines["mobilenet"]["alpha"]

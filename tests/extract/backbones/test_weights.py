@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -38,30 +37,12 @@ def vgg16_file() -> Path:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """Find a port of this machine without a server."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
     """Point pip to a package index that does not respond."""
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{closed_port}/simple")
-
-
-@pytest.fixture
-def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int, tmp_path: Path) -> Path:
-    """Give Keras an empty folder and an unreachable storage."""
-    home = tmp_path / "keras"
-    (home / "models").mkdir(parents=True)
-    monkeypatch.setenv("KERAS_HOME", str(home))
-    monkeypatch.setattr(keras_weights, "KERAS_STORAGE", f"http://127.0.0.1:{closed_port}")
-    return home
 
 
 def test_identity_tells_dtype_shape_order_and_values_apart() -> None:
