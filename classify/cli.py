@@ -252,7 +252,7 @@ def _chosen(
     from reports.wording.backbones import choice_sentences, choice_table
 
     inputs.check(candidates, _run_settings(args))
-    options, choice = choose_backbone(
+    options, dataset, choice = choose_backbone(
         inputs.dataset,
         inputs.options,
         n_images=args.choose or IMAGES,
@@ -263,7 +263,7 @@ def _chosen(
     if not args.quiet and not args.json:
         print(format_table(*choice_table(choice)))
         print("\n".join(map(printable, choice_sentences(choice))) + "\n")
-    return ImageInputs(inputs.dataset, [options], choice)
+    return ImageInputs(dataset, [options], choice)
 
 
 def _check_embeddings(args: argparse.Namespace) -> None:

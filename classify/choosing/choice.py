@@ -25,7 +25,8 @@ from toolkit.phases import phase
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from extract.datasets.dataset import Dataset
     from extract.options import Options
@@ -45,7 +46,7 @@ def choose_backbone(
     budget: float | None = None,
     skip_missing: bool = False,
     progress: Progress,
-) -> tuple[Options, records.BackboneChoice]:
+) -> tuple[Options, Dataset, records.BackboneChoice]:
     """Choose the frozen base whose embeddings a classifier separates best, within a time.
 
     Every candidate embeds a stratified sample of the training images, and logistic regression is
@@ -70,6 +71,9 @@ def choose_backbone(
     -------
     options : Options
         Of the chosen base.
+    dataset : Dataset
+        With the split whose training images were looked at. One that is drawn again, when it is
+        known which images are usable, could have some of them for the test.
     choice : reports.records.BackboneChoice
 
     Raises
@@ -82,12 +86,10 @@ def choose_backbone(
     store = Store(cache_folder(first.base.cache))
     paths = [item.path for item in dataset.items]
     digests, _ = hash_images(paths, store, reading=first.reading, progress=progress)
+    dataset = _with_split(dataset, digests, first)
     readable = dataclasses.replace(
         dataset, items=tuple(item for item in dataset.items if item.path in digests)
     )
-    if not readable.has_split:
-        in_order = [digests[item.path] for item in readable.items]
-        readable = readable.with_hashed_split(in_order, first.test_size, first.seed)
     sample = draw_sample(readable, digests, n_images, first.seed)
     judgements: dict[int, Judgement] = {}
     left_out: dict[str, str] = {}
@@ -118,7 +120,22 @@ def choose_backbone(
         budget=budget,
         left_out=left_out,
     )
-    return candidates[chosen], choice
+    return candidates[chosen], dataset, choice
+
+
+def _with_split(dataset: Dataset, digests: Mapping[Path, str], options: Options) -> Dataset:
+    """Draw the split of the images that can be read; the others are found unusable later."""
+    if dataset.has_split:
+        return dataset
+    readable = [item for item in dataset.items if item.path in digests]
+    split = dataclasses.replace(dataset, items=tuple(readable)).with_hashed_split(
+        [digests[item.path] for item in readable], options.test_size, options.seed
+    )
+    known = {item.path: item for item in split.items}
+    items = (
+        known.get(item.path, dataclasses.replace(item, split="train")) for item in dataset.items
+    )
+    return dataclasses.replace(split, items=tuple(items))
 
 
 def _chosen(judgements: dict[int, Judgement], budget: float | None) -> int:

@@ -33,8 +33,7 @@ def draw_sample(dataset: Dataset, digests: Mapping[Path, str], n_images: int, se
     Returns
     -------
     Dataset
-        The images with the highest draws. A split of the same data has those with the lowest ones
-        for the test, so none of the sample moves there if some images turn out to be unusable.
+        The images with the highest draws, see `extract.datasets.drawing`.
     """
     of_class: dict[str, dict[str, Item]] = {}
     for item in dataset.items:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from classify.choosing.sample import LEAST, draw_sample
 from classify.errors import ClassifierError
 from extract.backbones.listing import TRIED, candidates
 from extract.datasets.dataset import Dataset, Item
+from extract.datasets.drawing import draw as draw_of
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from extract.options import BaseSettings, DataSettings, Options
@@ -64,7 +67,7 @@ def both(home: Path, **settings: Any) -> list[Options]:
 
 
 def test_the_most_accurate_one_is_chosen(home: Path) -> None:
-    options, choice = choose(both(home))
+    options, _, choice = choose(both(home))
     assert choice.chosen == Path(options.base.backbone).name == "seeing.onnx"
     assert choice.images == 60
     assert choice["seeing.onnx"].accuracy == 1.0
@@ -81,7 +84,7 @@ def test_the_most_accurate_one_is_chosen(home: Path) -> None:
 def test_what_cannot_be_told_apart_is_noted(home: Path) -> None:
     write(home / "also.onnx", outputs=["pixels"])
     names = f"{home / 'also.onnx'},{home / 'seeing.onnx'}"
-    _, choice = choose(options_for(home, names))
+    *_, choice = choose(options_for(home, names))
     assert [judged.as_good for judged in choice.judged if judged.backbone != choice.chosen] == [
         True
     ]
@@ -92,8 +95,8 @@ def test_no_test_image_is_looked_at(home: Path) -> None:
     options = both(home, test_size=0.4)
     dataset = find_dataset(options[0])
     for item in dataset.items[:20]:
-        item.path.write_bytes(b"not an image " + item.path.name.encode())
-    choose_backbone(dataset, options, n_images=60, progress=silent)
+        spoil(item.path)
+    _, dataset, _ = choose_backbone(dataset, options, n_images=60, progress=silent)
     store = Store(home / "cache")
     digests, _ = hash_images([item.path for item in dataset.items], store)
     known = list(digests.values())
@@ -103,6 +106,14 @@ def test_no_test_image_is_looked_at(home: Path) -> None:
         prepared = prepare(dataset, one)
         assert not embedded & set(prepared.digests("test"))
         assert len(embedded & set(prepared.digests("train"))) == len(embedded) > 30
+
+
+def spoil(path: Path) -> None:
+    """Write what is no image, but would be in the test split."""
+    contents = (f"{path} {i}".encode() for i in itertools.count())
+    path.write_bytes(
+        next(data for data in contents if draw_of(hashlib.sha256(data).hexdigest(), 0) < 0.1)
+    )
 
 
 def test_the_sample_is_stratified_and_without_copies() -> None:
@@ -141,7 +152,7 @@ def test_groups_stay_together(tmp_path: Path) -> None:
             tmp_path, str(tmp_path / "seeing.onnx"), data_settings=DataSettings(group_column=column)
         )
         options = [replace(one, base=replace(one.base, pooling="none")) for one in options]
-        _, choice = choose(options, n_images=200)
+        *_, choice = choose(options, n_images=200)
         accuracies.append(choice["seeing.onnx"].accuracy)
     assert accuracies[0] > 0.9 > 0.7 > accuracies[1]
 
@@ -149,7 +160,7 @@ def test_groups_stay_together(tmp_path: Path) -> None:
 def test_the_budget_counts_what_the_cache_lacks(home: Path) -> None:
     blind, seeing = both(home)
     prepare(find_dataset(blind), blind)
-    _, choice = choose([blind, seeing], budget=0.0)
+    *_, choice = choose([blind, seeing], budget=0.0)
     assert choice.chosen == "blind.onnx"
     assert choice["blind.onnx"].seconds == 0
     with pytest.raises(ClassifierError, match=r"within 0 ms: the fastest, seeing.onnx, needs"):
@@ -159,7 +170,7 @@ def test_the_budget_counts_what_the_cache_lacks(home: Path) -> None:
 def test_a_base_that_has_the_sample_is_still_measured(home: Path) -> None:
     _, seeing = both(home)
     choose([seeing])
-    _, choice = choose([seeing])
+    *_, choice = choose([seeing])
     assert choice["seeing.onnx"].images_per_second is not None
     assert choice["seeing.onnx"].missing == N_IMAGES // 5  # the others have been measured on
 
@@ -168,7 +179,7 @@ def test_candidates_without_weights_are_left_out_with_the_reason(
     home: Path, no_keras_storage: Path
 ) -> None:
     options = [*options_for(home, f"mobilenet,{home / 'seeing.onnx'}")]
-    _, choice = choose(options, skip_missing=True)
+    *_, choice = choose(options, skip_missing=True)
     assert choice.chosen == "seeing.onnx"
     assert "cannot be reached" in choice.left_out["mobilenet"]
 
