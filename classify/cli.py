@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from classify import registry
 from classify.arguments import columns, priors, rates
-from classify.choosing.arguments import AUTO, IMAGES, add_choosing, candidates_from, is_chosen
+from classify.choosing.arguments import (
+    IMAGES,
+    add_choosing,
+    candidates_from,
+    is_automatic,
+    is_chosen,
+)
 from classify.errors import ClassifierError
 from extract.arguments import add_arguments, options_from, positive, share
 from toolkit.console import argument_parser, size, use_option
@@ -248,16 +254,20 @@ def _chosen(
     """Choose one of the backbones; print the table."""
     from classify.choosing.choice import choose_backbone
     from classify.experiment.inputs import ImageInputs
+    from classify.experiment.recording.folder import RunFolder
     from reports.tables import format_table
     from reports.wording.backbones import choice_sentences, choice_table
 
     inputs.check(candidates, _run_settings(args))
+    if args.out is not None:
+        with RunFolder.opened(args.out, "") as folder:
+            folder.stopped_run()  # refuses a folder with something else before minutes are spent
     options, dataset, choice = choose_backbone(
         inputs.dataset,
         inputs.options,
         n_images=args.choose or IMAGES,
         budget=args.budget,
-        skip_missing=args.backbone == AUTO,
+        skip_missing=is_automatic(args),
         progress=progress,
     )
     if not args.quiet and not args.json:

@@ -135,15 +135,17 @@ class _Embedding:
             return None
         known = recall_digests(self._paths, base.store)
         new = [path for path in self._paths if path not in known]
-        if self._are_hashed_first(base, new):
+        if self._are_hashed_first(base, new, known):
             digests, quarantine = self._hash(base, new)
             surveyed = ExtractionResult(digests, quarantine, cached=0, computed=0, seconds=0.0)
         else:
             postpone = base.recipe.interpolation != "lanczos4"
-            surveyed = self._extract(base, new, {}, postpone_deep=postpone)
+            surveyed = self._extract(base, self._paths, known, postpone_deep=postpone)
         return dataclasses.replace(surveyed, digests=known | surveyed.digests)
 
-    def _are_hashed_first(self, base: FrozenBase, paths: list[Path]) -> bool:
+    def _are_hashed_first(
+        self, base: FrozenBase, paths: list[Path], known: Mapping[Path, str]
+    ) -> bool:
         """Return whether to hash new files before any is embedded, judged by a sample of them.
 
         A base that is to be calibrated needs the SHA-256 of all images. Images of more than 8 bits
@@ -154,7 +156,8 @@ class _Embedding:
             return True
         digests, _ = self._hash(base, paths[:: max(1, len(paths) // SAMPLE)])
         sample = [*dict.fromkeys(digests.values())]
-        is_deep = DEEP in base.store.notes.recall(DEPTH, sample).values()
+        depths = base.store.notes.recall(DEPTH, [*sample, *known.values()])
+        is_deep = DEEP in depths.values()
         return is_deep or len(base.store.missing(base.recipe.fingerprint, sample)) < len(sample)
 
     def _hash(self, base: FrozenBase, paths: list[Path]) -> tuple[dict[Path, str], dict[Path, str]]:

@@ -98,6 +98,7 @@ class ConsoleProgress:
             self._stage = stage
             self._display = self._open()
             self._display.start(stage, total)
+        self._display.note(done)
         self._display.update(done, total)
 
     def _open(self) -> _Display:
@@ -121,6 +122,11 @@ class _Display(ABC):
         self.started = self.updated = time.monotonic()
         self.first: tuple[float, int] | None = None
 
+    def note(self, done: int) -> None:
+        """Note when the first result was there."""
+        if self.first is None and done:
+            self.first = time.monotonic(), done
+
     @abstractmethod
     def update(self, done: int, total: int) -> None:
         """Show that `done` of `total` units are finished."""
@@ -129,21 +135,19 @@ class _Display(ABC):
         """Leave the display as it is."""
 
     def rate(self, done: int) -> float:
-        """Return units per second since the first of them, and since the start before that.
+        """Return units per second since the first of them; 0 while it is unknown.
 
         What comes before the first result, such as starting workers, would make the rate too low
         and the time left too long.
         """
         now = time.monotonic()
-        if self.first is None and done:
-            self.first = now, done
-        since, before = self.first if self.first and self.first[1] < done else (self.started, 0)
+        since, before = self.first or (now, done)
         return (done - before) / max(now - since, 1e-9)
 
     def text(self, done: int, total: int) -> str:
         rate = self.rate(done)
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        return f"{self.stage}: {done} of {total} ({rate:.1f}/s{left})"
+        return f"{self.stage}: {done} of {total}" + (f" ({rate:.1f}/s{left})" if rate > 0 else "")
 
     def is_due(self, seconds: float) -> bool:
         """Tell whether the last update is `seconds` ago, and if so, note the time."""
@@ -192,7 +196,9 @@ class _TerminalBar(_Display):
         self.bar.start()
 
     def update(self, done: int, total: int) -> None:
-        self.bar.update(self.task, completed=done, total=total, rate=f"{self.rate(done):.1f}/s")
+        rate = self.rate(done)
+        shown = f"{rate:.1f}/s" if rate > 0 else ""
+        self.bar.update(self.task, completed=done, total=total, rate=shown)
 
     def close(self) -> None:
         self.bar.stop()

@@ -50,7 +50,8 @@ def candidates_from(args: argparse.Namespace, options: Options) -> list[Options]
     ToolkitError
         If a backbone is not known, or the options do not suit each other.
     """
-    automatic = options.base.backbone == AUTO
+    named = [part.strip() for part in options.base.backbone.split(",")]
+    automatic = AUTO in named
     if automatic and options.base.weights != AUTO:
         raise ClassifierError(
             f"with --backbone {AUTO}, every backbone has its own weights; to use "
@@ -58,8 +59,9 @@ def candidates_from(args: argparse.Namespace, options: Options) -> list[Options]
             setting="weights",
         )
     if automatic:
-        names = candidates(cache_folder(options.base.cache))
-        base = dataclasses.replace(options.base, backbone=",".join(names))
+        found_here = candidates(cache_folder(options.base.cache))
+        others = [name for name in named if name not in (AUTO, *found_here)]
+        base = dataclasses.replace(options.base, backbone=",".join([*found_here, *others]))
         options = dataclasses.replace(options, base=base)
     found = options.for_each_backbone()
     if not automatic and args.choose is not None and len(found) < 2:
@@ -78,4 +80,9 @@ def candidates_from(args: argparse.Namespace, options: Options) -> list[Options]
 
 def is_chosen(args: argparse.Namespace) -> bool:
     """Return whether a command chooses a backbone."""
-    return args.choose is not None or args.backbone == AUTO
+    return args.choose is not None or is_automatic(args)
+
+
+def is_automatic(args: argparse.Namespace) -> bool:
+    """Return whether some of the backbones are those that can be had."""
+    return AUTO in [part.strip() for part in args.backbone.split(",")]

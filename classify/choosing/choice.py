@@ -18,6 +18,7 @@ from classify.estimators.groups import encode_groups
 from classify.evaluation.comparison import compare_predictions
 from extract.datasets.labels import require_images
 from extract.errors import WeightsError
+from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from reports import records
 from reports.wording.text import duration
@@ -91,26 +92,20 @@ def choose_backbone(
         dataset, items=tuple(item for item in dataset.items if item.path in digests)
     )
     sample = draw_sample(readable, digests, n_images, first.seed)
+    bases, left_out = _bases(candidates, skip_missing, progress)
     judgements: dict[int, Judgement] = {}
-    left_out: dict[str, str] = {}
-    for i, options in enumerate(candidates):
+    for i, base in bases.items():
+        name = candidates[i].base.backbone
         try:
-            judgements[i] = judge(options, readable, sample, digests, progress)
-        except WeightsError as error:
-            if not skip_missing:
-                raise
-            left_out[options.base.backbone] = str(error)
-            continue
-        base = judgements[i].base
+            judgements[i] = judge(base, candidates[i], readable, sample, digests, progress)
+        except ClassifierError as error:
+            raise ClassifierError(f"{name}: {error}", setting="backbone") from error
         logger.info(
             "%s: accuracy %.3f on %s in cross-validation",
-            base.backbone,
-            base.accuracy,
+            name,
+            judgements[i].base.accuracy,
             plural(len(judgements[i].correct), "training image"),
         )
-    if not judgements:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise ClassifierError(f"no backbone can be tried: {reasons}", setting="backbone")
     chosen = _chosen(judgements, budget)
     found = list(judgements.values())
     choice = records.BackboneChoice(
@@ -121,6 +116,39 @@ def choose_backbone(
         left_out=left_out,
     )
     return candidates[chosen], dataset, choice
+
+
+def _bases(
+    candidates: Sequence[Options], skip_missing: bool, progress: Progress
+) -> tuple[dict[int, FrozenBase], dict[str, str]]:
+    """Find the weights of all candidates before anything is computed.
+
+    Returns
+    -------
+    bases : dict of int to FrozenBase
+        By the position of the candidate.
+    left_out : dict of str to str
+        The other candidates, each with the reason.
+
+    Raises
+    ------
+    WeightsError
+        If there are none for a candidate that may not be left out, or for none at all.
+    """
+    bases: dict[int, FrozenBase] = {}
+    left_out: dict[str, str] = {}
+    for i, options in enumerate(candidates):
+        name = options.base.backbone
+        try:
+            bases[i] = FrozenBase.choose(options.base, progress=progress)
+        except WeightsError as error:
+            if not skip_missing:
+                raise WeightsError(f"{name}: {error}", setting=error.setting) from error
+            left_out[name] = str(error)
+            logger.warning("left out: %s: %s", name, error)
+    if not bases:
+        raise WeightsError("there are no weights for any backbone", setting="backbone")
+    return bases, left_out
 
 
 def _with_split(dataset: Dataset, digests: Mapping[Path, str], options: Options) -> Dataset:

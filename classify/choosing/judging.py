@@ -14,8 +14,7 @@ from classify.evaluation.held_out import hold_out
 from classify.evaluation.metrics import sample_losses
 from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from extract.embedding import embed_dataset
-from extract.frozen import FrozenBase
-from extract.speeds import ENOUGH, speed_of
+from extract.speeds import ENOUGH, recall_speeds, speed_of
 from reports import records
 from toolkit.phases import timed
 from toolkit.statistics import wilson
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from extract.datasets.dataset import Dataset
+    from extract.frozen import FrozenBase
     from extract.options import Options
     from toolkit.progress import Progress
 
@@ -47,6 +47,7 @@ class Judgement:
 
 
 def judge(
+    base: FrozenBase,
     options: Options,
     dataset: Dataset,
     sample: Dataset,
@@ -57,8 +58,9 @@ def judge(
 
     Parameters
     ----------
+    base : FrozenBase
     options : Options
-        Of one base.
+        From which it was made.
     dataset, sample : Dataset
         All images, with their split, and the sample.
     digests : mapping of Path to str
@@ -68,9 +70,8 @@ def judge(
     Raises
     ------
     ToolkitError
-        If the weights or the cache cannot be used.
+        If the weights or the cache cannot be used, or the embeddings cannot be trained on.
     """
-    base = FrozenBase.choose(options.base, progress=progress)
     if base.needs_calibration:
         training = {path: digests[path] for path in dataset.train.paths}
         base = base.calibrated(
@@ -100,10 +101,18 @@ def judge(
             log_loss=float(sample_losses(held_out.probabilities, held_out.codes).mean()),
             embedding_bytes=X[0].nbytes,
             missing=len(missing),
-            images_per_second=speed_of(n_computed, phases),
+            images_per_second=speed_of(n_computed, phases) or _earlier_speed(base),
         ),
         dict(zip((item.path for item in items), correct.tolist(), strict=True)),
     )
+
+
+def _earlier_speed(base: FrozenBase) -> float | None:
+    """Return how fast this machine was with this base before, if that is known."""
+    recipe = base.recipe
+    kind = recipe.backbone, recipe.size, recipe.precision
+    speeds = [speed for *of, speed in recall_speeds(base.store.folder) if tuple(of) == kind]
+    return speeds[0] if speeds else None
 
 
 def _embed_some(

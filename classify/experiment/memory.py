@@ -141,7 +141,8 @@ def require_memory(sizes: Sizes, candidates: Sequence[Candidate], *, audit: bool
         raise ClassifierError(
             f"the embeddings of the {sizes.n_train:,} training images do not fit "
             f"in memory: {excess(train, sizes.limit)}, and {join_names(in_memory)} {verb} all of "
-            f"them at once; choose from {', '.join(registry.STREAMED)}, which read them from disk, "
+            f"them at once; choose from {', '.join(registry.STREAMED)}, which read them from disk "
+            "(svm with --kernel linear), "
             f"or {_advice(sizes)}",
             setting="memory_limit",
         )

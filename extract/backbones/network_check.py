@@ -148,14 +148,26 @@ def _run(ov: Any, model: Any, name: str, sides: list[int]) -> list[int]:
             f"its output has {np.prod(shape, dtype=float):,.0f} numbers for one image"
         )
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    images = np.random.default_rng(0).random(sides, dtype=np.float32)
-    kind = model.input().get_element_type()
-    embedding = compiled([images.astype(kind.to_dtype())])[
-        compiled.output(model.outputs.index(port))
-    ]
-    if not np.isfinite(embedding.astype(np.float64)).all():
+    kind = model.input().get_element_type().to_dtype()
+    output = compiled.output(model.outputs.index(port))
+
+    def embedding(image: Any) -> Any:
+        return np.array(compiled([image.astype(kind)])[output], dtype=np.float64)
+
+    image = np.random.default_rng(0).uniform(0, 2, sides)
+    found = embedding(image)
+    if not np.isfinite(found).all():
         raise UnusableNetworkError(f"its output {name} is not finite for a random image")
+    if not np.array_equal(found, embedding(image)):
+        raise UnusableNetworkError(f"its output {name} is random: another one for the same image")
+    if all(np.array_equal(found, embedding(change(image))) for change in (np.zeros_like, _flipped)):
+        raise UnusableNetworkError(f"its output {name} is the same for different images")
     return shape
+
+
+def _flipped(image: Any) -> Any:
+    """Return a very different image of the same values."""
+    return 100 * image[..., ::-1]
 
 
 def name_of(port: Any) -> str:

@@ -14,6 +14,7 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,7 +245,11 @@ def _opened(
             "another size",
             setting="size",
         )
+    if output is not None and not output.strip():
+        raise RecipeError("the name of the output is empty; leave it out", setting="layer")
     description, weights = read_content(path)
+    if not description:
+        raise WeightsError(f"{path} is empty; save or export the network again", setting="backbone")
     sha256 = _sha256(description, weights)
     asked = f"{size or ''} {output or ''}"
     key = hashlib.sha256(f"{sha256} {asked}".encode()).hexdigest()
@@ -272,15 +277,19 @@ def _checked(
     """Let another process read and run a network; return what it found."""
     if importlib.util.find_spec("openvino") is None:
         raise EngineError("a network file needs OpenVINO: pip install '.[fast]'")
-    arguments = [str(len(description)), str(size or ""), output or "", _ROOT, *sys.path]
+    modules = [str(Path(folder).resolve()) for folder in sys.path]
+    arguments = [str(len(description)), str(size or ""), output or "", _ROOT, *modules]
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, with the program above
-            [sys.executable, "-c", _COMMAND, *arguments],
-            input=description + weights,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        # OpenVINO looks for weights outside the file below the current folder: one that is empty.
+        with tempfile.TemporaryDirectory() as empty:
+            done = subprocess.run(  # noqa: S603 - this interpreter, with the program above
+                [sys.executable, "-c", _COMMAND, *arguments],
+                cwd=empty,
+                input=description + weights,
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+            )
         found: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise WeightsError(

@@ -105,7 +105,12 @@ def canonical(preprocessing: str) -> str:
 def _parse(text: str) -> tuple[_Three, _Three]:
     match = _GIVEN.fullmatch(text.replace(" ", ""))
     values = [tuple(map(float, part.split(","))) for part in match.groups()] if match else []
-    if not values or 0.0 in values[1] or max(max(values)) > 1e3:
+    if values and max(values[0]) > 1:
+        raise RecipeError(
+            f"expected the mean of values from 0 to 1, found {text!r}; divide by 255",
+            setting="preprocess",
+        )
+    if not values or 0.0 in values[1]:
         known = ", ".join([*ALIASES, *PREPROCESSINGS])
         raise RecipeError(
             f"preprocess {text!r} is not known; choose one of: {known}, or the mean and the "

@@ -29,8 +29,10 @@ def choice_sentences(choice: BackboneChoice) -> list[str]:
     fits = (
         "" if choice.budget is None else f"of those that fit the budget of {_time(choice.budget)}, "
     )
+    ties = sum(judged.accuracy == chosen.accuracy for judged in choice.judged) > 1
+    why = "of the most accurate the one with the lowest log loss" if ties else "the most accurate"
     sentences = [
-        f"{choice.chosen} was chosen: {fits}the most accurate in cross-validation on "
+        f"{choice.chosen} was chosen: {fits}{why} in cross-validation on "
         f"{plural(choice.images, 'training image')}"
     ]
     better = [

@@ -52,7 +52,7 @@ def test_a_notebook_shows_one_bar_that_is_updated_in_place(cell: list[list[Conte
         report("training svm", 1, 1)
     (contents,) = cell
     assert len(contents) == 3
-    assert contents[0]["text/plain"].startswith("hashing <images>: 1 of 2 (")
+    assert contents[0]["text/plain"].startswith("hashing <images>: 1 of 2")
     assert '<progress value="1" max="2">' in contents[0]["text/html"]
     assert "hashing &lt;images&gt;" in contents[0]["text/html"]
     assert contents[-1]["text/plain"].startswith("training svm: 1 of 1 (")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from classify.estimators.base import encode_labels
 from classify.estimators.groups import encode_groups, separable_groups
 from classify.estimators.rows import RowsOnDisk
+from classify.estimators.streamed import StreamedSVM
 from classify.estimators.wrapped import WrappedClassifier, validates_without_groups
 from classify.evaluation.held_out import FOLDS
 from classify.evaluation.threshold import fewest_samples
@@ -145,7 +146,8 @@ def _memory_notes(
     if streamed:
         too_large = excess(features.nbytes("train"), features.memory_limit)
         passes = plural(estimator.n_passes_, "pass", "passes")
-        notes.append(f"trained in {passes} over embeddings on disk: {too_large}")
+        linear = ", with a linear kernel" if isinstance(estimator, StreamedSVM) else ""
+        notes.append(f"trained in {passes} over embeddings on disk{linear}: {too_large}")
         n_train = sum(features.counts("train"))
         n_held_out = len(getattr(estimator, "held_out_", range(n_train)))
         if n_held_out < n_train and (settings.calibrate or settings.target_precision is not None):

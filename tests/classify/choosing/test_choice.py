@@ -20,6 +20,7 @@ from classify.errors import ClassifierError
 from extract.backbones.listing import TRIED, candidates
 from extract.datasets.dataset import Dataset, Item
 from extract.datasets.drawing import draw as draw_of
+from extract.errors import WeightsError
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from extract.options import BaseSettings, DataSettings, Options
@@ -178,10 +179,17 @@ def test_a_base_that_has_the_sample_is_still_measured(home: Path) -> None:
 def test_candidates_without_weights_are_left_out_with_the_reason(
     home: Path, no_keras_storage: Path
 ) -> None:
-    options = [*options_for(home, f"mobilenet,{home / 'seeing.onnx'}")]
+    options = options_for(home, f"mobilenet,{home / 'seeing.onnx'}")
     *_, choice = choose(options, skip_missing=True)
     assert choice.chosen == "seeing.onnx"
     assert "cannot be reached" in choice.left_out["mobilenet"]
+
+
+def test_candidates_that_were_named_need_weights(home: Path, no_keras_storage: Path) -> None:
+    """Which is found before anything is computed."""
+    with pytest.raises(WeightsError, match=r"mobilenet: .*cannot be reached"):
+        choose(options_for(home, f"{home / 'seeing.onnx'},mobilenet"))
+    assert Store(home / "cache").recipes() == []
 
 
 def test_candidates_are_those_on_disk_and_a_few_more(
@@ -211,6 +219,10 @@ def test_a_command_chooses_and_goes_on(home: Path) -> None:
     assert [base["backbone"] for base in recorded["bases"]] == ["seeing.onnx"]
     done = run_command(*command, "again", "--json", cwd=home)
     summary = json.loads(done.stdout)
+    done = run_command(*command, "again", cwd=home)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert "cross-validation" not in done.stderr
     assert summary["computed"] == 0
     assert summary["backbone_choice"]["chosen"] == "seeing.onnx"
 

@@ -36,9 +36,9 @@ def write(
         Height and width of the images; a name for what is not fixed.
     channels : int, default=3
     channels_last : bool, default=False
-    outputs : sequence of {"features", "pixels", "tokens", "not_finite"}
+    outputs : sequence of {"features", "pixels", "tokens", "not_finite", "random", "constant"}
         Pooled ``(n, 5)``; ``(n, 5, height, width)``, or with the channels last; or ``(n, 1 +
-        height * width, 5)``, of which the first token is the maximum; or infinite.
+        height * width, 5)``, of which the first token is the maximum; or of no use.
     operator : (str, str), optional
         Domain and type of an operator behind the convolution that nobody has.
     more_inputs : int, default=0
@@ -70,6 +70,13 @@ def write(
         if output == "features":
             node("ReduceMean", ["relu", "axes"], "mean", keepdims=0)
             node("Sum", ["mean", *(f"more{i}" for i in range(more_inputs))], output)
+            shapes[output] = ["n", CHANNELS]
+        elif output in ("random", "constant"):
+            node("ReduceMean", ["relu", "axes"], "any", keepdims=0)
+            if output == "random":
+                node("RandomNormalLike", ["any"], output)
+            else:
+                node("Mul", ["any", "zero"], output)
             shapes[output] = ["n", CHANNELS]
         elif output == "not_finite":
             node("ReduceMean", ["relu", "axes"], "finite", keepdims=0)

@@ -151,7 +151,7 @@ def empty(path: Path) -> Path:
     [
         (garbage, "cannot be used"),
         (truncated, "cannot be used"),
-        (empty, "cannot be used"),
+        (empty, "is empty"),
         (external, "its weights are in another file; save it with them in one file"),
         (enormous, "cannot be used"),
         (lambda path: write(path, operator=("com.mine", "Mine")), "com.mine.Mine"),
@@ -159,10 +159,12 @@ def empty(path: Path) -> Path:
         (lambda path: write(path, sides=(16, 24)), "expected square images"),
         (lambda path: write(path, more_inputs=1), "expected one input"),
         (lambda path: write(path, outputs=["not_finite"]), "is not finite"),
+        (lambda path: write(path, outputs=["random"]), "another one for the same image"),
+        (lambda path: write(path, outputs=["constant"]), "the same for different images"),
     ],
     ids=[
         *("garbage", "truncated", "empty", "external", "enormous", "operator"),
-        *("channels", "oblong", "inputs", "infinite"),
+        *("channels", "oblong", "inputs", "infinite", "random", "constant"),
     ],
 )
 def test_what_cannot_be_used_is_refused(tmp_path: Path, make: Any, words: str) -> None:
@@ -174,6 +176,28 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, make: Any, words: str) -
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
     assert raised.value.setting == "backbone"
+
+
+@pytest.mark.parametrize("folder", [".", "elsewhere"])
+def test_weights_in_another_file_are_refused_wherever_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Else the SHA-256 of the file would not tell which network it is."""
+    path = external(tmp_path / "a.onnx")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / folder)
+    with pytest.raises(WeightsError, match="its weights are in another file"):
+        opened(path)
+
+
+def test_an_empty_name_of_an_output_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="name of the output is empty"):
+        opened(write(tmp_path / "a.onnx"), output="")
+
+
+def test_means_of_values_up_to_255_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"values from 0 to 1.*divide by 255"):
+        opened(write(tmp_path / "a.onnx")).chosen_preprocessing("mean=127,127,127;std=58,58,58")
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:

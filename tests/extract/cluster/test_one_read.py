@@ -15,7 +15,7 @@ from cache.store import Store
 from extract import embedding
 from extract.cluster.tasks import hash_files
 from extract.cluster.workers import Workers
-from extract.images.hashing import HashedFile, hash_file, recall_digests
+from extract.images.hashing import HashedFile, hash_file, hash_images, recall_digests
 from extract.options import Options
 from extract.prepare import find_dataset, prepare
 from tests.extract.cluster.samples import base_settings, paths
@@ -152,3 +152,23 @@ def test_ctrl_c_while_files_are_hashed_says_that_nothing_is_lost(
     with pytest.raises(KeyboardInterrupt, match=r"^stopped: what was hashed is kept, and the same"):
         prepare(find_dataset(asked), asked, press)
     assert len(recall_digests(files, Store(tmp_path / "there"))) == 1
+
+
+def test_progress_counts_what_an_earlier_start_has_only_hashed(
+    home: Path, workers: LocalCluster, tmp_path: Path
+) -> None:
+    """Together with what is new, so that what is said to be left is true."""
+    data = as_folders(home, tmp_path / "data")
+    for path in data.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+    asked = options(home, data, tmp_path / "cache", workers.scheduler_address)
+    dataset = find_dataset(asked)
+    hash_images([item.path for item in dataset.items][:20], Store(tmp_path / "cache"))
+    reported: list[tuple[int, int]] = []
+
+    def note(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings":
+            reported.append((done, total))
+
+    assert prepare(dataset, asked, note).extraction.computed == 48
+    assert {total for _, total in reported} == {49}  # one of them is empty
