@@ -55,7 +55,7 @@ def test_a_notebook_shows_one_bar_that_is_updated_in_place(cell: list[list[Conte
     assert contents[0]["text/plain"].startswith("hashing <images>: 1 of 2")
     assert '<progress value="1" max="2">' in contents[0]["text/html"]
     assert "hashing &lt;images&gt;" in contents[0]["text/html"]
-    assert contents[-1]["text/plain"].startswith("training svm: 1 of 1 (")
+    assert contents[-1]["text/plain"].startswith("training svm: 1 of 1")
 
 
 def test_each_call_has_a_bar_of_its_own_in_a_notebook(cell: list[list[Content]]) -> None:
