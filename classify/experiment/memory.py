@@ -138,11 +138,11 @@ def require_memory(sizes: Sizes, candidates: Sequence[Candidate], *, audit: bool
     ]
     if in_memory and train > sizes.limit:
         verb = "needs" if len(in_memory) == 1 else "need"
+        streamed = ["svm (linear)" if name == "svm" else name for name in registry.STREAMED]
         raise ClassifierError(
             f"the embeddings of the {sizes.n_train:,} training images do not fit "
             f"in memory: {excess(train, sizes.limit)}, and {join_names(in_memory)} {verb} all of "
-            f"them at once; choose from {', '.join(registry.STREAMED)}, which read them from disk "
-            "(svm with --kernel linear), "
+            f"them at once; choose from {', '.join(streamed)}, which read them from disk, "
             f"or {_advice(sizes)}",
             setting="memory_limit",
         )
