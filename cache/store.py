@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COMMITTING = "committing embeddings"
+"""The phase in which a caller appends to a store."""
+
 SHARD_ROWS = 64
 """Rows per shard; a killed run has to compute at most so many again."""
 

@@ -236,7 +236,7 @@ def _print_next_step(prepared: Prepared) -> None:
 def _list_backbones(args: argparse.Namespace) -> None:
     from cache.location import cache_folder
     from extract.backbones.listing import backbone_table, list_backbones
-    from extract.speeds import recall_speeds
+    from extract.engines.speeds import recall_speeds
 
     cache = cache_folder(args.cache)
     backbones = list_backbones(cache, recall_speeds(cache))

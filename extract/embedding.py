@@ -9,9 +9,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from extract.engines.speeds import remember_speed
 from extract.images.hashing import DEEP, DEPTH, hash_images, recall_digests
 from extract.pipeline import ExtractionResult
-from extract.speeds import remember_speed
 from extract.value_range import describe, find_deep, with_value_range
 from toolkit.phases import spent
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache.store import SHARD_ROWS
+from cache.store import COMMITTING, SHARD_ROWS
 from extract.errors import ClusterError
 from extract.images.decoders.pool import Decoded, DecoderPool
 from extract.images.hashing import (
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     Loader = Callable[[Iterable[list[Path]]], Iterator[tuple[FileState | None, Decoded]]]
     """Turns groups of files with the same bytes into the first file's status and what it became."""
-
-COMMITTING = "committing embeddings"
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,7 @@ def candidates_from(args: argparse.Namespace, options: Options) -> list[Options]
     ToolkitError
         If a backbone is not known, or the options do not suit each other.
     """
-    named = [part.strip() for part in options.base.backbone.split(",")]
-    automatic = AUTO in named
+    automatic = is_automatic(args)
     if automatic and options.base.weights != AUTO:
         raise ClassifierError(
             f"with --backbone {AUTO}, every backbone has its own weights; to use "
@@ -60,6 +59,7 @@ def candidates_from(args: argparse.Namespace, options: Options) -> list[Options]
         )
     if automatic:
         found_here = candidates(cache_folder(options.base.cache))
+        named = [part.strip() for part in args.backbone.split(",")]
         others = [name for name in named if name not in (AUTO, *found_here)]
         base = dataclasses.replace(options.base, backbone=",".join([*found_here, *others]))
         options = dataclasses.replace(options, base=base)

@@ -14,7 +14,7 @@ from classify.evaluation.held_out import hold_out
 from classify.evaluation.metrics import sample_losses
 from classify.evaluation.uncertainty.group_intervals import GroupIntervals
 from extract.embedding import embed_dataset
-from extract.speeds import ENOUGH, recall_speeds, speed_of
+from extract.engines.speeds import ENOUGH, recall_speeds, speed_of
 from reports import records
 from toolkit.phases import timed
 from toolkit.statistics import wilson

@@ -39,7 +39,7 @@ def list_backbones(
         The cache folder, which may contain weights.
     speeds : sequence of (str, int, str, float), default=()
         Backbone, size, precision and images per second that this machine has reached; see
-        `extract.speeds`.
+        `extract.engines.speeds`.
 
     Returns
     -------

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from extract import speeds
 from extract.backbones.listing import backbone_table, list_backbones
+from extract.engines import speeds
+from extract.engines.speeds import ENOUGH, Speed, recall_speeds, remember_speed, speed_of
 from extract.recipe import Recipe
-from extract.speeds import ENOUGH, Speed, recall_speeds, remember_speed, speed_of
 from tests.commands import run_command
 from tests.extract.backbones.onnx_networks import write
 

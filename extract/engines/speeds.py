@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cache import file_records
 from cache.errors import CacheError
+from cache.store import COMMITTING
 from extract.engines import FORWARD_PASSES
 from extract.images.loading import DECODING
-from extract.pipeline import COMMITTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
