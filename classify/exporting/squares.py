@@ -62,8 +62,6 @@ def square(images: Any, pixels: PixelSettings) -> Any:
         resized = ops.matmul(_lanczos4(height, pixels.size), rows)
     else:
         rows = ops.matmul(planes, ops.transpose(_bicubic(width, pixels.size), (0, 1, 3, 2)))
-        # Pillow resizes the rows first, and rounds in between. From version 13 on, it begins with
-        # the columns of some upright images, of which a fifth of the pixels then differ by one.
         resized = ops.matmul(_bicubic(height, pixels.size), _whole(rows))
     resized = _whole(resized)
     if pixels.aspect == "pad":

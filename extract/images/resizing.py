@@ -31,9 +31,8 @@ def resize(image: np.ndarray, pixels: PixelSettings | int) -> np.ndarray:
     -----
     ``"bicubic"`` can be repeated elsewhere: it is ONNX's operator ``Resize`` with ``antialias=1``,
     ``cubic_coeff_a=-0.5`` and ``exclude_outside=1``, and Keras's layer ``Resizing`` with
-    ``interpolation="bicubic", antialias=True``, each followed by rounding. Rows and columns are
-    resized one after the other and rounded in between; which come first differs between versions of
-    Pillow for some upright images, and changes up to a fifth of their pixels by one level.
+    ``interpolation="bicubic", antialias=True``, each followed by rounding. Rows are
+    resized first, then columns, and both are rounded.
 
     Examples
     --------
@@ -77,8 +76,10 @@ def scale(image: np.ndarray, width: int, height: int, interpolation: str = "bicu
         return resized
     from PIL import Image
 
+    # In two steps, because versions of Pillow differ in which comes first.
     opened = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(opened.resize((width, height), Image.Resampling.BICUBIC))
+    rows = opened.resize((width, opened.height), Image.Resampling.BICUBIC)
+    return np.asarray(rows.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _padded(image: np.ndarray, pixels: PixelSettings) -> np.ndarray:

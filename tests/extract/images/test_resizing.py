@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from extract.images.resizing import resize
+from extract.images.resizing import resize, scale
 
 
 @pytest.mark.slow
@@ -20,3 +20,11 @@ def test_keras_repeats_the_bicubic_filter(shape: tuple[int, int]) -> None:
     difference = np.abs(repeated - resize(image, 150))
     assert difference.mean() < 0.5
     assert difference.max() < 3
+
+
+@pytest.mark.parametrize("shape", [(900, 120), (120, 900), (300, 280)])
+def test_rows_are_resized_before_columns(shape: tuple[int, int]) -> None:
+    """Whatever the shape, as in an exported model; some versions of Pillow swap them."""
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    rows = scale(image, 64, shape[0])
+    np.testing.assert_array_equal(scale(image, 64, 64), scale(rows, 64, 64))
