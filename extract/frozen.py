@@ -82,8 +82,8 @@ class FrozenBase:
         size = settings.size_in_pixels  # a size that does not fit fails before any download
         folder = cache_folder(settings.cache)
         weights = (
-            settings.file.weights
-            if settings.file
+            settings.described.weights
+            if settings.described
             else pretrained.resolve(
                 settings.weights, settings.backbone, cache=folder, size=size, progress=progress
             )

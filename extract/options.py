@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
-from extract.backbones.catalog import find_backbone, is_network_file
-from extract.backbones.network_files import NetworkFile, open_network
+from extract.backbones.catalog import find_backbone, is_described, is_hub, is_network_file
+from extract.backbones.hub.presets import open_preset
+from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
 from extract.images.loading import BATCH_SIZE, ReadSettings
 from extract.recipe import Recipe
 
 if TYPE_CHECKING:
+    from extract.backbones.described import DescribedNetwork
     from extract.backbones.weights import Weights
 
 
@@ -42,8 +44,9 @@ class BaseSettings:
     Parameters
     ----------
     backbone : str, default="vgg16"
-        Any network of `keras.applications`, see `extract.backbones.catalog.find_backbone`; or an
-        ONNX or OpenVINO file (``.onnx``, ``.xml``), see `extract.backbones.network_files`.
+        Any network of `keras.applications`, see `extract.backbones.catalog.find_backbone`; an ONNX
+        or OpenVINO file (``.onnx``, ``.xml``), see `extract.backbones.network_files`; or
+        ``"hub:"`` and a preset of KerasHub or its folder, see `extract.backbones.hub.presets`.
         `Options` also accepts several, separated by commas.
     size : int or {"default", "native"}, default="default"
         Side in pixels of the square that images are resized to. ``"native"`` is the size the
@@ -51,7 +54,7 @@ class BaseSettings:
         where it is 150.
     pooling : {"auto", "none", "avg", "max", "cls"}, default="auto"
         Pooling over height and width of the base's output. ``"auto"`` is what the backbone's own
-        classifier uses. ``"cls"`` is the first token of a network in a file.
+        classifier uses, or a preset's authors. ``"cls"`` is the first token.
     layer : str, default=None
         Name of the layer whose output is the embedding. ``None`` is the last layer of the base. Of
         a network in a file, the name of one of its outputs.
@@ -103,24 +106,26 @@ class BaseSettings:
     cache: str | Path | None = None
 
     @property
-    def file(self) -> NetworkFile | None:
-        """The network, if it is in a file, which is read and checked when it is new.
+    def described(self) -> DescribedNetwork | None:
+        """The network, if it is none of `keras.applications`; it is checked when it is new.
 
         Raises
         ------
         ToolkitError
-            As `extract.backbones.network_files.open_network`.
+            As `extract.backbones.network_files.open_network` and
+            `extract.backbones.hub.presets.open_preset`.
         """
-        if not is_network_file(self.backbone):
+        if not is_described(self.backbone):
             return None
         if self.weights != "auto":
             raise RecipeError(
                 f"{self.backbone} has its own weights, found others: {self.weights}",
                 setting="weights",
             )
-        return open_network(
-            Path(self.backbone), cache=cache_folder(self.cache), size=self.size, output=self.layer
-        )
+        cache = cache_folder(self.cache)
+        if is_hub(self.backbone):
+            return open_preset(self.backbone, cache=cache, size=self.size, layer=self.layer)
+        return open_network(Path(self.backbone), cache=cache, size=self.size, output=self.layer)
 
     @property
     def size_in_pixels(self) -> int:
@@ -136,8 +141,8 @@ class BaseSettings:
                 f"size must be a number of pixels, default or native, found {self.size!r}",
                 setting="size",
             )
-        if self.file is not None:
-            return self.file.size
+        if self.described is not None:
+            return self.described.size
         backbone = find_backbone(self.backbone)
         sizes = {"default": backbone.size, "native": backbone.native_size}
         size = self.size if isinstance(self.size, int) else sizes[self.size]
@@ -147,8 +152,8 @@ class BaseSettings:
     @property
     def chosen_pooling(self) -> str:
         """The pooling, with "auto" resolved."""
-        if self.file is not None:
-            return self.file.chosen_pooling(self.pooling)
+        if self.described is not None:
+            return self.described.chosen_pooling(self.pooling)
         return find_backbone(self.backbone).pooling if self.pooling == "auto" else self.pooling
 
     @property
@@ -165,8 +170,8 @@ class BaseSettings:
         >>> BaseSettings("vgg16").n_features, BaseSettings("vgg16", pooling="avg").n_features
         (8192, 512)
         """
-        if self.file is not None:
-            return self.file.n_features(self.chosen_pooling)
+        if self.described is not None:
+            return self.described.n_features(self.chosen_pooling)
         if self.layer is not None:
             return None
         backbone = find_backbone(self.backbone)
@@ -199,7 +204,7 @@ class BaseSettings:
         return Recipe(
             weights=weights.identity,
             preprocessing=self._preprocessing(weights),
-            backbone=self.file.name if self.file else find_backbone(self.backbone).name,
+            backbone=self.described.name if self.described else find_backbone(self.backbone).name,
             layer=self.layer,
             size=self.size_in_pixels,
             pooling=self.chosen_pooling,
@@ -211,8 +216,8 @@ class BaseSettings:
         )
 
     def _preprocessing(self, weights: Weights) -> str:
-        if self.file is not None:
-            return self.file.chosen_preprocessing(self.preprocess)
+        if self.described is not None:
+            return self.described.chosen_preprocessing(self.preprocess)
         if self.preprocess == "auto":
             return weights.preprocessing or find_backbone(self.backbone).preprocessing
         if self.preprocess not in _OF_KERAS:
@@ -357,7 +362,7 @@ class Options:
             dataclasses.replace(self.base, backbone=name, weights=source)
             for name, source in zip(names, weights, strict=True)
         ]
-        if any(map(is_network_file, names)) and len(names) > 1:
+        if any(map(is_described, names)) and len(names) > 1:
             bases = [_with_what_is_for(base) for base in bases]
         return [dataclasses.replace(self, base=base) for base in bases]
 
@@ -374,17 +379,17 @@ class Options:
 
 
 def _with_what_is_for(base: BaseSettings) -> BaseSettings:
-    """Return the settings for one of several bases, of which some are in files.
+    """Return the settings for one of several bases, not all of `keras.applications`.
 
-    Weights are for the others, and a preprocessing that only files can have is for files.
+    Weights are for those, and a preprocessing that only networks in files need is for them.
     """
-    if is_network_file(base.backbone):
-        return dataclasses.replace(base, weights="auto")
-    if base.preprocess in _OF_KERAS:
+    if is_described(base.backbone):
+        base = dataclasses.replace(base, weights="auto")
+    if base.preprocess in _OF_KERAS or is_network_file(base.backbone):
         return base
     return dataclasses.replace(base, preprocess="auto")
 
 
 def _unified(backbone: str) -> str:
-    """Return a backbone's name in its one spelling; a file stays as it is."""
-    return backbone if is_network_file(backbone) else find_backbone(backbone).name
+    """Return a backbone's name in its one spelling; others stay as they are."""
+    return backbone if is_described(backbone) else find_backbone(backbone).name

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from extract.backbones import scaling
-from extract.backbones.catalog import MAX_SIZE, find_backbone, is_network_file
+from extract.backbones.catalog import MAX_SIZE, find_backbone, is_described, is_hub
 from extract.errors import RecipeError
 from extract.images.depth import BITS
 from extract.images.pixels import ASPECTS, INTERPOLATIONS, PixelSettings
@@ -50,13 +50,13 @@ class Recipe:
     Parameters
     ----------
     weights : str
-        Identity of the pretrained weights: SHA-256 of their arrays, or of a network file, as 64
+        Identity of the pretrained weights: SHA-256 of their arrays or of the network's files, 64
         hexadecimal digits.
     preprocessing : str
         How pixels are scaled before the first layer; see `extract.backbones.scaling.canonical`.
     backbone : str, default="vgg16"
-        A name that `extract.backbones.catalog.find_backbone` knows, or that of a network file,
-        which is not a part of the fingerprint: the content of the file is.
+        A name that `extract.backbones.catalog.find_backbone` knows; or that of a network file or
+        of KerasHub's, which is not a part of the fingerprint: its content is.
     layer : str, default=None
         Name of the layer whose output is the embedding, or of a file's output. ``None`` is the last
         layer of the base.
@@ -137,7 +137,7 @@ class Recipe:
 
     def _check_backbone(self) -> None:
         """Check that the network is known and takes images of this size; unify its name."""
-        if is_network_file(self.backbone):
+        if is_described(self.backbone):
             if not 1 <= self.size <= MAX_SIZE:
                 raise RecipeError(f"not a recipe: {self.backbone} with images of {self.size}")
             return
@@ -168,8 +168,15 @@ class Recipe:
 
     @property
     def network_name(self) -> str:
-        """The backbone, or "file" for a network in a file, whatever that is called."""
-        return "file" if is_network_file(self.backbone) else self.backbone
+        """The backbone; "file" or "hub" for those that are known by their content."""
+        if not is_described(self.backbone):
+            return self.backbone
+        return "hub" if is_hub(self.backbone) else "file"
+
+    @property
+    def family(self) -> str:
+        """The network's name without its width multiplier."""
+        return self.network_name.partition(":")[0]
 
     @cached_property
     def canonical(self) -> str:

@@ -1,7 +1,8 @@
-"""Import TensorFlow, Keras, OpenVINO and NNCF without their messages, progress bars and telemetry.
+"""Import large libraries without their messages, progress bars and telemetry.
 
-Every part of the toolkit that needs one of them imports it through this module, and only inside the
-function that needs it: importing TensorFlow takes about five seconds.
+Every part of the toolkit that needs TensorFlow, Keras, KerasHub, OpenVINO or NNCF imports it
+through this module, and only inside the function that needs it: importing TensorFlow takes about
+five seconds.
 """
 
 from __future__ import annotations
@@ -48,6 +49,16 @@ def import_keras() -> Any:
     import keras
 
     return keras
+
+
+@phase("importing KerasHub")
+def import_keras_hub() -> Any:
+    """Return the module `keras_hub`, imported silently."""
+    import_keras()
+    with _stderr_held_back():
+        import keras_hub
+
+    return keras_hub
 
 
 @phase("importing OpenVINO")

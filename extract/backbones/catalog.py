@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ENDINGS = (".onnx", ".xml")
 """Of the files that networks are in, see `extract.backbones.network_files`."""
 
+HUB = "hub:"
+"""First characters of KerasHub's networks, see `extract.backbones.hub`."""
+
 MAX_SIZE = 4096
 """Largest side of an input image in pixels; a larger image would take gigabytes of memory."""
 
@@ -230,7 +233,23 @@ def is_network_file(backbone: str) -> bool:
     >>> is_network_file("nets/dino.onnx"), is_network_file("vgg16")
     (True, False)
     """
-    return backbone.lower().endswith(ENDINGS)
+    return backbone.lower().endswith(ENDINGS) and not is_hub(backbone)
+
+
+def is_hub(backbone: str) -> bool:
+    """Return whether a backbone is a network of KerasHub.
+
+    Examples
+    --------
+    >>> is_hub("hub:dinov2_small"), is_hub("vgg16")
+    (True, False)
+    """
+    return backbone.startswith(HUB)
+
+
+def is_described(backbone: str) -> bool:
+    """Return whether a backbone is none of `keras.applications`: in a file, or of KerasHub."""
+    return is_network_file(backbone) or is_hub(backbone)
 
 
 def find_backbone(name: str) -> Backbone:
@@ -260,10 +279,10 @@ def find_backbone(name: str) -> Backbone:
     >>> find_backbone("MobileNet:alpha=0.25").name
     'mobilenet:alpha=0.25'
     """
-    if is_network_file(name):
+    if is_described(name):
         raise RecipeError(
-            "this needs a network that Keras builds, and this one is in a file; choose a network "
-            "of keras.applications",
+            f"this needs a network of keras.applications, and {name} is not one; choose one of "
+            "those",
             setting="backbone",
         )
     if name == "auto":
@@ -278,8 +297,8 @@ def find_backbone(name: str) -> Backbone:
         known = ", ".join(BACKBONES)
         hint = did_you_mean(key, BACKBONES)
         raise RecipeError(
-            f"there is no backbone called {plain!r}{hint}; choose one of: {known}; or a "
-            "file (.onnx or .xml)",
+            f"there is no backbone called {plain!r}{hint}; choose one of: {known}; a "
+            "file (.onnx or .xml); or hub: and a preset of KerasHub",
             setting="backbone",
         )
     backbone = BACKBONES[key]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from extract.backbones import network_files
 from extract.backbones import weights as pretrained
-from extract.backbones.catalog import is_network_file
+from extract.backbones.catalog import HUB, is_hub, is_network_file
+from extract.backbones.hub.presets import open_preset
 from extract.errors import WeightsError
 from toolkit.progress import Progress, silent
 
@@ -49,6 +50,10 @@ def find_again(
         if is_network_file(backbone):
             known = f"a network file with the SHA-256 {earlier.identity}"
             weights = network_files.find_weights(Path(source))
+        elif is_hub(backbone):
+            known = f"a network of KerasHub whose files have the SHA-256 {earlier.identity}"
+            preset = source if is_hub(source) else HUB + source
+            weights = open_preset(preset, cache=cache, size=size).weights
         else:
             weights = pretrained.resolve(
                 source, backbone, cache=cache, size=size, progress=progress

@@ -1,4 +1,4 @@
-"""The process that reads a network file first, so that a hostile one ends this process only.
+"""Read a network file in a process of its own, so that a hostile one ends this process only.
 
 It gets the content of the file on standard input and what was asked for as arguments, and prints
 one JSON object: what the network takes and returns, or what is wrong with it.
@@ -12,20 +12,15 @@ import signal
 import sys
 from typing import Any
 
+from extract.backbones.output_checks import UnusableNetworkError, check_outputs, check_shape
 from toolkit.libraries import import_openvino
 from toolkit.processes import limit_memory
 
-LARGEST_OUTPUT = 2**22
-"""Most numbers of an embedding; one of 16 MB would fill any disk soon."""
 MEMORY = 4 * 2**30, 12
 """Bytes that reading and running may take, and how many times those of the file in addition."""
 
 _NO_FILE_BESIDE = "external"
 _NO_RULE = re.compile("No conversion rule found for operations: (.*)")
-
-
-class UnusableNetworkError(Exception):
-    """The network cannot be used; the text says why."""
 
 
 def main(argv: list[str]) -> None:
@@ -132,42 +127,22 @@ def _input_of(model: Any) -> tuple[bool, int | None]:
     return channels_first, height if height is not None else width
 
 
-def _run(ov: Any, model: Any, name: str, sides: list[int]) -> list[int]:
+def _run(ov: Any, model: Any, name: str, sides: list[int]) -> tuple[int, ...]:
     """Return the shape of the output for one image, from running the network."""
     import numpy as np
 
     port = next(port for port in model.outputs if name_of(port) == name)
-    shape = [int(length) for length in port.shape]
-    if len(shape) not in (2, 3, 4) or shape[0] != 1:
-        raise UnusableNetworkError(
-            f"expected an output of (n, features), (n, tokens, features), or pixels with channels, "
-            f"found {shape} for one image"
-        )
-    if np.prod(shape, dtype=float) > LARGEST_OUTPUT:
-        raise UnusableNetworkError(
-            f"its output has {np.prod(shape, dtype=float):,.0f} numbers for one image"
-        )
+    shape, output = tuple(int(length) for length in port.shape), f"its output {name}"
+    check_shape(shape, output)
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     kind = model.input().get_element_type().to_dtype()
-    output = compiled.output(model.outputs.index(port))
+    result = compiled.output(model.outputs.index(port))
 
-    def embedding(image: Any) -> Any:
-        return np.array(compiled([image.astype(kind)])[output], dtype=np.float64)
+    def embed(image: np.ndarray) -> np.ndarray:
+        return np.array(compiled([image.astype(kind)])[result], dtype=np.float64)
 
-    image = np.random.default_rng(0).uniform(0, 2, sides)
-    found = embedding(image)
-    if not np.isfinite(found).all():
-        raise UnusableNetworkError(f"its output {name} is not finite for a random image")
-    if not np.array_equal(found, embedding(image)):
-        raise UnusableNetworkError(f"its output {name} is random: another one for the same image")
-    if all(np.array_equal(found, embedding(change(image))) for change in (np.zeros_like, _flipped)):
-        raise UnusableNetworkError(f"its output {name} is the same for different images")
+    check_outputs(embed, tuple(sides), output)
     return shape
-
-
-def _flipped(image: Any) -> Any:
-    """Return a very different image of the same values."""
-    return 100 * image[..., ::-1]
 
 
 def name_of(port: Any) -> str:
@@ -184,7 +159,3 @@ def _short(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (told or lines or [type(error).__name__])[-1][:300]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

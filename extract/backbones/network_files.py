@@ -11,123 +11,19 @@ import functools
 import hashlib
 import importlib.util
 import json
-import math
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import file_records
+from extract.backbones import guarded
 from extract.backbones.catalog import MAX_SIZE
-from extract.backbones.scaling import EXAMPLE, canonical
+from extract.backbones.described import DescribedNetwork
 from extract.backbones.weights import Weights
 from extract.errors import EngineError, RecipeError, WeightsError
 from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_SECONDS = 600.0
-_ROOT = str(Path(__file__).parents[2])
-_COMMAND = (
-    "import sys; sys.path[:] = sys.argv[4:]; "
-    "from extract.backbones.network_check import main; main(sys.argv[1:4])"
-)
-
-
-@dataclass(frozen=True)
-class NetworkFile:
-    """A network in a file, for images of one size.
-
-    Parameters
-    ----------
-    path : Path
-        The file, as the user wrote it.
-    sha256 : str
-        Of its content; with OpenVINO's format, of the content of both files.
-    channels_first : bool
-        Whether it takes ``(n, 3, size, size)``, and not ``(n, size, size, 3)``.
-    size : int
-        Side of the images in pixels.
-    output : str
-        Name of the output that is the embedding.
-    shape : tuple of int
-        Of the output for one image: ``(1, features)``, ``(1, tokens, features)``, or four numbers
-        in the order of the input.
-    """
-
-    path: Path
-    sha256: str
-    channels_first: bool
-    size: int
-    output: str
-    shape: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        """The name in recipes and reports."""
-        return self.path.name
-
-    @property
-    def pooling(self) -> str | None:
-        """How the output becomes an embedding by default; None for tokens, where it is a choice."""
-        return {2: "none", 3: None, 4: "avg"}[len(self.shape)]
-
-    @property
-    def weights(self) -> Weights:
-        """The file as weights."""
-        return Weights(str(self.path), self.sha256, None, self.path)
-
-    def chosen_pooling(self, pooling: str) -> str:
-        """Return the pooling that a setting stands for.
-
-        Raises
-        ------
-        RecipeError
-            If the output cannot be pooled so, or it is not known how it should be.
-        """
-        possible = {2: ("none",), 3: ("cls", "avg", "none"), 4: ("avg", "max", "none")}
-        choices = possible[len(self.shape)]
-        chosen = (self.pooling or pooling) if pooling == "auto" else pooling
-        if chosen == "auto":
-            raise RecipeError(
-                f"the output {self.output} of {self.path} is {self.shape[1]} tokens of "
-                f"{self.shape[2]} numbers; choose how they become an embedding: cls, the first "
-                "one, or avg, the mean of those of the image's patches",
-                setting="pooling",
-            )
-        if chosen not in choices:
-            raise RecipeError(
-                f"the output {self.output} of {self.path} has the shape {self.shape} for one "
-                f"image; choose one of: {', '.join(choices)}",
-                setting="pooling",
-            )
-        return chosen
-
-    def chosen_preprocessing(self, preprocess: str) -> str:
-        """Return the preprocessing that a setting stands for.
-
-        Raises
-        ------
-        RecipeError
-            If it is not given, because a file does not say how its pixels are scaled.
-        """
-        if preprocess == "auto":
-            raise RecipeError(
-                f"{self.path} does not say how the pixels are scaled that it was trained with; "
-                "choose imagenet (ImageNet's mean and standard deviation, as timm and torchvision "
-                f"mostly do), clip, tf (from -1 to 1), none (from 0 to 255), or as in {EXAMPLE!r}",
-                setting="preprocess",
-            )
-        return canonical(preprocess)
-
-    def n_features(self, pooling: str) -> int:
-        """Return the numbers in an embedding, with a pooling from `chosen_pooling`."""
-        if pooling == "none" or len(self.shape) == 2:
-            return math.prod(self.shape)
-        return self.shape[1 if len(self.shape) == 4 and self.channels_first else -1]
 
 
 def read_content(path: Path) -> tuple[bytes, bytes]:
@@ -198,7 +94,7 @@ def _sha256(description: bytes, weights: bytes) -> str:
 
 def open_network(
     path: Path, *, cache: Path, size: int | str = "default", output: str | None = None
-) -> NetworkFile:
+) -> DescribedNetwork:
     """Read a network file and check that it can be used.
 
     Parameters
@@ -213,7 +109,7 @@ def open_network(
 
     Returns
     -------
-    NetworkFile
+    DescribedNetwork
 
     Raises
     ------
@@ -237,7 +133,7 @@ def open_network(
 @phase("reading and identifying the weights")
 def _opened(
     path: Path, _state: Any, cache: Path, size: int | None, output: str | None
-) -> NetworkFile:
+) -> DescribedNetwork:
     """Do what `open_network` does, once for a file, a size and an output."""
     if size is not None and not 1 <= size <= MAX_SIZE:
         raise RecipeError(
@@ -261,13 +157,17 @@ def _opened(
         found = _checked(path, description, weights, size, output)
         file_records.write_record(record, network=sha256, asked=asked, found=json.dumps(found))
     _require_known(path, found)
-    return NetworkFile(
-        path,
+    shape = tuple(found["shape"])
+    return DescribedNetwork(
+        str(path),
+        path.name,
         sha256,
-        found["channels_first"],
         found["size"],
-        found["output"],
-        tuple(found["shape"]),
+        shape,
+        channels_first=found["channels_first"],
+        output=found["output"],
+        pooling={2: "none", 3: None, 4: "avg"}[len(shape)],  # what tokens are is not known
+        path=path,
     )
 
 
@@ -277,36 +177,12 @@ def _checked(
     """Let another process read and run a network; return what it found."""
     if importlib.util.find_spec("openvino") is None:
         raise EngineError("a network file needs OpenVINO: pip install '.[fast]'")
-    modules = [str(Path(folder).resolve()) for folder in sys.path]
-    arguments = [str(len(description)), str(size or ""), output or "", _ROOT, *modules]
-    try:
-        # OpenVINO looks for weights outside the file below the current folder: one that is empty.
-        with tempfile.TemporaryDirectory() as empty:
-            done = subprocess.run(  # noqa: S603 - this interpreter, with the program above
-                [sys.executable, "-c", _COMMAND, *arguments],
-                cwd=empty,
-                input=description + weights,
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-            )
-        found: dict[str, Any] = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        raise WeightsError(
-            f"{path} cannot be used: reading and running it once took more than {_SECONDS:.0f} "
-            "seconds",
-            setting="backbone",
-        ) from None
-    except ValueError:
-        raise WeightsError(
-            f"{path} cannot be used: the process that read and ran it once ended with status "
-            f"{done.returncode}, perhaps because it needs more memory than a network of its size "
-            "should",
-            setting="backbone",
-        ) from None
-    if "refused" in found:
-        raise WeightsError(f"{path} cannot be used: {found['refused']}", setting="backbone")
-    return found
+    return guarded.describe(
+        "extract.backbones.network_check",
+        [str(len(description)), str(size or ""), output or ""],
+        str(path),
+        content=description + weights,
+    )
 
 
 def _require_known(path: Path, found: Mapping[str, Any]) -> None:

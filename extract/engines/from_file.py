@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from extract.backbones.catalog import is_network_file
+from extract.backbones.described import first_patch
 from extract.backbones.network_check import name_of, read
 from extract.backbones.network_files import read_verified
 from extract.backbones.scaling import scaling_of
@@ -60,8 +60,7 @@ def _pooled(ov: Any, output: Any, pooling: str, channels_first: bool) -> Any:
     if len(shape) == 3 and pooling == "cls":
         return ops.gather(output, np.array(0), np.array(1))
     if len(shape) == 3 and pooling == "avg":
-        # The patches make a square; what is before them are the class token and registers.
-        patches = np.arange(shape[1] - math.isqrt(shape[1]) ** 2, shape[1])
+        patches = np.arange(first_patch(shape[1]), shape[1])
         return ops.reduce_mean(ops.gather(output, patches, np.array(1)), np.array([1]))
     if len(shape) == 4 and pooling != "none":
         pool = {"avg": ops.reduce_mean, "max": ops.reduce_max}[pooling]

@@ -60,10 +60,13 @@ def quantise(
     -----
     Weights use 7 of the 8 bits (NNCF's "overflow fix"). A sum of two products then fits into
     16 bits, which processors without int8 instructions add in. So the numbers are the same on all
-    x86 processors.
+    x86 processors. Networks with attention are quantised the way NNCF has for them, which keeps the
+    parts in float32 that lose most.
     """
     model = unpack(models.read(convert(recipe, weights, models)))
     nncf = import_nncf()
+    kinds = {node.get_type_name() for node in model.get_ops()}
+    attends = not kinds.isdisjoint(("Softmax", "ScaledDotProductAttention"))
     n_seen = 0
     running = contextlib.ExitStack()
 
@@ -83,6 +86,7 @@ def quantise(
             model,
             nncf.Dataset(range(len(images)), feed),
             subset_size=len(images),
+            model_type=nncf.ModelType.TRANSFORMER if attends else None,
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 overflow_fix=nncf.OverflowFix.ENABLE
             ),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extract.backbones.catalog import find_backbone
 from extract.engines import FORWARD_PASSES
 from extract.engines.batching import SIZES, fastest_size, kept_size
 from extract.engines.from_file import build_from_file
@@ -26,6 +25,8 @@ from toolkit.libraries import import_openvino
 from toolkit.phases import phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from extract.backbones.weights import Weights
     from extract.engines.model_store import ModelStore
     from extract.recipe import Recipe
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 _XML, _BIN = "model.xml", "model.bin"
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
 """OpenVINO's names of what is computed where a network does not say so itself."""
+_LARGEST_ERROR = 1e-3
+"""Of a converted network, relative; the sums of all that were tried differ by less than 1e-5."""
 
 
 class OpenVINOEngine:
@@ -214,13 +217,45 @@ def _convert_from_tensorflow(recipe: Recipe, weights: Weights) -> Any:
     from extract.engines.tensorflow import graph
 
     ov = import_openvino()
-    model = ov.convert_model(graph(recipe, weights))
+    forward = graph(recipe, weights)
+    # Shared weights would be in memory that is freed together with the graph.
+    model = ov.convert_model(forward, share_weights=False)
     # Because of Swish's custom gradient, every activation becomes an output; the first one counts.
-    results, name = model.get_results()[:1], find_backbone(recipe.backbone).family
-    model = ov.Model(results, model.get_parameters(), name)
+    model = ov.Model(model.get_results()[:1], model.get_parameters(), recipe.family)
     # With a fixed batch of one: with dynamic shapes, some networks run at half speed.
     model.reshape([1, recipe.size, recipe.size, 3])
+    check_conversion(model, lambda image: forward(image).numpy())
     return model
+
+
+def check_conversion(model: Any, original: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Check that a converted network computes what the original does.
+
+    Parameters
+    ----------
+    model : openvino.Model
+        From RGB uint8 ``(1, size, size, 3)`` to embeddings.
+    original : callable
+        Computes the same.
+
+    Raises
+    ------
+    EngineError
+        If the embeddings of a random image differ.
+    """
+    shape = tuple(model.input().shape)
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    compiled = (
+        import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
+    expected, found = original(image), compiled([image])[0]
+    error, norm = np.linalg.norm(found - expected), np.linalg.norm(expected)
+    if not error <= _LARGEST_ERROR * norm:
+        raise EngineError(
+            f"OpenVINO computes other embeddings than TensorFlow with this network: they differ by "
+            f"{error:.2g}, of {norm:.2g}; choose the engine tensorflow",
+            setting="engine",
+        )
 
 
 def pack(model: Any) -> bytes:

@@ -9,6 +9,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from extract.backbones import catalog
+from extract.backbones.catalog import is_hub
+from extract.backbones.described import first_patch
+from extract.backbones.hub.towers import load_verified
 from extract.backbones.weights import load_base
 from extract.engines import FORWARD_PASSES
 from extract.engines.full_precision import full_float32
@@ -195,25 +198,45 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
 
     keras = import_keras()
     with _computing_in(recipe.precision):
-        base = load_base(recipe.backbone, recipe.size, weights)
-        output = base.output
-        if recipe.layer is not None:
-            names = [layer.name for layer in base.layers]
-            if recipe.layer not in names:
-                raise RecipeError(
-                    f"{recipe.backbone} has no layer {recipe.layer!r}; it has: {', '.join(names)}",
-                    setting="layer",
-                )
-            output = base.get_layer(recipe.layer).output
-        if recipe.pooling != "none":
-            pooling = {
-                "avg": keras.layers.GlobalAveragePooling2D,
-                "max": keras.layers.GlobalMaxPooling2D,
-            }[recipe.pooling]
-            output = pooling()(output)
-    model = keras.Model(base.input, output, name=catalog.find_backbone(recipe.backbone).family)
+        if is_hub(recipe.backbone):
+            base = load_verified(weights, recipe.size)
+        else:
+            base = load_base(recipe.backbone, recipe.size, weights)
+        output = _pooled(_layer_of(base, recipe), recipe.pooling)
+    model = keras.Model(base.input, output, name=recipe.family)
     model.trainable = False
     return model
+
+
+def _layer_of(base: keras.Model, recipe: Recipe) -> Any:
+    """Return the output of the recipe's layer."""
+    if recipe.layer is None:
+        return base.output
+    names = [layer.name for layer in base.layers]
+    if recipe.layer not in names:
+        raise RecipeError(
+            f"{recipe.backbone} has no layer {recipe.layer!r}; it has: {', '.join(names)}",
+            setting="layer",
+        )
+    return base.get_layer(recipe.layer).output
+
+
+def _pooled(output: Any, pooling: str) -> Any:
+    """Return the embedding: an output, pooled over height and width or over tokens."""
+    from toolkit.libraries import import_keras
+
+    keras = import_keras()
+    if pooling == "none":
+        return output
+    if pooling == "cls":
+        return keras.ops.take(output, 0, axis=1)
+    if len(output.shape) == 3:
+        return keras.ops.mean(output[:, first_patch(output.shape[1]) :], axis=1)
+    layers = {
+        "avg": keras.layers.GlobalAveragePooling2D,
+        "max": keras.layers.GlobalMaxPooling2D,
+    }
+    return layers[pooling]()(output)
 
 
 @contextlib.contextmanager

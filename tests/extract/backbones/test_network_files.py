@@ -10,16 +10,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from extract.backbones import network_files
-from extract.backbones.network_files import NetworkFile, open_network
+from extract.backbones import guarded, network_files
+from extract.backbones.network_files import open_network
 from extract.errors import RecipeError, WeightsError
 from tests.extract.backbones.onnx_networks import CHANNELS, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from extract.backbones.described import DescribedNetwork
 
-def opened(path: Path, **settings: Any) -> NetworkFile:
+
+def opened(path: Path, **settings: Any) -> DescribedNetwork:
     return open_network(path, cache=path.parent / "cache", **settings)
 
 
@@ -81,7 +83,7 @@ def test_the_preprocessing_is_asked_for(tmp_path: Path) -> None:
 def test_the_identity_follows_from_the_content(tmp_path: Path) -> None:
     one, other = write(tmp_path / "a.onnx"), write(tmp_path / "b.onnx")
     changed = write(tmp_path / "c.onnx", outputs=["pixels"])
-    assert opened(one).sha256 == opened(other).sha256 != opened(changed).sha256
+    assert opened(one).identity == opened(other).identity != opened(changed).identity
 
 
 def test_what_was_found_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,8 +213,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_network_that_ends_its_process_ends_only_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        network_files, "_COMMAND", f"import os; os.kill(os.getpid(), {int(os.name == 'posix') * 9})"
-    )
+    program = f"import os; os.kill(os.getpid(), {int(os.name == 'posix') * 9})"
+    monkeypatch.setattr(guarded, "_PROGRAM", program)
     with pytest.raises(WeightsError, match="the process that read and ran it once ended with"):
         opened(write(tmp_path / "a.onnx"))

@@ -221,6 +221,17 @@ def test_converting_needs_tensorflow_behind_keras(
 
 
 @pytest.mark.slow
+def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) -> None:
+    weights, recipe = random_network("mobilenet", tmp_path)
+    forward = graph(recipe, weights)
+    converted = openvino._convert_from_tensorflow(recipe, weights)
+    for wrong in (1.01, np.nan):
+        with pytest.raises(EngineError, match="OpenVINO computes other embeddings") as raised:
+            openvino.check_conversion(converted, lambda image, w=wrong: w * forward(image).numpy())
+        assert raised.value.setting == "engine"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
 def test_flip_is_the_mean_with_the_mirror_image(
     recipe: Recipe, weights: Weights, models: ModelStore, engine: str

@@ -1,0 +1,1 @@
+"""Networks of KerasHub: presets that it downloads, or folders of presets."""

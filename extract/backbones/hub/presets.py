@@ -1,0 +1,147 @@
+"""Presets of KerasHub: what they are is found once, by a process of its own, and kept."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache import file_records
+from extract.backbones import guarded
+from extract.backbones.catalog import HUB, MAX_SIZE
+from extract.backbones.described import DescribedNetwork
+from extract.backbones.hub.files import file_hashes, identity_of
+from extract.errors import EngineError, RecipeError, WeightsError
+from toolkit.phases import phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
+
+
+def open_preset(
+    backbone: str, *, cache: Path, size: int | str = "default", layer: str | None = None
+) -> DescribedNetwork:
+    """Find a preset, and check that it can be used.
+
+    Parameters
+    ----------
+    backbone : str
+        ``"hub:NAME"``, a preset that KerasHub downloads if need be, or ``"hub:FOLDER"``.
+    cache : Path
+        The cache folder, which keeps what was found.
+    size : int or {"default", "native"}, default="default"
+        Side of the images in pixels; by default the preset's own.
+    layer : str, default=None
+        Presets have no outputs to choose from.
+
+    Returns
+    -------
+    DescribedNetwork
+
+    Raises
+    ------
+    EngineError
+        If KerasHub is not installed.
+    WeightsError
+        If there is no such preset, it cannot be downloaded, or it is damaged, hostile, or no
+        network of images.
+    RecipeError
+        If its size must be chosen.
+    """
+    if layer is not None:
+        raise RecipeError(
+            f"{backbone} has one output; leave out {layer!r}, and choose how it is pooled",
+            setting="layer",
+        )
+    if isinstance(size, int) and not 1 <= size <= MAX_SIZE:
+        raise RecipeError(
+            f"a network accepts images of 1 to {MAX_SIZE} pixels a side, found {size}; choose "
+            "another size",
+            setting="size",
+        )
+    given = backbone[len(HUB) :].strip()
+    if not given:
+        raise WeightsError(
+            "expected the name of a preset or a folder after hub:, as in hub:dinov2_small",
+            setting="backbone",
+        )
+    folder = Path(given).expanduser()
+    state = None
+    if folder.is_dir():
+        state = tuple(
+            (file.name, file.stat().st_mtime_ns, file.stat().st_size)
+            for file in sorted(folder.iterdir())
+            if file.is_file()
+        )
+    return _opened(backbone, given, state, cache, size if isinstance(size, int) else None)
+
+
+@functools.lru_cache(maxsize=16)
+@phase("reading and identifying the weights")
+def _opened(
+    backbone: str, given: str, state: Any, cache: Path, size: int | None
+) -> DescribedNetwork:
+    """Do what `open_preset` does, once for a preset and a size."""
+    folder = None if state is None else Path(given).expanduser()
+    if folder is None and Path(given).name != given:
+        raise WeightsError(f"there is no folder {given}", setting="backbone")
+    # Another version of KerasHub may have another version of a preset.
+    content = identity_of(file_hashes(folder)) if folder else f"{given} {_version()}"
+    asked = f"{content} {size or ''}"
+    record = cache / "weights" / f"hub-{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
+    kept = file_records.read_record(record) or {}
+    if kept.get("asked") == asked:
+        found = json.loads(kept["found"])
+    else:
+        found = _checked(given, folder, size)
+        file_records.write_record(record, asked=asked, found=json.dumps(found))
+    identity = identity_of(found["hashes"])
+    if folder and identity != content:
+        raise WeightsError(f"{folder} is changing; run the same command again", setting="backbone")
+    if "shape" not in found:
+        raise RecipeError(
+            f"{backbone} takes images of any size; choose the side in pixels that it was trained "
+            "with",
+            setting="size",
+        )
+    return DescribedNetwork(
+        backbone,
+        HUB + Path(given).name,
+        identity,
+        found["size"],
+        tuple(found["shape"]),
+        pooling=found["pooling"],
+        preprocessing=found["preprocessing"],
+        path=folder,
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("keras-hub")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _checked(given: str, folder: Path | None, size: int | None) -> Mapping[str, Any]:
+    """Let another process load and run a preset; return what it found."""
+    if importlib.util.find_spec("keras_hub") is None:
+        raise EngineError("a network of KerasHub needs KerasHub: pip install '.[hub]'")
+    logger.info("loading %s with KerasHub for the first time", given)
+    kind = "preset" if folder is None else "folder"
+    found = guarded.describe(
+        "extract.backbones.hub.check",
+        [str(folder.resolve()) if folder else given, kind, str(size or "")],
+        given,
+        seconds=guarded.SECONDS if folder else None,
+    )
+    if "unreachable" in found:
+        raise WeightsError(found["unreachable"], setting="backbone")
+    return found
