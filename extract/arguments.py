@@ -170,9 +170,9 @@ def _add_base_arguments(parser: argparse.ArgumentParser, default: BaseSettings) 
         "--backbone",
         metavar="NAMES",
         default=default.backbone,
-        help="a keras.applications network (python -m extract --list-backbones), an ONNX or "
-        "OpenVINO file (.onnx, .xml), or several separated by commas; mobilenet:alpha=0.25 sets "
-        "the width multiplier",
+        help="a keras.applications network (python -m extract --list-backbones), hub: and a preset "
+        "of KerasHub or its folder, an ONNX or OpenVINO file (.onnx, .xml), or several separated "
+        "by commas; mobilenet:alpha=0.25 sets the width multiplier",
     )
     base.add_argument(
         "--weights",

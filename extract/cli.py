@@ -235,12 +235,12 @@ def _print_next_step(prepared: Prepared) -> None:
 
 def _list_backbones(args: argparse.Namespace) -> None:
     from cache.location import cache_folder
-    from extract.backbones.listing import backbone_table, list_backbones
+    from extract.backbones.listing import backbone_table, list_backbones, list_sources
     from extract.engines.speeds import recall_speeds
 
     cache = cache_folder(args.cache)
     backbones = list_backbones(cache, recall_speeds(cache))
     if args.json:
-        print(json.dumps(backbones))
+        print(json.dumps({"backbones": backbones, "sources": list_sources()}))
     else:
-        print(backbone_table(backbones))
+        print("\n".join(map(printable, backbone_table(backbones, list_sources()))))

@@ -7,6 +7,7 @@ one JSON object: what the network takes and returns, or what is wrong with it.
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import sys
@@ -98,7 +99,21 @@ def _describe(ov: Any, model: Any, size: int | None, wanted: str | None) -> dict
         raise UnusableNetworkError(
             f"the shape of its output {name} is not known before it has run: {shape}"
         )
-    return {**described, "size": size, "output": name, "shape": _run(ov, model, name, sides)}
+    return {
+        **described,
+        "size": size,
+        "output": name,
+        "shape": _run(ov, model, name, sides),
+        "parameters": _count_parameters(model),
+    }
+
+
+def _count_parameters(model: Any) -> int:
+    """Return how many numbers with a fraction the network contains."""
+    constants = (node.output(0) for node in model.get_ops() if node.get_type_name() == "Constant")
+    return sum(
+        math.prod(output.shape) for output in constants if output.get_element_type().is_real()
+    )
 
 
 def _input_of(model: Any) -> tuple[bool, int | None]:

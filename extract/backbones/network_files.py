@@ -155,7 +155,13 @@ def _opened(
         found = json.loads(kept["found"])
     else:
         found = _checked(path, description, weights, size, output)
-        file_records.write_record(record, network=sha256, asked=asked, found=json.dumps(found))
+        file_records.write_record(
+            record,
+            network=sha256,
+            asked=asked,
+            source=str(path.resolve()),
+            found=json.dumps(found),
+        )
     _require_known(path, found)
     shape = tuple(found["shape"])
     return DescribedNetwork(

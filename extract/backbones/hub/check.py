@@ -95,7 +95,13 @@ def _describe(folder: Path, size: int | None) -> dict[str, Any]:
         )
     check_shape(shape, "its output")
     check_outputs(lambda image: _embed(tower, image), (1, side, side, 3), "its output")
-    return {**described, "size": side, "shape": shape, "pooling": _pooling(shape)}
+    return {
+        **described,
+        "size": side,
+        "shape": shape,
+        "pooling": _pooling(shape),
+        "parameters": tower.count_params(),
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

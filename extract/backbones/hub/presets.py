@@ -101,7 +101,8 @@ def _opened(
         found = json.loads(kept["found"])
     else:
         found = _checked(given, folder, size)
-        file_records.write_record(record, asked=asked, found=json.dumps(found))
+        source = HUB + (str(folder.resolve()) if folder else given)
+        file_records.write_record(record, asked=asked, source=source, found=json.dumps(found))
     identity = identity_of(found["hashes"])
     if folder and identity != content:
         raise WeightsError(f"{folder} is changing; run the same command again", setting="backbone")

@@ -12,6 +12,7 @@ import pytest
 
 from extract.backbones.hub import presets
 from extract.backbones.hub.files import CONFIG, CONVERTER, WEIGHTS
+from extract.backbones.listing import list_backbones
 from extract.errors import EngineError, RecipeError, WeightsError
 from tests.extract.backbones.hub.networks import DEVIATION, MEAN, SIDE
 
@@ -93,6 +94,16 @@ def test_the_identity_follows_from_what_determines_the_network(
     else:
         (copied / file).write_text((copied / file).read_text() + "\n")
     assert opened(copied, cache).identity != first
+
+
+def test_a_preset_that_was_used_is_listed(saved: Callable[..., Path], cache: Path) -> None:
+    folder = saved("CLIP")
+    opened(folder, cache)
+    lines = {line["name"]: line for line in list_backbones(cache)}
+    line = lines[f"hub:{folder}"]
+    assert (line["source"], line["size"], line["embedding_shape"]) == ("hub", SIDE, [8])
+    assert line["weights_on_disk"]
+    assert 1_000 < line["parameters"] < 3_000
 
 
 def test_another_size_is_possible_where_the_network_takes_it(
