@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
-from extract.backbones.catalog import find_backbone, is_described, is_hub, is_network_file
+from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub, is_network_file
 from extract.backbones.hub.presets import open_preset
 from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
@@ -343,6 +343,11 @@ class Options:
         RecipeError
             If a backbone is not known or named twice, or the number of weights does not fit.
         """
+        if "," in self.base.backbone and Path(self.base.backbone.removeprefix(HUB)).exists():
+            raise RecipeError(
+                f"commas separate backbones, and the name {self.base.backbone} has one; rename it",
+                setting="backbone",
+            )
         names = [_unified(part.strip()) for part in self.base.backbone.split(",")]
         if len({Path(name).name for name in names}) < len(names):
             raise RecipeError(

@@ -306,15 +306,24 @@ def test_planted_faults_are_found(lesson: Lesson, extracted: Done, tmp_path: Pat
     assert alarms < 0.01
 
 
-def test_two_families_with_real_weights_are_compared(lesson: Lesson, extracted: Done) -> None:
+@pytest.fixture(scope="module")
+def narrow_mobilenet(lesson: Lesson) -> Path:
+    """Return the weights of a quarter of MobileNet."""
+    file = Path(lesson.weights).parent / "mobilenet_2_5_224_tf_no_top.h5"
+    if not file.is_file():
+        pytest.skip(f"there is no {file.name} beside VGG16_WEIGHTS_FILE")
+    return file
+
+
+def test_two_families_with_real_weights_are_compared(
+    lesson: Lesson, extracted: Done, narrow_mobilenet: Path
+) -> None:
     """VGG16 and a quarter of MobileNet in one report: both good, and which one is better."""
-    narrow = Path(lesson.weights).parent / "mobilenet_2_5_224_tf_no_top.h5"
-    if not narrow.is_file():
-        pytest.skip(f"there is no {narrow.name} beside VGG16_WEIGHTS_FILE")
     arguments = [*lesson.arguments[:4], "--cache", str(lesson.home / "cache")]
     done = lesson.run(
         "classify", *arguments, "--clf", "logreg", "--out", "two",
-        "--backbone", "vgg16,mobilenet:alpha=0.25", "--weights", f"{lesson.weights},{narrow}",
+        "--backbone", "vgg16,mobilenet:alpha=0.25", "--weights",
+        f"{lesson.weights},{narrow_mobilenet}",
     )  # fmt: skip
     vgg16, mobilenet = (result["accuracy"] for result in done.summary["results"])
     assert vgg16 >= 0.970
@@ -358,3 +367,24 @@ def test_the_better_network_is_chosen(lesson: Lesson, extracted: Done, lite2: st
     assert choice["chosen"] == "efficientnet_lite2_embedding.onnx"
     assert other["accuracy"] > vgg16["accuracy"]
     assert summary["results"][0]["accuracy"] >= 0.985
+
+
+def test_the_network_chosen_for_drawn_shapes_is_as_good_as_any(
+    lesson: Lesson, lite2: str, narrow_mobilenet: Path
+) -> None:
+    """On the test split it is the best one, or 200 pictures cannot tell it from the best."""
+    arguments = (
+        "--data", "shapes", "--clf", "logreg", "--cache", str(lesson.home / "cache"),
+        "--backbone", f"vgg16,mobilenet:alpha=0.25,{lite2}", "--preprocess", "imagenet",
+        "--weights", f"{lesson.weights},{narrow_mobilenet},auto",
+    )  # fmt: skip
+    choice = lesson.run("classify", *arguments, "--choose", "300").summary["backbone_choice"]
+    lesson.run("classify", *arguments, "--out", "all-shapes")
+    record = json.loads((lesson.home / "all-shapes" / "run.json").read_text())
+    accuracies = {result["classifier"]: result["accuracy"] for result in record["results"]}
+    chosen, best = f"logreg@{choice['chosen']}", max(accuracies, key=lambda name: accuracies[name])
+    p_values = {
+        frozenset((pair["first"], pair["second"])): pair["p_adjusted"]
+        for pair in record["comparisons"]
+    }
+    assert chosen == best or p_values[frozenset((chosen, best))] >= 0.05

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,9 +114,15 @@ def choose_backbone(
         images=min(len(one.correct) for one in found),
         judged=_compared(found, judgements[chosen], sample),
         budget=budget,
+        most_frequent=_most_frequent(sample),
         left_out=left_out,
     )
     return candidates[chosen], dataset, choice
+
+
+def _most_frequent(sample: Dataset) -> float:
+    counts = Counter(item.label for item in sample.items)
+    return max(counts.values()) / counts.total()
 
 
 def _bases(

@@ -126,7 +126,7 @@ def _used_networks(cache: Path) -> Iterator[dict[str, Any]]:
 
 def _embedding_shape(found: dict[str, Any]) -> list[int]:
     """Return the shape of an embedding, pooled as it is by default."""
-    _, *shape = found["shape"]
+    shape: list[int] = found["shape"][1:]
     if len(shape) == 3:
         return shape[:1] if found.get("channels_first") else shape[2:]
     return shape[1:] if found.get("pooling") in ("cls", "avg") else shape

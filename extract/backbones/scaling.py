@@ -110,6 +110,12 @@ def _parse(text: str) -> tuple[_Three, _Three]:
             f"expected the mean of values from 0 to 1, found {text!r}; divide by 255",
             setting="preprocess",
         )
+    if not values and text.strip().lower().startswith(("mean=", "std=")):
+        raise RecipeError(
+            f"expected a mean and a standard deviation, each of three channels, as in {EXAMPLE!r}, "
+            f"found {text!r}",
+            setting="preprocess",
+        )
     if not values or 0.0 in values[1]:
         known = ", ".join([*ALIASES, *PREPROCESSINGS])
         raise RecipeError(

@@ -106,6 +106,12 @@ def choose_for(recipe: Recipe, engine: str = "auto") -> str:
         raise EngineError(
             "a network file needs the engine openvino, found tensorflow", setting="engine"
         )
+    if recipe.precision not in _PRECISIONS["openvino"]:
+        raise EngineError(
+            f"OpenVINO computes a network file in {', '.join(_PRECISIONS['openvino'])}, found "
+            f"{recipe.precision}",
+            setting="precision",
+        )
     return choose(recipe.precision, "openvino")
 
 

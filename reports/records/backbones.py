@@ -41,6 +41,8 @@ class BackboneChoice:
     judged: list[JudgedBackbone]
     budget: float | None = None
     """Most seconds that computing the missing embeddings may take; None for no limit."""
+    most_frequent: float | None = None
+    """Share of the most frequent class in the sample."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Candidates that could not be judged, each with the reason."""
 

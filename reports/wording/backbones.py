@@ -35,6 +35,12 @@ def choice_sentences(choice: BackboneChoice) -> list[str]:
         f"{choice.chosen} was chosen: {fits}{why} in cross-validation on "
         f"{plural(choice.images, 'training image')}"
     ]
+    if choice.most_frequent is not None and chosen.interval[0] <= choice.most_frequent:
+        sentences.append(
+            f"even {choice.chosen} is not shown to be better than naming the most frequent class "
+            f"every time ({figure(choice.most_frequent)}): the sample may be too small, or the "
+            "images may not show what the labels say"
+        )
     better = [
         f"{judged.backbone} ({figure(judged.accuracy)}, {_time(judged.seconds)})"
         for judged in choice.judged

@@ -26,6 +26,7 @@ from extract.images.hashing import hash_images
 from extract.options import BaseSettings, DataSettings, Options
 from extract.prepare import find_dataset, prepare
 from reports.reading import read_record
+from reports.wording.backbones import choice_sentences
 from tests.commands import run_command
 from tests.extract.backbones.onnx_networks import write
 from toolkit.progress import silent
@@ -80,6 +81,16 @@ def test_the_most_accurate_one_is_chosen(home: Path) -> None:
         assert judged.embedding_bytes == 5 * 4
         assert judged.missing == N_IMAGES - 60
         assert judged.seconds == pytest.approx(60 / judged.images_per_second)
+
+
+def test_candidates_that_are_no_better_than_a_constant_are_said_to_be_so(home: Path) -> None:
+    *_, choice = choose(both(home))
+    assert not any("most frequent class" in line for line in choice_sentences(choice))
+    judged = [replace(base, interval=[0.5, 0.9]) for base in choice.judged]
+    choice = replace(choice, judged=judged)
+    assert choice.most_frequent == 0.5
+    (line,) = (line for line in choice_sentences(choice) if "most frequent class" in line)
+    assert "even seeing.onnx is not shown to be better" in line
 
 
 def test_what_cannot_be_told_apart_is_noted(home: Path) -> None:

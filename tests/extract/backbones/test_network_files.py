@@ -202,6 +202,12 @@ def test_means_of_values_up_to_255_are_refused(tmp_path: Path) -> None:
         opened(write(tmp_path / "a.onnx")).chosen_preprocessing("mean=127,127,127;std=58,58,58")
 
 
+@pytest.mark.parametrize("half", ["mean=.5,.5,.5", "std=1,1,1", "mean=1,2;std=1,1,1"])
+def test_half_a_preprocessing_is_refused(tmp_path: Path, half: str) -> None:
+    with pytest.raises(RecipeError, match="expected a mean and a standard deviation"):
+        opened(write(tmp_path / "a.onnx")).chosen_preprocessing(half)
+
+
 def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"there is no network file .*missing\.onnx"):
         opened(tmp_path / "missing.onnx")

@@ -114,6 +114,13 @@ def test_a_file_needs_openvino(tmp_path: Path) -> None:
         base.make_engine()
 
 
+def test_a_file_has_the_precisions_of_openvino(tmp_path: Path) -> None:
+    base = base_of(write(tmp_path / "a.onnx"), precision="float16")
+    with pytest.raises(EngineError, match=r"in float32, bfloat16, int8, found float16") as raised:
+        base.make_engine()
+    assert raised.value.setting == "precision"
+
+
 def test_the_base_of_an_earlier_run_is_found_again(tmp_path: Path) -> None:
     """Where it was, or where it is now; another file is refused."""
     base = base_of(write(tmp_path / "a.onnx"))
@@ -226,6 +233,13 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     base = BaseSettings("a/net.onnx,b/net.onnx")
     with pytest.raises(RecipeError, match="with a name of its own"):
         Options(base=base).for_each_backbone()
+
+
+@pytest.mark.parametrize("prefix", ["", "hub:"])
+def test_a_comma_in_a_path_is_said_to_separate(tmp_path: Path, prefix: str) -> None:
+    path = write(tmp_path / "a,b.onnx")
+    with pytest.raises(RecipeError, match=r"commas separate backbones.*rename it"):
+        Options(base=BaseSettings(f"{prefix}{path}")).for_each_backbone()
 
 
 def test_weights_for_a_file_alone_are_refused(tmp_path: Path) -> None:
