@@ -187,8 +187,8 @@ def in_bins(values: Sequence[Value], n_bins: int) -> Bins:
     values : sequence of float, str or None
     n_bins : int
         Numbers are divided at their quantiles into about so many bins; frequent ones have a bin of
-        their own. Words are bins
-        themselves: the most frequent ones, and the others together.
+        their own. Words are bins themselves: the most frequent ones that occur twice or more, and
+        the others together.
 
     Examples
     --------
@@ -237,7 +237,9 @@ def _between(borders: NDArray[np.float64]) -> list[str]:
 
 def _words(values: Sequence[Value]) -> Bins:
     counts = Counter(str(value) for value in values if value is not None)
-    names = [word for word, _ in counts.most_common(MOST_VALUES)]
+    # In an order that does not depend on that of the values, which may be sorted by label.
+    often = sorted((-count, word) for word, count in counts.items() if count > 1)
+    names = [word for _, word in often[:MOST_VALUES]]
     numbers = {word: i for i, word in enumerate(names)}
     has_others, has_missing = len(counts) > len(names), None in values
     names += [OTHERS] * has_others
