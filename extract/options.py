@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
 from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub, is_network_file
-from extract.backbones.hub.presets import open_preset
+from extract.backbones.hub.presets import open_preset, says_scaling
 from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
 from extract.images.loading import BATCH_SIZE, ReadSettings
@@ -386,11 +386,15 @@ class Options:
 def _with_what_is_for(base: BaseSettings) -> BaseSettings:
     """Return the settings for one of several bases, not all of `keras.applications`.
 
-    Weights are for those, and a preprocessing that only networks in files need is for them.
+    Weights are for those, and a preprocessing is for the networks that do not say how pixels are
+    scaled.
     """
     if is_described(base.backbone):
         base = dataclasses.replace(base, weights="auto")
-    if base.preprocess in _OF_KERAS or is_network_file(base.backbone):
+    needs_it = is_network_file(base.backbone) or (
+        is_hub(base.backbone) and not says_scaling(base.backbone)
+    )
+    if base.preprocess in _OF_KERAS or needs_it:
         return base
     return dataclasses.replace(base, preprocess="auto")
 

@@ -151,8 +151,7 @@ def _bases(
         except WeightsError as error:
             if not skip_missing:
                 raise WeightsError(f"{name}: {error}", setting=error.setting) from error
-            left_out[name] = str(error)
-            logger.warning("left out: %s: %s", name, error)
+            left_out[name] = str(error.__cause__ or error)
     if not bases:
         raise WeightsError("there are no weights for any backbone", setting="backbone")
     return bases, left_out

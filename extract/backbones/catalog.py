@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extract.backbones.scaling import scaling_of
@@ -281,8 +282,8 @@ def find_backbone(name: str) -> Backbone:
     """
     if is_described(name):
         raise RecipeError(
-            f"this needs a network of keras.applications, and {name} is not one; choose one of "
-            "those",
+            f"{name} is not a network of keras.applications, and only those can be fine-tuned or "
+            "given other weights; choose one of those",
             setting="backbone",
         )
     if name == "auto":
@@ -296,6 +297,8 @@ def find_backbone(name: str) -> Backbone:
     if key not in BACKBONES:
         known = ", ".join(BACKBONES)
         hint = did_you_mean(key, BACKBONES)
+        if Path(name).is_dir():
+            hint = f", but a folder; if it has a preset of KerasHub, choose {HUB}{name}"
         raise RecipeError(
             f"there is no backbone called {plain!r}{hint}; choose one of: {known}; a "
             "file (.onnx or .xml); or hub: and a preset of KerasHub",

@@ -67,7 +67,7 @@ class DescribedNetwork:
 
     @property
     def _output(self) -> str:
-        return f"the output {self.output} of {self.source}" if self.output else self.source
+        return f"the output {self.output or ''}".strip() + f" of {self.source}"
 
     def chosen_pooling(self, pooling: str) -> str:
         """Return the pooling that a setting stands for.

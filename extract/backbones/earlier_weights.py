@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from extract.backbones import network_files
 from extract.backbones import weights as pretrained
 from extract.backbones.catalog import HUB, is_hub, is_network_file
-from extract.backbones.hub.presets import open_preset
+from extract.backbones.hub import presets
 from extract.errors import WeightsError
 from toolkit.progress import Progress, silent
 
@@ -53,7 +53,7 @@ def find_again(
         elif is_hub(backbone):
             known = f"a network of KerasHub whose files have the SHA-256 {earlier.identity}"
             preset = source if is_hub(source) else HUB + source
-            weights = open_preset(preset, cache=cache, size=size).weights
+            weights = presets.find_weights(preset, cache=cache, size=size)
         else:
             weights = pretrained.resolve(
                 source, backbone, cache=cache, size=size, progress=progress
@@ -61,13 +61,13 @@ def find_again(
     except WeightsError as error:
         raise WeightsError(
             f"the weights that the run used, {known}, are not available: "
-            f"{error.__cause__ or error}; say in which file they are now",
+            f"{error.__cause__ or error}; say where they are now",
             setting="weights",
         ) from error
     if weights.identity != earlier.identity:
         raise WeightsError(
             f"the weights {source} are not the ones that the run used: expected {known}, found "
-            f"{weights.identity}; say in which file they are now",
+            f"{weights.identity}; say where they are now",
             setting="weights",
         )
     return weights

@@ -87,12 +87,19 @@ def list_backbones(
         }
         for backbone in BACKBONES.values()
     ]
-    lines = [*of_keras, *_used_networks(cache)]
-    return [{**line, "speeds": of_each.get(_short(line), [])} for line in lines]
+    lines: list[dict[str, Any]] = [
+        {**line, "speeds": of_each.get(str(line["name"]), [])} for line in of_keras
+    ]
+    # The latest of each size.
+    used = {(line["name"], line["size"]): line for line in _used_networks(cache)}
+    for (_, size), line in sorted(used.items()):
+        known = of_each.get(_in_recipes(line), [])
+        lines.append({**line, "speeds": [each for each in known if each["size"] == size]})
+    return lines
 
 
-def _short(line: dict[str, Any]) -> str:
-    """Return the name that a recipe has."""
+def _in_recipes(line: dict[str, Any]) -> str:
+    """Return the name that recipes have for a network in a file or of KerasHub."""
     name = Path(line["name"].removeprefix(HUB)).name
     return HUB + name if line["source"] == "hub" else name
 
@@ -104,7 +111,8 @@ def _licence(family: str) -> str | None:
 def _used_networks(cache: Path) -> Iterator[dict[str, Any]]:
     """Yield what is known of networks in files and of KerasHub that were checked."""
     for source in ("hub", "file"):
-        for path in sorted((cache / "weights").glob(f"{source}-*.json")):
+        records = (cache / "weights").glob(f"{source}-*.json")
+        for path in sorted(records, key=lambda record: record.stat().st_mtime_ns):
             kept = file_records.read_record(path) or {}
             found = json.loads(kept.get("found", "{}"))
             if "source" not in kept or "shape" not in found:
@@ -182,24 +190,23 @@ def backbone_table(
         f"keras.applications ({_state(sources['keras'])})",
         "",
         *_table(of["keras"]),
-        "",
         "Sizes are in pixels: what a network was trained on, and the default. Only vgg16 has",
         "another default, 150, with an embedding of 4x4x512. Licences are those of the weights, as",
-        "far as Keras's documentation states them. The speed is the highest that this machine has",
-        "reached, with the precision and the size. Weights that are not on disk are downloaded",
-        "when they are first needed. With a width multiplier, as in mobilenet:alpha=0.25:",
+        "far as Keras's documentation states them. The speed is that of the last extraction on",
+        "this machine, with the fastest precision and size. Weights that are not on disk are",
+        "downloaded when they are first needed. With a width multiplier, as in mobilenet:alpha=0.25:",
         f"  {wide}.",
         "",
         f"KerasHub: --backbone hub:NAME or hub:FOLDER ({_state(sources['hub'])})",
         "",
         *_table(of["hub"]),
-        "  as hub:dinov2_small, hub:siglip_base_patch16_224, hub:clip_vit_base_patch16; all names",
-        "  are at https://keras.io/keras_hub/presets, licences at kaggle.com/models/keras.",
+        "As hub:dinov2_small, hub:siglip_base_patch16_224, hub:clip_vit_base_patch16; all names",
+        "are at https://keras.io/keras_hub/presets, licences at kaggle.com/models/keras.",
         "",
         f"Files: --backbone FILE.onnx or FILE.xml ({_state(sources['file'])})",
         "",
         *_table(of["file"]),
-        "  docs/backbones.md says how to export networks of timm, torchvision and Hugging Face.",
+        "docs/backbones.md says how to export networks of timm, torchvision and Hugging Face.",
     ]
 
 
@@ -216,16 +223,16 @@ def _state(source: dict[str, Any]) -> str:
 def _table(backbones: Sequence[dict[str, Any]]) -> list[str]:
     if not backbones:
         return []
-    width = max(18, *(len(_short(line)) + 1 for line in backbones))
+    width = max(18, *(len(line["name"]) + 1 for line in backbones))
     head = f"{'name':<{width}}{'parameters':>11}  {'size':>4}  {'embedding':<9}  "
     lines = [head + "licence   on disk  images/s"]
     lines += [
-        f"{_short(line):<{width}}{line['parameters']:>11,}  {line['native_size']:>4}  "
+        f"{line['name']:<{width}}{line['parameters']:>11,}  {line['native_size']:>4}  "
         f"{'x'.join(map(str, line['embedding_shape'])):<9}  {line['licence'] or '-':<8}  "
         f"{'yes' if line['weights_on_disk'] else 'no':<7}  {_fastest(line['speeds'])}".rstrip()
         for line in backbones
     ]
-    return lines
+    return [*lines, ""]
 
 
 def _fastest(speeds: Sequence[dict[str, Any]]) -> str:

@@ -34,6 +34,9 @@ def choice_sentences(choice: BackboneChoice) -> list[str]:
     sentences = [
         f"{choice.chosen} was chosen: {fits}{why} in cross-validation on "
         f"{plural(choice.images, 'training image')}"
+        if len(choice.judged) > 1
+        else f"{choice.chosen} was the only candidate, and was judged by cross-validation on "
+        f"{plural(choice.images, 'training image')}"
     ]
     if choice.most_frequent is not None and chosen.interval[0] <= choice.most_frequent:
         sentences.append(

@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
         found = {"refused": str(error)}
     except Exception as error:  # noqa: BLE001 - Keras and TensorFlow raise anything
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = (lines or [type(error).__name__])[0][:300]
+        reason = (lines or [type(error).__name__])[0].partition(". ")[0][:200]
         if type(error).__name__ in ("ResourceExhaustedError", "MemoryError"):
             reason = "it needs more memory than a network of its size should"
         found = {"refused": f"KerasHub cannot load it: {reason}"}
@@ -152,13 +152,22 @@ def _converted(folder: Path) -> tuple[int | None, str | None]:
 
 def _loaded(folder: Path, size: int | None, own_size: int | None) -> tuple[keras.Model, int | None]:
     """Return the tower and the side of its images; None if they may have any, and none is given."""
+    config = _read(folder / CONFIG)["config"]
+    patch, wanted = config.get("patch_size"), size or own_size
+    if wanted and isinstance(patch, int) and wanted % patch:
+        below = wanted // patch * patch
+        raise UnusableNetworkError(
+            f"its patches have {patch} x {patch} pixels, and {wanted} is no multiple of that; "
+            f"choose the size {below or patch} or {below + patch}"
+        )
     try:
-        tower = load_tower(folder, size or own_size)
+        tower = load_tower(folder, wanted)
     except ValueError as error:
         if size in (None, own_size):
             raise
+        only = f", but of {own_size} x {own_size}" if own_size else ""
         raise UnusableNetworkError(
-            f"it does not take images of {size} x {size} pixels: {error}"
+            f"it does not take images of {size} x {size} pixels{only}"
         ) from error
     shapes = [tuple(tensor.shape) for tensor in tower.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3:

@@ -15,7 +15,8 @@ from cache import file_records
 from extract.backbones import guarded
 from extract.backbones.catalog import HUB, MAX_SIZE
 from extract.backbones.described import DescribedNetwork
-from extract.backbones.hub.files import file_hashes, identity_of
+from extract.backbones.hub.files import CONVERTER, file_hashes, identity_of
+from extract.backbones.weights import Weights
 from extract.errors import EngineError, RecipeError, WeightsError
 from toolkit.phases import phase
 
@@ -57,7 +58,7 @@ def open_preset(
     """
     if layer is not None:
         raise RecipeError(
-            f"{backbone} has one output; leave out {layer!r}, and choose how it is pooled",
+            f"{backbone} has one output, found the name of another one: {layer!r}; leave it out",
             setting="layer",
         )
     if isinstance(size, int) and not 1 <= size <= MAX_SIZE:
@@ -81,6 +82,26 @@ def open_preset(
             if file.is_file()
         )
     return _opened(backbone, given, state, cache, size if isinstance(size, int) else None)
+
+
+def says_scaling(backbone: str) -> bool:
+    """Return whether a preset seems to say how pixels are scaled; those of KerasHub do."""
+    folder = Path(backbone.removeprefix(HUB).strip()).expanduser()
+    return not folder.is_dir() or (folder / CONVERTER).is_file()
+
+
+def find_weights(backbone: str, *, cache: Path, size: int) -> Weights:
+    """Return a preset as weights; a folder is identified, and not checked.
+
+    Raises
+    ------
+    ToolkitError
+        As `open_preset`.
+    """
+    folder = Path(backbone.removeprefix(HUB).strip()).expanduser()
+    if folder.is_dir():
+        return Weights(backbone, identity_of(file_hashes(folder)), None, folder)
+    return open_preset(backbone, cache=cache, size=size).weights
 
 
 @functools.lru_cache(maxsize=16)
@@ -135,7 +156,7 @@ def _checked(given: str, folder: Path | None, size: int | None) -> Mapping[str, 
     """Let another process load and run a preset; return what it found."""
     if importlib.util.find_spec("keras_hub") is None:
         raise EngineError("a network of KerasHub needs KerasHub: pip install '.[hub]'")
-    logger.info("loading %s with KerasHub for the first time", given)
+    logger.info("KerasHub loads %s, to find out what it takes and returns", given)
     kind = "preset" if folder is None else "folder"
     found = guarded.describe(
         "extract.backbones.hub.check",

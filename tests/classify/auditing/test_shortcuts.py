@@ -150,7 +150,7 @@ def test_sizes_that_are_all_different_predict_nothing(
         for w, h in rng.integers(200, 1000, (len(items), 2))
     ]
     found = find_shortcuts(Dataset("noise", Path("/data"), items), items, known)
-    assert [shortcut.name for shortcut in found if shortcut.found] == []
+    assert [shortcut.property for shortcut in found if shortcut.found] == []
 
 
 def test_the_bins_of_words_do_not_depend_on_the_order_of_the_values() -> None:

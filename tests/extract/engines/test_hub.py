@@ -12,9 +12,9 @@ import pytest
 from extract.embedder import Embedder
 from extract.engines import openvino
 from extract.engines.tensorflow import graph
-from extract.errors import WeightsError
+from extract.errors import RecipeError, WeightsError
 from extract.frozen import FrozenBase
-from extract.options import BaseSettings
+from extract.options import BaseSettings, Options
 from tests.commands import ROOT, python, run_command
 from tests.extract.backbones.hub.networks import SIDE, save
 from tests.extract.engines.networks import relative_error, some_images
@@ -171,6 +171,21 @@ def test_what_a_preset_does_not_offer_is_refused(home: Path, arguments: tuple[st
                        "--cache", "cache", "--out", "run", cwd=home)  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert "hub:dino" in done.stderr
+
+
+def test_a_preprocessing_is_for_the_networks_that_need_one(home: Path) -> None:
+    """Beside others, a preset that says how pixels are scaled keeps that; alone, it is asked."""
+    save(home / "plain", side=None)
+    base = BaseSettings(f"hub:{home / 'dino'},hub:{home / 'plain'}", preprocess="tf")
+    dino, plain = (options.base for options in Options(base=base).for_each_backbone())
+    assert (dino.preprocess, plain.preprocess) == ("auto", "tf")
+    assert base_of(home / "dino", preprocess="tf").recipe.preprocessing == "tf"
+
+
+def test_a_folder_without_its_prefix_is_told_of_it(home: Path) -> None:
+    options = Options(base=BaseSettings(str(home / "dino")))
+    with pytest.raises(RecipeError, match="but a folder; if it has a preset of KerasHub, choose"):
+        options.for_each_backbone()
 
 
 def test_the_embedder_takes_a_preset(home: Path) -> None:
