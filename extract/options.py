@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
-from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub, is_network_file
-from extract.backbones.hub.presets import open_preset, says_scaling
+from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub
+from extract.backbones.hub.presets import needs_scaling, open_preset
 from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
 from extract.images.loading import BATCH_SIZE, ReadSettings
@@ -344,9 +344,9 @@ class Options:
             If a backbone is not known or named twice, or the number of weights does not fit.
         """
         if "," in self.base.backbone and Path(self.base.backbone.removeprefix(HUB)).exists():
+            found = self.base.backbone
             raise RecipeError(
-                f"commas separate backbones, and the name {self.base.backbone} has one; rename it",
-                setting="backbone",
+                f"commas separate backbones, found one in {found}; rename it", setting="backbone"
             )
         names = [_unified(part.strip()) for part in self.base.backbone.split(",")]
         if len({Path(name).name for name in names}) < len(names):
@@ -391,10 +391,7 @@ def _with_what_is_for(base: BaseSettings) -> BaseSettings:
     """
     if is_described(base.backbone):
         base = dataclasses.replace(base, weights="auto")
-    needs_it = is_network_file(base.backbone) or (
-        is_hub(base.backbone) and not says_scaling(base.backbone)
-    )
-    if base.preprocess in _OF_KERAS or needs_it:
+    if base.preprocess in _OF_KERAS or needs_scaling(base.backbone):
         return base
     return dataclasses.replace(base, preprocess="auto")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import file_records
 from extract.backbones import guarded
-from extract.backbones.catalog import HUB, MAX_SIZE
+from extract.backbones.catalog import HUB, MAX_SIZE, is_hub, is_network_file
 from extract.backbones.described import DescribedNetwork
 from extract.backbones.hub.files import CONVERTER, file_hashes, identity_of
 from extract.backbones.weights import Weights
@@ -84,10 +84,12 @@ def open_preset(
     return _opened(backbone, given, state, cache, size if isinstance(size, int) else None)
 
 
-def says_scaling(backbone: str) -> bool:
-    """Return whether a preset seems to say how pixels are scaled; those of KerasHub do."""
+def needs_scaling(backbone: str) -> bool:
+    """Return whether a network does not say how pixels are scaled: in a file, or some presets."""
+    if not is_hub(backbone):
+        return is_network_file(backbone)
     folder = Path(backbone.removeprefix(HUB).strip()).expanduser()
-    return not folder.is_dir() or (folder / CONVERTER).is_file()
+    return folder.is_dir() and not (folder / CONVERTER).is_file()
 
 
 def find_weights(backbone: str, *, cache: Path, size: int) -> Weights:

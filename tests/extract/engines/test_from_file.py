@@ -238,7 +238,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["", "hub:"])
 def test_a_comma_in_a_path_is_said_to_separate(tmp_path: Path, prefix: str) -> None:
     path = write(tmp_path / "a,b.onnx")
-    with pytest.raises(RecipeError, match=r"commas separate backbones.*rename it"):
+    with pytest.raises(RecipeError, match=r"commas separate backbones, found one in .*rename it"):
         Options(base=BaseSettings(f"{prefix}{path}")).for_each_backbone()
 
 
