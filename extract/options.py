@@ -384,11 +384,7 @@ class Options:
 
 
 def _with_what_is_for(base: BaseSettings) -> BaseSettings:
-    """Return the settings for one of several bases, not all of `keras.applications`.
-
-    Weights are for those, and a preprocessing is for the networks that do not say how pixels are
-    scaled.
-    """
+    """Return the settings for one of several bases, with only the options that are for it."""
     if is_described(base.backbone):
         base = dataclasses.replace(base, weights="auto")
     if base.preprocess in _OF_KERAS or needs_scaling(base.backbone):
