@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from classify.estimators.ridge import RidgeClassifier
     from classify.estimators.svm import SVM
     from classify.experiment.compare import compare
+    from classify.explaining.evidence import Evidence
     from classify.networks.cnn import ScratchCNN
     from classify.networks.dense import DenseHead
     from classify.networks.finetune import FineTune
@@ -29,6 +30,7 @@ __all__ = [
     "Centroid",
     "ClassifierError",
     "DenseHead",
+    "Evidence",
     "FineTune",
     "LogReg",
     "Model",
@@ -45,6 +47,7 @@ _LAZY = {
     "AuditResult": "classify.auditing.audit",
     "Centroid": "classify.estimators.centroid",
     "DenseHead": "classify.networks.dense",
+    "Evidence": "classify.explaining.evidence",
     "FineTune": "classify.networks.finetune",
     "LDA": "classify.estimators.lda",
     "LogReg": "classify.estimators.logreg",

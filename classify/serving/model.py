@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify.errors import ModelError
+from classify.explaining.evidence import Evidence, explain_pixels
 from classify.serving.blocks import read_blocks, read_rows, recipe_for
 from classify.serving.classifier import SavedClassifier
+from classify.serving.explained import codes_of, read_pixels
 from classify.serving.familiar import ANY_SHARE
 from classify.serving.prediction import is_refused
 from classify.serving.samples import SampleReader
@@ -224,13 +226,7 @@ class Model:
 
         `familiarity` is from `find_familiarity`; without it, the second array is NaN.
         """
-        is_one_path = isinstance(images, str | os.PathLike)
-        rows = read_inputs(
-            [images] if is_one_path else images,
-            self._reading.max_pixels,
-            pixels=self.base.recipe.pixels,
-            addresses=True,
-        )
+        rows = self._rows(images)
         probabilities = np.empty((len(rows), len(self.classes_)))
         familiar = np.full(len(rows), np.nan)
         for chosen, samples in read_rows(self.reader, rows, pooled=familiarity is not None):
@@ -238,6 +234,45 @@ class Model:
             if familiarity is not None and samples.pooled is not None:
                 familiar[chosen] = familiarity.familiarity(samples.pooled)
         return probabilities, familiar
+
+    def _rows(self, images: Any) -> list[Path | NDArray[np.uint8]]:
+        return read_inputs(
+            [images] if isinstance(images, str | os.PathLike) else images,
+            self._reading.max_pixels,
+            pixels=self.base.recipe.pixels,
+            addresses=True,
+        )
+
+    def explain(self, images: Any, classes: Sequence[str] | str | None = None) -> Evidence:
+        """Say where in each image the evidence for a class lies.
+
+        The maps are exact where the score is a sum over places; otherwise a place counts by what
+        the score loses if it is covered. See `classify.explaining.evidence.Evidence`.
+
+        Parameters
+        ----------
+        images : list of str, path, ndarray or PIL image; ndarray; str or path
+            As in `predict_proba`; at least one.
+        classes : str or sequence of str, default=None
+            The class to explain, of all images or of each; None is the predicted one. Of two
+            classes, the second is explained in any case.
+
+        Returns
+        -------
+        Evidence
+            With ``maps.sum(axis=(1, 2)) + intercept == scores``.
+
+        Raises
+        ------
+        ModelError
+            If a class is not one of the model's, or there is not one for each image.
+        """
+        rows = self._rows(images)
+        given = self.predict(rows).tolist() if classes is None else classes
+        codes = codes_of(given, self.classes_.tolist(), len(rows))
+        with as_progress(self._progress) as report:
+            pixels = read_pixels(rows, self.base.recipe.pixels, self._reading, report)
+            return explain_pixels(self.estimator, self.base, pixels, codes, report)
 
     def find_familiarity(self, reject: float | None = None) -> Familiarity | None:
         """Return what images are compared with; see `classify.serving.familiar`."""
@@ -261,10 +296,6 @@ class Model:
         -------
         list of Prediction
             In the order of `files`.
-
-        See Also
-        --------
-        stream_files : The same one by one, for more files than predictions fit in memory.
         """
         return list(self.stream_files(files, reject=reject, top=top))
 
@@ -290,16 +321,6 @@ class Model:
         ------
         ModelError
             If images cannot be refused; before anything is predicted.
-
-        Examples
-        --------
-        >>> from collections import Counter
-        >>> from pathlib import Path
-        >>> from classify import load_model
-        >>> model = load_model("my-run")  # doctest: +SKIP
-        >>> files = list(Path("photos").rglob("*.jpg"))  # doctest: +SKIP
-        >>> Counter(image.label for image in model.stream_files(files))  # doctest: +SKIP
-        Counter({'cat': 61204, 'dog': 38796})
         """
         recipe = recipe_for(self.reader, files)
         blocks = self.predict_blocks(files, recipe, reject=reject, top=top)
@@ -313,15 +334,7 @@ class Model:
         reject: float | None = None,
         top: int = 0,
     ) -> Iterator[list[Prediction]]:
-        """Classify some of the files of a job, which share its recipe; see `stream_files`.
-
-        Parameters
-        ----------
-        files, reject, top
-            As in `stream_files`.
-        recipe : Recipe
-            From `classify.serving.blocks.recipe_for`, over all files of the job.
-        """
+        """Do what `stream_files` does with some files of a job, whose recipe all of them share."""
         familiarity = self.find_familiarity(reject)
         blocks = read_blocks(self.reader, files, recipe, pooled=familiarity is not None)
         return (self._saved.predictions(block, familiarity, reject, top) for block in blocks)
@@ -356,16 +369,8 @@ class Model:
         path : str or path
             It ends in ``.onnx``, ``.xml`` (OpenVINO; its weights are in a ``.bin`` beside it),
             ``.keras`` or ``.tflite`` (LiteRT).
-        precision : {"float32", "int8"}, default=None
-            Of the frozen base; None is that of the run. int8 needs ONNX or OpenVINO.
-        weights : str, default=None
-            The base's weights; None is where the run found them.
-        images : str or path, default=None
-            A folder of images to compare on, instead of the test images of the run.
-        licence : str, default=None
-            Stated in the model card.
-        overwrite : bool, default=False
-            Whether existing files are replaced.
+        precision, weights, images, licence, overwrite
+            See `classify.exporting.export.ExportSettings`.
 
         Returns
         -------
@@ -377,12 +382,6 @@ class Model:
         ModelError
             If the model cannot be exported to that format, the extra ``export`` is not installed,
             the file exists or cannot be written, or it does not answer as the model does.
-
-        Examples
-        --------
-        >>> from classify import load_model
-        >>> model = load_model("runs/20260131-120000-all")  # doctest: +SKIP
-        >>> model.export("cats-and-dogs.onnx")  # doctest: +SKIP
         """
         from classify.exporting.export import ExportSettings, export
 
@@ -396,5 +395,5 @@ class Model:
         return export(self, Path(path), settings, self._progress)
 
     def __repr__(self) -> str:
-        classes = plural(len(self.classes_), "class", "classes")
-        return f"<Model {self.result.classifier} of {self.folder}: {classes}>"
+        n_classes = plural(len(self.classes_), "class", "classes")
+        return f"<Model {self.result.classifier} of {self.folder}: {n_classes}>"

@@ -84,6 +84,31 @@ def test_what_is_undecided_can_be_marked(
     assert "?" not in model.predict(paths)
 
 
+@pytest.mark.parametrize("classifier", ["logreg", "dense", "nearest"])
+def test_evidence_adds_up_to_the_score(
+    earlier_home: Path, paths: list[Path], classifier: str
+) -> None:
+    """Of the predicted class, or of one that is named; pixels in memory are as good as files."""
+    model = load(earlier_home, classifier)
+    found = model.explain(paths)
+    assert found.exact == (classifier == "logreg")
+    assert found.classes.tolist() == model.predict(paths).tolist()
+    np.testing.assert_allclose(found.maps.sum((1, 2)) + found.intercept, found.scores, rtol=1e-9)
+    named = model.explain(paths, model.classes_[0])
+    assert set(named.classes) == {model.classes_[0]}
+    assert not np.allclose(named.scores, found.scores)
+    pixels = cv2.imread(str(paths[0]))[:, :, ::-1]
+    mixed = model.explain([pixels, paths[1]], found.classes[:2])
+    np.testing.assert_allclose(mixed.scores, found.scores[:2], rtol=1e-4)
+
+
+def test_evidence_for_what_is_no_class_is_refused(model: Model, paths: list[Path]) -> None:
+    with pytest.raises(ModelError, match=r"no class 'disk' \(did you mean disc\?\)"):
+        model.explain(paths, "disk")
+    with pytest.raises(ModelError, match="a class for each of 3 images, found 1 classes"):
+        model.explain(paths, ["disc"])
+
+
 def test_a_file_that_is_no_image_is_named(model: Model, paths: list[Path], tmp_path: Path) -> None:
     """With its row, its path and the reason."""
     (tmp_path / "broken.jpg").write_text("no image")
