@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from extract.backbones.catalog import MAX_SIZE
 from extract.backbones.scaling import EXAMPLE, canonical
 from extract.backbones.weights import Weights
 from extract.errors import RecipeError
@@ -118,6 +119,22 @@ class DescribedNetwork:
         if pooling == "none" or len(self.shape) == 2:
             return math.prod(self.shape)
         return self.shape[1 if len(self.shape) == 4 and self.channels_first else -1]
+
+
+def check_size(size: int | None) -> None:
+    """Check the side of images that a user has chosen, if any.
+
+    Raises
+    ------
+    RecipeError
+        If no network could have it.
+    """
+    if size is not None and not 1 <= size <= MAX_SIZE:
+        raise RecipeError(
+            f"a network accepts images of 1 to {MAX_SIZE} pixels a side, found {size}; choose "
+            "another size",
+            setting="size",
+        )
 
 
 def first_patch(n_tokens: int) -> int:

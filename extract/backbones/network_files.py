@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import file_records
 from extract.backbones import guarded
-from extract.backbones.catalog import MAX_SIZE
-from extract.backbones.described import DescribedNetwork
+from extract.backbones.described import DescribedNetwork, check_size
 from extract.backbones.weights import Weights
 from extract.errors import EngineError, RecipeError, WeightsError
 from toolkit.phases import phase
@@ -135,12 +134,7 @@ def _opened(
     path: Path, _state: Any, cache: Path, size: int | None, output: str | None
 ) -> DescribedNetwork:
     """Do what `open_network` does, once for a file, a size and an output."""
-    if size is not None and not 1 <= size <= MAX_SIZE:
-        raise RecipeError(
-            f"a network accepts images of 1 to {MAX_SIZE} pixels a side, found {size}; choose "
-            "another size",
-            setting="size",
-        )
+    check_size(size)
     if output is not None and not output.strip():
         raise RecipeError("the name of the output is empty; leave it out", setting="layer")
     description, weights = read_content(path)

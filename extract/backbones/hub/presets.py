@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cache import file_records
 from extract.backbones import guarded
-from extract.backbones.catalog import HUB, MAX_SIZE, is_hub, is_network_file
-from extract.backbones.described import DescribedNetwork
+from extract.backbones.catalog import HUB, is_hub, is_network_file
+from extract.backbones.described import DescribedNetwork, check_size
 from extract.backbones.hub.files import CONVERTER, file_hashes, identity_of
 from extract.backbones.weights import Weights
 from extract.errors import EngineError, RecipeError, WeightsError
@@ -61,12 +61,8 @@ def open_preset(
             f"{backbone} has one output, found the name of another one: {layer!r}; leave it out",
             setting="layer",
         )
-    if isinstance(size, int) and not 1 <= size <= MAX_SIZE:
-        raise RecipeError(
-            f"a network accepts images of 1 to {MAX_SIZE} pixels a side, found {size}; choose "
-            "another size",
-            setting="size",
-        )
+    wanted = size if isinstance(size, int) else None
+    check_size(wanted)
     given = backbone[len(HUB) :].strip()
     if not given:
         raise WeightsError(
@@ -81,7 +77,7 @@ def open_preset(
             for file in sorted(folder.iterdir())
             if file.is_file()
         )
-    return _opened(backbone, given, state, cache, size if isinstance(size, int) else None)
+    return _opened(backbone, given, state, cache, wanted)
 
 
 def needs_scaling(backbone: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from extract.backbones.catalog import construct, find_backbone
@@ -39,6 +40,16 @@ def random_network(name: str, folder: Path) -> tuple[Weights, Recipe]:
 
 def some_images(n: int = 5, size: int = 48) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def write_light_and_dark(folder: Path) -> None:
+    """Write forty pictures of two classes that every network can tell apart."""
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        label, light = ("dark", 60) if i % 2 else ("bright", 200)
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        picture = np.clip(rng.normal(light, 30, (20, 20, 3)), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / label / f"{i}.png"), picture)
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:

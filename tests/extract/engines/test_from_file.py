@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import onnxruntime
 import openvino
@@ -18,7 +17,11 @@ from extract.frozen import FrozenBase
 from extract.options import BaseSettings, Options
 from tests.commands import ROOT, python, run_command
 from tests.extract.backbones.onnx_networks import write
-from tests.extract.engines.networks import relative_error, some_images
+from tests.extract.engines.networks import (
+    relative_error,
+    some_images,
+    write_light_and_dark,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,12 +143,7 @@ def test_the_base_of_an_earlier_run_is_found_again(tmp_path: Path) -> None:
 def home(tmp_path: Path) -> Path:
     """Return a folder with a network and pictures of two classes."""
     write(tmp_path / "net.onnx")
-    rng = np.random.default_rng(0)
-    for i in range(40):
-        label, light = ("dark", 60) if i % 2 else ("bright", 200)
-        (tmp_path / "pictures" / label).mkdir(parents=True, exist_ok=True)
-        picture = np.clip(rng.normal(light, 30, (20, 20, 3)), 0, 255).astype(np.uint8)
-        cv2.imwrite(str(tmp_path / "pictures" / label / f"{i}.png"), picture)
+    write_light_and_dark(tmp_path / "pictures")
     return tmp_path
 
 
