@@ -131,9 +131,7 @@ class FrozenBase:
         recipe, folder = Recipe.from_dict(fields), cache_folder(cache)
         found = Weights(str(fields.get("weights_source", "auto")), recipe.weights, None, None)
         if recipe.quantised is None or weights is not None:
-            found = find_again(
-                found, recipe.backbone, weights, cache=folder, size=recipe.size, progress=progress
-            )
+            found = _find_again(found, recipe, weights, folder, progress)
         base = cls(recipe, found, Store(folder), engine)
         if networks is None or recipe.quantised is None:
             return base
@@ -187,10 +185,6 @@ class FrozenBase:
             If the extra that quantises is not installed.
         ImageError
             If none of the images can be used.
-
-        See Also
-        --------
-        calibrated_on : Says when an earlier calibration is used.
         """
         paths = {digest: path for path, digest in digests.items()}
 
@@ -363,8 +357,6 @@ class FrozenBase:
         ----------
         weights : str, optional
             Where the weights are now; by default, where the run found them.
-        progress : Progress
-            Called while weights are downloaded.
 
         Raises
         ------
@@ -374,14 +366,7 @@ class FrozenBase:
         if self.recipe.precision == "float32" and weights in (None, self.weights.source):
             return self
         recipe = dataclasses.replace(self.recipe, precision="float32", quantised=None)
-        found = find_again(
-            self.weights,
-            recipe.backbone,
-            weights,
-            cache=self.store.folder,
-            size=recipe.size,
-            progress=progress,
-        )
+        found = _find_again(self.weights, recipe, weights, self.store.folder, progress)
         return dataclasses.replace(self, recipe=recipe, weights=found, networks=None)
 
     def in_int8(self) -> FrozenBase:
@@ -398,3 +383,17 @@ class FrozenBase:
     def make_engine(self) -> Engine:
         """Create an engine that computes the recipe; this takes seconds."""
         return engines.make(self.recipe, self.weights, self.models, self.engine)
+
+
+def _find_again(
+    earlier: Weights, recipe: Recipe, weights: str | None, cache: Path, progress: Progress
+) -> Weights:
+    return find_again(
+        earlier,
+        recipe.backbone,
+        weights,
+        cache=cache,
+        size=recipe.size,
+        layer=recipe.layer,
+        progress=progress,
+    )

@@ -8,12 +8,13 @@ the data set. `extract.arguments` fills them from a command line.
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
-from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub
+from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub, name_in_recipes
 from extract.backbones.hub.presets import needs_scaling, open_preset
 from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
@@ -343,13 +344,13 @@ class Options:
         RecipeError
             If a backbone is not known or named twice, or the number of weights does not fit.
         """
-        if "," in self.base.backbone and Path(self.base.backbone.removeprefix(HUB)).exists():
-            found = self.base.backbone
+        found = self.base.backbone
+        if "," in found and os.path.exists(found.removeprefix(HUB)):  # noqa: PTH110 - may be long
             raise RecipeError(
                 f"commas separate backbones, found one in {found}; rename it", setting="backbone"
             )
         names = [_unified(part.strip()) for part in self.base.backbone.split(",")]
-        if len({Path(name).name for name in names}) < len(names):
+        if len(set(map(name_in_recipes, names))) < len(names):
             raise RecipeError(
                 f"expected each backbone once, with a name of its own, found {self.base.backbone}",
                 setting="backbone",

@@ -17,8 +17,9 @@ from classify.choosing.sample import draw_sample
 from classify.errors import ClassifierError
 from classify.estimators.groups import encode_groups
 from classify.evaluation.comparison import compare_predictions
+from extract.backbones.catalog import is_hub
 from extract.datasets.labels import require_images
-from extract.errors import WeightsError
+from extract.errors import EngineError, RecipeError, WeightsError
 from extract.frozen import FrozenBase
 from extract.images.hashing import hash_images
 from reports import records
@@ -148,6 +149,10 @@ def _bases(
         name = options.base.backbone
         try:
             bases[i] = FrozenBase.choose(options.base, progress=progress)
+        except (EngineError, RecipeError) as error:
+            if not (skip_missing and is_hub(name)):
+                raise
+            left_out[name] = str(error)
         except WeightsError as error:
             if not skip_missing:
                 raise WeightsError(f"{name}: {error}", setting=error.setting) from error

@@ -14,8 +14,6 @@ from extract.backbones.described import first_patch
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
@@ -168,33 +166,23 @@ def _by_places(
     outputs = codes if len(form.coef) > 1 else np.zeros_like(codes)
     network = unpooled_network(base)
     flips = [False, True] if base.recipe.flip else [base.recipe.mirrored]
-    of_sides = []
-    for side, flipped in enumerate(flips):
-        images = pixels[:, :, ::-1] if flipped else pixels
-        embeddings = _in_parts(network, images, progress, side / len(flips), 1 / len(flips))
-        if embeddings.ndim < 3:
-            return None
-        pooled = base.recipe.pooling == "avg"
-        maps, rest = linear_evidence(form, outputs, embeddings, pooled=pooled)
-        of_sides.append((maps[:, :, ::-1] if flipped else maps, rest))
-    all_maps, rests = zip(*of_sides, strict=True)
-    return np.mean(all_maps, axis=0), np.mean(rests, axis=0)
-
-
-def _in_parts(
-    network: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    pixels: NDArray[np.uint8],
-    progress: Progress,
-    before: float,
-    share: float,
-) -> NDArray[np.float32]:
-    """Embed images a few at a time; report from `before` on, this being a share of the work."""
-    parts, n = [], len(pixels)
-    for start in range(0, n, _AT_ONCE):
-        progress(STAGE, int(n * before + start * share), n)
-        parts.append(network(np.ascontiguousarray(pixels[start : start + _AT_ONCE])))
-    progress(STAGE, int(n * (before + share)), n)
-    return np.concatenate(parts)
+    all_maps, all_rests = [], []
+    for start in range(0, len(pixels), _AT_ONCE):
+        progress(STAGE, start, len(pixels))
+        part = slice(start, start + _AT_ONCE)
+        of_sides = []
+        for flipped in flips:
+            images = pixels[part, :, ::-1] if flipped else pixels[part]
+            embeddings = network(np.ascontiguousarray(images))
+            if embeddings.ndim < 3:
+                return None
+            pooled = base.recipe.pooling == "avg"
+            maps, rest = linear_evidence(form, outputs[part], embeddings, pooled=pooled)
+            of_sides.append((maps[:, :, ::-1] if flipped else maps, rest))
+        all_maps.append(np.mean([maps for maps, _ in of_sides], axis=0))
+        all_rests.append(np.mean([rest for _, rest in of_sides], axis=0))
+    progress(STAGE, len(pixels), len(pixels))
+    return np.concatenate(all_maps), np.concatenate(all_rests)
 
 
 def _by_covering(

@@ -271,7 +271,8 @@ class Model:
         given = self.predict(rows).tolist() if classes is None else classes
         codes = codes_of(given, self.classes_.tolist(), len(rows))
         with as_progress(self._progress) as report:
-            pixels = read_pixels(rows, self.base.recipe.pixels, self._reading, report)
+            recipe = recipe_for(self.reader, [row for row in rows if isinstance(row, Path)])
+            pixels = read_pixels(rows, recipe.pixels, self._reading, report)
             return explain_pixels(self.estimator, self.base, pixels, codes, report)
 
     def find_familiarity(self, reject: float | None = None) -> Familiarity | None:

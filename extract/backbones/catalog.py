@@ -7,6 +7,7 @@ TensorFlow. A test compares it with Keras.
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,25 +228,26 @@ BACKBONES: dict[str, Backbone] = _read_table()
 
 
 def is_network_file(backbone: str) -> bool:
-    """Return whether a backbone is a network in a file.
-
-    Examples
-    --------
-    >>> is_network_file("nets/dino.onnx"), is_network_file("vgg16")
-    (True, False)
-    """
+    """Return whether a backbone is a network in a file."""
     return backbone.lower().endswith(ENDINGS) and not is_hub(backbone)
 
 
 def is_hub(backbone: str) -> bool:
-    """Return whether a backbone is a network of KerasHub.
+    """Return whether a backbone is a network of KerasHub."""
+    return backbone.startswith(HUB)
+
+
+def name_in_recipes(backbone: str) -> str:
+    """Return a backbone without the folder that it is in.
 
     Examples
     --------
-    >>> is_hub("hub:dinov2_small"), is_hub("vgg16")
-    (True, False)
+    >>> [name_in_recipes(name) for name in ("nets/dino.onnx", "hub:nets/dino", "vgg16")]
+    ['dino.onnx', 'hub:dino', 'vgg16']
     """
-    return backbone.startswith(HUB)
+    if is_hub(backbone):
+        return HUB + Path(backbone.removeprefix(HUB).strip()).name
+    return Path(backbone).name if is_network_file(backbone) else backbone
 
 
 def is_described(backbone: str) -> bool:
@@ -297,7 +299,7 @@ def find_backbone(name: str) -> Backbone:
     if key not in BACKBONES:
         known = ", ".join(BACKBONES)
         hint = did_you_mean(key, BACKBONES)
-        if Path(name).is_dir():
+        if os.path.isdir(name):  # noqa: PTH112 - no error if the name is too long for a path
             hint = f", but a folder; if it has a preset of KerasHub, choose {HUB}{name}"
         raise RecipeError(
             f"there is no backbone called {plain!r}{hint}; choose one of: {known}; a "

@@ -36,10 +36,9 @@ class DescribedNetwork:
     size : int
         Side of the images in pixels.
     shape : tuple of int
-        Of the output for one image: ``(1, features)``, ``(1, tokens, features)``, or four numbers
-        in the order of the input.
+        Of the output for one image: ``(1, features)``, ``(1, tokens, features)``, or four numbers.
     channels_first : bool, default=False
-        Whether it takes ``(n, 3, size, size)``, and not ``(n, size, size, 3)``.
+        Whether an output of four dimensions has its channels before its height and width.
     output : str, default=None
         Name of the output that is the embedding; None if there is no choice.
     pooling : str, default=None
@@ -135,6 +134,19 @@ def check_size(size: int | None) -> None:
             "another size",
             setting="size",
         )
+
+
+def has_channels_first(shape: tuple[int, ...], as_input: bool) -> bool:
+    """Return where an output has its channels: besides two equal sides, or as in the input.
+
+    Examples
+    --------
+    >>> has_channels_first((1, 768, 7, 7), False), has_channels_first((1, 7, 7, 768), True)
+    (True, False)
+    """
+    if len(shape) == 4 and (shape[1] == shape[2]) != (shape[2] == shape[3]):
+        return shape[2] == shape[3]
+    return as_input
 
 
 def first_patch(n_tokens: int) -> int:

@@ -23,6 +23,7 @@ def find_again(
     *,
     cache: Path,
     size: int,
+    layer: str | None = None,
     progress: Progress = silent,
 ) -> Weights:
     """Find the weights that an earlier run used, and check that they are the same.
@@ -36,6 +37,8 @@ def find_again(
     spec : str, optional
         Where the weights are now; by default, where the run found them, or the public ones if its
         file of them is gone.
+    layer : str, optional
+        Of the recipe; of a network in a file, the name of its output.
     cache, size, progress
         As for `extract.backbones.weights.resolve`.
 
@@ -45,15 +48,18 @@ def find_again(
         If they cannot be found, or others are there; the message names them.
     """
     source = spec or _available(earlier)
+    now = f"say in which {'folder' if is_hub(backbone) else 'file'} they are now"
     known = f"{backbone}'s with the SHA-256 {earlier.identity} over their arrays"
     try:
         if is_network_file(backbone):
             known = f"a network file with the SHA-256 {earlier.identity}"
-            weights = network_files.find_weights(Path(source))
+            weights = network_files.find_weights(
+                Path(source), earlier.identity, cache=cache, size=size, output=layer
+            )
         elif is_hub(backbone):
             known = f"a network of KerasHub whose files have the SHA-256 {earlier.identity}"
             preset = source if is_hub(source) else HUB + source
-            weights = presets.find_weights(preset, cache=cache, size=size)
+            weights = presets.find_weights(preset, earlier.identity, cache=cache, size=size)
         else:
             weights = pretrained.resolve(
                 source, backbone, cache=cache, size=size, progress=progress
@@ -61,13 +67,13 @@ def find_again(
     except WeightsError as error:
         raise WeightsError(
             f"the weights that the run used, {known}, are not available: "
-            f"{error.__cause__ or error}; say where they are now",
+            f"{error.__cause__ or error}; {now}",
             setting="weights",
         ) from error
     if weights.identity != earlier.identity:
         raise WeightsError(
             f"the weights {source} are not the ones that the run used: expected {known}, found "
-            f"{weights.identity}; say where they are now",
+            f"{weights.identity}; {now}",
             setting="weights",
         )
     return weights

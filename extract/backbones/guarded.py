@@ -63,13 +63,14 @@ def describe(
                 timeout=seconds,
                 check=False,
             )
-        found: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise WeightsError(
             f"{source} cannot be used: reading and running it once took more than {seconds:.0f} "
             "seconds",
             setting="backbone",
         ) from None
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         raise WeightsError(
             f"{source} cannot be used: the process that read and ran it once ended with status "

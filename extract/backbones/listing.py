@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import file_records
-from extract.backbones.catalog import BACKBONES, HUB, is_hub
+from extract.backbones.catalog import BACKBONES, HUB, is_hub, name_in_recipes
 from extract.backbones.keras_weights import KERAS_STORAGE
 from extract.backbones.weights import on_disk
 
@@ -41,7 +41,9 @@ def candidates(cache: Path) -> list[str]:
         The cache folder, which may contain weights.
     """
     used = [line["name"] for line in _used_networks(cache) if line["weights_on_disk"]]
-    presets = dict.fromkeys(name for name in used if is_hub(name) and "/" not in name)
+    presets = dict.fromkeys(
+        name for name in used if is_hub(name) and not Path(name.removeprefix(HUB)).is_absolute()
+    )
     return [name for name in BACKBONES if name in TRIED or on_disk(name, cache)] + [*presets]
 
 
@@ -93,15 +95,9 @@ def list_backbones(
     # The latest of each size.
     used = {(line["name"], line["size"]): line for line in _used_networks(cache)}
     for (_, size), line in sorted(used.items()):
-        known = of_each.get(_in_recipes(line), [])
+        known = of_each.get(name_in_recipes(line["name"]), [])
         lines.append({**line, "speeds": [each for each in known if each["size"] == size]})
     return lines
-
-
-def _in_recipes(line: dict[str, Any]) -> str:
-    """Return the name that recipes have for a network in a file or of KerasHub."""
-    name = Path(line["name"].removeprefix(HUB)).name
-    return HUB + name if line["source"] == "hub" else name
 
 
 def _licence(family: str) -> str | None:
@@ -111,8 +107,7 @@ def _licence(family: str) -> str | None:
 def _used_networks(cache: Path) -> Iterator[dict[str, Any]]:
     """Yield what is known of networks in files and of KerasHub that were checked."""
     for source in ("hub", "file"):
-        records = (cache / "weights").glob(f"{source}-*.json")
-        for path in sorted(records, key=lambda record: record.stat().st_mtime_ns):
+        for path in sorted((cache / "weights").glob(f"{source}-*.json"), key=_age):
             kept = file_records.read_record(path) or {}
             found = json.loads(kept.get("found", "{}"))
             if "source" not in kept or "shape" not in found:
@@ -130,6 +125,13 @@ def _used_networks(cache: Path) -> Iterator[dict[str, Any]]:
                 "weights_on_disk": Path(location).exists(),
                 "alpha": False,
             }
+
+
+def _age(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # another process has deleted it
+        return 0
 
 
 def _embedding_shape(found: dict[str, Any]) -> list[int]:

@@ -7,6 +7,7 @@ also the identity of the network.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import file_records
 from extract.backbones import guarded
-from extract.backbones.described import DescribedNetwork, check_size
+from extract.backbones.described import DescribedNetwork, check_size, has_channels_first
 from extract.backbones.weights import Weights
 from extract.errors import EngineError, RecipeError, WeightsError
 from toolkit.phases import phase
@@ -40,7 +41,7 @@ def read_content(path: Path) -> tuple[bytes, bytes]:
     WeightsError
         If a file is missing or cannot be read.
     """
-    files = [path, path.with_suffix(".bin")] if path.suffix.lower() == ".xml" else [path]
+    files = [path, path.with_suffix(".bin")] if is_openvinos(path) else [path]
     try:
         contents = [file.read_bytes() for file in files]
     except FileNotFoundError as error:
@@ -54,15 +55,30 @@ def read_content(path: Path) -> tuple[bytes, bytes]:
     return contents[0], b"".join(contents[1:])
 
 
-def find_weights(path: Path) -> Weights:
-    """Return a network file as weights, without checking what it is.
+def find_weights(
+    path: Path, earlier: str, *, cache: Path, size: int, output: str | None
+) -> Weights:
+    """Return a network file as weights.
+
+    One whose identity is not that of an earlier run is not checked any further.
+
+    Parameters
+    ----------
+    path : Path
+    earlier : str
+        The identity of an earlier run.
+    cache, size, output
+        As for `open_network`.
 
     Raises
     ------
-    WeightsError
-        If it is missing or cannot be read.
+    ToolkitError
+        As `open_network`.
     """
-    return Weights(str(path), _sha256(*read_content(path)), None, path)
+    identity = _sha256(*read_content(path))
+    if identity != earlier:
+        return Weights(str(path), identity, None, path)
+    return open_network(path, cache=cache, size=size, output=output).weights
 
 
 def read_verified(weights: Weights) -> tuple[bytes, bytes]:
@@ -119,19 +135,31 @@ def open_network(
     RecipeError
         If its size or output must be chosen, or it has no such output.
     """
-    path = path.expanduser()
+    found = path
+    with contextlib.suppress(RuntimeError):  # a user that does not exist
+        found = path.expanduser()
+    files = [found.absolute(), found.absolute().with_suffix(".bin")]
+    state = tuple(map(_state, files[: 2 if is_openvinos(path) else 1]))
+    return _opened(path, files[0], state, cache, size if isinstance(size, int) else None, output)
+
+
+def is_openvinos(path: Path) -> bool:
+    """Return whether a file has its weights in another one beside it."""
+    return path.suffix.lower() == ".xml"
+
+
+def _state(path: Path) -> tuple[int, int] | None:
     try:
         state = path.stat()
     except OSError:
-        state = None
-    key = None if state is None else (state.st_mtime_ns, state.st_size)
-    return _opened(path, key, cache, size if isinstance(size, int) else None, output)
+        return None
+    return state.st_mtime_ns, state.st_size
 
 
 @functools.lru_cache(maxsize=16)
 @phase("reading and identifying the weights")
 def _opened(
-    path: Path, _state: Any, cache: Path, size: int | None, output: str | None
+    written: Path, path: Path, _state: Any, cache: Path, size: int | None, output: str | None
 ) -> DescribedNetwork:
     """Do what `open_network` does, once for a file, a size and an output."""
     check_size(size)
@@ -141,34 +169,38 @@ def _opened(
     if not description:
         raise WeightsError(f"{path} is empty; save or export the network again", setting="backbone")
     sha256 = _sha256(description, weights)
-    asked = f"{size or ''} {output or ''}"
-    key = hashlib.sha256(f"{sha256} {asked}".encode()).hexdigest()
-    record = cache / "weights" / f"file-{key[:32]}.json"
-    kept = file_records.read_record(record) or {}
-    if kept.get("asked") == asked and kept.get("network") == sha256:
+    kept = file_records.read_record(_record(cache, sha256, size, output)) or {}
+    if kept.get("asked") == f"{size or ''} {output or ''}" and kept.get("network") == sha256:
         found = json.loads(kept["found"])
     else:
         found = _checked(path, description, weights, size, output)
-        file_records.write_record(
-            record,
-            network=sha256,
-            asked=asked,
-            source=str(path.resolve()),
-            found=json.dumps(found),
-        )
+        # A saved model asks for the size that was found here.
+        for asked in {size, found.get("size")}:
+            file_records.write_record(
+                _record(cache, sha256, asked, output),
+                network=sha256,
+                asked=f"{asked or ''} {output or ''}",
+                source=str(path),
+                found=json.dumps(found),
+            )
     _require_known(path, found)
     shape = tuple(found["shape"])
     return DescribedNetwork(
-        str(path),
+        str(written),
         path.name,
         sha256,
         found["size"],
         shape,
-        channels_first=found["channels_first"],
+        channels_first=has_channels_first(shape, found["channels_first"]),
         output=found["output"],
         pooling={2: "none", 3: None, 4: "avg"}[len(shape)],  # what tokens are is not known
         path=path,
     )
+
+
+def _record(cache: Path, sha256: str, size: int | None, output: str | None) -> Path:
+    key = hashlib.sha256(f"{sha256} {size or ''} {output or ''}".encode()).hexdigest()
+    return cache / "weights" / f"file-{key[:32]}.json"
 
 
 def _checked(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extract.backbones.catalog import is_network_file
-from extract.backbones.described import first_patch
+from extract.backbones.described import first_patch, has_channels_first
 from extract.backbones.network_check import name_of, read
 from extract.backbones.network_files import read_verified
 from extract.backbones.scaling import scaling_of
@@ -57,6 +57,7 @@ def _pooled(ov: Any, output: Any, pooling: str, channels_first: bool) -> Any:
     ops = ov.opset14
     output = ops.convert(output, ov.Type.f32).output(0)
     shape = tuple(output.shape)
+    channels_first = has_channels_first(shape, channels_first)
     if len(shape) == 3 and pooling == "cls":
         return ops.gather(output, np.array(0), np.array(1))
     if len(shape) == 3 and pooling == "avg":

@@ -32,10 +32,11 @@ def file_hashes(folder: Path) -> dict[str, str]:
         names.append(CONVERTER)
     try:
         return {name: disk.sha256(folder / name) for name in sorted(names)}
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a listed name may be no name of a file
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise WeightsError(
-            f"{folder} is not a preset of KerasHub, or not all of one: cannot read "
-            f"{error.filename}: {error.strerror}; a preset has {CONFIG} and {WEIGHTS}",
+            f"{folder} is not a preset of KerasHub, or not all of one: cannot read {reason}; a "
+            f"preset has {CONFIG} and {WEIGHTS}",
             setting="backbone",
         ) from error
 
@@ -57,7 +58,7 @@ def weight_names(folder: Path) -> list[str]:
         }
         if not parts or any(name != (folder / name).name for name in parts):
             raise ValueError("expected names of files in the same folder")
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{folder / SHARDS} does not list the files of the weights ({error})",
             setting="backbone",

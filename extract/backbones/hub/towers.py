@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from extract.backbones.hub.files import (
     identity_of,
     weight_names,
 )
-from extract.errors import WeightsError
+from extract.errors import EngineError, WeightsError
 from toolkit.errors import did_you_mean
 from toolkit.libraries import import_keras, import_keras_hub
 
@@ -95,17 +96,25 @@ def load_verified(weights: Weights, size: int) -> keras.Model:
 
     Raises
     ------
+    EngineError
+        If KerasHub is not installed.
     WeightsError
         If the files have changed since they were checked, or are gone.
     """
+    if importlib.util.find_spec("keras_hub") is None:
+        raise EngineError("a network of KerasHub needs KerasHub: pip install '.[hub]'")
     try:
-        folder = weights.path or fetch(weights.source.partition(":")[2])
+        folder = weights.path or fetch(weights.source.partition(":")[2].strip())
     except (UnknownPresetError, UnreachablePresetError) as error:
         raise WeightsError(str(error), setting="backbone") from error
     if identity_of(file_hashes(folder)) != weights.identity:
+        advice = (
+            "run the same command again"
+            if weights.path
+            else "delete that folder, and KerasHub downloads them again"
+        )
         raise WeightsError(
-            f"the files in {folder} have changed since they were checked; run the same command "
-            "again",
+            f"the files in {folder} have changed since they were checked; {advice}",
             setting="backbone",
         )
     return load_tower(folder, size)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import openvino
 import pytest
 
 from cache.store import Store
+from extract.backbones import network_files
 from extract.backbones.scaling import scaling_of
 from extract.embedder import Embedder
 from extract.errors import EngineError, RecipeError, WeightsError
@@ -115,6 +118,42 @@ def test_a_file_needs_openvino(tmp_path: Path) -> None:
     base = base_of(write(tmp_path / "a.onnx"), engine="tensorflow")
     with pytest.raises(EngineError, match="a network file needs the engine openvino"):
         base.make_engine()
+
+
+def test_new_weights_beside_an_openvino_file_are_seen(tmp_path: Path) -> None:
+    model = openvino.Core().read_model(write(tmp_path / "a.onnx"))
+    openvino.save_model(model, tmp_path / "b.xml", compress_to_fp16=False)
+    first = base_of(tmp_path / "b.xml")
+    weights = bytearray((tmp_path / "b.bin").read_bytes())
+    weights[:4] = np.float32(0.5).tobytes()
+    (tmp_path / "b.bin").write_bytes(weights)
+    os.utime(tmp_path / "b.bin", (1e9, 1e9))
+    second = base_of(tmp_path / "b.xml")
+    assert second.recipe.weights != first.recipe.weights
+    second.make_engine()
+
+
+def test_a_saved_model_starts_no_check_of_its_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for the size that was found when it was trained."""
+    base = base_of(write(tmp_path / "a.onnx"))
+    network_files._opened.cache_clear()
+    monkeypatch.setattr(network_files, "_checked", None)
+    assert FrozenBase.from_dict(base.to_dict(), cache=tmp_path / "cache").recipe == base.recipe
+
+
+def test_a_file_of_another_cache_is_checked_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, checked = base_of(write(tmp_path / "a.onnx")), []
+    network_files._opened.cache_clear()
+    describe = network_files.guarded.describe
+    monkeypatch.setattr(
+        network_files.guarded, "describe", lambda *a, **k: checked.append(a) or describe(*a, **k)
+    )
+    FrozenBase.from_dict(base.to_dict(), cache=tmp_path / "another-cache")
+    assert len(checked) == 1
 
 
 def test_a_file_has_the_precisions_of_openvino(tmp_path: Path) -> None:
@@ -231,6 +270,40 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     base = BaseSettings("a/net.onnx,b/net.onnx")
     with pytest.raises(RecipeError, match="with a name of its own"):
         Options(base=base).for_each_backbone()
+
+
+def test_networks_of_one_name_are_refused_wherever_they_are() -> None:
+    """Reports know them by that name."""
+    for names in ("hub:dinov2_small,hub:nets/dinov2_small", "a/net.onnx,b/net.onnx"):
+        with pytest.raises(RecipeError, match="with a name of its own"):
+            Options(base=BaseSettings(names)).for_each_backbone()
+    assert len(Options(base=BaseSettings("vgg16,hub:nets/vgg16")).for_each_backbone()) == 2
+    many = ",".join(f"nets/{i:050}.onnx" for i in range(100))
+    assert len(Options(base=BaseSettings(many)).for_each_backbone()) == 100
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_channels_are_found_beside_equal_sides(tmp_path: Path, channels_last: bool) -> None:
+    """Though the images may have theirs elsewhere."""
+    path, images = write(tmp_path / "a.onnx", outputs=["pixels"]), some_images(size=16)
+    expected = by_onnx_runtime(path, images, "torch").mean(axis=(2, 3))
+    if channels_last:
+        model = onnx.load(path)
+        (output,) = model.graph.output
+        name = output.name
+        output.name = "moved"
+        model.graph.node.append(
+            onnx.helper.make_node("Transpose", [name], ["moved"], perm=[0, 2, 3, 1])
+        )
+        dims = output.type.tensor_type.shape.dim
+        sizes = [1, 8, 8, 5]
+        for dim, size in zip(dims, sizes, strict=True):
+            dim.Clear()
+            dim.dim_value = size
+        onnx.save(model, path)
+    base = base_of(path)
+    assert base.recipe.pooling == "avg"
+    assert relative_error(base.make_engine()(images), expected) < 1e-5
 
 
 @pytest.mark.parametrize("prefix", ["", "hub:"])

@@ -190,6 +190,24 @@ def test_a_preset_that_cannot_be_used_is_refused(
     assert raised.value.setting == "backbone"
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "../model.weights.h5", ""])
+def test_a_list_of_weights_in_other_places_is_refused(copied: Path, cache: Path, name: str) -> None:
+    (copied / WEIGHTS).unlink()
+    (copied / "model.weights.json").write_text(json.dumps({"weight_map": {"x": name}}))
+    with pytest.raises(WeightsError):
+        opened(copied, cache)
+
+
+def test_a_saved_model_starts_no_check_of_its_preset(
+    saved: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = opened(saved(), cache)
+    presets._opened.cache_clear()
+    monkeypatch.setattr(presets, "_checked", None)
+    again = presets.find_weights(network.source, network.identity, cache=cache, size=network.size)
+    assert again.identity == network.identity
+
+
 def test_a_network_without_images_is_refused(tmp_path: Path, cache: Path) -> None:
     import keras_hub
 
