@@ -72,7 +72,7 @@ def identity_of(hashes: dict[str, str]) -> str:
     Examples
     --------
     >>> identity_of({"config.json": "ab" * 32})[:12]
-    '00bd9d42e6a4'
+    '1a8580885d21'
     """
     lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(hashes.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
