@@ -344,15 +344,16 @@ class Options:
         RecipeError
             If a backbone is not known or named twice, or the number of weights does not fit.
         """
-        found = self.base.backbone
-        if "," in found and os.path.exists(found.removeprefix(HUB)):  # noqa: PTH110 - may be long
+        backbones = self.base.backbone
+        if "," in backbones and os.path.exists(backbones.removeprefix(HUB)):  # noqa: PTH110 - may be long
             raise RecipeError(
-                f"commas separate backbones, found one in {found}; rename it", setting="backbone"
+                f"commas separate backbones, found one in {backbones}; rename it",
+                setting="backbone",
             )
-        names = [_unified(part.strip()) for part in self.base.backbone.split(",")]
+        names = [_unified(part.strip()) for part in backbones.split(",")]
         if len(set(map(name_in_recipes, names))) < len(names):
             raise RecipeError(
-                f"expected each backbone once, with a name of its own, found {self.base.backbone}",
+                f"expected each backbone once, with a name of its own, found {backbones}",
                 setting="backbone",
             )
         weights = [self.base.weights] * len(names)
