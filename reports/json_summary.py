@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _FIELDS = (
     "classifier", "accuracy", "accuracy_low", "accuracy_high", "log_loss", "repeats",
-    "temperature", "calibration_gain", "threshold", "rejection", "notes", "model",
+    "temperature", "calibration_gain", "threshold", "rejection", "relabelled", "notes", "model",
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from classify.networks.sweep import FinishedRate
     from extract.datasets.dataset import Split
     from reports import records
-    from reports.records import Rejection
+    from reports.records import Rejection, Relabelled
     from toolkit.progress import Progress
 
 
@@ -136,6 +136,7 @@ class Trial:
             model_sha256=sha256,
             repeats=repeats,
             rejection=rejection,
+            relabelled=self._relabelled(confidence),
             notes=notes,
         )
         predictions = conversion.predictions(
@@ -331,6 +332,19 @@ class Trial:
         codes = np.searchsorted(self._features.classes, self._features.labels("test"))
         correct, groups = confidence.answers == codes, self._features.groups("test")
         return conversion.rejection(apply_rejection(familiarity, correct, share, codes, groups))
+
+    def _relabelled(self, confidence: Confidence) -> Relabelled | None:
+        """Look at the test images whose label was corrected apart; None if there are none."""
+        from classify.evaluation.relabelled import relabelled_apart
+
+        items = [item for item in self._features.dataset.items if item.split == "test"]
+        changed = np.array([item.path in self._features.dataset.relabelled for item in items])
+        if not changed.any():
+            return None
+        codes = np.searchsorted(self._features.classes, [item.label for item in items])
+        groups = self._features.groups("test")
+        apart = relabelled_apart(confidence.answers == codes, changed, codes, groups)
+        return conversion.relabelled(apart)
 
     def _save(
         self, estimator: Classifier, folder: RunFolder, notes: list[str]

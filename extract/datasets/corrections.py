@@ -7,9 +7,10 @@ import logging
 import unicodedata
 from typing import TYPE_CHECKING
 
+from extract.datasets.decisions import COLUMNS, Decision, without_incomplete_row
 from extract.datasets.split_names import split_of
 from extract.datasets.tables.columns import LABEL_NAMES, plain, understand
-from extract.datasets.tables.grid import read_grid
+from extract.datasets.tables.grid import parse_grid, read_table
 from extract.errors import DataError
 from toolkit.csv_cells import decode_text
 from toolkit.errors import did_you_mean
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
-    from extract.datasets.dataset import Dataset
+    from extract.datasets.dataset import Dataset, Layout
+    from extract.datasets.tables.grid import Grid
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +41,14 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
         ``label``, or other names that a table of images may have; or what a spreadsheet has made of
         one, in its own encoding, with its own separator, or as an Excel file. Other columns are
         ignored, so a corrected ``suspects.csv`` can be used. An image whose label is empty is left
-        out. Of a ``leaks.csv``, the images in its column ``test`` are.
+        out. Of a ``leaks.csv``, the images in its column ``test`` are. Of the ``corrections.csv``
+        of a review, the last row of each image counts.
 
     Returns
     -------
     Dataset
-        A new data set that remembers which labels were changed; their number and that of the images
-        left out are logged.
+        A new data set that remembers which labels were changed, and how many images were left out;
+        both are logged.
 
     Raises
     ------
@@ -76,12 +79,75 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     if new:
         names = ", ".join(f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
         logger.warning("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
-    return dataclasses.replace(dataset, items=tuple(items), relabelled=frozenset(changed))
+    return dataclasses.replace(
+        dataset,
+        items=tuple(items),
+        relabelled=frozenset(changed),
+        layout=_with_left_out(dataset.layout, path, n_left_out),
+    )
+
+
+def _with_left_out(layout: Layout, path: Path, number: int) -> Layout:
+    if not number:
+        return layout
+    passed_over = {**layout.passed_over, f"images that {path.name} leaves out": number}
+    return dataclasses.replace(layout, passed_over=passed_over)
+
+
+def read_decisions(
+    path: Path, names: Collection[str], classes: Collection[str]
+) -> list[Decision] | None:
+    """Read the decisions of a review, in their order; None if a table is something else.
+
+    Parameters
+    ----------
+    path : Path
+        ``corrections.csv``, or what a spreadsheet has made of it. A last row that is not complete
+        is left out, with a warning.
+    names, classes : collection of str
+        Names of the images and classes of the data set.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    return _decisions_of(_read(path, {*classes, *names}), names, classes)
+
+
+def _read(path: Path, known: Collection[str]) -> Grid:
+    data = read_table(path)
+    complete = without_incomplete_row(data)
+    if len(complete) < len(data):
+        logger.warning("%s: its last row is not complete and is not used", path)
+    return parse_grid(path, complete, known)
+
+
+def _decisions_of(
+    grid: Grid, names: Collection[str], classes: Collection[str]
+) -> list[Decision] | None:
+    header = [plain(name) for name in grid.header]
+    if not set(COLUMNS) <= set(header):
+        return None
+    rows = ([cells[header.index(name)] for name in COLUMNS] for _, cells in grid.rows)
+    return [
+        Decision(known_name(path, names) or decode_text(path), _label(label, classes), *others)
+        for path, label, *others in rows
+    ]
+
+
+def _label(cell: str, classes: Collection[str]) -> str:
+    """Return the label in a cell, without spaces around it unless a class has them."""
+    label = decode_text(cell)
+    return label if label in classes else decode_text(cell.strip())
 
 
 def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str]) -> dict[str, str]:
     """Return the label that the file gives each image, by the name that the data set gives it."""
-    grid = read_grid(path, known=[*classes, *by_name])
+    grid = _read(path, {*classes, *by_name})
+    decisions = _decisions_of(grid, by_name, classes)
+    if decisions is not None:
+        return _known(path, {one.path: one.label for one in decisions}, by_name)
     if [cell.strip().lower() for cell in grid.header[:2]] == LEAKS_HEADER:
         return _labels_of(path, ((line, cells[0], "") for line, cells in grid.rows), by_name)
     columns = understand(
@@ -97,7 +163,8 @@ def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str])
     for remark in (*grid.remarks, *columns.remarks):
         logger.warning("%s", remark)
     rows = (
-        (line, cells[columns.path], cells[columns.labels[0]].strip()) for line, cells in grid.rows
+        (line, cells[columns.path], _label(cells[columns.labels[0]], classes))
+        for line, cells in grid.rows
     )
     return _labels_of(path, rows, by_name)
 
@@ -105,18 +172,27 @@ def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str])
 def _labels_of(
     path: Path, rows: Iterable[tuple[int, str, str]], by_name: Collection[str]
 ) -> dict[str, str]:
-    """Return the label of each image, from rows with the line, the image and its label."""
+    """Return the label of each image, from rows with the line, the image's cell and its label."""
     labels: dict[str, str] = {}
-    unknown = []
     for line, cell, label in rows:
-        name = known_name(cell, by_name)
-        if name is None:
-            unknown.append(decode_text(cell))
-        elif labels.setdefault(name, decode_text(label)) != decode_text(label):
+        name = known_name(cell, by_name) or decode_text(cell)
+        if labels.setdefault(name, label) != label:
             raise DataError(
                 f"{path}, line {line}: {name!r} appears twice, once as {labels[name]!r} and once "
-                f"as {decode_text(label)!r}; keep one of the rows"
+                f"as {label!r}; keep one of the rows"
             )
+    return _known(path, labels, by_name)
+
+
+def _known(path: Path, labels: dict[str, str], by_name: Collection[str]) -> dict[str, str]:
+    """Return the labels if the data set has all of their images.
+
+    Raises
+    ------
+    DataError
+        If it has not.
+    """
+    unknown = [name for name in labels if name not in by_name]
     if unknown:
         more = len(unknown) - 1
         others = f", nor {plural(more, 'other image')} of this file" if more else ""

@@ -129,6 +129,19 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class Relabelled:
+    """The test images whose label was corrected before the run, apart from the others."""
+
+    n_relabelled: int
+    n_relabelled_correct: int
+    n_others: int
+    n_others_correct: int
+    others_low: float | None
+    others_high: float | None
+    """95% interval of the accuracy on the others; None if there are none."""
+
+
+@dataclass(frozen=True)
 class Result:
     """One classifier on the test split."""
 
@@ -170,6 +183,8 @@ class Result:
     threshold: Threshold | None = None
     rejection: Rejection | None = None
     """None if no images were to be refused, and in records of earlier versions."""
+    relabelled: Relabelled | None = None
+    """None if no test image was relabelled, and in records of earlier versions."""
     reliability: Reliability | None = None
     uncalibrated: Reliability | None = None
     """Before calibration, if the probabilities were calibrated."""

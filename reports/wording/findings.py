@@ -12,7 +12,16 @@ from toolkit.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.records import Audit, LearningCurve, Rejection, Reliability, Result, Run, Threshold
+    from reports.records import (
+        Audit,
+        LearningCurve,
+        Rejection,
+        Relabelled,
+        Reliability,
+        Result,
+        Run,
+        Threshold,
+    )
 
 NOTEWORTHY = 0.001
 """A smaller gain in accuracy from more images is not worth collecting them."""
@@ -41,6 +50,8 @@ def findings(run: Run) -> list[tuple[str, str]]:
             found.append((name, threshold_sentence(result.threshold, result.n_test)))
         if result.rejection is not None:
             found.append((name, rejection_sentence(result.rejection)))
+        if result.relabelled is not None:
+            found.append((name, relabelled_sentence(result.relabelled)))
     found += [(curve.classifier, learning_curve_sentence(curve)) for curve in run.learning_curves]
     if run.audit is not None:
         found += [
@@ -304,6 +315,31 @@ def rejection_sentence(rejection: Rejection) -> str:
         left = f"the one that is left is {'correct' if rejection.accuracy else 'wrong'}"
     interval = f"{percent(rejection.accuracy_low)} to {percent(rejection.accuracy_high)}"
     return f"{text}; {left} (95% interval {interval})"
+
+
+def relabelled_sentence(found: Relabelled) -> str:
+    """Say how a classifier does on the test images whose label was corrected, and on the others.
+
+    Examples
+    --------
+    >>> from reports.records import Relabelled
+    >>> print(relabelled_sentence(Relabelled(4, 3, 196, 191, 0.9415, 0.9891)))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    accuracy 97.4% on the 196 test images whose label was not changed (95% interval 94.2% to 98.9%);
+    of the 4 whose label was, 3 are correct
+    """
+    n_changed, n_correct = found.n_relabelled, found.n_relabelled_correct
+    if not found.n_others or found.others_low is None:
+        return f"the labels of all {plural(n_changed, 'test image')} were changed"
+    images = f"the {plural(found.n_others, 'test image')}"
+    apart = f"of the {count(n_changed)} whose label was, {count(n_correct)} are correct"
+    if n_changed == 1:
+        apart = f"the one whose label was is {'correct' if n_correct else 'wrong'}"
+    return (
+        f"accuracy {percent(found.n_others_correct / found.n_others)} on {images} whose label was "
+        f"not changed (95% interval {percent(found.others_low)} to {percent(found.others_high)}); "
+        f"{apart}"
+    )
 
 
 def learning_curve_sentence(curve: LearningCurve) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from classify.evaluation.confidence import Confidence
     from classify.evaluation.learning_curve import LearningCurve
     from classify.evaluation.metrics import Evaluation
+    from classify.evaluation.relabelled import RelabelledResult
     from classify.evaluation.unfamiliar.rejection import RejectionResult
     from classify.evaluation.ungrouped import Ungrouped
     from classify.evaluation.validation import Validation
@@ -122,6 +123,11 @@ def reliability(diagram: Reliability | None) -> records.Reliability | None:
 def rejection(found: RejectionResult) -> records.Rejection:
     """Return the record of refusing unfamiliar test images."""
     return records.Rejection(**asdict(found))
+
+
+def relabelled(found: RelabelledResult) -> records.Relabelled:
+    """Return the record of the test images whose label was corrected."""
+    return records.Relabelled(**asdict(found))
 
 
 def validated(

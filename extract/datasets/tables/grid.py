@@ -94,8 +94,25 @@ def read_grid(path: Path, known: Collection[str] = ()) -> Grid:
     AddressError
         If the server of an address does not respond.
     """
+    return parse_grid(path, read_table(path), known)
+
+
+def read_table(path: Path) -> bytes:
+    """Read the bytes of a table; see `read_grid`."""
     try:
-        data = _read(path)
+        return _read(path)
+    except AddressError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            reason = "there is no such file; check the name"
+        raise DataError(f"{path} cannot be read as a table: {reason}") from error
+
+
+def parse_grid(path: Path, data: bytes, known: Collection[str] = ()) -> Grid:
+    """Do what `read_grid` does with the bytes of a table; `path` is for messages."""
+    try:
         if data.startswith(b"PK\x03\x04"):
             rows, remarks, encoding = *_excel(path, data), "utf-8"
         elif data.startswith(b"PAR1"):
@@ -104,14 +121,8 @@ def read_grid(path: Path, known: Collection[str] = ()) -> Grid:
             raise DataError(f"{path} is an old Excel file; save it as .xlsx or .csv")
         else:
             rows, remarks, encoding = _text(path, data, known)
-    except AddressError:
-        raise
-    except (OSError, csv.Error) as error:
-        if isinstance(error, FileNotFoundError):
-            reason = "there is no such file; check the name"
-        else:
-            reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path} cannot be read as a table: {reason}") from error
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
     filled = [(line, cells) for line, cells in rows if any(map(str.strip, cells))]
     if not filled:
         return Grid([], [], encoding, remarks)

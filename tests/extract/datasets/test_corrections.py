@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from extract.datasets.corrections import apply_corrections
+from extract.datasets.decisions import HEADER, Decision
 from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
 from toolkit.csv_cells import write_csv
@@ -163,3 +164,92 @@ def test_the_test_images_of_a_table_of_leaks_are_left_out(
     write_csv(tmp_path / "leaks.csv", ["test", "train"], [["other/1.png", "cats/2.png"]])
     with pytest.raises(DataError, match=r"has no image .other/1\.png."):
         apply_corrections(data, tmp_path / "leaks.csv")
+
+
+WHEN = "2026-01-31T12:00:00+00:00"
+
+
+def decisions(*rows: tuple[str, str, str]) -> bytes:
+    """Return the bytes of a file of decisions."""
+    return HEADER + b"".join(Decision(*row, WHEN).encode() for row in rows)
+
+
+def test_of_the_decisions_of_a_review_the_last_of_an_image_counts(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also if it takes an earlier one back; an image that keeps its label is not changed."""
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(
+        decisions(
+            ("cats/1.png", "dogs", "relabel"),
+            ("cats/2.png", "", "leave out"),
+            ("cats/2.png", "cats", "undo"),
+            ("cats/1.png", "", "leave out"),
+            ("dogs/1.png", "dogs", "keep"),
+            ("dogs/2.png", "cats", "relabel"),
+        )
+    )
+    found = apply_corrections(data, path)
+    assert labels_of(found) == {"cats/2.png": "cats", "dogs/1.png": "dogs", "dogs/2.png": "cats"}
+    assert {found.relative(image) for image in found.relabelled} == {"dogs/2.png"}
+    assert found.layout.passed_over["images that corrections.csv leaves out"] == 1
+    assert caplog.text == ""
+
+
+def test_a_decision_that_was_not_written_completely_is_not_used(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many bytes of it there are; all but its line end is a complete row."""
+    first = decisions(("cats/1.png", "dogs", "relabel"))
+    both = decisions(("cats/1.png", "dogs", "relabel"), ("cats/2.png", "do,gs", "relabel"))
+    path = tmp_path / "corrections.csv"
+    for end in range(1, len(both) + 1):
+        caplog.clear()
+        path.write_bytes(both[:end])
+        found = labels_of(apply_corrections(data, path))
+        assert found["cats/1.png"] == ("dogs" if end >= len(first) - 1 else "cats"), end
+        assert found["cats/2.png"] == ("do,gs" if end >= len(both) - 1 else "cats"), end
+        is_incomplete = end in range(len(HEADER) + 1, len(first) - 1) or end in range(
+            len(first) + 1, len(both) - 1
+        )
+        assert ("is not complete" in caplog.text) is is_incomplete, end
+
+
+@pytest.mark.parametrize("spreadsheet", SPREADSHEETS)
+def test_decisions_may_have_been_saved_by_a_spreadsheet(
+    data: Dataset, tmp_path: Path, spreadsheet: str
+) -> None:
+    """With its own separator, line ends and order of columns, in the time format of a country."""
+    encoding, separator, line_end = SPREADSHEETS[spreadsheet]
+    rows = [
+        ["decided", "path", "label", "decision"],
+        ["31.01.2026 12:00", "cats\\1.png", "dogs", "relabel"],
+        ["31.01.2026 12:01", "cats\\1.png", "cats", "undo"],
+        ["31.01.2026 12:02", "cats\\2.png", "dogs", "relabel"],
+    ]
+    text = line_end.join(map(separator.join, rows)) + line_end
+    (tmp_path / "corrections.csv").write_bytes(text.encode(encoding))
+    found = labels_of(apply_corrections(data, tmp_path / "corrections.csv"))
+    assert (found["cats/1.png"], found["cats/2.png"]) == ("cats", "dogs")
+
+
+def test_names_of_any_kind_are_read_back(tmp_path: Path) -> None:
+    """Spaces around them, separators, quotation marks, formulas, line breaks."""
+    classes = [" cats ", '"dogs",', "=2+2", "line\nbreak", "-"]
+    for label in classes:
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for name in (" 1.png", "'=2,\".png"):
+            (tmp_path / "data" / label / name).touch()
+    data = read_dataset(tmp_path / "data")
+    names = list(labels_of(data))
+    moved = dict(zip(names, [*classes[1:], classes[0]] * 2, strict=True))
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(decisions(*((name, moved[name], "relabel") for name in names)))
+    assert labels_of(apply_corrections(data, path)) == moved
+
+
+def test_decisions_about_an_unknown_image_are_refused(data: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(decisions(("cats/9.png", "dogs", "relabel")))
+    with pytest.raises(DataError, match=r"has no image .cats/9\.png."):
+        apply_corrections(data, path)
