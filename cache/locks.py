@@ -80,7 +80,7 @@ def claimed(path: Path) -> Iterator[bool]:
                 file, is_new = path.open("x"), True
             except FileExistsError:
                 file, is_new = path.open("a"), False
-        locked_now = _try_lock(file.fileno())
+        locked_now = try_lock(file.fileno())
         # The previous holder has deleted the file: a third process may hold a new one.
         if locked_now and not _is_open_file(path, file.fileno()):
             file.close()
@@ -130,7 +130,7 @@ class Lease:
             self.path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
             file = self.path.open("x")
             # Until it is locked, another process may delete it as that of an ended process.
-            if _try_lock(file.fileno()) is not False and _is_open_file(self.path, file.fileno()):
+            if try_lock(file.fileno()) is not False and _is_open_file(self.path, file.fileno()):
                 break
             file.close()
         now = time.time()  # our clock, as in the index: that of a file server may differ
@@ -149,7 +149,7 @@ class Lease:
                 continue
             try:
                 with path.open() as file:
-                    free, start = _try_lock(file.fileno()), os.fstat(file.fileno()).st_mtime
+                    free, start = try_lock(file.fileno()), os.fstat(file.fileno()).st_mtime
                     has_ended = free or (
                         free is None and time.time() - start > _SECONDS_A_COMMAND_MAY_RUN
                     )
@@ -179,7 +179,7 @@ def _delete(path: Path) -> bool:
     return True
 
 
-def _try_lock(descriptor: int) -> bool | None:
+def try_lock(descriptor: int) -> bool | None:
     """Lock an open file; return False if another process has locked it, None without locks."""
     from filelock import lock_descriptor
 

@@ -25,6 +25,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", metavar="DIR", help="cache folder")
 
 
+def add_port_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says on which port a server listens."""
+    parser.add_argument(
+        "--port", type=port, default=0, metavar="N", help="port to listen on; 0 chooses a free one"
+    )
+
+
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which images are refused."""
     parser.add_argument(
@@ -34,6 +41,11 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         help="refuse images that are unlike the training images, as at most this share of new "
         "images of the same kind would be, as 0.05",
     )
+    add_max_pixels_argument(parser)
+
+
+def add_max_pixels_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how large an image may be."""
     parser.add_argument(
         "--max-pixels",
         type=int,
@@ -54,6 +66,13 @@ def columns(text: str) -> dict[str, str]:
             f"(--group-column names that of the groups), found {text}"
         )
     return dict(zip(roles, names, strict=True))
+
+
+def port(text: str) -> int:
+    """Read the number of a port."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, found {text}")
+    return int(text)
 
 
 def priors(text: str) -> dict[str, float] | str:

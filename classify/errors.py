@@ -9,3 +9,7 @@ class ClassifierError(ToolkitError, ValueError):
 
 class ModelError(ToolkitError, ValueError):
     """A saved model is missing, damaged, or holds something that is not ours."""
+
+
+class ReviewError(ToolkitError, OSError):
+    """The labels of a run cannot be reviewed, or a decision cannot be saved."""

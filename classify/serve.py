@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import ipaddress
 import logging
@@ -10,8 +9,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classify.arguments import add_model_arguments, add_reading_arguments
-from classify.errors import ClassifierError
+from classify.arguments import add_model_arguments, add_port_argument, add_reading_arguments
+from classify.serving.web.listening import listening, missing_extra
 from extract.errors import ImageError
 from extract.images.loading import ReadSettings
 from toolkit.console import argument_parser
@@ -19,6 +18,7 @@ from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 DESCRIPTION = (
@@ -38,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--host", default=HOST, help="address to listen on; other computers can reach any "
         "but the default"
     )  # fmt: skip
-    parser.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="port to listen on; 0 chooses a free one"
-    )
+    add_port_argument(parser)
     add_model_arguments(parser)
     add_reading_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print the address and nothing else")
@@ -60,26 +58,17 @@ def _names(address: str) -> list[str]:
     return [own, "localhost"] if parsed.is_loopback else [own, socket.gethostname()]
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, found {text}")
-    return int(text)
-
-
 def _serve(args: argparse.Namespace) -> None:
     try:
         from classify.serving.web import server
         from classify.serving.web.application import application
         from classify.serving.web.uploads import Uploads
     except ImportError as error:
-        raise ClassifierError(
-            f"the server needs an extra that is not installed ({error.name}); "
-            "pip install 'frozen-features[serve]', or in a checkout pip install '.[serve]'"
-        ) from error
+        raise missing_extra(error) from error
     from classify.serving.live_model import LiveModel
     from extract.datasets.sources import shapes
 
-    with _listening(args.host, args.port) as listener:
+    with listening(args.host, args.port) as listener:
         with ConsoleProgress(args.quiet) as progress:
             model = LiveModel(
                 args.run,
@@ -106,26 +95,7 @@ def _serve(args: argparse.Namespace) -> None:
                 model.result.accuracy,
             )
             print(f"{address}/", flush=True)
-            server.run(app, uploads, listener)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """Return a listening socket, before the model is loaded, which takes seconds.
-
-    Raises
-    ------
-    ClassifierError
-        If the address cannot be listened on.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:
-        raise ClassifierError(
-            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
-            "choose another address, or port 0 for a free one",
-            setting="port",
-        ) from error
+            server.run(app, listener, uploads.stop)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ COMMANDS = (
     "extract",
     "classify",
     "classify.predict",
+    "classify.review",
     "classify.serve",
     "classify.export",
     "cache",

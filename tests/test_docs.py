@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 COMMANDS = (
-    "extract", "classify", "classify.predict", "classify.serve", "classify.export", "reports",
+    "extract", "classify", "classify.predict", "classify.review", "classify.serve",
+    "classify.export", "reports",
     "cache ls", "cache verify", "cache repair", "cache prune", "cache clear",
 )  # fmt: skip
 FOLDERS = "benchmarks|cache|classify|docs|extract|reports|tests|toolkit"

@@ -19,7 +19,8 @@
     ├── ClusterError (OSError)            extract.errors
     ├── RecordError (ValueError)          reports.errors
     ├── ClassifierError (ValueError)      classify.errors
-    └── ModelError (ValueError)           classify.errors
+    ├── ModelError (ValueError)           classify.errors
+    └── ReviewError (OSError)             classify.errors
 
 Every message says what happened, what was expected, what was found and what to do next. A command
 line prints it as one line and exits with status 2.

@@ -154,6 +154,13 @@ class Trial:
             validated = HeldOut.of(given, held_out.codes, held_out.rows, answers)
         return TrialResult(result, predictions, validated)
 
+    def assess(self) -> Confidence:
+        """Train the classifier and predict the test images; nothing is saved."""
+        fitted = self._fit({})
+        needs_held_out = self._settings.calibrate or self._settings.target_precision is not None
+        held_out = self._hold_out(fitted.estimator) if needs_held_out else None
+        return self._confidence(fitted, held_out, [])
+
     def learning_curve(
         self, result: records.Result, predictions: Sequence[records.PredictionRow]
     ) -> records.LearningCurve | None:

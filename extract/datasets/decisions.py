@@ -78,8 +78,8 @@ def without_incomplete_row(data: bytes) -> bytes:
 
 def is_appendable(data: bytes) -> bool:
     """Tell whether the first line is the header of decisions, so that rows can be appended."""
-    first = data.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")[0]
-    return first.removesuffix(b"\r") == HEADER.removesuffix(b"\n")
+    first, line_end, _ = data.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")
+    return first.removesuffix(b"\r") + line_end == HEADER
 
 
 def _is_complete(row: bytes) -> bool:

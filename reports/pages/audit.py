@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from reports.copy_groups import groups_to_keep_together
 from reports.pages.pair_drawing import pair_drawing
 from reports.pages.thumbnails import NO_IMAGES
-from reports.records import SAME_FILE
 from reports.wording.findings import audit_sentence, suspects_sentence
-from reports.wording.text import count, inexact_percent, percents_apart
+from reports.wording.problems import copy_words, leak_words, suspect_words
+from reports.wording.text import count
 
 if TYPE_CHECKING:
     from reports.pages.pair_drawing import PairDrawing
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.records import Audit, Copy, Drawing, Leak, Run, Suspect
+    from reports.records import Audit, Drawing, Run
 
 SHOWN = 40
 """Number of findings of each kind that are shown, so that the page stays small."""
@@ -74,20 +74,15 @@ def audit_view(run: Run, images: EmbeddedImages = NO_IMAGES) -> AuditView | None
         return Finding(paths, shown, problem, detail, drawn)
 
     leaks = [
-        finding([leak.test, leak.train], *_leak_words(leak), leak.drawing)
+        finding([leak.test, leak.train], *leak_words(leak), leak.drawing)
         for leak in audit.leaks[:SHOWN]
     ]
     copies = [
-        finding([copy.path, copy.of], *_copy_words(copy), copy.drawing)
+        finding([copy.path, copy.of], *copy_words(copy), copy.drawing)
         for copy in audit.copies[:SHOWN]
     ]
     suspects = [
-        finding(
-            [suspect.path],
-            f"{suspect.label}? Rather {suspect.likely}",
-            f"{_why_suspect(suspect)}, in {suspect.split}",
-        )
-        for suspect in audit.suspects[:SHOWN]
+        finding([suspect.path], *suspect_words(suspect)) for suspect in audit.suspects[:SHOWN]
     ]
     outliers = [
         finding([outlier.path], outlier.reason, f"labelled {outlier.label}, in {outlier.split}")
@@ -150,36 +145,3 @@ def _suspects_note(audit: Audit) -> str:
         f"{first} Correct the column label of suspects.csv and use the file as the table of labels "
         "(--labels)."
     )
-
-
-def _why_suspect(suspect: Suspect) -> str:
-    """Say what makes a label suspect, with the probabilities that decided it."""
-    label, likely = suspect.label_by_image, suspect.likely_by_image
-    if suspect.wrong or label is None or likely is None:
-        marked = "probably wrong, " if suspect.probability < 0.5 else "among the most suspect, "
-        return (
-            f"{marked if suspect.wrong else ''}probability that its label is right "
-            f"{inexact_percent(suspect.probability)}"
-        )
-    shown_likely, shown_label = percents_apart(likely, label)
-    return f"by the image alone {suspect.likely} {shown_likely}, {suspect.label} {shown_label}"
-
-
-def _leak_words(leak: Leak) -> tuple[str, str]:
-    """Say how a test image is related to a training image, and why that is certain."""
-    if leak.exact:
-        return SAME_FILE, "test and training"
-    if not leak.relation:  # of an earlier version
-        return f"cosine similarity {leak.cosine:.2f}", "test and training"
-    return leak.relation, f"test and training{_evidence(leak.inliers)}"
-
-
-def _copy_words(copy: Copy) -> tuple[str, str]:
-    problem = copy.relation
-    if copy.label != copy.of_label:
-        problem += f", labelled {copy.label} and {copy.of_label}"
-    return problem, f"in {copy.split}{_evidence(copy.inliers)}"
-
-
-def _evidence(inliers: int) -> str:
-    return f", {count(inliers)} points in the same places" if inliers else ""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from classify.serving.web.rules import add_rules
 from classify.serving.web.uploads import MAX_BYTES, UPLOADS_AT_ONCE
 from extract.errors import EngineError, ImageError
 from extract.images.loading import default_workers
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from classify.serving.web.uploads import Uploads
 
 _UPLOAD = "application/octet-stream"
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 @dataclass(frozen=True)
@@ -102,14 +96,7 @@ def application(model: LiveModel, uploads: Uploads, hosts: Sequence[str], addres
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: Any) -> Response:
-        response: Response = await call_next(request)
-        response.headers.update(_HEADERS)
-        return response
-
+    add_rules(app, hosts)
     _add_pages(app, model, address)
     _add_api(app, model, uploads)
     return app

@@ -8,28 +8,27 @@ import uvicorn
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from fastapi import FastAPI
-
-    from classify.serving.web.uploads import Uploads
 
 MAX_CONNECTIONS = 256
 SECONDS_TO_STOP = 10
 """Images that have arrived take less."""
 
 
-def run(app: FastAPI, uploads: Uploads, listener: socket.socket) -> None:
+def run(app: FastAPI, listener: socket.socket, stop: Callable[[], None]) -> None:
     """Serve an application until Ctrl-C.
 
-    After Ctrl-C, images that have arrived are still classified; all others are refused.
+    After Ctrl-C, requests that have arrived are still answered.
 
     Parameters
     ----------
     app : FastAPI
-    uploads : Uploads
-        Those of the application.
     listener : socket
         It listens already.
+    stop : callable
+        Called first after Ctrl-C; it ends what the application would wait for.
 
     Raises
     ------
@@ -43,14 +42,14 @@ def run(app: FastAPI, uploads: Uploads, listener: socket.socket) -> None:
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=SECONDS_TO_STOP,
     )
-    _Server(config, uploads).run(sockets=[listener])
+    _Server(config, stop).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, uploads: Uploads) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
         super().__init__(config)
-        self._uploads = uploads
+        self._stop = stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._uploads.stop()
+        self._stop()
         await super().shutdown(sockets)
