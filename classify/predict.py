@@ -69,6 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="K",
         help="list the K most probable classes of each image with their probabilities, too",
     )
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="DIR",
+        help="write an image into DIR, for each that is printed, that shows which places speak for "
+        "the predicted class and which against it, and evidence.csv with the numbers",
+    )
     _add_sorting_arguments(parser)
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read and decode")
     add_model_arguments(parser)
@@ -127,6 +134,8 @@ def _problem_of(args: argparse.Namespace) -> str | None:
         for name in ("by", "link", "copy", "move"):
             if getattr(args, name):
                 return f"--{name} says how images are sorted, and needs --sort-into DIR"
+    if args.explain is not None and (args.sort_into or args.csv not in (None, Path("-"))):
+        return "--explain is of images that are printed: leave out --sort-into and --csv FILE"
     if args.force and args.csv in (None, Path("-")):
         return "--force replaces the file of --csv, and needs --csv FILE"
     return None
@@ -179,14 +188,17 @@ def _predict_files(
     progress: ConsoleProgress,
 ) -> None:
     from classify.serving.many_files import predict_many, settings_of
+    from classify.serving.output.overlays import Overlays, explaining
     from classify.serving.output.table import open_table
     from classify.serving.sorting.opening import open_sorter
 
     rows = RowFormat(args.reject is not None, min(args.top or 0, len(model.classes_)))
     settings = settings_of(model, args.reject)
     show = _choose_output(args, model, rows)
-    table, sorter = None, None
+    table, sorter, overlays = None, None, None
     with ExitStack() as stack:
+        if args.explain is not None:
+            overlays = stack.enter_context(Overlays(model, args.explain))
         if args.sort_into is not None:
             sorting = SortSettings(args.sort_into, args.by or "class", _how(args))
             sorter = stack.enter_context(
@@ -203,6 +215,8 @@ def _predict_files(
             sorter=sorter,
             only_missing=show is None,
         )
+        if overlays is not None:
+            blocks = explaining(blocks, overlays)
         counts: Counter[bool] = Counter()
         for block in show(_closing(blocks, progress)) if show else blocks:
             counts.update(prediction.reason is None for prediction in block)
@@ -212,6 +226,8 @@ def _predict_files(
             n_images, n_broken = table.publish()
             if not args.json:
                 print(f"{args.csv}: {plural(n_images, 'image')} classified, {n_broken:,} broken")
+    if overlays is not None:
+        logger.info("%s: the evidence in %s", args.explain, plural(overlays.n_images, "image"))
     if sorter is not None:
         for line in _sorted_lines(sorter.result, sorting):
             if show:

@@ -73,6 +73,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
+    from reports.evidence import read_evidence
     from reports.pages import page
     from reports.pages.changed_images import changed_predictions
     from reports.pages.comparison import format_comparison
@@ -94,7 +95,7 @@ def _render(args: argparse.Namespace) -> None:
                 path,
             )
         else:
-            page.write(run, rows, path)
+            page.write(run, rows, path, evidence=read_evidence(folder))
         _print_path(path)
     if len(runs) > 1:
         groups = [_groups(folder) if run.data.by_groups else {} for folder, run in runs]

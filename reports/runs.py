@@ -133,11 +133,13 @@ class RunResults:
         RecordError
             If the page cannot be written.
         """
+        from reports.evidence import read_evidence
         from reports.pages import page
 
         path = self.folder / page.REPORT_NAME
         if not path.is_file():
-            page.write(self.record, self._prediction_rows(), path)
+            rows = self._prediction_rows()
+            page.write(self.record, rows, path, evidence=read_evidence(self.folder))
         return path
 
     def _prediction_rows(self) -> list[PredictionRow]:

@@ -75,7 +75,7 @@ def write_metrics(run: Run, path: Path) -> None:
     """
     classes = run.data.classes
     rows = (result_row(result, classes) for result in run.results)
-    _write(path, result_columns([encode_text(name) for name in classes]), rows)
+    write_table(path, result_columns([encode_text(name) for name in classes]), rows)
 
 
 def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
@@ -87,7 +87,7 @@ def write_predictions(rows: Iterable[PredictionRow], path: Path) -> None:
         If the file cannot be written.
     """
     values = ((r.classifier, r.path, r.true, r.predicted, r.probability) for r in rows)
-    _write(path, PREDICTION_COLUMNS, values)
+    write_table(path, PREDICTION_COLUMNS, values)
 
 
 def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
@@ -99,7 +99,7 @@ def write_pictures(pictures: Iterable[PictureRecord], path: Path) -> None:
         If the file cannot be written.
     """
     values = ((row.path, row.label, row.split, row.sha256, row.group) for row in pictures)
-    _write(path, [*PICTURE_COLUMNS, GROUP_COLUMN], values)
+    write_table(path, [*PICTURE_COLUMNS, GROUP_COLUMN], values)
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
@@ -163,7 +163,7 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ([_word(cell) for cell in weak_spot_row(spot)] for spot in audit.weak_spots),
         )
     for name, (columns, rows) in tables.items():
-        _write(folder / name, columns, rows)
+        write_table(folder / name, columns, rows)
 
 
 def read_predictions(path: Path) -> list[PredictionRow]:
@@ -174,7 +174,7 @@ def read_predictions(path: Path) -> list[PredictionRow]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    frame = _read(path, PREDICTION_COLUMNS)
+    frame = read_table(path, PREDICTION_COLUMNS)
     probabilities = [_probability(cell) for cell in frame["probability"]]
     for line, cell, probability in zip(
         frame.index, frame["probability"], probabilities, strict=True
@@ -197,7 +197,7 @@ def read_pictures(path: Path) -> list[PictureRecord]:
     RecordError
         If the file cannot be read, or is not such a table; the message names the line.
     """
-    frame = _read(path, PICTURE_COLUMNS, optional=GROUP_COLUMN)
+    frame = read_table(path, PICTURE_COLUMNS, optional=GROUP_COLUMN)
     rows = (
         [decode_text(cell) for cell in cells] for cells in frame.itertuples(index=False, name=None)
     )
@@ -327,8 +327,8 @@ def _probability(cell: str) -> float:
         return math.nan
 
 
-def _read(path: Path, columns: Sequence[str], optional: str | None = None) -> pd.DataFrame:
-    """Read a table as text, with the number of the line in the file as the index.
+def read_table(path: Path, columns: Sequence[str], optional: str | None = None) -> pd.DataFrame:
+    """Read a table as text, indexed by the lines of the file, or raise `RecordError`.
 
     The optional column may follow the others. pandas' own parser accepts quotes in the wrong place
     and pads rows that are too short, so the cells come from Python's.
@@ -365,10 +365,10 @@ def _read(path: Path, columns: Sequence[str], optional: str | None = None) -> pd
     return pd.DataFrame(rows, index=lines, columns=columns, dtype=object)
 
 
-def _write(
+def write_table(
     path: Path, columns: Iterable[str], rows: Iterable[Sequence[str | float | None]]
 ) -> None:
-    """Write a table: text escaped, numbers so that they read back as the same float."""
+    """Write a table, or raise `RecordError`; numbers read back as the same float."""
     import pandas as pd
 
     # Objects, so that a number that is unknown (None, an empty cell) stays apart from NaN.

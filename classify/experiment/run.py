@@ -131,7 +131,8 @@ def run(
             }
             finished = record_run(features, results, plan, time.monotonic() - started, saved)
             folder.save_networks(features)
-            folder.write(finished, results.predictions, picture_records(features[0]))
+            pictures = picture_records(features[0])
+            folder.write(finished, results.predictions, results.evidence, pictures)
             unfinished.save(results, folder.path)
             finished = dataclasses.replace(finished, phases=results.all_phases())
             folder.write_record(finished)  # now that it is known how long the page took

@@ -12,6 +12,7 @@ import numpy as np
 from classify.errors import ModelError
 from classify.estimators.rows import RowsOnDisk, probabilities_of
 from classify.evaluation.repeats import accuracies_of
+from classify.experiment.evidence import evidence_rows
 from classify.experiment.familiar import (
     NOT_OF_A_LOWER_LAYER,
     can_refuse,
@@ -152,7 +153,15 @@ class Trial:
             given = rule.probabilities(held_out.probabilities)
             answers = rule.answers(given)
             validated = HeldOut.of(given, held_out.codes, held_out.rows, answers)
-        return TrialResult(result, predictions, validated)
+        with phase("finding evidence"):
+            evidence = evidence_rows(
+                estimator,
+                self._features,
+                predictions,
+                seed=self._settings.seed,
+                progress=self._progress,
+            )
+        return TrialResult(result, predictions, validated, evidence)
 
     def assess(self) -> Confidence:
         """Train the classifier and predict the test images; nothing is saved."""

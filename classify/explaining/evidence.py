@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classify.explaining.covering import covered_shares
 from classify.explaining.linear import linear_form
+from classify.explaining.outputs import POOLINGS, Outputs, computed_outputs
 from classify.explaining.places import unpooled_network
-from extract.backbones.described import first_patch
+from classify.explaining.scores import class_scores
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
     from classify.explaining.linear import LinearForm
+    from classify.explaining.outputs import Side
+    from classify.explaining.places import Network
+    from extract.engines import Engine
     from extract.frozen import FrozenBase
 
-GRID = 7
-"""Rows and columns of places, where a network does not have places of its own."""
 STAGE = "finding evidence"
 _AT_ONCE = 32
-_SMALLEST = 1e-12
-"""A probability of zero has no log-odds."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Evidence:
         Of the class that is explained.
     classes : ndarray of str, shape (n_images,)
         The class that is explained.
+    extent : tuple of float
+        Where the places begin and end, as shares of width and height of what the network sees: at
+        some sizes, they leave out a margin.
     exact : bool
         Whether the classifier itself adds up places.
 
@@ -52,191 +58,189 @@ class Evidence:
     linear SVMs, ridge classification and discriminant analysis add up features. If the features
     keep their places, or are the mean over them, each place has its share of the sum.
 
-    For other classifiers and poolings, a place counts by what the score loses if the place is
-    covered with the mean colour of the image: an approximation, because places act together.
+    For other classifiers on embeddings, a place counts by what the score loses if the outputs of
+    the network at that place are zero, which for the linear ones is their share. For networks that
+    keep no places, and classifiers of images, it counts by what the score loses if the place is
+    covered with the mean colour of the image. Both are approximations, because places act together.
     """
 
     maps: NDArray[np.float64]
     intercept: NDArray[np.float64]
     scores: NDArray[np.float64]
     classes: NDArray[np.str_]
+    extent: tuple[float, float]
     exact: bool
 
 
-def linear_evidence(
-    form: LinearForm,
-    outputs: NDArray[np.intp],
-    embeddings: NDArray[np.float32],
-    *,
-    pooled: bool,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Divide scores among the places of embeddings.
-
-    Parameters
-    ----------
-    form : LinearForm
-        Of the classifier.
-    outputs : ndarray of intp, shape (n,)
-        Which decision value is explained, for each image.
-    embeddings : ndarray of float32, shape (n, height, width, channels) or (n, tokens, channels)
-        Before pooling.
-    pooled : bool
-        Whether the classifier takes the mean over places, of tokens those of the patches.
-
-    Returns
-    -------
-    maps : ndarray of float64, shape (n, height, width)
-    rest : ndarray of float64, shape (n,)
-        The intercept, and what tokens add that have no place.
-
-    Examples
-    --------
-    >>> from classify.explaining.linear import LinearForm
-    >>> form = LinearForm(np.ones((1, 2)), np.array([0.5]))
-    >>> embeddings = np.ones((1, 3, 3, 2), np.float32)
-    >>> maps, rest = linear_evidence(form, np.array([0]), embeddings, pooled=True)
-    >>> round(float(maps.sum()), 9), rest.tolist()
-    (2.0, [0.5])
-    """
-    shape = (-1,) if pooled else embeddings.shape[1:]
-    shares = np.stack(
-        [
-            (embedding.astype(np.float64) * form.coef[output].reshape(shape)).sum(axis=-1)
-            for embedding, output in zip(embeddings, outputs, strict=True)
-        ]
-    )
-    rest = form.intercept[outputs]
-    if shares.ndim == 2:
-        n_before = first_patch(shares.shape[1])
-        before, shares = shares[:, :n_before], shares[:, n_before:]
-        if not pooled:
-            rest = rest + before.sum(axis=1)
-        side = math.isqrt(shares.shape[1])
-        shares = shares.reshape(len(shares), side, side)
-    return (shares / shares[0].size if pooled else shares), rest
-
-
-def explain_pixels(
-    estimator: Classifier,
-    base: FrozenBase,
-    pixels: NDArray[np.uint8],
-    codes: NDArray[np.intp],
-    progress: Progress = silent,
-) -> Evidence:
-    """Say where in images the evidence for a class lies.
+class Explainer:
+    """Says where in images the evidence for a class lies; keeps the network it needs.
 
     Parameters
     ----------
     estimator : Classifier
         Trained on embeddings of `base`, or on images of its size.
     base : FrozenBase
-    pixels : ndarray of uint8, shape (n, size, size, 3)
-        RGB, as the base takes them; at least one.
-    codes : ndarray of intp, shape (n,)
-        The class to explain, as a position in the estimator's classes. Of two classes, the second
-        one is explained in any case.
-    progress : Progress, optional
-        Called with the stage "finding evidence".
+    make_engine : callable, optional
+        Returns the engine of the base; by default it is loaded.
 
     Raises
     ------
     ToolkitError
-        If the network cannot be loaded.
+        When it is called, if the network cannot be loaded.
     """
-    classes = np.asarray(estimator.classes_).astype(str)
-    if len(classes) == 2:
-        codes = np.ones_like(codes)
-    form = linear_form(estimator)
-    if form is not None and base.recipe.pooling in ("none", "avg"):
-        found = _by_places(form, base, pixels, codes, progress)
-        if found is not None:
-            maps, rest = found
-            return Evidence(maps, rest, maps.sum(axis=(1, 2)) + rest, classes[codes], exact=True)
-    return _by_covering(estimator, base, pixels, codes, progress)
+
+    def __init__(
+        self,
+        estimator: Classifier,
+        base: FrozenBase,
+        make_engine: Callable[[], Engine] | None = None,
+    ) -> None:
+        self._estimator, self._base = estimator, base
+        self._make_engine = make_engine or base.make_engine
+
+    def __call__(
+        self, pixels: NDArray[np.uint8], codes: NDArray[np.intp], progress: Progress = silent
+    ) -> Evidence:
+        """Explain images.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (n, size, size, 3)
+            RGB, as the base takes them; at least one.
+        codes : ndarray of intp, shape (n,)
+            The class to explain, as a position in the estimator's classes. Of two classes, the
+            second one is explained in any case.
+        progress : Progress, optional
+            Called with the stage "finding evidence".
+        """
+        parts = []
+        for start in range(0, len(pixels), _AT_ONCE):
+            progress(STAGE, start, len(pixels))
+            part = slice(start, start + _AT_ONCE)
+            parts.append(self._explain(pixels[part], codes[part]))
+        progress(STAGE, len(pixels), len(pixels))
+        return joined(parts)
+
+    def _explain(self, pixels: NDArray[np.uint8], codes: NDArray[np.intp]) -> Evidence:
+        if self._network is not None:
+            outputs = computed_outputs(self._network, pixels, self._base.recipe)
+            return explain_outputs(self._estimator, outputs, codes)
+        codes = _explained(self._estimator, codes)
+        maps, scores = covered_shares(self._estimator, self._features, pixels, codes)
+        classes = _names(self._estimator, codes)
+        return Evidence(maps, scores - maps.sum(axis=(1, 2)), scores, classes, (0, 1), exact=False)
+
+    @cached_property
+    def _network(self) -> Network | None:
+        """The network without pooling, if places of an image can be told from its outputs."""
+        if self._estimator.consumes != "embeddings" or self._base.recipe.pooling not in POOLINGS:
+            return None
+        return unpooled_network(self._base, self._make_engine)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._make_engine()
+
+    def _features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | NDArray[np.uint8]:
+        if self._estimator.consumes == "images":
+            return pixels
+        return self._engine(pixels).reshape(len(pixels), -1)
 
 
-def _by_places(
-    form: LinearForm,
-    base: FrozenBase,
-    pixels: NDArray[np.uint8],
-    codes: NDArray[np.intp],
-    progress: Progress,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return maps and the rest of the scores; None if the network returns no places."""
-    outputs = codes if len(form.coef) > 1 else np.zeros_like(codes)
-    network = unpooled_network(base)
-    flips = [False, True] if base.recipe.flip else [base.recipe.mirrored]
-    all_maps, all_rests = [], []
-    for start in range(0, len(pixels), _AT_ONCE):
-        progress(STAGE, start, len(pixels))
-        part = slice(start, start + _AT_ONCE)
-        of_sides = []
-        for flipped in flips:
-            images = pixels[part, :, ::-1] if flipped else pixels[part]
-            embeddings = network(np.ascontiguousarray(images))
-            if embeddings.ndim < 3:
-                return None
-            pooled = base.recipe.pooling == "avg"
-            maps, rest = linear_evidence(form, outputs[part], embeddings, pooled=pooled)
-            of_sides.append((maps[:, :, ::-1] if flipped else maps, rest))
-        all_maps.append(np.mean([maps for maps, _ in of_sides], axis=0))
-        all_rests.append(np.mean([rest for _, rest in of_sides], axis=0))
-    progress(STAGE, len(pixels), len(pixels))
-    return np.concatenate(all_maps), np.concatenate(all_rests)
-
-
-def _by_covering(
-    estimator: Classifier,
-    base: FrozenBase,
-    pixels: NDArray[np.uint8],
-    codes: NDArray[np.intp],
-    progress: Progress,
-) -> Evidence:
-    """Take as evidence what the score loses if a place is covered with the image's mean colour."""
-    network = None if estimator.consumes == "images" else base.make_engine()
-
-    def scores_of(images: NDArray[np.uint8], of: NDArray[np.intp]) -> NDArray[np.float64]:
-        X = images if network is None else network(images).reshape(len(images), -1)
-        return class_scores_of(estimator, X, of)
-
-    size = pixels.shape[1]
-    borders = np.linspace(0, size, GRID + 1).round().astype(int)
-    maps, scores = np.empty((len(pixels), GRID, GRID)), np.empty(len(pixels))
-    for i, (image, code) in enumerate(zip(pixels, codes, strict=True)):
-        progress(STAGE, i, len(pixels))
-        variants = np.repeat(image[np.newaxis], GRID**2 + 1, axis=0)
-        colour = image.mean(axis=(0, 1)).round().astype(np.uint8)
-        for place in range(GRID**2):
-            row, column = divmod(place, GRID)
-            rows = slice(borders[row], borders[row + 1])
-            variants[place, rows, borders[column] : borders[column + 1]] = colour
-        found = scores_of(variants, np.full(len(variants), code))
-        scores[i] = found[-1]
-        maps[i] = (found[-1] - found[:-1]).reshape(GRID, GRID)
-    progress(STAGE, len(pixels), len(pixels))
-    classes = np.asarray(estimator.classes_).astype(str)
-    rest = scores - maps.sum(axis=(1, 2))
-    return Evidence(maps, rest, scores, classes[codes], exact=False)
-
-
-def class_scores_of(
-    estimator: Classifier, X: NDArray[np.float32] | NDArray[np.uint8], codes: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return the score of a class of each sample: its decision value, else its log-odds.
+def explain_outputs(estimator: Classifier, outputs: Outputs, codes: NDArray[np.intp]) -> Evidence:
+    """Say where in images the evidence for a class lies, by the outputs of the base.
 
     Parameters
     ----------
     estimator : Classifier
-    X : ndarray
-        What it takes.
+        Trained on embeddings of the base.
+    outputs : Outputs
+        Of the images; at least one.
     codes : ndarray of intp, shape (n,)
+        As in `explain_pixels`.
     """
-    rows = np.arange(len(X))
-    if hasattr(estimator, "decision_function"):
-        decision = np.asarray(estimator.decision_function(X), dtype=np.float64)
-        if decision.ndim == 1:
-            return np.where(codes == 1, decision, -decision)
-        return decision[rows, codes]
-    probability = np.asarray(estimator.predict_proba(X), dtype=np.float64)[rows, codes]
-    probability = probability.clip(_SMALLEST, 1 - _SMALLEST)
-    return np.log(probability) - np.log1p(-probability)
+    codes = _explained(estimator, codes)
+    classes, extent = _names(estimator, codes), outputs.extent
+    form = linear_form(estimator) if outputs.pooling in ("none", "avg") else None
+    if form is None:
+        scores = class_scores(estimator, outputs.features(), codes)
+        maps = _without_each_place(estimator, outputs, codes, scores)
+        return Evidence(maps, scores - maps.sum(axis=(1, 2)), scores, classes, extent, exact=False)
+    output_of = codes if len(form.coef) > 1 else np.zeros_like(codes)
+    maps, rest = linear_shares(form, output_of, outputs)
+    return Evidence(maps, rest, maps.sum(axis=(1, 2)) + rest, classes, extent, exact=True)
+
+
+def linear_shares(
+    form: LinearForm, output_of: NDArray[np.intp], outputs: Outputs
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Divide decision values among the places of images.
+
+    Parameters
+    ----------
+    form : LinearForm
+        Of the classifier.
+    output_of : ndarray of intp, shape (n,)
+        Which decision value is explained, for each image.
+    outputs : Outputs
+        With the pooling "none" or "avg".
+
+    Returns
+    -------
+    maps : ndarray of float64, shape (n, height, width)
+    rest : ndarray of float64, shape (n,)
+        The intercept, and what tokens add that have no place.
+    """
+    of_sides = [_shares_of(form, output_of, side, outputs.pooling) for side in outputs.sides]
+    maps: NDArray[np.float64] = np.mean([maps for maps, _ in of_sides], axis=0)
+    rest: NDArray[np.float64] = np.mean([rest for _, rest in of_sides], axis=0)
+    return maps, rest
+
+
+def _shares_of(
+    form: LinearForm, output_of: NDArray[np.intp], side: Side, pooling: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    maps, rest = [], []
+    for tokens, places, output in zip(side.tokens, side.places, output_of, strict=True):
+        height, width, channels = places.shape
+        weights = form.coef[output]
+        if pooling == "avg":
+            maps.append(places @ (weights / (height * width)))
+            rest.append(form.intercept[output])
+        else:
+            of_tokens, of_places = np.split(weights, [tokens.size])
+            maps.append((places * of_places.reshape(height, width, channels)).sum(axis=2))
+            rest.append(form.intercept[output] + tokens.reshape(-1) @ of_tokens)
+    shares = np.stack(maps)
+    return shares[:, :, ::-1] if side.flipped else shares, np.array(rest)
+
+
+def _without_each_place(
+    estimator: Classifier,
+    outputs: Outputs,
+    codes: NDArray[np.intp],
+    scores: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what the scores lose if the outputs of each place are zero."""
+    maps = np.empty((len(scores), *outputs.grid))
+    for place in np.ndindex(outputs.grid):
+        without = class_scores(estimator, outputs.features(without=place), codes)
+        maps[:, *place] = scores - without
+    return maps
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """Return the evidence of several blocks of images as one."""
+    names = ("maps", "intercept", "scores", "classes")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Evidence(**arrays, extent=parts[0].extent, exact=parts[0].exact)
+
+
+def _explained(estimator: Classifier, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return which classes are explained: of two, the second."""
+    return np.ones_like(codes) if len(estimator.classes_) == 2 else codes
+
+
+def _names(estimator: Classifier, codes: NDArray[np.intp]) -> NDArray[np.str_]:
+    names: NDArray[np.str_] = np.asarray(estimator.classes_).astype(str)[codes]
+    return names

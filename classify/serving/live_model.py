@@ -6,10 +6,14 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from classify.explaining.evidence import Explainer, explain_outputs
+from classify.explaining.outputs import stored_outputs
+from classify.explaining.records import evidence_row
 from classify.serving.batches import Batches
 from classify.serving.model import Model
 from classify.serving.prediction import is_refused, is_undecided
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.serving.similar import Neighbour
-    from reports.records import PictureRecord
+    from reports.records import EvidenceRow, PictureRecord
 
 N_NEIGHBOURS = 5
 
@@ -203,6 +207,33 @@ class LiveModel:
             position=self._similar.position(embedding),
             seconds=time.perf_counter() - started,
         )
+
+    def explain(self, data: bytes) -> EvidenceRow:
+        """Say where in an image the evidence for the predicted class lies.
+
+        Parameters
+        ----------
+        data : bytes
+            As for `predict`, with the same errors.
+        """
+        image, estimator = self._decoded(data), self._model.estimator
+        names = self._model.classes_.tolist()
+        embedding = self._embed(image)
+        X = image[None] if estimator.consumes == "images" else embedding.reshape(1, -1)
+        outputs = stored_outputs(embedding[None], self._model.base.recipe)
+        with self._one_at_a_time:
+            codes = self._model.rule.answers(self._model.probabilities(X))
+            if estimator.consumes == "embeddings" and outputs is not None:
+                evidence = explain_outputs(estimator, outputs, codes)
+            else:
+                evidence = self._explainer(image[None], codes)
+        label = names[int(codes[0])]
+        return evidence_row(evidence, [0], names, label, classifier=self.result.classifier)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        """It has an engine of its own, because that of the batches serves one thread."""
+        return Explainer(self._model.estimator, self._model.base)
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:
         check_size(len(data))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify.errors import ModelError
-from classify.explaining.evidence import Evidence, explain_pixels
+from classify.explaining.evidence import Evidence, Explainer
 from classify.serving.blocks import read_blocks, read_rows, recipe_for
 from classify.serving.classifier import SavedClassifier
 from classify.serving.explained import codes_of, read_pixels
@@ -122,6 +122,11 @@ class Model:
     def reader(self) -> SampleReader:
         """What turns images into what the classifier takes."""
         return SampleReader(self.base, self.estimator.consumes, self._reading, self._progress)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What `explain` explains images with."""
+        return Explainer(self.estimator, self.base, lambda: self.reader.engine)
 
     def predict(
         self,
@@ -244,23 +249,18 @@ class Model:
         )
 
     def explain(self, images: Any, classes: Sequence[str] | str | None = None) -> Evidence:
-        """Say where in each image the evidence for a class lies.
-
-        The maps are exact where the score is a sum over places; otherwise a place counts by what
-        the score loses if it is covered. See `classify.explaining.evidence.Evidence`.
+        """Say where evidence lies: ``maps.sum(axis=(1, 2)) + intercept == scores``.
 
         Parameters
         ----------
         images : list of str, path, ndarray or PIL image; ndarray; str or path
             As in `predict_proba`; at least one.
         classes : str or sequence of str, default=None
-            The class to explain, of all images or of each; None is the predicted one. Of two
-            classes, the second is explained in any case.
+            Of all images or of each; None is the predicted one. Of two, the second is explained.
 
         Returns
         -------
-        Evidence
-            With ``maps.sum(axis=(1, 2)) + intercept == scores``.
+        classify.explaining.evidence.Evidence
 
         Raises
         ------
@@ -268,12 +268,12 @@ class Model:
             If a class is not one of the model's, or there is not one for each image.
         """
         rows = self._rows(images)
-        given = self.predict(rows).tolist() if classes is None else classes
-        codes = codes_of(given, self.classes_.tolist(), len(rows))
+        classes = self.predict(rows).tolist() if classes is None else classes
+        codes = codes_of(classes, self.classes_.tolist(), len(rows))
         with as_progress(self._progress) as report:
             recipe = recipe_for(self.reader, [row for row in rows if isinstance(row, Path)])
             pixels = read_pixels(rows, recipe.pixels, self._reading, report)
-            return explain_pixels(self.estimator, self.base, pixels, codes, report)
+            return self.explainer(pixels, codes, report)
 
     def find_familiarity(self, reject: float | None = None) -> Familiarity | None:
         """Return what images are compared with; see `classify.serving.familiar`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from reports.pages.evidence import image_evidence, rows_of
 from reports.pages.thumbnails import NO_IMAGES
 from reports.records import MANY_CLASSES
 from reports.wording.text import percent
@@ -15,8 +16,9 @@ from toolkit.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reports.pages.evidence import ImageEvidence
     from reports.pages.thumbnails import EmbeddedImages
-    from reports.records import PredictionRow, Result, Run
+    from reports.records import EvidenceRow, PredictionRow, Result, Run
 
 _AT_ONCE = 8
 IMAGES_SHOWN, SHOWN_OF_MANY_CLASSES = 1_000, 800
@@ -46,6 +48,8 @@ class GalleryImage:
     true: str
     predictions: list[ImagePrediction]
     image: str | None
+    evidence: ImageEvidence | None = None
+    """Of the most confident mistake, as far as it is known."""
 
     @property
     def name(self) -> str:
@@ -104,6 +108,7 @@ def gallery(
     results: Sequence[Result],
     predictions: Sequence[PredictionRow],
     images: EmbeddedImages = NO_IMAGES,
+    evidence: Sequence[EvidenceRow] = (),
 ) -> Gallery:
     """Return the test images of a run, sorted by the confidence of the worst mistake.
 
@@ -116,7 +121,10 @@ def gallery(
         Predictions of classifiers that are not among `results` are ignored.
     images : EmbeddedImages, optional
         Images of the run. By default none are shown.
+    evidence : sequence of EvidenceRow, optional
+        Of the run.
     """
+    by_name, explained = {result.classifier: result for result in results}, rows_of(evidence)
     ranks = {result.classifier: i for i, result in enumerate(results)}
     by_path: dict[str, list[ImagePrediction]] = {}
     truths: dict[str, str] = {}
@@ -139,7 +147,12 @@ def gallery(
 
     def image(path: str, size: int) -> GalleryImage:
         own = sorted(by_path[path], key=lambda p: p.classifier)
-        return GalleryImage(path, truths[path], own, images(path, size))
+        shown = GalleryImage(path, truths[path], own, images(path, size))
+        for mistake in shown.mistakes:
+            if rows := explained.get((path, mistake.name)):
+                found = image_evidence(run, by_name[mistake.name], rows)
+                return replace(shown, evidence=found)
+        return shown
 
     many = len(run.data.classes) > MANY_CLASSES
     n_shown = SHOWN_OF_MANY_CLASSES if many else IMAGES_SHOWN

@@ -21,6 +21,7 @@ from reports.pages import classes as class_tables
 from reports.pages import comparison, views
 from reports.pages.audit import audit_view
 from reports.pages.embedding_map import SHAPES, embedding_map
+from reports.pages.evidence import evidence_section
 from reports.pages.gallery import gallery
 from reports.pages.properties import properties_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from reports.listing import RunEntry
     from reports.pages.changed_images import ClassifierChange
     from reports.pages.thumbnails import OpenThumbnails
-    from reports.records import PredictionRow, Run
+    from reports.records import EvidenceRow, PredictionRow, Run
 
 REPORT_NAME = "report.html"
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -53,6 +54,7 @@ def render(
     predictions: Sequence[PredictionRow],
     folder: Path | None,
     *,
+    evidence: Sequence[EvidenceRow] = (),
     fetch: bool = False,
     thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> str:
@@ -67,20 +69,23 @@ def render(
         For the gallery of mistakes; may be empty.
     folder : pathlib.Path or None
         The run's folder, where the page will be: it links the files that exist there.
+    evidence : sequence of EvidenceRow, optional
+        Where in images the evidence lies; see `reports.evidence`.
     fetch : bool
         Whether images at an address are fetched; see `reports.pages.thumbnails`.
     thumbnails : callable, optional
         Opens a maker of thumbnails; by default the installed one.
     """
     if not run.data.root:  # the run was given embeddings: there are no images to show
-        predictions = ()
+        predictions, evidence = (), ()
     results = ranked(run)
     classes = run.data.classes
     many = len(classes) > MANY_CLASSES
     of_classes = [class_tables.many_classes(r, classes) for r in results] if many else []
     with phase("making thumbnails"), thumbnails() as thumbnail:
         images = EmbeddedImages(run.data.root, thumbnail, fetch)
-        shown = gallery(run, results, predictions, images)
+        shown = gallery(run, results, predictions, images, evidence)
+        explained = evidence_section(run, results, predictions, evidence, images)
         audit = audit_view(run, images)
         properties = properties_view(run, images)
     return render_template(
@@ -109,6 +114,7 @@ def render(
         recipes=views.recipes(run),
         extractions=views.extractions(run),
         gallery=shown,
+        evidence=explained,
         map=embedding_map(run, results, predictions, shown.images),
         shapes=SHAPES,
         quarantine_shown=views.QUARANTINE_SHOWN,
@@ -122,6 +128,7 @@ def write(
     predictions: Sequence[PredictionRow],
     path: Path,
     *,
+    evidence: Sequence[EvidenceRow] = (),
     fetch: bool = False,
     thumbnails: OpenThumbnails = installed_thumbnails,
 ) -> None:
@@ -134,7 +141,9 @@ def write(
     RecordError
         If the file cannot be written.
     """
-    save(render(run, predictions, path.parent, fetch=fetch, thumbnails=thumbnails), path)
+    folder = path.parent
+    text = render(run, predictions, folder, evidence=evidence, fetch=fetch, thumbnails=thumbnails)
+    save(text, path)
 
 
 def render_comparison(

@@ -39,7 +39,12 @@ def render_try(
         map=embedding_map(run) if has_places else None,
         shapes=SHAPES,
         reject=reject,
-        limits={"bytes": max_bytes, "megabytes": max_bytes // MIB, "reject": reject},
+        limits={
+            "bytes": max_bytes,
+            "megabytes": max_bytes // MIB,
+            "reject": reject,
+            "aspect": run.recipe_of(result).get("aspect", "stretch"),
+        },
         **script("serve.js"),
     )
 

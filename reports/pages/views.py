@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reports.charts import training
+from reports.evidence import EVIDENCE_NAME
 from reports.reading import exists
 from reports.records import NETWORKS_NAME, RECORD_NAME
 from reports.tables import (
@@ -200,7 +201,7 @@ def files(run: Run, folder: Path | None) -> list[tuple[str, str]]:
     if folder is None:
         return []
     names = [RECORD_NAME, METRICS_NAME, PREDICTIONS_NAME, PICTURES_NAME, QUARANTINE_NAME]
-    names += [LEAKS_NAME, COPIES_NAME, GROUPS_NAME, SUSPECTS_NAME]
+    names += [EVIDENCE_NAME, LEAKS_NAME, COPIES_NAME, GROUPS_NAME, SUSPECTS_NAME]
     names += [OUTLIERS_NAME, EARLIER_OUTLIERS_NAME]
     names += [SHORTCUTS_NAME, WEAK_SPOTS_NAME]
     names += [result.model for result in run.results if result.model]

@@ -8,6 +8,7 @@ from reports.records.backbones import BackboneChoice, JudgedBackbone
 from reports.records.bases import Base, ExtractionSummary
 from reports.records.comparisons import Comparison, LearningCurve, Ungrouped
 from reports.records.data import Data, Quarantined
+from reports.records.evidence import EvidenceRow
 from reports.records.pictures import (
     SAME_FILE,
     Audit,
@@ -54,6 +55,7 @@ __all__ = [
     "Data",
     "Drawing",
     "EmbeddingMap",
+    "EvidenceRow",
     "ExtractionSummary",
     "FamiliarityFile",
     "JudgedBackbone",

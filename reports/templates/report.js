@@ -32,10 +32,14 @@ function sort(table, column, direction) {
 /* Confusion matrices: a cell opens the images that it counts. */
 
 /* Thumbnails of misclassified images are in the page's list, which is read before it is sorted. */
+function pictured(item) {
+  return item.querySelector("img")?.src ?? item.querySelector("svg image")?.getAttribute("href");
+}
+
 function withSources({ misclassified, others }) {
   const items = all(".mistakes > li");
   return [
-    ...misclassified.map((image, i) => ({ ...image, source: items[i].querySelector("img")?.src })),
+    ...misclassified.map((image, i) => ({ ...image, source: pictured(items[i]) })),
     ...others.map((image) => ({ ...image, source: image.image && `data:image/jpeg;base64,${image.image}` })),
   ];
 }

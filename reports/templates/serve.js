@@ -24,7 +24,7 @@ function add(files) {
     preview.addEventListener("error", () => preview.replaceWith(element("div", { className: "missing" }, "no preview")));
     if (drawing) name.prepend(element("b", {}, `${number} `));
     cards.push(card);
-    waiting.push({ file, body, number, generation });
+    waiting.push({ file, body, preview, number, generation });
   }
   list.prepend(...cards);
   section.hidden = !list.children.length;
@@ -35,7 +35,7 @@ function next() {
   while (active < AT_ONCE && waiting.length) {
     active += 1;
     const upload = waiting.shift();
-    classify(upload.file)
+    send(upload.file, "/api/classify")
       .then((prediction) => prediction && showPrediction(upload, prediction))
       .catch((error) => showProblem(upload, error.message))
       .finally(() => {
@@ -47,17 +47,45 @@ function next() {
   count();
 }
 
-async function classify(file) {
+async function send(file, address) {
   if (file.size > limits.bytes) throw new Error(`It is larger than ${limits.megabytes} MB; choose a smaller one.`);
   let response;
   try {
-    response = await fetch("/api/classify", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+    response = await fetch(address, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
   } catch {
     throw new Error("It could not be sent: it cannot be read, or the server has stopped. Check whether the server still runs in its terminal.");
   }
-  const prediction = await response.json().catch(() => ({ detail: `The server responded with status ${response.status}.` }));
-  if (!response.ok) throw new Error(prediction.detail);
-  return prediction;
+  const answer = await response.json().catch(() => ({ detail: `The server responded with status ${response.status}.` }));
+  if (!response.ok) throw new Error(answer.detail);
+  return answer;
+}
+
+/* The image as the network sees it, in grey, with the evidence laid over it. */
+function evidence(preview, { label, other, overlay, sentence, exact, map }) {
+  const grey = element("img", { src: preview.src, alt: "", className: `seen ${limits.aspect}` });
+  const colours = element("img", { src: `data:image/png;base64,${overlay}`, alt: sentence, className: "colours" });
+  const names = [element("i", { className: "for" }, `for ${label}`), ...(other === null ? [] : [" ", element("i", { className: "against" }, `for ${other}`)])];
+  const rows = map.map((row) => element("tr", {}, ...row.map((share) => element("td", {}, share.toPrecision(2)))));
+  const how = exact ? "The score is a sum over these places and an intercept." : "An approximation: what the score loses without each place.";
+  return element("figure", { className: "evidence" }, element("div", { className: "overlaid" }, grey, colours),
+    element("figcaption", {}, ...names, element("p", {}, `${sentence}.`),
+      element("details", { className: "numbers" }, element("summary", {}, "Numbers"), element("p", {}, how), element("table", {}, element("tbody", {}, ...rows)))));
+}
+
+function why(upload) {
+  const button = element("button", { type: "button", className: "why" }, "Where is the evidence?");
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    send(upload.file, "/api/explain")
+      .then((answer) => {
+        const figure = evidence(upload.preview, answer);
+        figure.tabIndex = -1;
+        button.replaceWith(figure);
+        figure.focus();
+      })
+      .catch((error) => button.replaceWith(element("p", { className: "problem" }, error.message)));
+  });
+  return button;
 }
 
 function bar({ label, probability }) {
@@ -87,6 +115,7 @@ function showPrediction(upload, prediction) {
     parts.push(element("p", { className: "note" }, "Most similar training images, with the cosine similarity of the embeddings:"));
     parts.push(element("ul", { className: "neighbours" }, ...prediction.neighbours.map(neighbour)));
   }
+  parts.push(why(upload));
   upload.body.replaceChildren(...parts);
   if (drawing && prediction.place) mark(upload.number, prediction.place);
 }

@@ -16,6 +16,7 @@ from classify.errors import ClassifierError, ModelError
 from extract.errors import WeightsError
 from extract.images.thumbnails import open_thumbnails
 from reports import records, tables
+from reports.evidence import EVIDENCE_NAME, write_evidence
 from reports.listing import RUNS
 from reports.pages import page
 from reports.reading import read_record
@@ -41,6 +42,7 @@ _BEFORE_THE_RECORD = (
     tables.METRICS_NAME,
     tables.PREDICTIONS_NAME,
     tables.PICTURES_NAME,
+    EVIDENCE_NAME,
     tables.QUARANTINE_NAME,
     tables.LEAKS_NAME,
     tables.COPIES_NAME,
@@ -173,12 +175,15 @@ class RunFolder:
         self,
         run: records.Run,
         predictions: Sequence[records.PredictionRow],
+        evidence: Sequence[records.EvidenceRow],
         pictures: Sequence[PictureRecord],
     ) -> None:
         """Write the tables, the record, and the page, which can be rendered again from these."""
         tables.write_metrics(run, self.path / tables.METRICS_NAME)
         tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
         tables.write_pictures(pictures, self.path / tables.PICTURES_NAME)
+        if evidence:
+            write_evidence(evidence, self.path / EVIDENCE_NAME)
         if run.quarantine:
             write_quarantine(
                 self.path / tables.QUARANTINE_NAME,
@@ -192,6 +197,7 @@ class RunFolder:
                 run,
                 predictions,
                 self.path / page.REPORT_NAME,
+                evidence=evidence,
                 fetch=True,
                 thumbnails=open_thumbnails,
             )

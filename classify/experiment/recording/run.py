@@ -38,12 +38,14 @@ if TYPE_CHECKING:
 class TrialResult:
     """One classifier on one base: its figures, and its predictions of the test images.
 
-    `held_out` are its predictions of training images, if it has any.
+    `held_out` are its predictions of training images, if it has any; `evidence` says where in some
+    of the test images the evidence lies.
     """
 
     result: records.Result
     predictions: list[records.PredictionRow]
     held_out: HeldOut | None
+    evidence: list[records.EvidenceRow]
 
 
 @dataclass
@@ -53,6 +55,7 @@ class PartialResults:
     not_done: list[str]
     results: list[records.Result] = field(default_factory=list)
     predictions: list[records.PredictionRow] = field(default_factory=list)
+    evidence: list[records.EvidenceRow] = field(default_factory=list)
     held_out: dict[str, HeldOut] = field(default_factory=dict)
     learning_curves: list[records.LearningCurve] = field(default_factory=list)
     ungrouped: records.Ungrouped | None = None
@@ -84,6 +87,7 @@ class PartialResults:
         name = finished.result.classifier
         self.results.append(finished.result)
         self.predictions += finished.predictions
+        self.evidence += finished.evidence
         if finished.held_out is not None:
             self.held_out[name] = finished.held_out
         self.rates.pop(name, None)

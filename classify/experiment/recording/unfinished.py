@@ -15,6 +15,7 @@ from classify.errors import ClassifierError
 from classify.evaluation.validation import HeldOut
 from classify.experiment.recording.run import PartialResults, bases_of
 from classify.networks.sweep import FinishedRate
+from reports.evidence import read_evidence
 from reports.tables import PREDICTIONS_NAME, read_predictions
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def restored(stopped: Run, folder: Path) -> PartialResults:
         list(stopped.not_done),
         [dataclasses.replace(result, validation=None) for result in stopped.results],
         read_predictions(folder / PREDICTIONS_NAME) if stopped.results else [],
+        read_evidence(folder),
         {name: held_out[name] for name in order},
         list(stopped.learning_curves),
         stopped.ungrouped,

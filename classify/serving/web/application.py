@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -14,18 +14,51 @@ from classify.serving.web.rules import add_rules
 from classify.serving.web.uploads import MAX_BYTES, UPLOADS_AT_ONCE
 from extract.errors import EngineError, ImageError
 from extract.images.loading import default_workers
+from reports.pages.evidence import overlays
 from reports.pages.served import render_api, render_try
 from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
 from toolkit.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from classify.serving.live_model import LiveModel, LivePrediction
     from classify.serving.web.uploads import Uploads
+    from reports.records import EvidenceRow
+
+T = TypeVar("T")
 
 _UPLOAD = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was wrong with a request."""
+
+    detail: str
+
+
+_WITH_UPLOAD: dict[str, Any] = {
+    "responses": {
+        408: {"model": Problem, "description": "It did not arrive in time"},
+        413: {"model": Problem, "description": f"More than {MAX_BYTES:,} bytes"},
+        415: {"model": Problem, "description": f"The body is not of the type {_UPLOAD}"},
+        422: {"model": Problem, "description": "The bytes cannot be used as an image"},
+        500: {"model": Problem, "description": "The network could not be run"},
+        503: {
+            "model": Problem,
+            "description": "Too many images wait; or the server cannot decode images at the "
+            "moment, or stops",
+        },
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {_UPLOAD: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -70,10 +103,25 @@ class PredictionResponse:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What was wrong with a request."""
+class EvidenceResponse:
+    """What each place of an image adds to the score of the predicted class.
 
-    detail: str
+    `map` is row by row from the top and adds up, with `intercept`, to `score`; the places begin and
+    end at `start` and `end`, as shares of the sides of what the network sees. `overlay` is the map
+    as a transparent PNG in Base64; what speaks against the class is blue and, of two classes,
+    speaks for the `other`.
+    """
+
+    label: str
+    other: str | None
+    score: float
+    intercept: float
+    exact: bool
+    start: float
+    end: float
+    map: list[list[float]]
+    sentence: str
+    overlay: str
 
 
 def application(model: LiveModel, uploads: Uploads, hosts: Sequence[str], address: str) -> FastAPI:
@@ -120,29 +168,7 @@ def _add_api(app: FastAPI, model: LiveModel, uploads: Uploads) -> None:
     training = {picture.sha256: picture for picture in model.training}
     predictors, thumbnailers = CapacityLimiter(UPLOADS_AT_ONCE), CapacityLimiter(default_workers())
 
-    @app.post(
-        "/api/classify",
-        responses={
-            408: {"model": Problem, "description": "It did not arrive in time"},
-            413: {"model": Problem, "description": f"More than {MAX_BYTES:,} bytes"},
-            415: {"model": Problem, "description": f"The body is not of the type {_UPLOAD}"},
-            422: {"model": Problem, "description": "The bytes cannot be used as an image"},
-            500: {"model": Problem, "description": "The network could not be run"},
-            503: {
-                "model": Problem,
-                "description": "Too many images wait; or the server cannot decode images at the "
-                "moment, or stops",
-            },
-        },
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {_UPLOAD: {"schema": {"type": "string", "format": "binary"}}},
-            }
-        },
-    )
-    async def classify(request: Request) -> PredictionResponse:
-        """Classify an image: the body of the request is the content of an image file."""
+    async def with_upload(request: Request, ask: Callable[[bytes], T]) -> T:
         # A browser lets a page of another site send this type only after a CORS preflight.
         if request.headers.get("content-type", "") != _UPLOAD:
             raise HTTPException(
@@ -150,14 +176,23 @@ def _add_api(app: FastAPI, model: LiveModel, uploads: Uploads) -> None:
             )
         async with uploads.receive(request) as data:
             try:
-                prediction = await to_thread.run_sync(model.predict, data, limiter=predictors)
+                return await to_thread.run_sync(ask, data, limiter=predictors)
             except ImageError as error:
                 raise HTTPException(422, f"This cannot be used as an image: {error}.") from error
             except EngineError as error:
                 raise HTTPException(500, f"{error}.") from error
             except ToolkitError as error:
                 raise HTTPException(503, f"{error}.") from error
-        return _response(prediction)
+
+    @app.post("/api/classify", **_WITH_UPLOAD)
+    async def classify(request: Request) -> PredictionResponse:
+        """Classify an image: the body of the request is the content of an image file."""
+        return _response(await with_upload(request, model.predict))
+
+    @app.post("/api/explain", **_WITH_UPLOAD)
+    async def explain(request: Request) -> EvidenceResponse:
+        """Say where in an image the evidence for the predicted class lies."""
+        return _evidence(await with_upload(request, model.explain), model.run.data.classes)
 
     @app.get(
         "/api/training/{sha256}/thumbnail",
@@ -178,6 +213,22 @@ def _add_api(app: FastAPI, model: LiveModel, uploads: Uploads) -> None:
         if image is None:
             raise HTTPException(404, "The training image is no longer where it was.")
         return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+
+def _evidence(row: EvidenceRow, classes: Sequence[str]) -> EvidenceResponse:
+    (overlay,) = overlays([row], classes)
+    return EvidenceResponse(
+        label=printable(row.label),
+        other=None if overlay.other is None else printable(overlay.other),
+        score=row.score,
+        intercept=row.intercept,
+        exact=row.exact,
+        start=row.start,
+        end=row.end,
+        map=row.map,
+        sentence=printable(overlay.sentence),
+        overlay=overlay.image,
+    )
 
 
 def _response(prediction: LivePrediction) -> PredictionResponse:

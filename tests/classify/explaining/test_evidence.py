@@ -13,7 +13,8 @@ from classify.estimators.logreg import LogReg
 from classify.estimators.nearest import Nearest
 from classify.estimators.ridge import RidgeClassifier
 from classify.estimators.svm import SVM
-from classify.explaining.evidence import class_scores_of, explain_pixels
+from classify.explaining.evidence import Explainer
+from classify.explaining.scores import class_scores
 from extract.frozen import FrozenBase
 from extract.options import BaseSettings
 from tests.extract.backbones.onnx_networks import write
@@ -86,8 +87,8 @@ def test_the_places_add_up_to_the_score(
     images, y = pictures(48, n_classes, CORNERS)
     estimator, X = trained(LINEAR[name](), base, images, y)
     codes = np.searchsorted(estimator.classes_, y)
-    found = explain_pixels(estimator, base, images, codes)
-    expected = class_scores_of(estimator, X, np.ones_like(codes) if n_classes == 2 else codes)
+    found = Explainer(estimator, base)(images, codes)
+    expected = class_scores(estimator, X, np.ones_like(codes) if n_classes == 2 else codes)
     assert found.exact
     assert found.maps.shape == (48, 8, 8)
     np.testing.assert_allclose(found.scores, expected, rtol=1e-5, atol=1e-5)
@@ -103,7 +104,7 @@ def test_the_evidence_lies_where_it_was_planted(tmp_path: Path, name: str, flip:
     estimator, _ = trained({**LINEAR, **OTHERS}[name](), base, *pictures(120, 3, CORNERS))
     images, y = pictures(60, 3, CORNERS, seed=1)
     codes = np.searchsorted(estimator.classes_, y)
-    found = explain_pixels(estimator, base, images, codes)
+    found = Explainer(estimator, base)(images, codes)
     assert found.exact == (name in LINEAR)
     pixels_each = SIDE / found.maps.shape[1]
     for code, corner in enumerate(CORNERS):
@@ -119,9 +120,9 @@ def test_an_approximation_adds_up_too_and_says_so(tmp_path: Path, name: str) -> 
     base = base_of(tmp_path, pooling="none")
     images, y = pictures(48, 2, CORNERS)
     estimator, X = trained(OTHERS[name](), base, images, y)
-    found = explain_pixels(estimator, base, images[:6], np.zeros(6, np.intp))
+    found = Explainer(estimator, base)(images[:6], np.zeros(6, np.intp))
     assert not found.exact
-    expected = class_scores_of(estimator, X[:6], np.ones(6, np.intp))
+    expected = class_scores(estimator, X[:6], np.ones(6, np.intp))
     np.testing.assert_allclose(found.scores, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.maps.sum((1, 2)) + found.intercept, found.scores, rtol=1e-9)
 
@@ -130,7 +131,7 @@ def test_a_network_without_places_is_approximated(tmp_path: Path) -> None:
     base = base_of(tmp_path, output="features")
     images, y = pictures(48, 2, CORNERS)
     estimator, _ = trained(LogReg(C=1.0, folds=3), base, images, y)
-    found = explain_pixels(estimator, base, images[:2], np.ones(2, np.intp))
+    found = Explainer(estimator, base)(images[:2], np.ones(2, np.intp))
     assert not found.exact
 
 
@@ -143,6 +144,6 @@ def test_the_places_of_a_quantised_network_add_up(tmp_path: Path, pooling: str) 
     digests = [f"{i:064x}" for i in range(len(images))]
     base = base.calibrated_on(digests, lambda n: (digests[:n], images[:n]))
     estimator, X = trained(LogReg(C=1.0, folds=3), base, images, y)
-    found = explain_pixels(estimator, base, images, np.ones(48, np.intp))
+    found = Explainer(estimator, base)(images, np.ones(48, np.intp))
     assert found.exact
     np.testing.assert_allclose(found.scores, estimator.decision_function(X), rtol=1e-5, atol=1e-5)

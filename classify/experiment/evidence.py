@@ -1,0 +1,188 @@
+"""Where the evidence for predictions of test images lies, as a run records it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.experiment.features import ImageFeatures
+from classify.explaining.evidence import Explainer, explain_outputs, joined
+from classify.explaining.outputs import stored_outputs
+from classify.explaining.records import evidence_row
+from extract.images.loading import load_images
+from reports.records import MANY_CLASSES
+from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from classify.estimators.base import Classifier
+    from classify.experiment.features import Features
+    from classify.explaining.evidence import Evidence
+    from classify.explaining.outputs import Outputs
+    from reports.records import EvidenceRow, PredictionRow
+    from toolkit.progress import Progress
+
+_AT_ONCE = 64
+SUREST = 10
+"""Correct predictions of each class that are explained, the most probable ones."""
+AVERAGED = 50
+"""Test images of each class whose evidence is averaged; of more, this many are drawn."""
+MISTAKES, OF_MANY_CLASSES = 400, 100
+"""Mistakes that are explained, the most confident ones."""
+MOST_OTHERS = 300
+"""Correct predictions, and images to average, of all classes together."""
+MOST_COMPUTED, MOST_COVERED = 60, 20
+"""Images of each kind, if the network has to be run on them again, or their places be covered."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Positions of test images, and the class of each that is explained."""
+
+    rows: NDArray[np.intp]
+    codes: NDArray[np.intp]
+
+
+def evidence_rows(
+    estimator: Classifier,
+    features: Features,
+    predictions: Sequence[PredictionRow],
+    *,
+    seed: int,
+    progress: Progress,
+) -> list[EvidenceRow]:
+    """Return where the evidence lies for mistakes and sure predictions, and its mean of each class.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        Trained.
+    features : Features
+    predictions : sequence of PredictionRow
+        Of the estimator, in the order of the test images.
+    seed : int
+        Draws the images to average.
+    progress : Progress
+
+    Returns
+    -------
+    list of EvidenceRow
+        For every mistake the predicted class and, of more than two classes, the true one; for sure
+        predictions the predicted class. Of two classes, what speaks against one speaks for the
+        other. Empty if the embeddings have no places, or their images cannot be read any more.
+    """
+    if not isinstance(features, ImageFeatures):
+        return []
+    explain = _Explain(estimator, features, progress)
+    if not explain.is_possible:
+        return []
+    chosen, averaged = _choose(predictions, features.classes, explain.most, seed)
+    try:
+        of_images, of_classes = explain(chosen), explain(averaged)
+    except ToolkitError as error:
+        logger.warning("no evidence is shown: %s", error)
+        return []
+    names, classifier = features.classes, predictions[0].classifier
+    rows = [
+        evidence_row(
+            of_images, [i], names, names[code], classifier=classifier, path=predictions[row].path
+        )
+        for i, (row, code) in enumerate(zip(chosen.rows, chosen.codes, strict=True))
+    ]
+    for code in np.unique(averaged.codes):
+        members = np.flatnonzero(averaged.codes == code)
+        rows.append(evidence_row(of_classes, members, names, names[code], classifier=classifier))
+    return rows
+
+
+class _Explain:
+    """Explains test images, by the cache if it holds what the network returns at every place."""
+
+    def __init__(self, estimator: Classifier, features: ImageFeatures, progress: Progress) -> None:
+        self._estimator, self._features, self._progress = estimator, features, progress
+        lower = features.lower if estimator.consumes == "activations" else None
+        self._base = (lower or features.prepared).base
+        self._on_embeddings = estimator.consumes == "embeddings"
+        self._is_stored = self._on_embeddings and self._stored([0]) is not None
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it takes less than covering every place for a classifier on embeddings."""
+        pooled = self._base.recipe.pooling in ("avg", "max")
+        return self._is_stored or pooled or self._base.recipe.flip or not self._on_embeddings
+
+    @property
+    def most(self) -> int:
+        """How many mistakes can be explained in a short time."""
+        if self._is_stored:
+            return MISTAKES
+        return MOST_COMPUTED if self._on_embeddings else MOST_COVERED
+
+    def __call__(self, chosen: _Chosen) -> Evidence:
+        if self._is_stored:
+            parts = []
+            for start in range(0, len(chosen.rows), _AT_ONCE):
+                block = slice(start, start + _AT_ONCE)
+                outputs = self._stored(chosen.rows[block])
+                if outputs is not None:
+                    parts.append(explain_outputs(self._estimator, outputs, chosen.codes[block]))
+            return joined(parts)
+        rows, inverse = np.unique(chosen.rows, return_inverse=True)
+        paths = self._features.prepared.paths("test")
+        pixels = load_images(
+            [paths[row] for row in rows],
+            self._base.recipe.pixels,
+            reading=self._features.options.reading,
+            progress=self._progress,
+        )
+        return self._explainer(pixels[inverse], chosen.codes, self._progress)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self._estimator, self._base)
+
+    def _stored(self, rows: Sequence[int] | NDArray[np.intp]) -> Outputs | None:
+        digests = self._features.prepared.digests("test")
+        fingerprint = self._base.recipe.fingerprint
+        embeddings = self._base.store.read(fingerprint, [digests[row] for row in rows])
+        return stored_outputs(embeddings, self._base.recipe)
+
+
+def _choose(
+    predictions: Sequence[PredictionRow], classes: Sequence[str], most: int, seed: int
+) -> tuple[_Chosen, _Chosen]:
+    """Return what is explained of single images, and what is averaged of each class."""
+    names = np.array(classes)
+    true = np.searchsorted(names, [row.true for row in predictions])
+    predicted = np.searchsorted(names, [row.predicted for row in predictions])
+    by_confidence = np.argsort([-row.probability for row in predictions], kind="stable")
+    is_wrong = (true != predicted)[by_confidence]
+    n_mistakes = min(most, MISTAKES if len(classes) <= MANY_CLASSES else OF_MANY_CLASSES)
+    mistakes, correct = by_confidence[is_wrong][:n_mistakes], by_confidence[~is_wrong]
+    others = min(MOST_OTHERS, most)
+    each = max(1, others // len(classes))
+    surest = [correct[true[correct] == code][: min(SUREST, each)] for code in range(len(names))]
+    rng = np.random.default_rng(seed)
+    drawn = [
+        rng.permutation(np.flatnonzero(true == code))[: min(AVERAGED, each)]
+        for code in range(len(names))
+    ]
+    averaged = np.concatenate(drawn)[:others]
+    sure = np.concatenate(surest)[:others]
+    again = mistakes if len(names) > 2 else mistakes[:0]
+    return (
+        _Chosen(
+            np.concatenate([mistakes, again, sure]),
+            np.concatenate([predicted[mistakes], true[again], predicted[sure]]),
+        ),
+        _Chosen(averaged, true[averaged]),
+    )

@@ -1,0 +1,77 @@
+"""Where the evidence for a class lies, in words."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from reports.wording.text import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Span = tuple[float, float]
+
+_FIRST, _MIDDLE, _LAST = (0.0, 0.5), (0.25, 0.75), (0.5, 1.0)
+REGIONS = {
+    "upper left": (_FIRST, _FIRST),
+    "upper right": (_FIRST, _LAST),
+    "lower left": (_LAST, _FIRST),
+    "lower right": (_LAST, _LAST),
+    "centre": (_MIDDLE, _MIDDLE),
+}
+"""Rows and columns of each, as shares of the image; all have a quarter of its area."""
+CONCENTRATED = 0.4
+"""With a smaller share in every region, evidence is spread over the image."""
+
+
+def evidence_sentence(
+    shares: Sequence[Sequence[float]], label: str, start: float = 0.0, end: float = 1.0
+) -> str:
+    """Say where in an image the evidence for a class lies.
+
+    Parameters
+    ----------
+    shares : sequence of sequence of float
+        What each place adds to the score of the class, row by row from the top.
+    label : str
+        The class.
+    start, end : float, default=0.0, 1.0
+        Where the places begin and end, as shares of width and height.
+
+    Examples
+    --------
+    >>> evidence_sentence([[3.0, 1.0], [0.0, -2.0]], "dog")
+    '75% of the evidence for dog lies in the upper left'
+    >>> evidence_sentence([[1.0, 1.0], [1.0, 1.0]], "dog")
+    'the evidence for dog is spread over the image'
+    >>> evidence_sentence([[-1.0]], "dog")
+    'nothing in the image is evidence for dog'
+    """
+    rows, columns = _spans(len(shares), start, end), _spans(len(shares[0]), start, end)
+    total, of_regions = 0.0, dict.fromkeys(REGIONS, 0.0)
+    for line, row in zip(shares, rows, strict=True):
+        for share, column in zip(line, columns, strict=True):
+            if share > 0:
+                total += share
+                for name, (across, along) in REGIONS.items():
+                    of_regions[name] += share * _overlap(row, across) * _overlap(column, along)
+    if not total:
+        return f"nothing in the image is evidence for {label}"
+    name = max(of_regions, key=lambda name: of_regions[name])
+    if of_regions[name] < CONCENTRATED * total:
+        return f"the evidence for {label} is spread over the image"
+    return f"{percent(of_regions[name] / total, 0)} of the evidence for {label} lies in the {name}"
+
+
+def _spans(number: int, start: float, end: float) -> list[Span]:
+    """Return where each of some places begins and ends; the outer ones reach to the borders."""
+    borders = [start + (end - start) * i / number for i in range(number + 1)]
+    borders[0], borders[-1] = 0.0, 1.0
+    return list(itertools.pairwise(borders))
+
+
+def _overlap(span: Span, region: Span) -> float:
+    """Return which share of a span lies in a region."""
+    common = min(span[1], region[1]) - max(span[0], region[0])
+    return max(0.0, common) / (span[1] - span[0]) if span[1] > span[0] else 0.0
