@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from reports.errors import RecordError
+from reports.frames import EVIDENCE_COLUMNS
 from reports.records import EvidenceRow
 from reports.tables import read_table, write_table
 from toolkit.csv_cells import decode_text
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EVIDENCE_NAME = "evidence.csv"
-COLUMNS = [
-    *("classifier", "path", "class", "images", "score", "intercept", "exact", "start", "end"),
-    "map",
-]
 MOST_PLACES = 64
 """Rows or columns of a map; no network has as many."""
 _DIGITS = 9
@@ -51,10 +48,10 @@ def write_evidence(
         for row in rows
     ]
     if overlays is None:
-        write_table(path, COLUMNS, cells)
+        write_table(path, EVIDENCE_COLUMNS, cells)
     else:
         with_files = ([*row, file] for row, file in zip(cells, overlays, strict=True))
-        write_table(path, [*COLUMNS, "overlay"], with_files)
+        write_table(path, [*EVIDENCE_COLUMNS, "overlay"], with_files)
 
 
 def read_evidence(folder: Path) -> list[EvidenceRow]:
@@ -68,7 +65,7 @@ def read_evidence(folder: Path) -> list[EvidenceRow]:
     path = folder / EVIDENCE_NAME
     if not path.exists():
         return []
-    frame = read_table(path, COLUMNS)
+    frame = read_table(path, EVIDENCE_COLUMNS)
     rows = []
     for line, cells in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         try:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from reports.records import PredictionRow, Result, Run, Shortcut, WeakSpot
+    from reports.records import EvidenceRow, PredictionRow, Result, Run, Shortcut, WeakSpot
 
 PREDICTION_COLUMNS = ["classifier", "path", "true", "predicted", "probability"]
 COMPARISON_COLUMNS = ["first", "second", "only_first", "only_second", "p_value", "p_adjusted"]
@@ -17,6 +17,10 @@ CURVE_COLUMNS = ["classifier", "images", "draw", "accuracy"]
 SHORTCUT_COLUMNS = [
     *("property", "of", "accuracy", "accuracy_low", "accuracy_high", "chance"),
     *("p_value", "p_adjusted", "found", "images", "typical"),
+]
+EVIDENCE_COLUMNS = [
+    *("classifier", "path", "class", "images", "score", "intercept", "exact", "start", "end"),
+    "map",
 ]
 WEAK_SPOT_COLUMNS = [
     *("kind", "name", "value", "images", "correct", "accuracy", "accuracy_low", "accuracy_high"),
@@ -205,3 +209,34 @@ def weak_spot_row(spot: WeakSpot) -> list[Any]:
         *(spot.accuracy_low, spot.accuracy_high, spot.elsewhere, spot.p_value, spot.p_adjusted),
         spot.found,
     ]
+
+
+def evidence_frame(rows: Iterable[EvidenceRow]) -> pd.DataFrame:
+    """Return one row for each test image and class that is explained, and each mean.
+
+    Parameters
+    ----------
+    rows : iterable of EvidenceRow
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `classifier`, `path` ("" for the mean over test images of the class) and `class`;
+        `images` (their number), int64; `score` and `intercept`, float64; `exact`, bool; `start` and
+        `end` (where the places begin and end, as shares of the sides of what the network sees),
+        float64; and `map`, float64 arrays of shape (height, width), which add up to `score` with
+        `intercept`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    values = [
+        (
+            *(row.classifier, row.path, row.label, row.n_images, row.score, row.intercept),
+            *(row.exact, row.start, row.end, np.array(row.map)),
+        )
+        for row in rows
+    ]
+    frame = pd.DataFrame(values, columns=EVIDENCE_COLUMNS, dtype=object)
+    numbers = dict.fromkeys(("score", "intercept", "start", "end"), "float64")
+    return frame.astype({**numbers, "images": "int64", "exact": bool})

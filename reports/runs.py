@@ -110,6 +110,20 @@ class RunResults:
 
         return weak_spots_frame(self.record.audit.weak_spots if self.record.audit else [])
 
+    @cached_property
+    def evidence(self) -> pd.DataFrame:
+        """Where in test images the evidence lies; see `reports.frames.evidence_frame`.
+
+        Raises
+        ------
+        RecordError
+            If `evidence.csv` cannot be read.
+        """
+        from reports.evidence import read_evidence
+        from reports.frames import evidence_frame
+
+        return evidence_frame(read_evidence(self.folder))
+
     @property
     def best(self) -> str | None:
         """Name of the classifier that did best in validation on the training split.

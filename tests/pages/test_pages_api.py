@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import cv2
+import numpy as np
 import pytest
 import requests
 
@@ -26,9 +27,11 @@ pytestmark = pytest.mark.slow
 UPLOAD = "application/octet-stream"
 
 
-def ask(server: str, data: bytes, kind: str = UPLOAD) -> requests.Response:
+def ask(
+    server: str, data: bytes, kind: str = UPLOAD, *, what: str = "classify"
+) -> requests.Response:
     headers = {"Content-Type": kind}
-    return requests.post(f"{server}/api/classify", data=data, headers=headers, timeout=30)
+    return requests.post(f"{server}/api/{what}", data=data, headers=headers, timeout=30)
 
 
 def connected(server: str) -> socket.socket:
@@ -51,6 +54,25 @@ def test_the_prediction_is_that_of_the_library(server: str, report: Path, tmp_pa
     assert response["label"] == expected.label
     assert response["probability"] == pytest.approx(expected.probability, abs=1e-5)
     assert sum(entry["probability"] for entry in response["probabilities"]) == pytest.approx(1)
+
+
+def test_the_evidence_is_that_of_the_library(server: str, report: Path, tmp_path: Path) -> None:
+    """Of the predicted class; what is no image, or no upload, is refused as for a prediction."""
+    path = tmp_path / "new.png"
+    cv2.imwrite(str(path), draw_image("test", 120)[:, :, ::-1])
+    response = ask(server, path.read_bytes(), what="explain").json()
+    home = report.parents[1]
+    model = Model(report.parent, cache=home / "cache", weights=str(home / "vgg16.npz"))
+    found = model.explain([path])
+    assert response["label"] == found.classes[0] == model.predict([path])[0]
+    assert response["score"] == pytest.approx(found.scores[0], abs=1e-5)
+    assert response["exact"] == found.exact
+    np.testing.assert_allclose(response["map"], found.maps[0], atol=1e-5)
+    total = sum(map(sum, response["map"])) + response["intercept"]
+    assert total == pytest.approx(response["score"], abs=1e-5)
+    assert response["label"] in response["sentence"]
+    assert ask(server, b"hello", what="explain").status_code == 422
+    assert ask(server, path.read_bytes(), "text/plain", what="explain").status_code == 415
 
 
 def test_a_training_image_is_its_own_nearest_neighbour(server: str, report: Path) -> None:
@@ -209,6 +231,9 @@ def test_the_schema_describes_the_responses(server: str) -> None:
     answer = schema["components"]["schemas"]["PredictionResponse"]["properties"]
     response = ask(server, encode_jpeg(draw_image("test", 0))).json()
     assert set(answer) == set(response)
+    answer = schema["components"]["schemas"]["EvidenceResponse"]["properties"]
+    evidence = ask(server, encode_jpeg(draw_image("test", 0)), what="explain").json()
+    assert set(answer) == set(evidence)
     operation = schema["paths"]["/api/classify"]["post"]
     assert set(operation["responses"]) == {"200", "408", "413", "415", "422", "500", "503"}
     assert "application/octet-stream" in operation["requestBody"]["content"]

@@ -80,7 +80,10 @@ def test_every_matrix_opens_the_images_that_it_counts(page: Any) -> None:
 def test_filtering_does_not_mix_up_the_images(page: Any) -> None:
     """A cell shows each name with its own image after the list was filtered."""
     listed = """items => items.map(
-        item => [item.querySelector(".file").textContent, item.querySelector("img").src]
+        item => [
+            item.querySelector(".file").textContent,
+            item.querySelector("img")?.src ?? item.querySelector("svg image").getAttribute("href"),
+        ]
     )"""
     sources = dict(page.locator(".mistakes > li").evaluate_all(listed))
     page.locator("form.filters").get_by_label("Misclassified by").select_option("2")

@@ -191,3 +191,23 @@ def test_a_stopped_server_is_reported(browser: Any, server: str, photographs: li
     page.locator("input[type=file]").set_input_files(photographs[:1])
     expect(page.locator(".answers .problem")).to_contain_text("still runs")
     context.close()
+
+
+def test_the_evidence_for_a_prediction_is_shown_on_demand(
+    page: Any, photographs: list[Path]
+) -> None:
+    """Over the image in grey, in words, and as numbers; also by the keyboard."""
+    card = choose(page, photographs[:1]).first
+    button = card.get_by_role("button", name="Where is the evidence?")
+    button.focus()
+    page.keyboard.press("Enter")
+    figure = card.locator("figure.evidence")
+    figure.wait_for()
+    assert "evidence for" in str(figure.locator("img.colours").get_attribute("alt"))
+    assert figure.locator("figcaption").inner_text().startswith("for ")
+    figure.locator("summary").click()
+    assert figure.locator("td").count() >= 1
+    assert figure.evaluate("figure => figure.contains(document.activeElement)")
+    boxes = [figure.locator(name).bounding_box() for name in ("img.seen", "img.colours")]
+    assert boxes[0] == boxes[1]
+    assert broken_rules(page) == []

@@ -66,6 +66,23 @@ def test_it_predicts_what_a_model_of_files_predicts(
     assert len(prediction.neighbours) == 5
 
 
+@pytest.mark.parametrize("classifier", ["logreg", "cnn"])
+def test_it_explains_what_a_model_of_files_explains(
+    home: Path, tmp_path: Path, classifier: str
+) -> None:
+    """The predicted class, from embeddings and from pixels alike."""
+    path = tmp_path / "new.png"
+    cv2.imwrite(str(path), draw_image("test", 200)[:, :, ::-1])
+    weights, cache = str(home / "vgg16.npz"), home / "cache"
+    expected = Model(home / "run", classifier, weights=weights, cache=cache).explain([path])
+    with live(home, classifier=classifier) as model:
+        row = model.explain(path.read_bytes())
+    assert row.label == expected.classes[0]
+    assert row.exact == expected.exact == (classifier == "logreg")
+    np.testing.assert_allclose(row.map, expected.maps[0], atol=1e-4)
+    assert row.score == pytest.approx(expected.scores[0], abs=1e-4)
+
+
 def test_it_is_undecided_below_the_threshold(home: Path) -> None:
     """The threshold is in the record of the run."""
     run = read_record(home / "run")
