@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reports.pages.evidence import image_evidence, rows_of
+from reports.pages.evidence.section import image_evidence, rows_of
 from reports.pages.thumbnails import NO_IMAGES
 from reports.records import MANY_CLASSES
 from reports.wording.text import percent
@@ -16,7 +16,7 @@ from toolkit.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.pages.evidence import ImageEvidence
+    from reports.pages.evidence.section import ImageEvidence
     from reports.pages.thumbnails import EmbeddedImages
     from reports.records import EvidenceRow, PredictionRow, Result, Run
 

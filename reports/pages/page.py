@@ -21,7 +21,7 @@ from reports.pages import classes as class_tables
 from reports.pages import comparison, views
 from reports.pages.audit import audit_view
 from reports.pages.embedding_map import SHAPES, embedding_map
-from reports.pages.evidence import evidence_section
+from reports.pages.evidence.section import evidence_section
 from reports.pages.gallery import gallery
 from reports.pages.properties import properties_view
 from reports.pages.thumbnails import EmbeddedImages, installed_thumbnails

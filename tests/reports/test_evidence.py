@@ -84,6 +84,6 @@ def test_what_is_no_map_is_refused_with_its_line(tmp_path: Path, column: str, ce
 def test_the_frame_has_maps_that_add_up() -> None:
     frame = evidence_frame([ROW, replace(ROW, path="", n_images=3)])
     assert frame.images.tolist() == [1, 3]
-    assert frame.map[0].shape == (2, 2)
-    assert frame.map[0].sum() + frame.intercept[0] == frame.score[0]
+    assert frame["map"][0].shape == (2, 2)
+    assert frame["map"][0].sum() + frame.intercept[0] == frame.score[0]
     assert evidence_frame([]).columns.tolist() == EVIDENCE_COLUMNS

@@ -13,7 +13,7 @@ from classify.errors import ModelError
 from classify.explaining.records import evidence_row
 from extract.images.thumbnails import open_thumbnails
 from reports.evidence import EVIDENCE_NAME, write_evidence
-from reports.pages.overlay import colours, smooth
+from reports.pages.evidence.overlay import colours, smooth
 from toolkit.wording import printable
 
 if TYPE_CHECKING:

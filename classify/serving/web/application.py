@@ -14,7 +14,7 @@ from classify.serving.web.rules import add_rules
 from classify.serving.web.uploads import MAX_BYTES, UPLOADS_AT_ONCE
 from extract.errors import EngineError, ImageError
 from extract.images.loading import default_workers
-from reports.pages.evidence import overlays
+from reports.pages.evidence.section import overlays
 from reports.pages.served import render_api, render_try
 from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError

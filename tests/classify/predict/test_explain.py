@@ -13,7 +13,7 @@ import pytest
 
 from classify.serving.output import overlays
 from classify.serving.output.overlays import laid_over
-from reports.pages.overlay import FOR
+from reports.pages.evidence.overlay import FOR
 from reports.records import EvidenceRow
 from tests.classify.predict.commands import N_IMAGES, predict
 

@@ -7,7 +7,7 @@ import base64
 import cv2
 import numpy as np
 
-from reports.pages.overlay import AGAINST, FOR, OPAQUE, colours, overlay_png, smooth
+from reports.pages.evidence.overlay import AGAINST, FOR, OPAQUE, colours, overlay_png, smooth
 
 
 def test_the_colours_say_for_and_against_and_opacity_how_much() -> None:

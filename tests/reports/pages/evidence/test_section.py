@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reports.pages.overlay import OPAQUE
+from reports.pages.evidence.overlay import OPAQUE
 from reports.pages.page import render
 from reports.records import EvidenceRow
 from tests.reports.pages.test_page import HOSTILE, Page

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.pages.overlay import overlay_png
+from reports.pages.evidence.overlay import overlay_png
 from reports.pages.thumbnails import NO_IMAGES
 from reports.wording.evidence import evidence_sentence
 

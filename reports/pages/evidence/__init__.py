@@ -1,0 +1,1 @@
+"""Evidence maps on pages."""
