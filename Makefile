@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 PACKAGES := cache classify extract reports toolkit
-BENCHMARKS := extract precision resize telephone results cold.lesson cold.phases rivals.csearch rivals.classes rivals.forward rivals.pipeline scaling.large scaling.memory scaling.folders dense audit duplicates shortcuts open_set export finetune scaling.scale scaling.writers scaling.streamed scaling.thousand_classes scaling.training scaling.addresses scaling.serving
+BENCHMARKS := extract precision resize telephone results cold.lesson cold.phases rivals.csearch rivals.classes rivals.forward rivals.pipeline scaling.large scaling.memory scaling.folders dense audit duplicates review shortcuts open_set export finetune scaling.scale scaling.writers scaling.streamed scaling.thousand_classes scaling.training scaling.addresses scaling.serving
 
 # Let Python byte-compile packages at their first import (see INSTALL), even if the shell forbids it.
 unexport PYTHONDONTWRITEBYTECODE

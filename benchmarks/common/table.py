@@ -32,6 +32,7 @@ ORDER = (
         "dense",
         "audit",
         "duplicates",
+        "review",
         "shortcuts",
         "open_set",
         "export",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Self
 
 from classify.errors import ReviewError
@@ -106,8 +105,8 @@ class Review:
         self._thumbnails = Thumbnails(self._decoders)
 
     def __enter__(self) -> Self:
-        # The first image takes longer, because a process that decodes must start.
-        threading.Thread(target=self._warm, name="first image", daemon=True).start()
+        for queued in self.queue[:1]:  # it takes longer, because a process that decodes must start
+            self.image(queued.picture, LARGE)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -135,10 +134,6 @@ class Review:
     def neighbours(self, picture: PictureRecord) -> list[Neighbour]:
         """Return the most similar training images besides the image itself."""
         return self._neighbours(picture)
-
-    def _warm(self) -> None:
-        for queued in self.queue[:1]:
-            self.image(queued.picture, LARGE)
 
     def _path(self, picture: PictureRecord) -> Path:
         return as_path(self.run.data.root, picture.path)

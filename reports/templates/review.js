@@ -182,11 +182,8 @@ function keep() {
 
 async function undo() {
   const last = mine.at(-1);
-  if (busy) return;
-  if (!last) {
-    byId("said").textContent = "There is no decision of this tab to take back.";
-    return;
-  }
+  if (!last) byId("said").textContent = "There is no decision of this tab to take back.";
+  if (busy || !last) return;
   busy = true;
   try {
     const answer = await ask(`/api/queue/${last.number}/decision`, { decision: "undo", version: last.version, revision });

@@ -69,9 +69,9 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     yield from opened(browser, report.as_uri(), DESK, "light")
 
 
-def serving(home: Path, run: str, *arguments: str) -> Iterator[str]:
+def serving(home: Path, run: str, *arguments: str, module: str = "classify.serve") -> Iterator[str]:
     """Serve a run on a free port, yield its address, and end the server by Ctrl-C."""
-    command = [sys.executable, "-m", "classify.serve", run, "--cache", "cache", *arguments]
+    command = [sys.executable, "-m", module, run, "--cache", "cache", *arguments]
     server = subprocess.Popen(
         command,
         cwd=home,

@@ -1,21 +1,28 @@
 """Take the pictures of `docs/images` anew: `python tests/pages/screenshots.py RUN CACHE`.
 
-RUN is a folder that ``python -m classify --data shapes --learning-curve`` has written: of drawn
-pictures, which are anybody's to show.
+RUN is a folder that ``python -m classify --data shapes --learning-curve --audit`` has written: of
+drawn pictures, which are anybody's to show.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import cv2
 from chromium import CHROMIUM
+from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from extract.datasets.sources.shapes import draw_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WINDOW = {"width": 1280, "height": 860}
@@ -31,13 +38,23 @@ def report(browser: Browser, run: Path) -> None:
     page.locator("#map").screenshot(path=IMAGES / "map.png")
 
 
-def served(browser: Browser, run: Path, cache: Path) -> None:
-    """Show answers to two pictures."""
-    command = [sys.executable, "-m", "classify.serve", str(run), "--cache", str(cache)]
+@contextmanager
+def serving(module: str, run: Path, cache: Path) -> Iterator[str]:
+    """Serve a run, and yield the address of the page."""
+    command = [sys.executable, "-m", module, str(run), "--cache", str(cache)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
+        yield server.stdout.readline().strip()  # type: ignore[union-attr]  # it is a pipe
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def served(browser: Browser, run: Path, cache: Path) -> None:
+    """Show answers to two pictures."""
+    with serving("classify.serve", run, cache) as address:
         page = browser.new_page(viewport=WINDOW)
-        page.goto(server.stdout.readline().strip())  # type: ignore[union-attr]  # it is a pipe
+        page.goto(address)
         with TemporaryDirectory() as folder:
             paths = [Path(folder, f"{name}.png") for name in ("first", "second")]
             for i, path in enumerate(paths):
@@ -46,9 +63,23 @@ def served(browser: Browser, run: Path, cache: Path) -> None:
             expect(page.locator(".found")).to_have_text("2 classified")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=IMAGES / "serve.png")
-    finally:
-        server.terminate()
-        server.wait()
+
+
+def reviewed(browser: Browser, run: Path, cache: Path) -> None:
+    """Show an image whose label is in doubt; the decisions are those of a copy of the run."""
+    with TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(run, Path(folder, "run")))
+        with serving("classify.review", copy, cache) as address:
+            page = browser.new_page(viewport=WINDOW)
+            page.goto(address)
+            for key in ("Enter", "ArrowRight"):
+                page.wait_for_selector("#picture img")
+                page.keyboard.press(key)
+            expect(page.locator("#neighbours li").first).to_be_visible()
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=IMAGES / "review.png")
+    with Image.open(IMAGES / "review.png") as image:  # a large noisy image takes half a megabyte
+        image.quantize(128).save(IMAGES / "review.png", optimize=True)
 
 
 def main() -> None:
@@ -58,6 +89,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         report(browser, run)
         served(browser, run, cache)
+        reviewed(browser, run, cache)
 
 
 if __name__ == "__main__":
