@@ -383,3 +383,5 @@ def _print_results(folder: Path, run: Run) -> None:
         print(f"        python -m classify.serve {name}{refusing}")
     if best.model is not None and len(run.results) > 1:
         print(f"        {best.classifier} predicts; --clf chooses another")
+    if run.audit is not None:
+        print(f"review  python -m classify.review {name}")

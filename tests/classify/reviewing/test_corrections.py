@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -209,6 +211,29 @@ def test_rows_that_another_program_has_appended_count(
     corrections.relabel("a.png", "cat")
     assert corrections.state("b,c.png") == State("", "leave out", 1)
     assert [label for _, label, _ in rows(tmp_path)] == ["dog", "", "cat"]
+
+
+def test_a_decision_that_does_not_reach_the_disk_is_refused(
+    corrections: Corrections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one is synced to the disk before it counts; one that fails leaves no row behind."""
+    synced = []
+
+    def fail(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        raise OSError(errno.EIO, "Input/output error")
+
+    corrections.relabel("a.png", "dog")
+    size = (tmp_path / "corrections.csv").stat().st_size
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(ReviewError, match=r"NOT saved: .*Input/output error"):
+            corrections.leave_out("a.png")
+    assert synced[0] > size
+    assert corrections.state("a.png") == State("dog", "relabel", 1)
+    assert rows(tmp_path) == [("a.png", "dog", "relabel")]
+    corrections.leave_out("a.png")
+    assert [kind for _, _, kind in rows(tmp_path)] == ["relabel", "leave out"]
 
 
 def test_a_folder_that_cannot_be_written_to_refuses_each_decision(
