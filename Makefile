@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 PACKAGES := cache classify extract reports toolkit
-BENCHMARKS := extract precision resize telephone results cold.lesson cold.phases rivals.csearch rivals.classes rivals.forward rivals.pipeline scaling.large scaling.memory scaling.folders dense audit duplicates review shortcuts open_set export finetune scaling.scale scaling.writers scaling.streamed scaling.thousand_classes scaling.training scaling.addresses scaling.serving
+BENCHMARKS := extract precision resize telephone results cold.lesson cold.phases rivals.csearch rivals.classes rivals.forward rivals.pipeline scaling.large scaling.memory scaling.folders dense audit duplicates review shortcuts open_set evidence export finetune scaling.scale scaling.writers scaling.streamed scaling.thousand_classes scaling.training scaling.addresses scaling.serving
 
 # Let Python byte-compile packages at their first import (see INSTALL), even if the shell forbids it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,7 +38,7 @@ demo: .venv/run-stamp ## embed and classify drawn shapes, and print the accuracy
 
 test: quick docs ## check and test everything
 	$(PYTEST) --doctest-modules -m 'slow and not photographs and not exhaustive' tests classify/networks extract/backbones
-	$(BIN)/python -m pytest -m 'photographs and not exhaustive' tests/test_photographs.py tests/extract
+	$(BIN)/python -m pytest -m 'photographs and not exhaustive' tests/test_photographs.py tests/test_photographs_evidence.py tests/extract
 
 quick: lint fast ## check everything and run the fast tests
 

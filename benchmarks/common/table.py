@@ -35,6 +35,7 @@ ORDER = (
         "review",
         "shortcuts",
         "open_set",
+        "evidence",
         "export",
         "finetune",
         "scale",
