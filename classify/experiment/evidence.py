@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,8 +13,10 @@ import numpy as np
 
 from classify.experiment.features import ImageFeatures
 from classify.explaining.evidence import Explainer, explain_outputs, joined
+from classify.explaining.linear import linear_form
 from classify.explaining.outputs import stored_outputs
 from classify.explaining.records import evidence_row
+from extract.engines import choose_for
 from extract.images.loading import load_images
 from reports.records import MANY_CLASSES
 from toolkit.errors import ToolkitError
@@ -40,6 +44,8 @@ MOST_OTHERS = 300
 """Correct predictions, and images to average, of all classes together."""
 MOST_COMPUTED, MOST_COVERED = 60, 20
 """Images of each kind, if the network has to be run on them again, or their places be covered."""
+MOST_PREDICTED = 20_000
+"""Predictions that a classifier makes that adds up no places: one without each place."""
 
 logger = logging.getLogger(__name__)
 
@@ -112,23 +118,29 @@ class _Explain:
         lower = features.lower if estimator.consumes == "activations" else None
         self._base = (lower or features.prepared).base
         self._on_embeddings = estimator.consumes == "embeddings"
-        self._is_stored = self._on_embeddings and self._stored([0]) is not None
+        self._first = self._stored([0]) if self._on_embeddings else None
 
     @property
     def is_possible(self) -> bool:
-        """Whether it takes less than covering every place for a classifier on embeddings."""
-        pooled = self._base.recipe.pooling in ("avg", "max")
-        return self._is_stored or pooled or self._base.recipe.flip or not self._on_embeddings
+        """Whether it needs neither TensorFlow alone for this, nor every place to be covered."""
+        recipe = self._base.recipe
+        if self._first is not None or not self._on_embeddings:
+            return True
+        if recipe.pooling not in ("avg", "max") and not recipe.flip:
+            return False
+        return choose_for(recipe, self._base.engine) == "openvino" or "tensorflow" in sys.modules
 
     @property
     def most(self) -> int:
-        """How many mistakes can be explained in a short time."""
-        if self._is_stored:
+        """How many images of each kind can be explained in a short time."""
+        if self._first is None:
+            return MOST_COMPUTED if self._on_embeddings else MOST_COVERED
+        if linear_form(self._estimator) is not None:
             return MISTAKES
-        return MOST_COMPUTED if self._on_embeddings else MOST_COVERED
+        return min(MISTAKES, MOST_PREDICTED // (math.prod(self._first.grid) + 1) // 3)
 
     def __call__(self, chosen: _Chosen) -> Evidence:
-        if self._is_stored:
+        if self._first is not None:
             parts = []
             for start in range(0, len(chosen.rows), _AT_ONCE):
                 block = slice(start, start + _AT_ONCE)
