@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 STAGE = "finding evidence"
 _AT_ONCE = 32
+_ROWS = 256
+"""Samples that a classifier predicts at a time."""
 
 
 @dataclass(frozen=True)
@@ -222,11 +224,15 @@ def _without_each_place(
     scores: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return what the scores lose if the outputs of each place are zero."""
-    maps = np.empty((len(scores), *outputs.grid))
-    for place in np.ndindex(outputs.grid):
-        without = class_scores(estimator, outputs.features(without=place), codes)
-        maps[:, *place] = scores - without
-    return maps
+    places = list(np.ndindex(outputs.grid))
+    at_once = max(1, _ROWS // len(scores))
+    losses = []
+    for start in range(0, len(places), at_once):
+        block = places[start : start + at_once]
+        X = np.concatenate([outputs.features(without=place) for place in block])
+        without = class_scores(estimator, X, np.tile(codes, len(block)))
+        losses.append(scores - without.reshape(len(block), len(scores)))
+    return np.concatenate(losses).T.reshape(len(scores), *outputs.grid)
 
 
 def joined(parts: Sequence[Evidence]) -> Evidence:

@@ -14,6 +14,7 @@ from classify.errors import ReviewError
 from classify.reviewing.answers import (
     Answers,
     DecisionAnswer,
+    EvidenceAnswer,
     ImageAnswer,
     OtherImage,
     QueueAnswer,
@@ -104,6 +105,10 @@ def _add_queue(app: FastAPI, review: Review, answers: Answers) -> None:
     @app.get("/api/queue/{number}/neighbours")
     async def neighbours(number: Number) -> list[OtherImage]:
         return await to_thread.run_sync(answers.neighbours, queued(number), limiter=limiter)
+
+    @app.get("/api/queue/{number}/evidence")
+    async def evidence(number: Number) -> list[EvidenceAnswer]:
+        return await to_thread.run_sync(answers.evidence, queued(number), limiter=limiter)
 
     @app.post("/api/queue/{number}/decision")
     def decide(number: Number, request: DecisionRequest) -> DecisionAnswer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from classify.errors import ReviewError
 from classify.reviewing.commands import corrected_command
 from classify.reviewing.corrections import CORRECTIONS_NAME, Corrections
+from classify.reviewing.evidence import ImageEvidence
 from classify.reviewing.job import RetrainingJob
 from classify.reviewing.neighbours import Neighbours, cached_base
 from classify.reviewing.queue import review_queue
@@ -24,9 +25,10 @@ from toolkit.addresses import as_path, file_state
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from classify.reviewing.queue import QueuedImage
     from classify.reviewing.retraining import Retrained
     from classify.serving.similar import Neighbour
-    from reports.records import PictureRecord
+    from reports.records import EvidenceRow, PictureRecord
     from toolkit.addresses import FileState
     from toolkit.progress import Progress
 
@@ -101,6 +103,7 @@ class Review:
         self.retraining = RetrainingJob(self._retrain)
         self._states: dict[str, tuple[FileState | None, str]] = {}
         self._neighbours = Neighbours(self._base, self.pictures, self.run.seed)
+        self._evidence = ImageEvidence(folder, classifier, self._base, cache)
         self._decoders = DecoderPool(1, reading.max_pixels, default_workers())
         self._thumbnails = Thumbnails(self._decoders)
 
@@ -134,6 +137,14 @@ class Review:
     def neighbours(self, picture: PictureRecord) -> list[Neighbour]:
         """Return the most similar training images besides the image itself."""
         return self._neighbours(picture)
+
+    def evidence(self, queued: QueuedImage) -> list[EvidenceRow]:
+        """Return where in an image the evidence lies: for what it may be, and for its label."""
+        likely = [reason.suggests for reason in queued.reasons if reason.suggests]
+        if queued.prediction is not None:
+            likely.append(queued.prediction.predicted)
+        labels = dict.fromkeys([*likely[:1], queued.picture.label])
+        return self._evidence(queued.picture, list(labels))
 
     def _path(self, picture: PictureRecord) -> Path:
         return as_path(self.run.data.root, picture.path)

@@ -35,6 +35,10 @@ def render_review(
         run=run,
         result=result,
         command=command,
-        config={"classes": [printable(label) for label in classes], "kinds": dict(kinds)},
+        config={
+            "classes": [printable(label) for label in classes],
+            "kinds": dict(kinds),
+            "aspect": run.recipe_of(result).get("aspect", "stretch"),
+        },
         **script("review.js"),
     )

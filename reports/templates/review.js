@@ -1,7 +1,7 @@
 /* The page that reviews labels: one image at a time, and the next one only when the decision about it is on the disk. */
 
 const AHEAD = 3;
-const { classes, kinds } = readJson("config");
+const { classes, kinds, aspect } = readJson("config");
 const byId = (id) => document.getElementById(id);
 const [current, picture, choices, search, matches, keys] = ["current", "picture", "choices", "search", "matches", "keys"].map(byId);
 const input = search.querySelector("input");
@@ -37,8 +37,8 @@ function load(n) {
 
 async function request(n) {
   const facts = await ask(`/api/queue/${n}`);
-  const neighbours = ask(`/api/queue/${n}/neighbours`).catch(() => []);
-  return { facts, neighbours, image: await decoded(`/api/images/${facts.image}/large`, facts.name) };
+  const [neighbours, maps] = ["neighbours", "evidence"].map((what) => ask(`/api/queue/${n}/${what}`).catch(() => []));
+  return { facts, neighbours, maps, image: await decoded(`/api/images/${facts.image}/large`, facts.name) };
 }
 
 async function decoded(address, alt) {
@@ -81,7 +81,7 @@ async function show(n, focus = true) {
     return;
   }
   if (number !== n) return;
-  const { facts, image, neighbours } = parts;
+  const { facts, image, neighbours, maps } = parts;
   shown = facts;
   current.hidden = false;
   picture.replaceChildren(image);
@@ -91,6 +91,8 @@ async function show(n, focus = true) {
   byId("problem").hidden = !facts.problem;
   render();
   showNeighbours(n, facts.others, []);
+  showEvidence([]);
+  maps.then((found) => number === n && showEvidence(image.src ? found : []));
   neighbours.then((found) => number === n && showNeighbours(n, facts.others, found));
   if (focus) byId("name").focus({ preventScroll: true });
   prefetch();
@@ -123,6 +125,12 @@ function showNeighbours(n, others, found) {
     small.addEventListener("error", () => small.replaceWith(element("div", { className: "missing" }, "not found")));
     return element("li", { title: name }, small, element("b", {}, label), element("span", {}, relation));
   }));
+}
+
+function showEvidence(maps) {
+  byId("why").hidden = !maps.length;
+  byId("why").querySelector(".evidence")?.remove();
+  if (maps.length) byId("why").append(evidence(picture.querySelector("img").src, aspect, maps));
 }
 
 function count() {

@@ -60,25 +60,13 @@ async function send(file, address) {
   return answer;
 }
 
-/* The image as the network sees it, in grey, with the evidence laid over it. */
-function evidence(preview, { label, other, overlay, sentence, exact, map }) {
-  const grey = element("img", { src: preview.src, alt: "", className: `seen ${limits.aspect}` });
-  const colours = element("img", { src: `data:image/png;base64,${overlay}`, alt: sentence, className: "colours" });
-  const names = [element("i", { className: "for" }, `for ${label}`), ...(other === null ? [] : [" ", element("i", { className: "against" }, `for ${other}`)])];
-  const rows = map.map((row) => element("tr", {}, ...row.map((share) => element("td", {}, share.toPrecision(2)))));
-  const how = exact ? "The score is a sum over these places and an intercept." : "An approximation: what the score loses without each place.";
-  return element("figure", { className: "evidence" }, element("div", { className: "overlaid" }, grey, colours),
-    element("figcaption", {}, ...names, element("p", {}, `${sentence}.`),
-      element("details", { className: "numbers" }, element("summary", {}, "Numbers"), element("p", {}, how), element("table", {}, element("tbody", {}, ...rows)))));
-}
-
 function why(upload) {
   const button = element("button", { type: "button", className: "why" }, "Where is the evidence?");
   button.addEventListener("click", () => {
     button.disabled = true;
     send(upload.file, "/api/explain")
       .then((answer) => {
-        const figure = evidence(upload.preview, answer);
+        const figure = evidence(upload.preview.src, limits.aspect, [answer]);
         figure.tabIndex = -1;
         button.replaceWith(figure);
         figure.focus();

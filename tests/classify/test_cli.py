@@ -67,7 +67,8 @@ pytestmark = pytest.mark.slow
 def test_a_run_folder_holds_tables_page_record_and_models(run: Path) -> None:
     """Nothing is missing, and there is nothing else."""
     assert sorted(path.name for path in run.iterdir()) == [
-        "centroid.skops", "cnn.npz", "dense.npz", "familiarity-vgg16.npz", "logreg.skops",
+        "centroid.skops", "cnn.npz", "dense.npz", "evidence.csv", "familiarity-vgg16.npz",
+        "logreg.skops",
         "metrics.csv", "nearest.skops", "pictures.csv", "predictions.csv", "quarantine.csv",
         "report.html", "run.json", "svm.skops",
     ]  # fmt: skip
@@ -254,10 +255,10 @@ def test_predict_of_nothing_but_broken_files_is_a_failure(run: Path, home: Path)
 
 
 def test_reports_renders_the_run_again_from_its_record_alone(run: Path, home: Path) -> None:
-    """run.json and predictions.csv are enough to render the page."""
+    """run.json, predictions.csv and evidence.csv are enough to render the page."""
     bare = home / "bare"
     bare.mkdir()
-    for name in ("run.json", "predictions.csv"):
+    for name in ("run.json", "predictions.csv", "evidence.csv"):
         (bare / name).write_bytes((run / name).read_bytes())
     done = run_command("reports", "bare", cwd=home)
     assert done.returncode == 0, done.stderr

@@ -201,13 +201,13 @@ def test_the_evidence_for_a_prediction_is_shown_on_demand(
     button = card.get_by_role("button", name="Where is the evidence?")
     button.focus()
     page.keyboard.press("Enter")
-    figure = card.locator("figure.evidence")
+    figure = card.locator(".evidence")
     figure.wait_for()
     assert "evidence for" in str(figure.locator("img.colours").get_attribute("alt"))
     assert figure.locator("figcaption").inner_text().startswith("for ")
     figure.locator("summary").click()
     assert figure.locator("td").count() >= 1
     assert figure.evaluate("figure => figure.contains(document.activeElement)")
-    boxes = [figure.locator(name).bounding_box() for name in ("img.seen", "img.colours")]
+    boxes = [figure.locator(name).bounding_box() for name in ("img.grey", "img.colours")]
     assert boxes[0] == boxes[1]
     assert broken_rules(page) == []

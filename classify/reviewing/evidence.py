@@ -1,0 +1,110 @@
+"""Where in an image of the run the evidence for its label lies, and for the class it may be of."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache.errors import CacheError
+from classify.explaining.evidence import explain_outputs
+from classify.explaining.outputs import stored_outputs
+from classify.explaining.records import evidence_row
+from classify.serving.classifier import SavedClassifier
+from classify.serving.model import Model
+from toolkit.addresses import as_path
+from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from classify.explaining.evidence import Evidence
+    from extract.frozen import FrozenBase
+    from reports.records import EvidenceRow, PictureRecord
+
+logger = logging.getLogger(__name__)
+
+
+class ImageEvidence:
+    """Explains images of a run by their embeddings, or by the network if these have no places.
+
+    It may be called from any number of threads; it explains one image at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    classifier : str or None
+        As for `classify.reviewing.review.Review`.
+    base : FrozenBase
+        Its cache has the embeddings.
+    cache : str or None
+        Cache folder; None is the default one.
+    """
+
+    def __init__(
+        self, folder: Path, classifier: str | None, base: FrozenBase, cache: str | None
+    ) -> None:
+        self._folder, self._classifier = folder, classifier
+        self._base, self._cache = base, cache
+        self._one_at_a_time = threading.Lock()
+        self._problem = ""
+
+    def __call__(self, picture: PictureRecord, labels: Sequence[str]) -> list[EvidenceRow]:
+        """Return the evidence for some classes; nothing if an image cannot be explained.
+
+        Why not is logged once.
+
+        Parameters
+        ----------
+        picture : PictureRecord
+        labels : sequence of str
+            Of two classes, one is enough: what speaks against it speaks for the other.
+        """
+        with self._one_at_a_time:
+            if self._problem:
+                return []
+            try:
+                names = self._saved.classes_.tolist()
+                known = [label for label in labels if label in names]
+                return [
+                    evidence_row(
+                        self._explained(picture, label),
+                        [0],
+                        names,
+                        label,
+                        classifier=self._saved.result.classifier,
+                        path=picture.path,
+                    )
+                    for label in (known[:1] if len(names) == 2 else known)
+                ]
+            except ToolkitError as error:
+                self._problem = str(error)
+                logger.warning("no evidence is shown: %s", error)
+                return []
+
+    @cached_property
+    def _saved(self) -> SavedClassifier:
+        return SavedClassifier(self._folder, self._classifier)
+
+    @cached_property
+    def _model(self) -> Model:
+        return Model(self._folder, self._classifier, cache=self._cache)
+
+    def _explained(self, picture: PictureRecord, label: str) -> Evidence:
+        if self._saved.estimator.consumes == "embeddings":
+            store, recipe = self._base.store, self._base.recipe
+            try:
+                embeddings = store.read(recipe.fingerprint, [picture.sha256])
+            except CacheError:  # it was emptied
+                pass
+            else:
+                outputs = stored_outputs(embeddings, recipe)
+                if outputs is not None:
+                    code = np.flatnonzero(self._saved.classes_ == label)
+                    return explain_outputs(self._saved.estimator, outputs, code)
+        return self._model.explain([as_path(self._saved.run.data.root, picture.path)], label)
