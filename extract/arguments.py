@@ -36,10 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument(
         "--labels",
+        action="append",
         metavar="FILE",
         help="a table with path,label whose labels replace those of the data, as a corrected "
         "suspects.csv, also as a spreadsheet saves it; an image with an empty label is left out, "
-        "and so are the test images of a leaks.csv",
+        "and so are the test images of a leaks.csv. Of several files (--labels A --labels B), each "
+        "corrects what the one before says",
     )
     data.add_argument(
         "--mirror",

@@ -9,11 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_REPLACED = ("--labels", "--out")
-
 
 def corrected_command(command: Sequence[str], data: str, corrections: Path) -> str:
-    """Return the command of a run with the labels of a file, into a new folder.
+    """Return the command of a run with the labels of one more file, into a new folder.
 
     Parameters
     ----------
@@ -40,8 +38,8 @@ def corrected_command(command: Sequence[str], data: str, corrections: Path) -> s
     kept: list[str] = []
     words = iter(command)
     for word in words:
-        if word in _REPLACED:
+        if word == "--out":
             next(words, None)
-        elif not word.startswith(tuple(f"{option}=" for option in _REPLACED)):
+        elif not word.startswith("--out="):
             kept.append(word)
     return shlex.join([*kept, "--labels", str(corrections)])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.datasets.decisions import COLUMNS, Decision, without_incomplete_row
@@ -17,11 +19,13 @@ from toolkit.errors import did_you_mean
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Sequence
 
     from extract.datasets.dataset import Dataset, Layout
     from extract.datasets.tables.grid import Grid
+
+    Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+    """One CSV file, or several."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +33,30 @@ LEAKS_HEADER = ["test", "train"]
 """How a `leaks.csv` begins; see `reports.tables.write_audit`."""
 
 
-def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
+def apply_corrections(dataset: Dataset, labels: Files | None) -> Dataset:
+    """Return the data set with the labels that CSV files give for some of its images.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set to correct.
+    labels : str, path or sequence of these
+        The files; each corrects what the one before says. See `apply_file`.
+
+    Returns
+    -------
+    Dataset
+        A new data set that remembers which labels are not the original ones.
+    """
+    paths = [labels] if isinstance(labels, str | os.PathLike) else labels or []
+    original = {item.path: item.label for item in dataset.items}
+    for path in paths:
+        dataset = apply_file(dataset, Path(path))
+    changed = [item.path for item in dataset.items if item.label != original[item.path]]
+    return dataclasses.replace(dataset, relabelled=frozenset(changed))
+
+
+def apply_file(dataset: Dataset, path: Path) -> Dataset:
     """Return the data set with the labels that a CSV file gives for some of its images.
 
     Parameters
@@ -47,8 +74,8 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     Returns
     -------
     Dataset
-        A new data set that remembers which labels were changed, and how many images were left out;
-        both are logged.
+        A new data set that remembers how many images were left out. This is logged, and how many
+        labels were changed.
 
     Raises
     ------
@@ -59,21 +86,19 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     by_name = {dataset.relative(item.path): item for item in dataset.items}
     labels = _read_labels(path, by_name, dataset.classes)
     items = []
-    changed = set()
-    n_left_out = 0
+    n_changed = n_left_out = 0
     for name, item in by_name.items():
         label = labels.get(name, item.label)
         if not label:
             n_left_out += 1
             continue
-        if label != item.label:
-            changed.add(item.path)
+        n_changed += label != item.label
         items.append(dataclasses.replace(item, label=label))
     if not items:
         raise DataError(f"{path} leaves out every image; fill in the labels of those to keep")
     logger.info(
         "%s: %s changed, %s left out",
-        path, plural(len(changed), "label"), plural(n_left_out, "image"),
+        path, plural(n_changed, "label"), plural(n_left_out, "image"),
     )  # fmt: skip
     new = sorted({item.label for item in items} - set(dataset.classes))
     if new:
@@ -82,7 +107,6 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
     return dataclasses.replace(
         dataset,
         items=tuple(items),
-        relabelled=frozenset(changed),
         layout=_with_left_out(dataset.layout, path, n_left_out),
     )
 
@@ -90,8 +114,9 @@ def apply_corrections(dataset: Dataset, path: Path) -> Dataset:
 def _with_left_out(layout: Layout, path: Path, number: int) -> Layout:
     if not number:
         return layout
-    passed_over = {**layout.passed_over, f"images that {path.name} leaves out": number}
-    return dataclasses.replace(layout, passed_over=passed_over)
+    reason = f"images that {path.name} leaves out"
+    number += layout.passed_over.get(reason, 0)  # by another file of that name
+    return dataclasses.replace(layout, passed_over={**layout.passed_over, reason: number})
 
 
 def read_decisions(

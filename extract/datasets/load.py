@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import os
 from numbers import Integral, Real
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
@@ -30,6 +29,7 @@ from toolkit.wording import plural, printable, set_to
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from extract.datasets.corrections import Files
     from extract.datasets.dataset import Dataset
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def load_dataset(
     *,
     test_size: float = 0.2,
     seed: int = 0,
-    labels: str | os.PathLike[str] | None = None,
+    labels: Files | None = None,
     layout: str = "auto",
     validation: str = "auto",
     min_images: int = 0,
@@ -77,9 +77,10 @@ def load_dataset(
         Share of every class that becomes the test split. A split that the data have is kept.
     seed : int, default=0
         Draws the test split; between 0 and 2**32 - 1.
-    labels : str or path, default=None
+    labels : str, path or sequence of these, default=None
         A table with the columns ``path`` and ``label``. Its labels replace those of the
-        data; an image whose label is empty is left out.
+        data; an image whose label is empty is left out. Of several, each corrects what the one
+        before says.
     layout : {"auto", "class-folders", "leaf-folders", "split-folders", "file-names", "table"}, \
 default="auto"
         What the folders mean. ``"auto"`` decides from the whole tree, and refuses what can be read
@@ -179,7 +180,7 @@ default="auto"
 def load_unsplit(
     data: str,
     *,
-    labels: str | os.PathLike[str] | None = None,
+    labels: Files | None = None,
     settings: DataSettings = DataSettings(),
     cache: str | os.PathLike[str] | None = None,
     mirror_url: str | None = None,
@@ -228,7 +229,7 @@ def settled(
     dataset: Dataset,
     store: Store,
     *,
-    labels: str | os.PathLike[str] | None = None,
+    labels: Files | None = None,
     settings: DataSettings = DataSettings(),
     progress: Progress = silent,
     to_split: bool = True,
@@ -256,7 +257,7 @@ def settled(
         See `load_dataset`.
     """
     dataset = without_missing(with_groups(dataset, settings, store, progress, advise))
-    dataset = apply_corrections(dataset, Path(labels)) if labels else dataset
+    dataset = apply_corrections(dataset, labels)
     dataset = settle_labels(dataset, settings.min_images)
     if to_split:
         require_images(dataset)

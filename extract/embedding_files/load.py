@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from extract.datasets.corrections import Files
     from extract.datasets.dataset import Dataset
     from extract.embedding_files.about import About
     from extract.embedding_files.raw import RawRows
@@ -153,7 +154,7 @@ def load_embeddings(
     file: str | os.PathLike[str],
     *,
     columns: Mapping[str, str] | None = None,
-    labels: str | os.PathLike[str] | None = None,
+    labels: Files | None = None,
     settings: DataSettings = DataSettings(),
     memory_limit: float = math.inf,
     cache: str | os.PathLike[str] | None = None,
@@ -173,8 +174,8 @@ def load_embeddings(
     columns : dict of str to str, optional
         Which columns or arrays have the ``embedding``, ``path``, ``label`` and ``split``, where
         their names do not tell. The names that a table of images may have are known.
-    labels : str or path, optional
-        A table with path and label, whose labels replace those of the file.
+    labels : str, path or sequence of these, optional
+        A table with path and label, whose labels replace those of the file; or several.
     settings : DataSettings, optional
         What becomes of a validation split, which classes are large enough, and where the groups
         are; a column ``group`` is taken by itself.

@@ -78,10 +78,10 @@ def truth(shapes_home: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(home: Path, *arguments: str) -> Iterator[str]:
-    """Serve the review of the run in a process of its own, yield its address, and end it."""
+def serving(home: Path, *arguments: str, run: str = "run") -> Iterator[str]:
+    """Serve the review of a run in a process of its own, yield its address, and end it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "classify.review", "run", "--cache", "cache", *arguments],
+        [sys.executable, "-m", "classify.review", run, "--cache", "cache", *arguments],
         cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

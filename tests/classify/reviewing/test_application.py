@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,8 @@ import numpy as np
 import pytest
 import requests
 
-from tests.classify.reviewing.conftest import SHAPES
+from classify import load_model
+from tests.classify.reviewing.conftest import SHAPES, serving
 from tests.commands import python, run_command
 
 if TYPE_CHECKING:
@@ -106,6 +109,46 @@ def test_the_corrections_are_taken_by_the_command(home: Path, address: str) -> N
     done = run_command(*command[2:], "--out", "mended", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "1 label changed, 1 image left out" in done.stderr
+    with serving(home, run="mended") as again:
+        page = requests.get(f"{again}/", timeout=30).text
+    assert "--labels run/corrections.csv --labels mended/corrections.csv" in page
+
+
+@pytest.mark.parametrize("classifier", ["logreg", "centroid"])
+def test_the_evidence_for_what_an_image_may_be_and_for_its_label_is_shown(
+    home: Path, classifier: str
+) -> None:
+    """With one scale; that of the saved model."""
+    with serving(home, "--clf", classifier) as address:
+        first = get(address, "/api/queue/0")
+        found = get(address, "/api/queue/0/evidence")
+    assert [one["label"] for one in found][1:] == [SHAPES[first["label"]]]
+    assert found[0]["label"] in first["reasons"][0]
+    assert {one["exact"] for one in found} == {classifier == "logreg"}
+    model = load_model(home / "run", classifier, cache=home / "cache",
+                       weights=str(home / "mobilenet.weights.h5"))  # fmt: skip
+    path = home / "pictures" / first["name"]
+    for one in found:
+        expected = model.explain([path], one["label"])
+        np.testing.assert_allclose(one["map"], expected.maps[0], rtol=1e-3, atol=1e-4)
+        assert one["label"] in one["sentence"]
+        assert one["overlay"].startswith("iVBOR")
+
+
+def test_without_evidence_the_page_goes_on(home: Path) -> None:
+    """The reason is in the terminal, once."""
+    (home / "run" / "logreg.skops").unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "classify.review", "run", "--cache", "cache", "--clf", "logreg"],
+        cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    address = process.stdout.readline().strip().rstrip("/")
+    assert [get(address, f"/api/queue/{i}/evidence") for i in range(3)] == [[], [], []]
+    assert decide(address, 0, decision="keep").ok
+    process.terminate()
+    _, complaints = process.communicate(timeout=30)
+    assert complaints.count("no evidence is shown") == 1
 
 
 def test_two_tabs_hear_of_each_other(home: Path, address: str) -> None:

@@ -46,6 +46,19 @@ def test_labels_are_changed_and_images_left_out(
     assert {found.relative(path) for path in found.relabelled} == {"cats/1.png"}
 
 
+def test_of_several_files_each_corrects_the_one_before(data: Dataset, tmp_path: Path) -> None:
+    """What ends with its original label was not changed; all that are left out are counted."""
+    (tmp_path / "again").mkdir()
+    files = [tmp_path / "corrections.csv", tmp_path / "again" / "corrections.csv"]
+    write_csv(files[0], ["path", "label"], [["cats/1.png", "dogs"], ["cats/2.png", "dogs"],
+                                            ["dogs/1.png", ""]])  # fmt: skip
+    write_csv(files[1], ["path", "label"], [["cats/1.png", "cats"], ["dogs/2.png", ""]])
+    found = apply_corrections(data, files)
+    assert labels_of(found) == {"cats/1.png": "cats", "cats/2.png": "dogs"}
+    assert {found.relative(path) for path in found.relabelled} == {"cats/2.png"}
+    assert found.layout.passed_over["images that corrections.csv leaves out"] == 2
+
+
 def test_a_new_class_is_mentioned(
     data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
