@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from classify.serving.web.listening import listening, missing_extra
 from extract.images.loading import ReadSettings
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
+from toolkit.progress import ConsoleProgress
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -54,10 +56,11 @@ def _review(args: argparse.Namespace) -> None:
     from classify.reviewing.review import Review
 
     reading = ReadSettings(max_pixels=args.max_pixels)
-    with (
-        listening(HOST, args.port) as listener,
-        Review(args.run, args.clf, cache=args.cache, reading=reading) as review,
-    ):
+    with listening(HOST, args.port) as listener, ExitStack() as stack:
+        with ConsoleProgress(args.quiet) as progress:
+            review = stack.enter_context(
+                Review(args.run, args.clf, cache=args.cache, reading=reading, progress=progress)
+            )
         app = application(review, [HOST, "localhost"])
         logger.info(
             "%s to look at; decisions go to %s; Ctrl-C stops the server",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cache.errors import CacheError
@@ -46,7 +45,9 @@ def cached_base(run: Run, result: Result, cache: str | None) -> FrozenBase:
 
 
 class Neighbours:
-    """Similar training images of the images of a run; their embeddings are read in the background.
+    """Similar training images of the images of a run, whose embeddings are read once.
+
+    It may be called from any number of threads.
 
     Parameters
     ----------
@@ -60,14 +61,7 @@ class Neighbours:
 
     def __init__(self, base: FrozenBase, pictures: Sequence[PictureRecord], seed: int) -> None:
         self._base = base
-        self._loader = ThreadPoolExecutor(1, "neighbours")
-        self._similar: Future[SimilarImages] = self._loader.submit(
-            SimilarImages, base, pictures, None, seed
-        )
-
-    def close(self) -> None:
-        """Do not read what has not been begun."""
-        self._loader.shutdown(wait=False, cancel_futures=True)
+        self._similar = SimilarImages(base, pictures, seed=seed)
 
     def __call__(self, picture: PictureRecord) -> list[Neighbour]:
         """Return the most similar training images besides the image itself; wait if need be.
@@ -79,7 +73,7 @@ class Neighbours:
             if store.missing(fingerprint, [picture.sha256]):
                 return []
             [embedding] = store.read(fingerprint, [picture.sha256])
-            found = self._similar.result().nearest(embedding, SHOWN + 1)
+            found = self._similar.nearest(embedding, SHOWN + 1)
         except CacheError as error:
             logger.warning("%s", error)
             return []

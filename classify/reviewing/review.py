@@ -21,6 +21,7 @@ from extract.images.thumbnails import Thumbnails
 from reports import tables
 from reports.reading import read_record
 from toolkit.addresses import as_path, file_state
+from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from classify.serving.similar import Neighbour
     from reports.records import EvidenceRow, PictureRecord
     from toolkit.addresses import FileState
-    from toolkit.progress import Progress
 
 LARGE, SMALL = 1024, 128
 """Longest sides of the images that are shown, in pixels."""
+STAGE = "loading the run"
 
 
 class Review:
@@ -51,6 +52,8 @@ class Review:
         Cache folder with the run's embeddings; None is the default one.
     reading : ReadSettings, optional
         How large an image may be.
+    progress : Progress, optional
+        Called with the stage "loading the run".
 
     Attributes
     ----------
@@ -83,7 +86,9 @@ class Review:
         *,
         cache: str | None = None,
         reading: ReadSettings = ReadSettings(),
+        progress: Progress = silent,
     ) -> None:
+        progress(STAGE, 0, 3)
         self.folder, self._classifier = folder, classifier
         self.run = read_record(folder)
         self.result = find_result(self.run, folder, classifier)
@@ -102,8 +107,14 @@ class Review:
         self.command = corrected_command(self.run.command, self.run.data.name, path)
         self.retraining = RetrainingJob(self._retrain)
         self._states: dict[str, tuple[FileState | None, str]] = {}
+        # All of this at once: what is loaded later keeps a page waiting.
+        progress(STAGE, 1, 3)
         self._neighbours = Neighbours(self._base, self.pictures, self.run.seed)
+        progress(STAGE, 2, 3)
         self._evidence = ImageEvidence(folder, classifier, self._base, cache)
+        for queued in self.queue[:1]:
+            self.evidence(queued)
+        progress(STAGE, 3, 3)
         self._decoders = DecoderPool(1, reading.max_pixels, default_workers())
         self._thumbnails = Thumbnails(self._decoders)
 
@@ -113,7 +124,6 @@ class Review:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._neighbours.close()
         self._decoders.__exit__(*exc_info)
         self.corrections.close()
 

@@ -37,8 +37,9 @@ function load(n) {
 
 async function request(n) {
   const facts = await ask(`/api/queue/${n}`);
+  const image = await decoded(`/api/images/${facts.image}/large`, facts.name);
   const [neighbours, maps] = ["neighbours", "evidence"].map((what) => ask(`/api/queue/${n}/${what}`).catch(() => []));
-  return { facts, neighbours, maps, image: await decoded(`/api/images/${facts.image}/large`, facts.name) };
+  return { facts, neighbours, maps, image };
 }
 
 async function decoded(address, alt) {

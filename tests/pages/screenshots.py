@@ -29,13 +29,15 @@ WINDOW = {"width": 1280, "height": 860}
 
 
 def report(browser: Browser, run: Path) -> None:
-    """Show the answer and the table, and the map with a picture pointed at."""
+    """Show the answer and the table, the map with a picture pointed at, and mistakes explained."""
     page = browser.new_page(viewport=WINDOW)
     page.goto((run / "report.html").resolve().as_uri())
     page.screenshot(path=IMAGES / "report.png")
     page.locator("#map").scroll_into_view_if_needed()
     page.locator(".map use").last.hover()
     page.locator("#map").screenshot(path=IMAGES / "map.png")
+    page.locator("#mistakes h2").evaluate("heading => heading.scrollIntoView()")
+    page.screenshot(path=IMAGES / "evidence.png")
 
 
 @contextmanager
@@ -61,7 +63,10 @@ def served(browser: Browser, run: Path, cache: Path) -> None:
                 cv2.imwrite(str(path), draw_image("test", 1000 + i)[:, :, ::-1])
             page.locator("input[type=file]").set_input_files(paths)
             expect(page.locator(".found")).to_have_text("2 classified")
+            page.get_by_role("button", name="Where is the evidence?").first.click()
+            expect(page.locator(".evidence img.colours")).to_be_visible()
             page.wait_for_load_state("networkidle")
+            page.evaluate("scrollTo(0, 300)")
             page.screenshot(path=IMAGES / "serve.png")
 
 
@@ -76,6 +81,7 @@ def reviewed(browser: Browser, run: Path, cache: Path) -> None:
                 page.wait_for_selector("#picture img")
                 page.keyboard.press(key)
             expect(page.locator("#neighbours li").first).to_be_visible()
+            expect(page.locator("#why img.colours").first).to_be_visible()
             page.wait_for_load_state("networkidle")
             page.screenshot(path=IMAGES / "review.png")
     with Image.open(IMAGES / "review.png") as image:  # a large noisy image takes half a megabyte
