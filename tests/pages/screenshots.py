@@ -38,6 +38,7 @@ def report(browser: Browser, run: Path) -> None:
     page.locator("#map").screenshot(path=IMAGES / "map.png")
     page.locator("#mistakes h2").evaluate("heading => heading.scrollIntoView()")
     page.screenshot(path=IMAGES / "evidence.png")
+    _shrink(IMAGES / "evidence.png")
 
 
 @contextmanager
@@ -66,8 +67,9 @@ def served(browser: Browser, run: Path, cache: Path) -> None:
             page.get_by_role("button", name="Where is the evidence?").first.click()
             expect(page.locator(".evidence img.colours")).to_be_visible()
             page.wait_for_load_state("networkidle")
-            page.evaluate("scrollTo(0, 300)")
+            page.evaluate("scrollTo(0, 440)")
             page.screenshot(path=IMAGES / "serve.png")
+            _shrink(IMAGES / "serve.png")
 
 
 def reviewed(browser: Browser, run: Path, cache: Path) -> None:
@@ -84,8 +86,13 @@ def reviewed(browser: Browser, run: Path, cache: Path) -> None:
             expect(page.locator("#why img.colours").first).to_be_visible()
             page.wait_for_load_state("networkidle")
             page.screenshot(path=IMAGES / "review.png")
-    with Image.open(IMAGES / "review.png") as image:  # a large noisy image takes half a megabyte
-        image.quantize(128).save(IMAGES / "review.png", optimize=True)
+    _shrink(IMAGES / "review.png")
+
+
+def _shrink(path: Path) -> None:
+    """Reduce the colours of a screenshot: large noisy images take half a megabyte."""
+    with Image.open(path) as image:
+        image.quantize(256).save(path, optimize=True)
 
 
 def main() -> None:
