@@ -40,8 +40,9 @@ AVERAGED = 50
 """Test images of each class whose evidence is averaged; of more, this many are drawn."""
 MISTAKES, OF_MANY_CLASSES = 400, 100
 """Mistakes that are explained, the most confident ones."""
-MOST_OTHERS = 300
-"""Correct predictions, and images to average, of all classes together."""
+MOST_OTHERS, MOST_AVERAGED = 300, 5_000
+"""Correct predictions, and images to average, of all classes together; the second for classifiers
+that add up places, and embeddings from the cache."""
 MOST_COMPUTED, MOST_COVERED = 60, 20
 """Images of each kind, if the network has to be run on them again, or their places be covered."""
 MOST_PREDICTED = 20_000
@@ -91,7 +92,9 @@ def evidence_rows(
     explain = _Explain(estimator, features, progress)
     if not explain.is_possible:
         return []
-    chosen, averaged = _choose(predictions, features.classes, explain.most, seed)
+    labelled = _Labelled.of(predictions, features.classes)
+    chosen = labelled.to_explain(explain.most)
+    averaged = labelled.to_average(explain.most_averaged, seed)
     try:
         of_images, of_classes = explain(chosen), explain(averaged)
     except ToolkitError as error:
@@ -135,9 +138,18 @@ class _Explain:
         """How many images of each kind can be explained in a short time."""
         if self._first is None:
             return MOST_COMPUTED if self._on_embeddings else MOST_COVERED
-        if linear_form(self._estimator) is not None:
+        if self._is_cheap:
             return MISTAKES
         return min(MISTAKES, MOST_PREDICTED // (math.prod(self._first.grid) + 1) // 3)
+
+    @property
+    def most_averaged(self) -> int:
+        """The same of images whose evidence is averaged."""
+        return MOST_AVERAGED if self._is_cheap else min(self.most, MOST_OTHERS)
+
+    @cached_property
+    def _is_cheap(self) -> bool:
+        return self._first is not None and linear_form(self._estimator) is not None
 
     def __call__(self, chosen: _Chosen) -> Evidence:
         if self._first is not None:
@@ -169,32 +181,47 @@ class _Explain:
         return stored_outputs(embeddings, self._base.recipe)
 
 
-def _choose(
-    predictions: Sequence[PredictionRow], classes: Sequence[str], most: int, seed: int
-) -> tuple[_Chosen, _Chosen]:
-    """Return what is explained of single images, and what is averaged of each class."""
-    names = np.array(classes)
-    true = np.searchsorted(names, [row.true for row in predictions])
-    predicted = np.searchsorted(names, [row.predicted for row in predictions])
-    by_confidence = np.argsort([-row.probability for row in predictions], kind="stable")
-    is_wrong = (true != predicted)[by_confidence]
-    n_mistakes = min(most, MISTAKES if len(classes) <= MANY_CLASSES else OF_MANY_CLASSES)
-    mistakes, correct = by_confidence[is_wrong][:n_mistakes], by_confidence[~is_wrong]
-    others = min(MOST_OTHERS, most)
-    each = max(1, others // len(classes))
-    surest = [correct[true[correct] == code][: min(SUREST, each)] for code in range(len(names))]
-    rng = np.random.default_rng(seed)
-    drawn = [
-        rng.permutation(np.flatnonzero(true == code))[: min(AVERAGED, each)]
-        for code in range(len(names))
-    ]
-    averaged = np.concatenate(drawn)[:others]
-    sure = np.concatenate(surest)[:others]
-    again = mistakes if len(names) > 2 else mistakes[:0]
-    return (
-        _Chosen(
+@dataclass(frozen=True)
+class _Labelled:
+    """Test images with their classes, those that are predicted, and how certainly."""
+
+    n_classes: int
+    true: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    by_confidence: NDArray[np.intp]
+    """Positions of the images, the most certain prediction first."""
+
+    @classmethod
+    def of(cls, predictions: Sequence[PredictionRow], classes: Sequence[str]) -> _Labelled:
+        names = np.array(classes)
+        return cls(
+            len(names),
+            np.searchsorted(names, [row.true for row in predictions]),
+            np.searchsorted(names, [row.predicted for row in predictions]),
+            np.argsort([-row.probability for row in predictions], kind="stable"),
+        )
+
+    def to_explain(self, most: int) -> _Chosen:
+        """Return the mistakes, for the predicted and the true class, and sure predictions."""
+        is_wrong = (self.true != self.predicted)[self.by_confidence]
+        n_mistakes = min(most, MISTAKES if self.n_classes <= MANY_CLASSES else OF_MANY_CLASSES)
+        mistakes = self.by_confidence[is_wrong][:n_mistakes]
+        correct = self.by_confidence[~is_wrong]
+        sure = self._of_each(correct, min(most, MOST_OTHERS), SUREST)
+        again = mistakes if self.n_classes > 2 else mistakes[:0]
+        return _Chosen(
             np.concatenate([mistakes, again, sure]),
-            np.concatenate([predicted[mistakes], true[again], predicted[sure]]),
-        ),
-        _Chosen(averaged, true[averaged]),
-    )
+            np.concatenate([self.predicted[mistakes], self.true[again], self.predicted[sure]]),
+        )
+
+    def to_average(self, most: int, seed: int) -> _Chosen:
+        """Return images of each class, drawn if there are more."""
+        drawn = np.random.default_rng(seed).permutation(len(self.true))
+        rows = self._of_each(drawn, most, AVERAGED)
+        return _Chosen(rows, self.true[rows])
+
+    def _of_each(self, rows: NDArray[np.intp], limit: int, most: int) -> NDArray[np.intp]:
+        """Return the first of some images of each class, as many of each, within a limit."""
+        each = min(most, max(1, limit // self.n_classes))
+        of_classes = [rows[self.true[rows] == code][:each] for code in range(self.n_classes)]
+        return np.concatenate(of_classes)[:limit]

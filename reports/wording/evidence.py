@@ -48,6 +48,21 @@ def evidence_sentence(
     >>> evidence_sentence([[-1.0]], "dog")
     'nothing in the image is evidence for dog'
     """
+    name, share = densest_region(shares, start, end)
+    if not share:
+        return f"nothing in the image is evidence for {label}"
+    if share < CONCENTRATED:
+        return f"the evidence for {label} is spread over the image"
+    return f"{percent(share, 0)} of the evidence for {label} lies in the {name}"
+
+
+def densest_region(
+    shares: Sequence[Sequence[float]], start: float = 0.0, end: float = 1.0
+) -> tuple[str, float]:
+    """Return the region with most of the evidence for a class, and its share of that.
+
+    See `evidence_sentence` for the parameters. The share is 0 if there is none.
+    """
     rows, columns = _spans(len(shares), start, end), _spans(len(shares[0]), start, end)
     total, of_regions = 0.0, dict.fromkeys(REGIONS, 0.0)
     for line, row in zip(shares, rows, strict=True):
@@ -56,12 +71,8 @@ def evidence_sentence(
                 total += share
                 for name, (across, along) in REGIONS.items():
                     of_regions[name] += share * _overlap(row, across) * _overlap(column, along)
-    if not total:
-        return f"nothing in the image is evidence for {label}"
     name = max(of_regions, key=lambda name: of_regions[name])
-    if of_regions[name] < CONCENTRATED * total:
-        return f"the evidence for {label} is spread over the image"
-    return f"{percent(of_regions[name] / total, 0)} of the evidence for {label} lies in the {name}"
+    return name, of_regions[name] / total if total else 0.0
 
 
 def _spans(number: int, start: float, end: float) -> list[Span]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from reports.pages.evidence.overlay import overlay_png
 from reports.pages.thumbnails import NO_IMAGES
-from reports.wording.evidence import evidence_sentence
+from reports.records import MANY_CLASSES
+from reports.wording.evidence import densest_region, evidence_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,11 +66,15 @@ class SureImage:
 
 @dataclass(frozen=True)
 class MeanEvidence:
-    """The mean evidence of a classifier for each class, with the number of images."""
+    """The mean evidence of a classifier for each class, with the number of images.
+
+    Of more than `MANY_CLASSES` classes, those are shown whose evidence is most concentrated.
+    """
 
     title: str
     exact: bool
     classes: list[tuple[Overlay, int]]
+    n_classes: int
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,13 @@ def evidence_section(
     means = []
     for result in results:
         own = [row for row in rows if row.classifier == result.classifier and not row.path]
+        n_classes = len(own)
+        if n_classes > MANY_CLASSES:  # evidence that lies in one place is what may be a shortcut
+            own.sort(key=lambda row: -densest_region(row.map, row.start, row.end)[1])
+            own = own[:MANY_CLASSES]
         if own:
             pairs = zip(overlays(own, run.data.classes), (row.n_images for row in own), strict=True)
-            means.append(MeanEvidence(result.title, own[0].exact, list(pairs)))
+            means.append(MeanEvidence(result.title, own[0].exact, list(pairs), n_classes))
     explained = rows_of(rows)
     names = {classifier for _, classifier in explained}
     best = next((result for result in results if result.classifier in names), None)
