@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from classify.experiment.recording import conversion
-from reports.pages.evidence.section import overlays
+from classify.serving.web.evidence import EvidenceResponse, evidence_responses
 from reports.wording.differences import comparison_sentence
 from reports.wording.text import inexact_percent, percent
 from toolkit.wording import plural, printable
@@ -86,22 +86,6 @@ class ImageAnswer:
     problem: str
     choices: list[int]
     others: list[OtherImage]
-
-
-@dataclass(frozen=True)
-class EvidenceAnswer:
-    """What each place of an image adds to the score of a class; see `reports.records.EvidenceRow`.
-
-    `overlay` is a transparent PNG in Base64; what speaks against the class is blue and, of two
-    classes, speaks for the `other`.
-    """
-
-    label: str
-    other: str | None
-    exact: bool
-    map: list[list[float]]
-    sentence: str
-    overlay: str
 
 
 @dataclass(frozen=True)
@@ -218,21 +202,9 @@ class Answers:
             for near in self._review.neighbours(queued.picture)
         ]
 
-    def evidence(self, queued: QueuedImage) -> list[EvidenceAnswer]:
+    def evidence(self, queued: QueuedImage) -> list[EvidenceResponse]:
         """Return where in an image the evidence lies, with one scale."""
-        rows = self._review.evidence(queued)
-        shown = overlays(rows, self._review.run.data.classes) if rows else []
-        return [
-            EvidenceAnswer(
-                label=printable(overlay.label),
-                other=None if overlay.other is None else printable(overlay.other),
-                exact=row.exact,
-                map=row.map,
-                sentence=printable(overlay.sentence),
-                overlay=overlay.image,
-            )
-            for row, overlay in zip(rows, shown, strict=True)
-        ]
+        return evidence_responses(self._review.evidence(queued), self._review.run.data.classes)
 
     def retraining(self, job: JobState) -> RetrainingAnswer:
         """Return how far a training is, or what it has shown."""

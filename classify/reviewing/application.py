@@ -14,7 +14,6 @@ from classify.errors import ReviewError
 from classify.reviewing.answers import (
     Answers,
     DecisionAnswer,
-    EvidenceAnswer,
     ImageAnswer,
     OtherImage,
     QueueAnswer,
@@ -22,6 +21,7 @@ from classify.reviewing.answers import (
 )
 from classify.reviewing.queue import KINDS, QueuedImage
 from classify.reviewing.review import LARGE, SMALL
+from classify.serving.web.evidence import EvidenceResponse  # noqa: TC001 - FastAPI needs the type
 from classify.serving.web.rules import add_rules, refuse_other_sites
 from extract.images.loading import default_workers
 from reports.pages.review import render_review
@@ -107,7 +107,7 @@ def _add_queue(app: FastAPI, review: Review, answers: Answers) -> None:
         return await to_thread.run_sync(answers.neighbours, queued(number), limiter=limiter)
 
     @app.get("/api/queue/{number}/evidence")
-    async def evidence(number: Number) -> list[EvidenceAnswer]:
+    async def evidence(number: Number) -> list[EvidenceResponse]:
         return await to_thread.run_sync(answers.evidence, queued(number), limiter=limiter)
 
     @app.post("/api/queue/{number}/decision")

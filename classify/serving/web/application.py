@@ -10,11 +10,11 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse
 
+from classify.serving.web.evidence import EvidenceResponse, evidence_responses
 from classify.serving.web.rules import add_rules
 from classify.serving.web.uploads import MAX_BYTES, UPLOADS_AT_ONCE
 from extract.errors import EngineError, ImageError
 from extract.images.loading import default_workers
-from reports.pages.evidence.section import overlays
 from reports.pages.served import render_api, render_try
 from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from classify.serving.live_model import LiveModel, LivePrediction
     from classify.serving.web.uploads import Uploads
-    from reports.records import EvidenceRow
 
 T = TypeVar("T")
 
@@ -102,28 +101,6 @@ class PredictionResponse:
     seconds: float
 
 
-@dataclass(frozen=True)
-class EvidenceResponse:
-    """What each place of an image adds to the score of the predicted class.
-
-    `map` is row by row from the top and adds up, with `intercept`, to `score`; the places begin and
-    end at `start` and `end`, as shares of the sides of what the network sees. `overlay` is the map
-    as a transparent PNG in Base64; what speaks against the class is blue and, of two classes,
-    speaks for the `other`.
-    """
-
-    label: str
-    other: str | None
-    score: float
-    intercept: float
-    exact: bool
-    start: float
-    end: float
-    map: list[list[float]]
-    sentence: str
-    overlay: str
-
-
 def application(model: LiveModel, uploads: Uploads, hosts: Sequence[str], address: str) -> FastAPI:
     """Return the web application that serves `model`.
 
@@ -192,7 +169,8 @@ def _add_api(app: FastAPI, model: LiveModel, uploads: Uploads) -> None:
     @app.post("/api/explain", **_WITH_UPLOAD)
     async def explain(request: Request) -> EvidenceResponse:
         """Say where in an image the evidence for the predicted class lies."""
-        return _evidence(await with_upload(request, model.explain), model.run.data.classes)
+        row = await with_upload(request, model.explain)
+        return evidence_responses([row], model.run.data.classes)[0]
 
     @app.get(
         "/api/training/{sha256}/thumbnail",
@@ -213,22 +191,6 @@ def _add_api(app: FastAPI, model: LiveModel, uploads: Uploads) -> None:
         if image is None:
             raise HTTPException(404, "The training image is no longer where it was.")
         return Response(image, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
-
-
-def _evidence(row: EvidenceRow, classes: Sequence[str]) -> EvidenceResponse:
-    (overlay,) = overlays([row], classes)
-    return EvidenceResponse(
-        label=printable(row.label),
-        other=None if overlay.other is None else printable(overlay.other),
-        score=row.score,
-        intercept=row.intercept,
-        exact=row.exact,
-        start=row.start,
-        end=row.end,
-        map=row.map,
-        sentence=printable(overlay.sentence),
-        overlay=overlay.image,
-    )
 
 
 def _response(prediction: LivePrediction) -> PredictionResponse:
