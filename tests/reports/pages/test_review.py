@@ -28,7 +28,11 @@ def config(text: str) -> Any:
 def test_classes_and_commands_are_text() -> None:
     """With invisible characters made visible."""
     text = page(command="python -m classify --data '<i>x'")
-    assert config(text) == {"classes": ["cats", "<b>\\u202edogs"], "kinds": KINDS}
+    assert config(text) == {
+        "classes": ["cats", "<b>\\u202edogs"],
+        "kinds": KINDS,
+        "aspect": "stretch",
+    }
     assert "<b>" not in text
     assert "<i>" not in text
     assert "&lt;i&gt;x" in text
@@ -38,13 +42,6 @@ def test_a_run_without_an_audit_is_told_what_adds_the_other_images() -> None:
     assert "Run classify again with --audit" in page()
     audited = dataclasses.replace(RUN, audit=Audit([], [], [], {}, 1.0))
     assert "--audit" not in page(audited)
-
-
-def test_a_run_with_corrected_labels_needs_those_of_both_files() -> None:
-    """Otherwise the command would lose the earlier corrections."""
-    assert "corrected already" not in page()
-    corrected = dataclasses.replace(RUN, settings={"labels": "first.csv"})
-    assert "corrected already, by first.csv" in page(corrected)
 
 
 def test_only_the_script_of_the_page_may_run() -> None:
