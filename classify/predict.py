@@ -135,7 +135,7 @@ def _problem_of(args: argparse.Namespace) -> str | None:
             if getattr(args, name):
                 return f"--{name} says how images are sorted, and needs --sort-into DIR"
     if args.explain is not None and (args.sort_into or args.csv not in (None, Path("-"))):
-        return "--explain is of images that are printed: leave out --sort-into and --csv FILE"
+        return "--explain goes with predictions that are printed; leave out --sort-into and --csv"
     if args.force and args.csv in (None, Path("-")):
         return "--force replaces the file of --csv, and needs --csv FILE"
     return None

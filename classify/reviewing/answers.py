@@ -240,7 +240,7 @@ class Answers:
             (False, "gained"): "Now correct",
             (False, "lost"): "No longer correct",
             (False, "other"): "Wrong before and after",
-            (True, "any"): "Test images whose label was changed",
+            (True, "any"): "Label changed, and predicted otherwise",
         }
         by_title: dict[str, list[Flip]] = {title: [] for title in titles.values()}
         for flip in found.flips:
@@ -253,7 +253,7 @@ class Answers:
         ]
 
     def _flip(self, flip: Flip) -> FlipAnswer:
-        words = f"{flip.label}: {flip.before}, now {flip.after}"
+        words = f"label {flip.label}; predicted {flip.before}, now {flip.after}"
         return FlipAnswer(self._images[flip.path], printable(flip.path), printable(words))
 
 
@@ -274,7 +274,7 @@ def sentences(found: Retrained) -> list[str]:
     >>> after = RelabelledResult(2, 1, 98, 94, 0.90, 0.98)
     >>> for line in sentences(Retrained(12, 1, before, after, None, [])):
     ...     print(line)  # doctest: +NORMALIZE_WHITESPACE
-    Trained with 12 corrected labels, without 1 image.
+    Trained with 12 corrected labels, without 1 training image.
     Accuracy on the 98 test images whose label was not changed: 95.9% (95% interval 90.0% to 98.0%);
     in the run 91.8% (95% interval 85.0% to 95.0%).
     Of the 2 test images whose label was changed, 1 is predicted correctly, and 0 in the run. They
@@ -283,7 +283,7 @@ def sentences(found: Retrained) -> list[str]:
     """
     first = f"Trained with {plural(found.n_relabelled, 'corrected label')}"
     if found.n_left_out:
-        first += f", without {plural(found.n_left_out, 'image')}"
+        first += f", without {plural(found.n_left_out, 'training image')}"
     lines = [f"{first}."]
     n_others, n_changed = found.after.n_others, found.after.n_relabelled
     if n_others:

@@ -52,7 +52,7 @@ class DecisionRequest:
     label : int, default=None
         To relabel: the number of the class.
     version : int, default=None
-        To undo: the version of the state that the decision has led to.
+        Of the state that the client has seen; to undo, that the decision has led to.
     """
 
     decision: Literal["relabel", "keep", "leave out", "undo"]
@@ -125,15 +125,15 @@ def _decide(review: Review, picture: PictureRecord, request: DecisionRequest) ->
     if problem and request.decision != "undo":
         raise ReviewError(problem.removesuffix("."))
     if request.decision == "keep":
-        review.corrections.relabel(picture.path, picture.label)
+        review.corrections.relabel(picture.path, picture.label, request.version)
     elif request.decision == "leave out":
-        review.corrections.leave_out(picture.path)
+        review.corrections.leave_out(picture.path, request.version)
     elif request.decision == "undo":
         review.corrections.undo(picture.path, -1 if request.version is None else request.version)
     elif request.label is None or not 0 <= request.label < len(review.classes):
         raise HTTPException(422, "There is no such class.")
     else:
-        review.corrections.relabel(picture.path, review.classes[request.label])
+        review.corrections.relabel(picture.path, review.classes[request.label], request.version)
 
 
 def _add_images(app: FastAPI, review: Review) -> None:

@@ -40,6 +40,6 @@ def corrected_command(command: Sequence[str], data: str, corrections: Path) -> s
     for word in words:
         if word == "--out":
             next(words, None)
-        elif not word.startswith("--out="):
+        elif not word.startswith("--out=") and word not in ("--quiet", "--json"):
             kept.append(word)
     return shlex.join([*kept, "--labels", str(corrections)])

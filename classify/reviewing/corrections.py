@@ -23,7 +23,7 @@ from extract.datasets.decisions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 CORRECTIONS_NAME = "corrections.csv"
@@ -127,19 +127,27 @@ class Corrections:
             now = {path: self.state(path).label for path in self._made if path in self._labels}
         return {path: label for path, label in now.items() if label != self._labels[path]}
 
-    def relabel(self, path: str, label: str) -> State:
+    def relabel(self, path: str, label: str, version: int | None = None) -> State:
         """Give an image a label; that of the run confirms it.
+
+        Parameters
+        ----------
+        path, label : str
+        version : int, optional
+            Of the state that whoever decides has seen.
 
         Raises
         ------
         ReviewError
-            If the decision cannot be written. It then does not count.
+            If the decision cannot be written, or another one was made meanwhile. It then does not
+            count.
         """
-        return self._decide(path, label, KEEP if label == self._labels[path] else RELABEL)
+        kind = KEEP if label == self._labels[path] else RELABEL
+        return self._decide(path, label, kind, version)
 
-    def leave_out(self, path: str) -> State:
+    def leave_out(self, path: str, version: int | None = None) -> State:
         """Leave an image out; see `relabel`."""
-        return self._decide(path, "", LEAVE_OUT)
+        return self._decide(path, "", LEAVE_OUT, version)
 
     def undo(self, path: str, version: int) -> State:
         """Take back the last decision about an image.
@@ -168,8 +176,13 @@ class Corrections:
             self._write(path, before, UNDO)
             return self.state(path)
 
-    def _decide(self, path: str, label: str, kind: str) -> State:
+    def _decide(self, path: str, label: str, kind: str, version: int | None) -> State:
         with self._lock:
+            if version is not None and version != self._versions.get(path, 0):
+                raise ReviewError(
+                    "nothing was saved: this image was decided meanwhile, in another tab. What was "
+                    "decided is shown now; decide again to change it"
+                )
             self._write(path, label, kind)
             return self.state(path)
 
@@ -220,9 +233,22 @@ class Corrections:
         except BaseException:
             file.close()
             raise
+        self._check_names(decisions)
         self._file = file
         for decision in decisions[len(self._rows) :]:
             self._apply(decision)
+
+    def _check_names(self, decisions: Sequence[Decision]) -> None:
+        """Refuse images that the run does not have, and mention classes that it does not have."""
+        for decision in decisions:
+            if decision.path not in self._labels:
+                raise ReviewError(
+                    f"{self.path} names {decision.path!r}, which the run does not have; remove its "
+                    "rows"
+                )
+        new = {each.label for each in decisions} - {*self._classes, ""}
+        if new:
+            logger.warning("%s: new classes: %s", self.path, ", ".join(sorted(new)))
 
     def _close(self) -> None:
         if self._file is not None:

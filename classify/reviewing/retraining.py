@@ -24,7 +24,7 @@ from toolkit.phases import timed
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from classify.evaluation.comparison import Comparison
     from classify.evaluation.relabelled import RelabelledResult
@@ -64,7 +64,7 @@ class Retrained:
     Parameters
     ----------
     n_relabelled, n_left_out : int
-        Images of the run whose label was corrected, and that were left out.
+        Training images whose label was corrected, and that were left out.
     before, after : RelabelledResult
         The predictions of the run, and those of the classifier that was trained again, on the test
         images that are not left out; both against the corrected labels.
@@ -133,7 +133,15 @@ def retrain(
     with timed():
         confidence = trial.assess()
     answers = np.array(features.classes)[confidence.answers]
-    return _compared(features, {row.path: row.predicted for row in predictions}, answers, changes)
+    predicted = {row.path: row.predicted for row in predictions}
+    changed = {*changes, *saved.run.data.relabelled}  # in this review, or an earlier one
+    n_left_out = sum(changes.get(picture.path) == "" for picture in _of_train(pictures))
+    n_relabelled = sum(picture.path in changes for picture in _of_train(pictures)) - n_left_out
+    return _compared(features, predicted, answers, changed, (n_relabelled, n_left_out))
+
+
+def _of_train(pictures: Sequence[PictureRecord]) -> list[PictureRecord]:
+    return [picture for picture in pictures if picture.split == "train"]
 
 
 def _check(saved: SavedClassifier) -> None:
@@ -203,12 +211,13 @@ def _compared(
     features: ArrayFeatures,
     predicted: Mapping[str, str],
     answers: np.ndarray,
-    changes: Mapping[str, str],
+    relabelled: Collection[str],
+    n_trained: tuple[int, int],
 ) -> Retrained:
     """Compare the predictions of the run with new ones, in the order of the test images."""
     names, labels = features.sample_names("test"), np.array(features.labels("test"))
     before = np.array([predicted.get(name, "") for name in names])
-    changed = np.array([name in changes for name in names])
+    changed = np.array([name in relabelled for name in names])
     strata, groups = np.searchsorted(features.classes, labels), features.groups("test")
     results = {BEFORE: before, AFTER: answers}
     comparison = None
@@ -220,10 +229,8 @@ def _compared(
         name: relabelled_apart(values == labels, changed, strata, groups)
         for name, values in results.items()
     }
-    n_left_out = sum(not label for label in changes.values())
     return Retrained(
-        n_relabelled=len(changes) - n_left_out,
-        n_left_out=n_left_out,
+        *n_trained,
         before=apart[BEFORE],
         after=apart[AFTER],
         comparison=comparison,

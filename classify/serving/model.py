@@ -256,7 +256,7 @@ class Model:
         images : list of str, path, ndarray or PIL image; ndarray; str or path
             As in `predict_proba`; at least one.
         classes : str or sequence of str, default=None
-            Of all images or of each; None is the predicted one. Of two, the second is explained.
+            Of all images or of each; None is the predicted one. Of two, always the second one.
 
         Returns
         -------

@@ -37,7 +37,7 @@ def render_review(
         command=command,
         config={
             "classes": [printable(label) for label in classes],
-            "kinds": dict(kinds),
+            "kinds": list(kinds.items()),
             "aspect": run.recipe_of(result).get("aspect", "stretch"),
         },
         **script("review.js"),

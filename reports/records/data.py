@@ -40,6 +40,8 @@ class Data:
     """Number of groups that are on both sides of the split, which only a given one can do."""
     cut_test_images: int = 0
     """Number of test images in these groups."""
+    relabelled: list[str] = field(default_factory=list)
+    """Paths of the test images whose label was corrected; empty in earlier records."""
     by_groups: bool = False
     """Whether intervals and comparisons are by the `test_groups`; not in earlier records."""
 

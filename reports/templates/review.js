@@ -160,7 +160,7 @@ async function decide(body, words) {
   busy = true;
   try {
     const n = number;
-    const answer = await ask(`/api/queue/${n}/decision`, { ...body, revision });
+    const answer = await ask(`/api/queue/${n}/decision`, { ...body, version: entries[n].state.version, revision });
     accept(answer);
     alarm("");
     mine.push({ number: n, version: answer.state.version });
@@ -169,9 +169,18 @@ async function decide(body, words) {
     await show(next);
   } catch (error) {
     alarm(error.message);
+    await refresh();
   } finally {
     busy = false;
   }
+}
+
+/* What other tabs have decided meanwhile. */
+async function refresh() {
+  const answer = await ask("/api/queue").catch(() => null);
+  if (!answer) return;
+  ({ revision, entries } = answer);
+  if (shown) render();
 }
 
 function accept(answer) {
@@ -327,7 +336,7 @@ async function start() {
   }
   const of = (kind) => entries.filter((entry) => !kind || entry.kinds.includes(kind)).length;
   const option = (value, words) => element("option", { value }, `${words} (${of(value).toLocaleString("en")})`);
-  byId("kind").append(option("", "Everything"), ...Object.entries(kinds).filter(([kind]) => of(kind)).map(([kind, words]) => option(kind, words)));
+  byId("kind").append(option("", "Everything"), ...kinds.filter(([kind]) => of(kind)).map(([kind, words]) => option(kind, words)));
   await show(undecidedFrom(0), false);
 }
 start();

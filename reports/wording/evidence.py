@@ -10,6 +10,8 @@ from reports.wording.text import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reports.records import EvidenceRow
+
     Span = tuple[float, float]
 
 _FIRST, _MIDDLE, _LAST = (0.0, 0.5), (0.25, 0.75), (0.5, 1.0)
@@ -54,6 +56,23 @@ def evidence_sentence(
     if share < CONCENTRATED:
         return f"the evidence for {label} is spread over the image"
     return f"{percent(share, 0)} of the evidence for {label} lies in the {name}"
+
+
+def sum_sentence(row: EvidenceRow) -> str:
+    """Say how the places of an image add up to the score of a class.
+
+    Examples
+    --------
+    >>> from reports.records import EvidenceRow
+    >>> row = EvidenceRow("svm", "a.jpg", "dog", 1, 0.53, 0.46, False, 0.0, 1.0, [[0.07]])
+    >>> sum_sentence(row)
+    'the places add up to +0.07, and what no place adds is +0.46: a score of +0.53 for dog'
+    """
+    total = sum(map(sum, row.map))
+    return (
+        f"the places add up to {total:+.2g}, and what no place adds is {row.intercept:+.2g}: a "
+        f"score of {row.score:+.2g} for {row.label}"
+    )
 
 
 def densest_region(

@@ -193,6 +193,11 @@ def record_run(
             image_fingerprint=prepared.image_fingerprint if prepared else None,
             label_fingerprint=prepared.label_fingerprint if prepared else None,
             **_groups(first.dataset),
+            relabelled=sorted(
+                first.dataset.relative(path)
+                for path in first.dataset.test.paths
+                if path in first.dataset.relabelled
+            ),
             by_groups=first.groups("test") is not None,
         ),
         bases=bases,

@@ -33,6 +33,7 @@ class EvidenceResponse:
     end: float
     map: list[list[float]]
     sentence: str
+    sum: str
     overlay: str
 
 
@@ -60,6 +61,7 @@ def evidence_responses(
             end=row.end,
             map=row.map,
             sentence=printable(overlay.sentence),
+            sum=printable(overlay.sum),
             overlay=overlay.image,
         )
         for row, overlay in zip(rows, shown, strict=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reports.pages.evidence.overlay import overlay_png
 from reports.pages.thumbnails import NO_IMAGES
 from reports.records import MANY_CLASSES
-from reports.wording.evidence import densest_region, evidence_sentence
+from reports.wording.evidence import densest_region, evidence_sentence, sum_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,8 @@ class Overlay:
     image: str
     """PNG in Base64."""
     sentence: str
+    sum: str
+    """How the places add up to the score."""
     numbers: list[list[str]]
 
 
@@ -114,6 +116,7 @@ def overlays(rows: Sequence[EvidenceRow], classes: Sequence[str]) -> list[Overla
             others.get(row.label),
             overlay_png(row.map, scale, row.start, row.end),
             evidence_sentence(row.map, row.label, row.start, row.end),
+            sum_sentence(row),
             [[f"{share:+.2g}" for share in line] for line in row.map],
         )
         for row in rows

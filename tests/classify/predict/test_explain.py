@@ -57,8 +57,8 @@ def test_every_image_gets_an_overlay_and_a_row(home: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "problem"),
     [
-        (["--sort-into", "sorted"], 2, "--explain is of images that are printed"),
-        (["--csv", "a.csv"], 2, "--explain is of images that are printed"),
+        (["--sort-into", "sorted"], 2, "--explain goes with predictions that are printed"),
+        (["--csv", "a.csv"], 2, "--explain goes with predictions that are printed"),
         (["--csv", "-"], 0, ""),
         (["--json"], 0, ""),
     ],

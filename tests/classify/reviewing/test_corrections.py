@@ -63,6 +63,28 @@ def test_each_decision_is_a_row(corrections: Corrections, tmp_path: Path) -> Non
     again.close()
 
 
+def test_a_decision_about_what_another_tab_has_decided_is_refused(
+    corrections: Corrections, tmp_path: Path
+) -> None:
+    """Nothing is written; who has seen the decision may change it."""
+    seen = corrections.state("a.png").version
+    other = corrections.leave_out("a.png", seen)
+    with pytest.raises(ReviewError, match="nothing was saved: this image was decided meanwhile"):
+        corrections.relabel("a.png", "dog", seen)
+    assert corrections.state("a.png") == other
+    assert corrections.relabel("a.png", "dog", other.version).label == "dog"
+
+
+def test_a_row_about_an_image_that_the_run_does_not_have_is_refused(tmp_path: Path) -> None:
+    """As ``--labels`` refuses it, but before anybody has decided more; the file stays as it is."""
+    path = tmp_path / "corrections.csv"
+    content = HEADER + Decision("gone.png", "cat", "relabel", "2026-01-01T00:00:00+00:00").encode()
+    path.write_bytes(content)
+    with pytest.raises(ReviewError, match=r"names 'gone\.png', which the run does not have"):
+        Corrections(path, LABELS, ["cat", "dog"])
+    assert path.read_bytes() == content
+
+
 def test_decisions_are_taken_back_one_by_one(corrections: Corrections, tmp_path: Path) -> None:
     """Down to none, and no further; the rows say which label holds after each."""
     for decide in (

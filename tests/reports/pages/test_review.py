@@ -30,7 +30,7 @@ def test_classes_and_commands_are_text() -> None:
     text = page(command="python -m classify --data '<i>x'")
     assert config(text) == {
         "classes": ["cats", "<b>\\u202edogs"],
-        "kinds": KINDS,
+        "kinds": [list(pair) for pair in KINDS.items()],
         "aspect": "stretch",
     }
     assert "<b>" not in text
