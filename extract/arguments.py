@@ -252,6 +252,8 @@ def options_from(args: argparse.Namespace) -> Options:
         }
         for settings in (BaseSettings, ReadSettings, DataSettings, Options)
     )
+    if len(others.get("labels", [])) == 1:  # as records of earlier versions have it
+        [others["labels"]] = others["labels"]
     return Options(
         base=dataclasses.replace(PRESETS[args.preset], **base),
         reading=ReadSettings(**reading),

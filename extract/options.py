@@ -307,9 +307,9 @@ class Options:
         How image files are read.
     data_settings : DataSettings, optional
         How the files become classes and splits.
-    labels : list of str, default=None
-        CSV files whose labels replace those of the data, one after the other; see
-        `extract.datasets.corrections`.
+    labels : str or list of str, default=None
+        CSV file whose labels replace those of the data, or several, applied one after the other;
+        see `extract.datasets.corrections`.
     preset : str, default="default"
         The key of `PRESETS` that `base` was derived from.
     batch_size : int, default=32
@@ -329,7 +329,7 @@ class Options:
     base: BaseSettings = field(default_factory=BaseSettings)
     reading: ReadSettings = field(default_factory=ReadSettings)
     data_settings: DataSettings = field(default_factory=DataSettings)
-    labels: list[str] | None = None
+    labels: str | list[str] | None = None
     preset: str = "default"
     batch_size: int = BATCH_SIZE
     dask: str | None = None
