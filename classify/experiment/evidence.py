@@ -17,6 +17,7 @@ from classify.explaining.linear import linear_form
 from classify.explaining.outputs import stored_outputs
 from classify.explaining.records import evidence_row
 from extract.engines import choose_for
+from extract.engines.openvino import is_converted
 from extract.images.loading import load_images
 from reports.records import MANY_CLASSES
 from toolkit.errors import ToolkitError
@@ -131,7 +132,10 @@ class _Explain:
             return True
         if recipe.pooling not in ("avg", "max") and not recipe.flip:
             return False
-        return choose_for(recipe, self._base.engine) == "openvino" or "tensorflow" in sys.modules
+        if "tensorflow" in sys.modules:
+            return True
+        is_openvino = choose_for(recipe, self._base.engine) == "openvino"
+        return is_openvino and is_converted(recipe, self._base.models)
 
     @property
     def most(self) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from extract.backbones.catalog import is_network_file
 from extract.engines import FORWARD_PASSES
 from extract.engines.batching import SIZES, fastest_size, kept_size
 from extract.engines.from_file import build_from_file
@@ -179,6 +180,13 @@ def _packed(recipe: Recipe, weights: Weights, models: ModelStore) -> bytes:
 
 def _copy_output(request: Any, embeddings: np.ndarray) -> None:
     embeddings[...] = request.get_output_tensor().data
+
+
+def is_converted(recipe: Recipe, models: ModelStore) -> bool:
+    """Return whether a recipe's network is there for OpenVINO, or in a file that needs no Keras."""
+    plain = dataclasses.replace(recipe, precision="float32", quantised=None)
+    in_store = recipe.quantised is not None or models.find(plain) is not None
+    return in_store or is_network_file(recipe.backbone)
 
 
 @phase("converting the network")

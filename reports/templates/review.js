@@ -169,7 +169,7 @@ async function decide(body, words) {
     await show(next);
   } catch (error) {
     alarm(error.message);
-    await refresh();
+    refresh();
   } finally {
     busy = false;
   }

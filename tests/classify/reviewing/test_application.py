@@ -298,7 +298,7 @@ def test_training_again_is_one_at_a_time_and_says_what_changes(
     groups = {group["title"]: group for group in answer["groups"]}
     flips = groups["Now correct"]["flips"]
     assert groups["Now correct"]["number"] == len(flips) > 0
-    label, _, words = flips[0]["words"].partition(": ")
+    label, _, words = flips[0]["words"].removeprefix("label ").partition("; predicted ")
     assert words.endswith(f", now {label}")
 
 
