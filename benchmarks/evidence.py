@@ -17,10 +17,8 @@ import numpy as np
 
 from benchmarks.common import inputs
 from classify import LogReg
-from classify.explaining.evidence import explain_outputs
+from classify.explaining.evidence import Explainer
 from classify.explaining.linear import linear_form
-from classify.explaining.outputs import computed_outputs
-from classify.explaining.places import unpooled_network
 from extract import load_dataset
 from extract.frozen import FrozenBase
 from extract.images.loading import load_images
@@ -81,15 +79,14 @@ def measure(
     )
     embed = _in_batches(engine)
     model = LogReg().fit(embed(train.pixels), train.codes)
-    network = unpooled_network(base, lambda: engine)
-    assert network is not None  # VGG16 has places
-    outputs = computed_outputs(_in_batches(network, flat=False), test.pixels, base.recipe)
-    evidence = explain_outputs(model, outputs, test.codes)
+    embeddings = _in_batches(engine, flat=False)(test.pixels)
+    evidence = Explainer(model, base).of_embeddings(embeddings, test.codes)
+    assert evidence is not None  # VGG16 keeps places
     coef, sign = linear_form(model).coef, np.ones((len(test.codes), 1))
     if len(coef) == 1:  # of two classes, the second is explained
         sign[test.codes == 0] = -1
     n_places = evidence.maps[0].size
-    places = outputs.sides[0].places.reshape(len(sign), n_places, -1)
+    places = embeddings.reshape(len(sign), n_places, -1)
     weights = sign * (coef if len(coef) == 1 else coef[test.codes])
     weights = weights.reshape(len(sign), n_places, -1)
     maps = {
@@ -98,7 +95,7 @@ def measure(
         GRADIENT: np.linalg.norm(weights, axis=2),
         GRAD_CAM: (weights.mean(axis=1, keepdims=True) * places).sum(axis=2).clip(0),
     }
-    borders = _borders(evidence.extent, outputs.grid[0], base.recipe.size)
+    borders = _borders(evidence.extent, evidence.maps.shape[1], base.recipe.size)
 
     def probability(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = model.predict_proba(embed(pixels))

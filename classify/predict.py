@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--explain",
         type=Path,
         metavar="DIR",
-        help="write an image into DIR, for each that is printed, that shows which places speak for "
+        help="write an image into DIR, for each that is printed, that shows which places count for "
         "the predicted class and which against it, and evidence.csv with the numbers",
     )
     _add_sorting_arguments(parser)

@@ -6,14 +6,12 @@ import logging
 import math
 import sys
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from classify.experiment.features import ImageFeatures
-from classify.explaining.evidence import Explainer, explain_outputs, joined
-from classify.explaining.linear import linear_form
+from classify.explaining.evidence import Explainer, joined
 from classify.explaining.outputs import stored_outputs
 from classify.explaining.records import evidence_row
 from extract.engines import choose_for
@@ -23,14 +21,13 @@ from reports.records import MANY_CLASSES
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
     from classify.experiment.features import Features
     from classify.explaining.evidence import Evidence
-    from classify.explaining.outputs import Outputs
     from reports.records import EvidenceRow, PredictionRow
     from toolkit.progress import Progress
 
@@ -85,18 +82,18 @@ def evidence_rows(
     -------
     list of EvidenceRow
         For every mistake the predicted class and, of more than two classes, the true one; for sure
-        predictions the predicted class. Of two classes, what speaks against one speaks for the
+        predictions the predicted class. Of two classes, what counts against one counts for the
         other. Empty if the embeddings have no places, or their images cannot be read any more.
     """
     if not isinstance(features, ImageFeatures):
         return []
-    explain = _Explain(estimator, features, progress)
-    if not explain.is_possible:
-        return []
     labelled = _Labelled.of(predictions, features.classes)
-    chosen = labelled.to_explain(explain.most)
-    averaged = labelled.to_average(explain.most_averaged, seed)
     try:
+        explain = _Explain(estimator, features, progress)
+        if not explain.is_possible:
+            return []
+        chosen = labelled.to_explain(explain.most)
+        averaged = labelled.to_average(explain.most_averaged, seed)
         of_images, of_classes = explain(chosen), explain(averaged)
     except ToolkitError as error:
         logger.warning("no evidence is shown: %s", error)
@@ -118,17 +115,19 @@ class _Explain:
     """Explains test images, by the cache if it holds what the network returns at every place."""
 
     def __init__(self, estimator: Classifier, features: ImageFeatures, progress: Progress) -> None:
-        self._estimator, self._features, self._progress = estimator, features, progress
+        self._features, self._progress = features, progress
         lower = features.lower if estimator.consumes == "activations" else None
         self._base = (lower or features.prepared).base
+        self._digests = features.prepared.digests("test")
+        self._explainer = Explainer(estimator, self._base)
         self._on_embeddings = estimator.consumes == "embeddings"
-        self._first = self._stored([0]) if self._on_embeddings else None
+        self._places = self._stored_places() if self._on_embeddings else None
 
     @property
     def is_possible(self) -> bool:
         """Whether it needs neither TensorFlow alone for this, nor every place to be covered."""
         recipe = self._base.recipe
-        if self._first is not None or not self._on_embeddings:
+        if self._places is not None or not self._on_embeddings:
             return True
         if recipe.pooling not in ("avg", "max") and not recipe.flip:
             return False
@@ -140,30 +139,22 @@ class _Explain:
     @property
     def most(self) -> int:
         """How many images of each kind can be explained in a short time."""
-        if self._first is None:
+        if self._places is None:
             return MOST_COMPUTED if self._on_embeddings else MOST_COVERED
-        if self._is_cheap:
+        if self._explainer.adds_up_places:
             return MISTAKES
-        return min(MISTAKES, MOST_PREDICTED // (math.prod(self._first.grid) + 1) // 3)
+        return min(MISTAKES, MOST_PREDICTED // (self._places + 1) // 3)
 
     @property
     def most_averaged(self) -> int:
         """The same of images whose evidence is averaged."""
-        return MOST_AVERAGED if self._is_cheap else min(self.most, MOST_OTHERS)
-
-    @cached_property
-    def _is_cheap(self) -> bool:
-        return self._first is not None and linear_form(self._estimator) is not None
+        if self._places is not None and self._explainer.adds_up_places:
+            return MOST_AVERAGED
+        return min(self.most, MOST_OTHERS)
 
     def __call__(self, chosen: _Chosen) -> Evidence:
-        if self._first is not None:
-            parts = []
-            for start in range(0, len(chosen.rows), _AT_ONCE):
-                block = slice(start, start + _AT_ONCE)
-                outputs = self._stored(chosen.rows[block])
-                if outputs is not None:
-                    parts.append(explain_outputs(self._estimator, outputs, chosen.codes[block]))
-            return joined(parts)
+        if self._places is not None:
+            return joined(list(self._by_embeddings(chosen)))
         rows, inverse = np.unique(chosen.rows, return_inverse=True)
         paths = self._features.prepared.paths("test")
         pixels = load_images(
@@ -174,15 +165,22 @@ class _Explain:
         )
         return self._explainer(pixels[inverse], chosen.codes, self._progress)
 
-    @cached_property
-    def _explainer(self) -> Explainer:
-        return Explainer(self._estimator, self._base)
+    def _by_embeddings(self, chosen: _Chosen) -> Iterator[Evidence]:
+        for start in range(0, len(chosen.rows), _AT_ONCE):
+            block = slice(start, start + _AT_ONCE)
+            embeddings = self._stored(chosen.rows[block])
+            evidence = self._explainer.of_embeddings(embeddings, chosen.codes[block])
+            assert evidence is not None  # the first one has places
+            yield evidence
 
-    def _stored(self, rows: Sequence[int] | NDArray[np.intp]) -> Outputs | None:
-        digests = self._features.prepared.digests("test")
-        fingerprint = self._base.recipe.fingerprint
-        embeddings = self._base.store.read(fingerprint, [digests[row] for row in rows])
-        return stored_outputs(embeddings, self._base.recipe)
+    def _stored_places(self) -> int | None:
+        """Return how many places the cached embeddings have; None if they do not hold them."""
+        outputs = stored_outputs(self._stored([0]), self._base.recipe)
+        return None if outputs is None else math.prod(outputs.grid)
+
+    def _stored(self, rows: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
+        digests = [self._digests[row] for row in rows]
+        return self._base.store.read(self._base.recipe.fingerprint, digests)
 
 
 @dataclass(frozen=True)

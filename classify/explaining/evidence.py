@@ -10,7 +10,7 @@ import numpy as np
 
 from classify.explaining.covering import covered_shares
 from classify.explaining.linear import linear_form
-from classify.explaining.outputs import POOLINGS, Outputs, computed_outputs
+from classify.explaining.outputs import POOLINGS, computed_outputs, stored_outputs
 from classify.explaining.places import unpooled_network
 from classify.explaining.scores import class_scores
 from toolkit.progress import Progress, silent
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from classify.estimators.base import Classifier
     from classify.explaining.linear import LinearForm
-    from classify.explaining.outputs import Side
+    from classify.explaining.outputs import Outputs, Side
     from classify.explaining.places import Network
     from extract.engines import Engine
     from extract.frozen import FrozenBase
@@ -56,7 +56,7 @@ class Evidence:
     Notes
     -----
     The score is the decision value of the class, or its log-odds if the classifier has none; of two
-    classes, that of the second: what speaks against it speaks for the first. Logistic regression,
+    classes, that of the second: what counts against it counts for the first. Logistic regression,
     linear SVMs, ridge classification and discriminant analysis add up features. If the features
     keep their places, or are the mean over them, each place has its share of the sum.
 
@@ -123,14 +123,66 @@ class Explainer:
         progress(STAGE, len(pixels), len(pixels))
         return joined(parts)
 
+    def of_embeddings(
+        self, embeddings: NDArray[np.float32], codes: NDArray[np.intp]
+    ) -> Evidence | None:
+        """Explain images by their embeddings, without the network.
+
+        Parameters
+        ----------
+        embeddings : ndarray of float32, shape (n, ...)
+            Of the base; at least one.
+        codes : ndarray of intp, shape (n,)
+            As for pixels.
+
+        Returns
+        -------
+        Evidence or None
+            None if the embeddings do not hold every place, or the estimator takes something else.
+        """
+        if self._estimator.consumes != "embeddings":
+            return None
+        outputs = stored_outputs(embeddings, self._base.recipe)
+        return None if outputs is None else self._of_outputs(outputs, codes)
+
+    @property
+    def adds_up_places(self) -> bool:
+        """Whether the score is a sum over features, so that evidence is exact and quickly found."""
+        return self._form is not None
+
+    @cached_property
+    def _form(self) -> LinearForm | None:
+        return linear_form(self._estimator)
+
     def _explain(self, pixels: NDArray[np.uint8], codes: NDArray[np.intp]) -> Evidence:
         if self._network is not None:
-            outputs = computed_outputs(self._network, pixels, self._base.recipe)
-            return explain_outputs(self._estimator, outputs, codes)
-        codes = _explained(self._estimator, codes)
+            return self._of_outputs(
+                computed_outputs(self._network, pixels, self._base.recipe), codes
+            )
+        codes = self._explained(codes)
         maps, scores = covered_shares(self._estimator, self._features, pixels, codes)
-        classes = _names(self._estimator, codes)
+        classes = self._names(codes)
         return Evidence(maps, scores - maps.sum(axis=(1, 2)), scores, classes, (0, 1), exact=False)
+
+    def _of_outputs(self, outputs: Outputs, codes: NDArray[np.intp]) -> Evidence:
+        codes = self._explained(codes)
+        classes, extent, form = self._names(codes), outputs.extent, self._form
+        if form is None or outputs.pooling == "max":
+            scores = class_scores(self._estimator, outputs.features(), codes)
+            maps = _without_each_place(self._estimator, outputs, codes, scores)
+            rest = scores - maps.sum(axis=(1, 2))
+            return Evidence(maps, rest, scores, classes, extent, exact=False)
+        output_of = codes if len(form.coef) > 1 else np.zeros_like(codes)
+        maps, rest = linear_shares(form, output_of, outputs)
+        return Evidence(maps, rest, maps.sum(axis=(1, 2)) + rest, classes, extent, exact=True)
+
+    def _explained(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return which classes are explained: of two, the second."""
+        return np.ones_like(codes) if len(self._estimator.classes_) == 2 else codes
+
+    def _names(self, codes: NDArray[np.intp]) -> NDArray[np.str_]:
+        names: NDArray[np.str_] = np.asarray(self._estimator.classes_).astype(str)[codes]
+        return names
 
     @cached_property
     def _network(self) -> Network | None:
@@ -147,30 +199,6 @@ class Explainer:
         if self._estimator.consumes == "images":
             return pixels
         return self._engine(pixels).reshape(len(pixels), -1)
-
-
-def explain_outputs(estimator: Classifier, outputs: Outputs, codes: NDArray[np.intp]) -> Evidence:
-    """Say where in images the evidence for a class lies, by the outputs of the base.
-
-    Parameters
-    ----------
-    estimator : Classifier
-        Trained on embeddings of the base.
-    outputs : Outputs
-        Of the images; at least one.
-    codes : ndarray of intp, shape (n,)
-        As in `explain_pixels`.
-    """
-    codes = _explained(estimator, codes)
-    classes, extent = _names(estimator, codes), outputs.extent
-    form = linear_form(estimator) if outputs.pooling in ("none", "avg") else None
-    if form is None:
-        scores = class_scores(estimator, outputs.features(), codes)
-        maps = _without_each_place(estimator, outputs, codes, scores)
-        return Evidence(maps, scores - maps.sum(axis=(1, 2)), scores, classes, extent, exact=False)
-    output_of = codes if len(form.coef) > 1 else np.zeros_like(codes)
-    maps, rest = linear_shares(form, output_of, outputs)
-    return Evidence(maps, rest, maps.sum(axis=(1, 2)) + rest, classes, extent, exact=True)
 
 
 def linear_shares(
@@ -240,13 +268,3 @@ def joined(parts: Sequence[Evidence]) -> Evidence:
     names = ("maps", "intercept", "scores", "classes")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Evidence(**arrays, extent=parts[0].extent, exact=parts[0].exact)
-
-
-def _explained(estimator: Classifier, codes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return which classes are explained: of two, the second."""
-    return np.ones_like(codes) if len(estimator.classes_) == 2 else codes
-
-
-def _names(estimator: Classifier, codes: NDArray[np.intp]) -> NDArray[np.str_]:
-    names: NDArray[np.str_] = np.asarray(estimator.classes_).astype(str)[codes]
-    return names

@@ -53,9 +53,9 @@ def unpooled_network(base: FrozenBase, make_engine: Callable[[], Engine]) -> Net
 def extent(backbone: str, size: int, side: int) -> tuple[float, float]:
     """Return where the places of a network begin and end, as shares of the side of its images.
 
-    A network halves its images some times. If the size is no multiple of that, VGG leaves out what
-    remains at the right and at the bottom; others have as much too little, or too much, on both
-    sides.
+    A network halves its images several times. If their size is not a multiple of that, VGG drops
+    the remainder at the right and at the bottom; for other networks, the places are taken to be
+    centred.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def evidence_row(
     names : sequence of str
         The classes of the classifier.
     label : str
-        The class that is explained. Of two classes, the second was: what speaks against it speaks
+        The class that is explained. Of two classes, the second was: what counts against it counts
         for the first.
     classifier : str
         Its name in the run.

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache.errors import CacheError
-from classify.explaining.evidence import explain_outputs
-from classify.explaining.outputs import stored_outputs
+from classify.explaining.evidence import Explainer
 from classify.explaining.records import evidence_row
 from classify.serving.classifier import SavedClassifier
 from classify.serving.model import Model
+from extract.errors import ImageError
 from toolkit.addresses import as_path
 from toolkit.errors import ToolkitError
 
@@ -55,15 +54,15 @@ class ImageEvidence:
         self._problem = ""
 
     def __call__(self, picture: PictureRecord, labels: Sequence[str]) -> list[EvidenceRow]:
-        """Return the evidence for some classes; nothing if an image cannot be explained.
+        """Return the evidence for some classes; nothing if the image cannot be explained.
 
-        Why not is logged once.
+        Why not is logged; once, if that holds for all images.
 
         Parameters
         ----------
         picture : PictureRecord
         labels : sequence of str
-            Of two classes, one is enough: what speaks against it speaks for the other.
+            Of two classes, one is enough: what counts against it counts for the other.
         """
         with self._one_at_a_time:
             if self._problem:
@@ -82,6 +81,9 @@ class ImageEvidence:
                     )
                     for label in (known[:1] if len(names) == 2 else known)
                 ]
+            except ImageError as error:
+                logger.warning("%s", error)
+                return []
             except ToolkitError as error:
                 self._problem = str(error)
                 logger.warning("no evidence is shown: %s", error)
@@ -95,16 +97,16 @@ class ImageEvidence:
     def _model(self) -> Model:
         return Model(self._folder, self._classifier, cache=self._cache)
 
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self._saved.estimator, self._base)
+
     def _explained(self, picture: PictureRecord, label: str) -> Evidence:
-        if self._saved.estimator.consumes == "embeddings":
-            store, recipe = self._base.store, self._base.recipe
-            try:
-                embeddings = store.read(recipe.fingerprint, [picture.sha256])
-            except CacheError:  # it was emptied
-                pass
-            else:
-                outputs = stored_outputs(embeddings, recipe)
-                if outputs is not None:
-                    code = np.flatnonzero(self._saved.classes_ == label)
-                    return explain_outputs(self._saved.estimator, outputs, code)
+        store, fingerprint = self._base.store, self._base.recipe.fingerprint
+        if not store.missing(fingerprint, [picture.sha256]):
+            embeddings = store.read(fingerprint, [picture.sha256])
+            code = np.flatnonzero(self._saved.classes_ == label)
+            evidence = self._explainer.of_embeddings(embeddings, code)
+            if evidence is not None:
+                return evidence
         return self._model.explain([as_path(self._saved.run.data.root, picture.path)], label)

@@ -1,4 +1,4 @@
-"""A run whose labels are reviewed: its images, what speaks against them, and what was decided."""
+"""A run whose labels are reviewed: its images, why they are doubtful, and what was decided."""
 
 from __future__ import annotations
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from classify.explaining.evidence import Explainer, explain_outputs
-from classify.explaining.outputs import stored_outputs
+from classify.explaining.evidence import Explainer
 from classify.explaining.records import evidence_row
 from classify.serving.batches import Batches
 from classify.serving.model import Model
@@ -220,12 +219,10 @@ class LiveModel:
         names = self._model.classes_.tolist()
         embedding = self._embed(image)
         X = image[None] if estimator.consumes == "images" else embedding.reshape(1, -1)
-        outputs = stored_outputs(embedding[None], self._model.base.recipe)
         with self._one_at_a_time:
             codes = self._model.rule.answers(self._model.probabilities(X))
-            if estimator.consumes == "embeddings" and outputs is not None:
-                evidence = explain_outputs(estimator, outputs, codes)
-            else:
+            evidence = self._explainer.of_embeddings(embedding[None], codes)
+            if evidence is None:
                 evidence = self._explainer(image[None], codes)
         label = names[int(codes[0])]
         return evidence_row(evidence, [0], names, label, classifier=self.result.classifier)

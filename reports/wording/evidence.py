@@ -66,12 +66,12 @@ def sum_sentence(row: EvidenceRow) -> str:
     >>> from reports.records import EvidenceRow
     >>> row = EvidenceRow("svm", "a.jpg", "dog", 1, 0.53, 0.46, False, 0.0, 1.0, [[0.07]])
     >>> sum_sentence(row)
-    'the places add up to +0.07, and what no place adds is +0.46: a score of +0.53 for dog'
+    'the places add up to +0.07; with +0.46 that belongs to no place, the score for dog is +0.53'
     """
     total = sum(map(sum, row.map))
     return (
-        f"the places add up to {total:+.2g}, and what no place adds is {row.intercept:+.2g}: a "
-        f"score of {row.score:+.2g} for {row.label}"
+        f"the places add up to {total:+.2g}; with {row.intercept:+.2g} that belongs to no place, "
+        f"the score for {row.label} is {row.score:+.2g}"
     )
 
 

@@ -20,8 +20,8 @@ class EvidenceResponse:
 
     `map` is row by row from the top and adds up, with `intercept`, to `score`; the places begin and
     end at `start` and `end`, as shares of the sides of what the network sees. `overlay` is the map
-    as a transparent PNG in Base64; what speaks against the class is blue and, of two classes,
-    speaks for the `other`.
+    as a transparent PNG in Base64; what counts against the class is blue and, of two classes,
+    counts for the `other`.
     """
 
     label: str

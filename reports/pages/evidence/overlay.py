@@ -66,7 +66,7 @@ def colours(shares: ArrayLike, scale: float) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, shape (height, width, 4)
-        RGBA: vermilion where the place speaks for the class, blue where it speaks against it.
+        RGBA: vermilion where the place counts for the class, blue where it counts against it.
 
     Examples
     --------

@@ -31,7 +31,7 @@ class Overlay:
 
     label: str
     other: str | None
-    """Of two classes, the other one, for which speaks what speaks against the first."""
+    """Of two classes, the other one: what counts against the first counts for it."""
     image: str
     """PNG in Base64."""
     sentence: str
@@ -88,6 +88,8 @@ class EvidenceSection:
     """The classifier whose sure predictions are shown."""
     sure: list[tuple[str, list[SureImage]]]
     """For each class."""
+    unexplained: list[str]
+    """Classifiers without evidence."""
 
 
 def rows_of(rows: Sequence[EvidenceRow]) -> dict[tuple[str, str], list[EvidenceRow]]:
@@ -143,6 +145,7 @@ def evidence_section(
     images : EmbeddedImages, optional
         Images of the run. By default none are shown.
     """
+    having = {row.classifier for row in rows}
     means = []
     for result in results:
         own = [row for row in rows if row.classifier == result.classifier and not row.path]
@@ -153,11 +156,12 @@ def evidence_section(
         if own:
             pairs = zip(overlays(own, run.data.classes), (row.n_images for row in own), strict=True)
             means.append(MeanEvidence(result.title, own[0].exact, list(pairs), n_classes))
+    unexplained = [result.classifier for result in results if result.classifier not in having]
     explained = rows_of(rows)
     names = {classifier for _, classifier in explained}
     best = next((result for result in results if result.classifier in names), None)
     if best is None:
-        return EvidenceSection(means, "", []) if means else None
+        return EvidenceSection(means, "", [], unexplained) if means else None
     sure: dict[str, list[SureImage]] = {name: [] for name in run.data.classes}
     for row in sorted(predictions, key=lambda row: -row.probability):
         own = explained.get((row.path, row.classifier), [])
@@ -165,4 +169,6 @@ def evidence_section(
             evidence = image_evidence(run, best, own)
             thumbnail = images(row.path, THUMBNAIL_SIZE)
             sure[row.true].append(SureImage(row.path, row.probability, thumbnail, evidence))
-    return EvidenceSection(means, best.title, [pair for pair in sure.items() if pair[1]])
+    return EvidenceSection(
+        means, best.title, [pair for pair in sure.items() if pair[1]], unexplained
+    )

@@ -24,7 +24,7 @@ def test_a_single_place_lies_in_its_region(
 ) -> None:
     shares = np.zeros((7, 7))
     shares[row, column] = weight
-    shares[3, 4] = -5 * weight  # what speaks against the class does not count
+    shares[3, 4] = -5 * weight  # what counts against the class does not count
     sentence = evidence_sentence(shares.tolist(), "cat")
     assert sentence == f"100% of the evidence for cat lies in the {region}"
 

@@ -109,9 +109,23 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert not [one for one in page.all("img") if "onerror" in one]
 
 
-def test_without_evidence_the_page_is_as_before(tmp_path: Path) -> None:
+def test_what_is_not_explained_is_said(tmp_path: Path) -> None:
+    """Classifiers, and mistakes beyond the limit."""
+    run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=12)
+    draw(predictions, tmp_path)
+    rows = evidence_of(run, predictions, "cnn")
+    wrong = [one for one in rows if one.path and one.label != one.path.partition("/")[0]]
+    page = Page(render(run, predictions, None, evidence=[one for one in rows if one != wrong[0]]))
+    named = page.text.partition("Not shown for ")[2].partition(":")[0]
+    assert {name in named for name in ("svm", "logreg", "dense")} == {True}
+    assert "cnn" not in named
+    assert f"is shown for {len(wrong) - 1} of them" in page.text
+
+
+def test_without_evidence_the_page_says_what_shows_it(tmp_path: Path) -> None:
     run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=12)
     draw(predictions, tmp_path)
     page = Page(render(run, predictions, None))
     assert "evidence" not in page.sections
+    assert "classify.predict with --explain shows it" in page.text
     assert not [one for one in page.all("use") if str(one.get("href")).startswith("#mistake")]
