@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 64
 SUREST = 10
 """Correct predictions of each class that are explained, the most probable ones."""
-AVERAGED = 50
-"""Test images of each class whose evidence is averaged; of more, this many are drawn."""
+AVERAGED, FEWEST_AVERAGED = 50, 5
+"""Test images of each class whose evidence is averaged; of more, this many are drawn. Nothing is
+averaged if the limits allow fewer than the second."""
 MISTAKES, OF_MANY_CLASSES = 400, 100
 """Mistakes that are explained, the most confident ones."""
 MOST_OTHERS, MOST_AVERAGED = 300, 5_000
@@ -94,7 +95,8 @@ def evidence_rows(
             return []
         chosen = labelled.to_explain(explain.most)
         averaged = labelled.to_average(explain.most_averaged, seed)
-        of_images, of_classes = explain(chosen), explain(averaged)
+        of_images = explain(chosen)
+        of_classes = explain(averaged) if len(averaged.rows) else None
     except ToolkitError as error:
         logger.warning("no evidence is shown: %s", error)
         return []
@@ -105,9 +107,11 @@ def evidence_rows(
         )
         for i, (row, code) in enumerate(zip(chosen.rows, chosen.codes, strict=True))
     ]
-    for code in np.unique(averaged.codes):
-        members = np.flatnonzero(averaged.codes == code)
-        rows.append(evidence_row(of_classes, members, names, names[code], classifier=classifier))
+    if of_classes is not None:
+        for code in np.unique(averaged.codes):
+            members = np.flatnonzero(averaged.codes == code)
+            row = evidence_row(of_classes, members, names, names[code], classifier=classifier)
+            rows.append(row)
     return rows
 
 
@@ -217,13 +221,17 @@ class _Labelled:
         )
 
     def to_average(self, most: int, seed: int) -> _Chosen:
-        """Return images of each class, drawn if there are more."""
+        """Return images of each class, drawn if there are more; none if they would be too few."""
+        if most // self.n_classes < FEWEST_AVERAGED:
+            return _Chosen(self.true[:0], self.true[:0])
         drawn = np.random.default_rng(seed).permutation(len(self.true))
         rows = self._of_each(drawn, most, AVERAGED)
         return _Chosen(rows, self.true[rows])
 
     def _of_each(self, rows: NDArray[np.intp], limit: int, most: int) -> NDArray[np.intp]:
-        """Return the first of some images of each class, as many of each, within a limit."""
+        """Return the first of some images of each class, in their order and within a limit."""
         each = min(most, max(1, limit // self.n_classes))
-        of_classes = [rows[self.true[rows] == code][:each] for code in range(self.n_classes)]
-        return np.concatenate(of_classes)[:limit]
+        of_classes = [
+            np.flatnonzero(self.true[rows] == code)[:each] for code in range(self.n_classes)
+        ]
+        return rows[np.sort(np.concatenate(of_classes))[:limit]]

@@ -13,6 +13,7 @@ from classify import compare, load_model
 from classify.experiment import evidence as evidence_of_runs
 from extract import Embedder, load_dataset
 from reports.evidence import EVIDENCE_NAME, read_evidence
+from reports.records import PredictionRow
 from tests.extract.backbones.onnx_networks import write
 
 if TYPE_CHECKING:
@@ -116,6 +117,27 @@ def test_at_most_as_many_mistakes_as_stated_are_explained(
     wrong = run.predictions.query("true != predicted").sort_values("probability")
     paths = {row.path for row in read_evidence(run.folder)}
     assert paths & set(wrong.path) == set(wrong.path[-2:])
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "most", "averaged"), [(3, 60, 20), (20, 60, 0), (20, 100, 5)]
+)
+def test_few_images_are_those_that_are_predicted_most_surely(
+    n_classes: int, most: int, averaged: int
+) -> None:
+    """Not those of the first classes; and no mean is made of a few images."""
+    rng = np.random.default_rng(0)
+    classes = [f"{i:02}" for i in range(n_classes)]
+    rows = [
+        PredictionRow("logreg", f"{i}.png", classes[i % n_classes], classes[i % n_classes], p)
+        for i, p in enumerate(rng.uniform(size=40 * n_classes))
+    ]
+    labelled = evidence_of_runs._Labelled.of(rows, classes)
+    sure = [rows[row].probability for row in labelled.to_explain(most).rows]
+    assert sure == sorted(sure, reverse=True)
+    assert len(sure) == min(most // n_classes, 10) * n_classes
+    of_classes = np.bincount(labelled.to_average(most, 0).codes, minlength=n_classes)
+    assert set(of_classes) == {averaged}
 
 
 def test_embeddings_without_places_have_no_evidence(tmp_path: Path) -> None:
