@@ -13,7 +13,7 @@ from classify.errors import ModelError
 from classify.explaining.records import evidence_row
 from extract.images.thumbnails import open_thumbnails
 from reports.evidence import EVIDENCE_NAME, write_evidence
-from reports.pages.evidence.overlay import colours, smooth
+from reports.pages.evidence.overlay import colours, full_strength, smooth
 from toolkit.wording import printable
 
 if TYPE_CHECKING:
@@ -149,11 +149,10 @@ def laid_over(grey: NDArray[np.uint8], row: EvidenceRow, aspect: str) -> NDArray
     [[255, 255, 255], [219, 118, 38], [255, 255, 255]]
     """
     height, width = grey.shape
-    scale = max(abs(share) for line in row.map for share in line)
     square = {"stretch": (height, width), "crop": 2 * (min(grey.shape),)}.get(
         aspect, 2 * (max(grey.shape),)
     )
-    map_ = colours(smooth(row.map, square, row.start, row.end), scale)
+    map_ = colours(smooth(row.map, square, row.start, row.end), full_strength([row.map]))
     layer = np.zeros((height, width, 4), np.uint8)
     inside, of_map = zip(*map(_common, grey.shape, square), strict=True)
     layer[inside] = map_[of_map]

@@ -7,6 +7,8 @@ import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
@@ -53,6 +55,28 @@ def smooth(
     return values
 
 
+def full_strength(maps: Sequence[Sequence[Sequence[float]]]) -> float:
+    """Return the share that evidence maps beside one another show most opaque.
+
+    That is the largest one, whatever its sign, but at least what each place would add to a score
+    of 1 if all added the same: where nothing adds more, the maps stay pale.
+
+    Parameters
+    ----------
+    maps : sequence of (sequence of sequence of float)
+        What each place adds to the score of a class, row by row; at least one.
+
+    Examples
+    --------
+    >>> full_strength([[[0.0, 4.0]], [[-5.0, 1.0]]])
+    5.0
+    >>> full_strength([[[0.01, 0.02]]])
+    0.5
+    """
+    largest = max(abs(share) for map_ in maps for row in map_ for share in row)
+    return max(largest, 1 / sum(map(len, maps[0])))
+
+
 def colours(shares: ArrayLike, scale: float) -> NDArray[np.uint8]:
     """Return an evidence map as a transparent image.
 
@@ -61,7 +85,7 @@ def colours(shares: ArrayLike, scale: float) -> NDArray[np.uint8]:
     shares : array-like of float, shape (height, width)
         What each place adds to the score of a class.
     scale : float
-        The share that is shown most opaque, whatever its sign.
+        The share that is shown most opaque, whatever its sign; above 0.
 
     Returns
     -------
@@ -78,8 +102,7 @@ def colours(shares: ArrayLike, scale: float) -> NDArray[np.uint8]:
     given = np.asarray(shares, dtype=np.float64)
     pixels: NDArray[np.uint8] = np.empty((*given.shape, 4), np.uint8)
     pixels[..., :3] = np.where(given[..., np.newaxis] > 0, FOR, AGAINST)
-    strength = np.abs(given) / scale if scale > 0 else np.zeros_like(given)
-    pixels[..., 3] = np.minimum(strength, 1) * OPAQUE
+    pixels[..., 3] = np.minimum(np.abs(given) / scale, 1) * OPAQUE
     return pixels
 
 

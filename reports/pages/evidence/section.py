@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.pages.evidence.overlay import overlay_png
+from reports.pages.evidence.overlay import full_strength, overlay_png
 from reports.pages.thumbnails import NO_IMAGES
 from reports.records import MANY_CLASSES
 from reports.wording.evidence import densest_region, evidence_sentence, sum_sentence
@@ -110,7 +110,7 @@ def image_evidence(run: Run, result: Result, rows: Sequence[EvidenceRow]) -> Ima
 
 def overlays(rows: Sequence[EvidenceRow], classes: Sequence[str]) -> list[Overlay]:
     """Return evidence maps with the same scale."""
-    scale = max(abs(share) for row in rows for line in row.map for share in line)
+    scale = full_strength([row.map for row in rows])
     others = dict(zip(classes, reversed(classes), strict=True)) if len(classes) == 2 else {}
     return [
         Overlay(

@@ -7,7 +7,15 @@ import base64
 import cv2
 import numpy as np
 
-from reports.pages.evidence.overlay import AGAINST, FOR, OPAQUE, colours, overlay_png, smooth
+from reports.pages.evidence.overlay import (
+    AGAINST,
+    FOR,
+    OPAQUE,
+    colours,
+    full_strength,
+    overlay_png,
+    smooth,
+)
 
 
 def test_the_colours_say_for_and_against_and_opacity_how_much() -> None:
@@ -19,7 +27,14 @@ def test_the_colours_say_for_and_against_and_opacity_how_much() -> None:
 
 
 def test_no_evidence_at_all_is_transparent() -> None:
-    assert not colours(np.zeros((2, 2)), 0.0)[..., 3].any()
+    assert not colours(np.zeros((2, 2)), full_strength([[[0.0, 0.0], [0.0, 0.0]]]))[..., 3].any()
+
+
+def test_weak_evidence_stays_pale() -> None:
+    """A hundredth of an even share of a score of 1 is hardly to be seen, the share itself vivid."""
+    for share, opacity in ((0.0025, OPAQUE // 100), (0.25, OPAQUE), (25.0, OPAQUE)):
+        map_ = [[share, -share], [share, share]]
+        assert (colours(map_, full_strength([map_]))[..., 3] == opacity).all()
 
 
 def test_smoothing_keeps_the_places_where_they_are() -> None:
