@@ -199,9 +199,7 @@ class Model:
         return self.assess(images, self.find_familiarity(ANY_SHARE))[1]
 
     def predict_proba(self, images: Any) -> NDArray[np.float64]:
-        """Predict the probability of each class for each image.
-
-        They are calibrated if the run has calibrated the classifier.
+        """Predict class probabilities, calibrated if the run has calibrated the classifier.
 
         Parameters
         ----------
@@ -268,7 +266,9 @@ class Model:
             If a class is not one of the model's, or there is not one for each image.
         """
         rows = self._rows(images)
-        classes = self.predict(rows).tolist() if classes is None else classes
+        if classes is None:
+            two = len(self.classes_) == 2
+            classes = str(self.classes_[1]) if two else self.predict(rows).tolist()
         codes = codes_of(classes, self.classes_.tolist(), len(rows))
         with as_progress(self._progress) as report:
             recipe = recipe_for(self.reader, [row for row in rows if isinstance(row, Path)])
