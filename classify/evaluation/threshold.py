@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 """Probability that a chosen threshold reaches its target on unseen images."""
-CANDIDATES = expit(np.linspace(16, -6, 89))
-"""Thresholds that are tried, the strictest first: a quarter apart in log odds."""
+CANDIDATES = np.append(expit(np.linspace(16, -6, 89)), 0.0)
+"""Thresholds that are tried, the strictest first: a quarter apart in log odds, and none."""
 STARTS = (0.1, 0.25, 0.5)
 """Shares of the samples that are decided where a sequence of tests starts."""
 TEST_DRAWS = 1000

@@ -35,8 +35,8 @@ _AT_ONCE = 64
 SUREST = 10
 """Correct predictions of each class that are explained, the most probable ones."""
 AVERAGED, FEWEST_AVERAGED = 50, 5
-"""Test images of each class whose evidence is averaged; of more, this many are drawn. Nothing is
-averaged if the limits allow fewer than the second."""
+"""Test images of each class whose evidence is averaged; of more, the first number is drawn, and of
+fewer than the second, there is no mean."""
 MISTAKES, OF_MANY_CLASSES = 400, 100
 """Mistakes that are explained, the most confident ones."""
 MOST_OTHERS, MOST_AVERAGED = 300, 5_000
@@ -221,11 +221,11 @@ class _Labelled:
         )
 
     def to_average(self, most: int, seed: int) -> _Chosen:
-        """Return images of each class, drawn if there are more; none if they would be too few."""
-        if most // self.n_classes < FEWEST_AVERAGED:
-            return _Chosen(self.true[:0], self.true[:0])
+        """Return images of each class, drawn if there are more; none of those with too few."""
         drawn = np.random.default_rng(seed).permutation(len(self.true))
         rows = self._of_each(drawn, most, AVERAGED)
+        numbers = np.bincount(self.true[rows], minlength=self.n_classes)
+        rows = rows[numbers[self.true[rows]] >= FEWEST_AVERAGED]
         return _Chosen(rows, self.true[rows])
 
     def _of_each(self, rows: NDArray[np.intp], limit: int, most: int) -> NDArray[np.intp]:

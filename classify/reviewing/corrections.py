@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cache import disk
 from classify.errors import ReviewError
 from classify.reviewing.appending import AppendedFile
-from extract.datasets.corrections import read_decisions
+from extract.datasets.corrections import read_decisions, warn_of_new_classes
 from extract.datasets.decisions import (
     HEADER,
     KEEP,
@@ -246,9 +246,8 @@ class Corrections:
                     f"{self.path} names {decision.path!r}, which the run does not have; remove its "
                     "rows"
                 )
-        new = {each.label for each in decisions} - {*self._classes, ""}
-        if new:
-            logger.warning("%s: new classes: %s", self.path, ", ".join(sorted(new)))
+        labels = {each.label for each in decisions} - {""}
+        warn_of_new_classes(self.path, labels, self._classes)
 
     def _close(self) -> None:
         if self._file is not None:

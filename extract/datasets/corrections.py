@@ -9,7 +9,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extract.datasets.decisions import COLUMNS, Decision, without_incomplete_row
+from extract.datasets.decisions import COLUMNS, DECISIONS, Decision, without_incomplete_row
 from extract.datasets.split_names import split_of
 from extract.datasets.tables.columns import LABEL_NAMES, plain, understand
 from extract.datasets.tables.grid import parse_grid, read_table
@@ -80,8 +80,8 @@ def apply_file(dataset: Dataset, path: Path) -> Dataset:
     Raises
     ------
     DataError
-        If the file cannot be read, gives two labels for an image, or names an image that the data
-        set does not contain.
+        If the file cannot be read, gives two labels for an image, names an image that the data set
+        does not contain, or has a decision that a review does not make.
     """
     by_name = {dataset.relative(item.path): item for item in dataset.items}
     labels = _read_labels(path, by_name, dataset.classes)
@@ -100,10 +100,7 @@ def apply_file(dataset: Dataset, path: Path) -> Dataset:
         "%s: %s changed, %s left out",
         path, plural(n_changed, "label"), plural(n_left_out, "image"),
     )  # fmt: skip
-    new = sorted({item.label for item in items} - set(dataset.classes))
-    if new:
-        names = ", ".join(f"{name}{did_you_mean(name, dataset.classes)}" for name in new)
-        logger.warning("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
+    warn_of_new_classes(path, {item.label for item in items}, dataset.classes)
     return dataclasses.replace(
         dataset,
         items=tuple(items),
@@ -117,6 +114,14 @@ def _with_left_out(layout: Layout, path: Path, number: int) -> Layout:
     reason = f"images that {path.name} leaves out"
     number += layout.passed_over.get(reason, 0)  # by another file of that name
     return dataclasses.replace(layout, passed_over={**layout.passed_over, reason: number})
+
+
+def warn_of_new_classes(path: Path, labels: Collection[str], classes: Collection[str]) -> None:
+    """Mention the labels of a file that are no classes yet: they may be typing errors."""
+    new = sorted({*labels} - {*classes})
+    if new:
+        names = ", ".join(f"{name}{did_you_mean(name, classes)}" for name in new)
+        logger.warning("%s: new %s: %s", path, "class" if len(new) == 1 else "classes", names)
 
 
 def read_decisions(
@@ -135,9 +140,9 @@ def read_decisions(
     Raises
     ------
     DataError
-        If the file cannot be read.
+        If the file cannot be read, or a decision is none of `DECISIONS`.
     """
-    return _decisions_of(_read(path, {*classes, *names}), names, classes)
+    return _decisions_of(path, _read(path, {*classes, *names}), names, classes)
 
 
 def _read(path: Path, known: Collection[str]) -> Grid:
@@ -149,16 +154,22 @@ def _read(path: Path, known: Collection[str]) -> Grid:
 
 
 def _decisions_of(
-    grid: Grid, names: Collection[str], classes: Collection[str]
+    path: Path, grid: Grid, names: Collection[str], classes: Collection[str]
 ) -> list[Decision] | None:
     header = [plain(name) for name in grid.header]
     if not set(COLUMNS) <= set(header):
         return None
-    rows = ([cells[header.index(name)] for name in COLUMNS] for _, cells in grid.rows)
-    return [
-        Decision(known_name(path, names) or decode_text(path), _label(label, classes), *others)
-        for path, label, *others in rows
-    ]
+    decisions = []
+    for line, cells in grid.rows:
+        name, label, decision, decided = (cells[header.index(column)] for column in COLUMNS)
+        if decision.strip() not in DECISIONS:
+            raise DataError(
+                f"{path}, line {line}: expected one of the decisions {', '.join(DECISIONS)}, found "
+                f"{decision!r}; correct it or remove the row"
+            )
+        name = known_name(name, names) or decode_text(name)
+        decisions.append(Decision(name, _label(label, classes), decision.strip(), decided))
+    return decisions
 
 
 def _label(cell: str, classes: Collection[str]) -> str:
@@ -170,7 +181,7 @@ def _label(cell: str, classes: Collection[str]) -> str:
 def _read_labels(path: Path, by_name: Collection[str], classes: Collection[str]) -> dict[str, str]:
     """Return the label that the file gives each image, by the name that the data set gives it."""
     grid = _read(path, {*classes, *by_name})
-    decisions = _decisions_of(grid, by_name, classes)
+    decisions = _decisions_of(path, grid, by_name, classes)
     if decisions is not None:
         return _known(path, {one.path: one.label for one in decisions}, by_name)
     if [cell.strip().lower() for cell in grid.header[:2]] == LEAKS_HEADER:

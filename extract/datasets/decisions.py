@@ -16,7 +16,7 @@ from toolkit.csv_cells import encode_text
 
 COLUMNS = ("path", "label", "decision", "decided")
 HEADER = (",".join(COLUMNS) + "\n").encode()
-RELABEL, KEEP, LEAVE_OUT, UNDO = "relabel", "keep", "leave out", "undo"
+RELABEL, KEEP, LEAVE_OUT, UNDO = DECISIONS = "relabel", "keep", "leave out", "undo"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")

@@ -25,6 +25,9 @@ REGIONS = {
 """Rows and columns of each, as shares of the image; all have a quarter of its area."""
 CONCENTRATED = 0.4
 """With a smaller share in every region, evidence is spread over the image."""
+NEGLIGIBLE = 0.01
+"""Places that count for a class by a smaller share of all that counts for or against it, or by less
+than that on the scale of the score, are no evidence."""
 
 
 def evidence_sentence(
@@ -48,6 +51,8 @@ def evidence_sentence(
     >>> evidence_sentence([[1.0, 1.0], [1.0, 1.0]], "dog")
     'the evidence for dog is spread over the image'
     >>> evidence_sentence([[-1.0]], "dog")
+    'nothing in the image is evidence for dog'
+    >>> evidence_sentence([[-1.0, 1e-7]], "dog")
     'nothing in the image is evidence for dog'
     """
     name, share = densest_region(shares, start, end)
@@ -83,15 +88,18 @@ def densest_region(
     See `evidence_sentence` for the parameters. The share is 0 if there is none.
     """
     rows, columns = _spans(len(shares), start, end), _spans(len(shares[0]), start, end)
-    total, of_regions = 0.0, dict.fromkeys(REGIONS, 0.0)
+    total = against = 0.0
+    of_regions = dict.fromkeys(REGIONS, 0.0)
     for line, row in zip(shares, rows, strict=True):
         for share, column in zip(line, columns, strict=True):
+            against -= min(share, 0)
             if share > 0:
                 total += share
                 for name, (across, along) in REGIONS.items():
                     of_regions[name] += share * _overlap(row, across) * _overlap(column, along)
     name = max(of_regions, key=lambda name: of_regions[name])
-    return name, of_regions[name] / total if total else 0.0
+    is_evidence = total >= NEGLIGIBLE * max(total + against, 1)
+    return name, of_regions[name] / total if is_evidence else 0.0
 
 
 def _spans(number: int, start: float, end: float) -> list[Span]:

@@ -271,15 +271,14 @@ def threshold_sentence(threshold: Threshold, n_test: int) -> str:
             "on new images, too"
         )
         span = f" (95% interval {percent(low)} to {percent(high)})"
+    when = "at any probability"
+    if threshold.threshold:
+        when = f"only from probability {figure(threshold.threshold)} on"
+    text = f"predicts {when}, {chosen}: of {plural(n_test, 'test image')} it predicts "
     if threshold.precision is None:
-        return (
-            f"predicts only from probability {figure(threshold.threshold)} on, {chosen}: of "
-            f"{plural(n_test, 'test image')} it predicts none"
-        )
-    text = (
-        f"predicts only from probability {figure(threshold.threshold)} on, {chosen}: of "
-        f"{plural(n_test, 'test image')} it predicts {count(n_predicted)}, "
-        f"{percent(threshold.precision)} of them correctly{span}, and leaves "
+        return f"{text}none"
+    text += (
+        f"{count(n_predicted)}, {percent(threshold.precision)} of them correctly{span}, and leaves "
         f"{percent(threshold.undecided)} undecided"
     )
     if threshold.precision < threshold.target:

@@ -33,6 +33,12 @@ def test_the_lowest_of_the_thresholds_that_reach_the_target_is_chosen():
     assert (top[decided] > 0.7).mean() > 0.9
 
 
+def test_no_threshold_is_needed_where_all_predictions_reach_the_target():
+    probabilities = np.full((200, 2), 0.5)
+    codes = np.zeros(200, dtype=int)
+    assert choose_threshold(probabilities, codes, 0.9) == 0.0
+
+
 @pytest.mark.parametrize("precision", [0.8, 0.95, 0.99])
 def test_few_samples_show_nothing(precision):
     """With one sample less than needed, no threshold is chosen, although all are correct."""

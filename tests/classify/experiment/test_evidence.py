@@ -138,6 +138,9 @@ def test_few_images_are_those_that_are_predicted_most_surely(
     assert len(sure) == min(most // n_classes, 10) * n_classes
     of_classes = np.bincount(labelled.to_average(most, 0).codes, minlength=n_classes)
     assert set(of_classes) == {averaged}
+    few = evidence_of_runs._Labelled.of(rows[: 5 * n_classes - 1], classes)  # four of the last one
+    of_classes = np.bincount(few.to_average(1000, 0).codes, minlength=n_classes)
+    assert of_classes.tolist() == [5] * (n_classes - 1) + [0]
 
 
 def test_embeddings_without_places_have_no_evidence(tmp_path: Path) -> None:

@@ -190,6 +190,16 @@ def test_a_label_that_was_edited_by_hand_holds(tmp_path: Path) -> None:
     corrections.close()
 
 
+def test_a_class_that_the_run_does_not_have_is_mentioned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be a typing error."""
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(HEADER + Decision("a.png", "dgo", "relabel", WHEN).encode())
+    opened(tmp_path).close()
+    assert "new class: dgo (did you mean dog?)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "error"),
     [
@@ -197,6 +207,7 @@ def test_a_label_that_was_edited_by_hand_holds(tmp_path: Path) -> None:
         (b"notes of mine\n", ReviewError),
         (b"\x00\x01\x02", DataError),
         (HEADER + b'a.png,"dog\nb.png,cat\n', DataError),
+        (HEADER + Decision("a.png", "dog", "Keep it", WHEN).encode(), DataError),
     ],
 )
 def test_another_file_is_refused_and_stays(

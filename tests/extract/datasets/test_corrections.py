@@ -266,3 +266,11 @@ def test_decisions_about_an_unknown_image_are_refused(data: Dataset, tmp_path: P
     path.write_bytes(decisions(("cats/9.png", "dogs", "relabel")))
     with pytest.raises(DataError, match=r"has no image .cats/9\.png."):
         apply_corrections(data, path)
+
+
+def test_a_decision_that_no_review_makes_is_refused(data: Dataset, tmp_path: Path) -> None:
+    """Whoever wrote it meant something, perhaps other than what its label says."""
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(decisions(("cats/1.png", "cats", "keep"), ("cats/2.png", "cats", "leaveout")))
+    with pytest.raises(DataError, match=r"line 3: expected one of the decisions .* 'leaveout'"):
+        apply_corrections(data, path)

@@ -18,7 +18,7 @@ from reports.wording.evidence import REGIONS, evidence_sentence
         (3, 3, "centre"),
     ],
 )
-@pytest.mark.parametrize("weight", [1.0, 1e-9, 1e9])
+@pytest.mark.parametrize("weight", [1.0, 0.01, 1e9])
 def test_a_single_place_lies_in_its_region(
     row: int, column: int, region: str, weight: float
 ) -> None:
@@ -41,7 +41,10 @@ def test_evidence_all_over_the_image_is_said_to_be_spread() -> None:
 
 
 def test_nothing_speaks_for_a_class() -> None:
-    assert evidence_sentence([[0.0, -1.0]], "cat") == "nothing in the image is evidence for cat"
+    nothing = "nothing in the image is evidence for cat"
+    for shares in ([[0.0, -1.0]], [[0.01, -1.5]], [[1e-7, 3e-7]], [[0.0]]):
+        assert evidence_sentence(shares, "cat") == nothing
+    assert evidence_sentence([[0.02, -1.0]], "cat") != nothing
 
 
 def test_places_that_leave_out_a_margin_are_where_they_are() -> None:

@@ -138,6 +138,13 @@ def test_an_earlier_learning_curve_counts_images_per_class_and_promises_nothing(
     assert "5.0" not in said
 
 
+def test_no_threshold_is_called_that():
+    """A low one that is below the probability of every answer would be read as one."""
+    said = findings.threshold_sentence(Threshold(0.9, 0.0, 0.97, 0.97, 0.0), 100)
+    assert said.startswith("predicts at any probability, chosen for")
+    assert "of 100 test images it predicts 100, 97.0% of them correctly" in said
+
+
 def test_a_threshold_above_every_probability_predicts_none():
     """There is no share of correct predictions then."""
     sentence = findings.threshold_sentence(Threshold(0.95, 0.99, None, 0.0, 1.0), 200)
