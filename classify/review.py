@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from classify.arguments import add_max_pixels_argument, add_port_argument
 from classify.serving.web.listening import listening, missing_extra
 from extract.images.loading import ReadSettings
+from toolkit.addresses import is_address
 from toolkit.console import argument_parser
 from toolkit.console import run as run_command
 from toolkit.progress import ConsoleProgress
@@ -60,6 +61,11 @@ def _review(args: argparse.Namespace) -> None:
         with ConsoleProgress(args.quiet) as progress:
             review = stack.enter_context(
                 Review(args.run, args.clf, cache=args.cache, reading=reading, progress=progress)
+            )
+        root = review.run.data.root
+        if not is_address(root) and not Path(root).exists():
+            logger.warning(
+                "the images are no longer at %s: nothing can be decided until they are back", root
             )
         app = application(review, [HOST, "localhost"])
         logger.info(

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classify.estimators.nearest import Nearest
 from classify.explaining.covering import covered_shares
-from classify.explaining.linear import linear_form
+from classify.explaining.linear import LinearForm, linear_form
 from classify.explaining.outputs import POOLINGS, computed_outputs, stored_outputs
 from classify.explaining.places import unpooled_network
 from classify.explaining.scores import class_scores
+from classify.explaining.similarity import similarity_forms
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from classify.estimators.base import Classifier
-    from classify.explaining.linear import LinearForm
     from classify.explaining.outputs import Outputs, Side
     from classify.explaining.places import Network
     from extract.engines import Engine
@@ -51,7 +52,7 @@ class Evidence:
         Where the places begin and end, as shares of width and height of what the network sees: at
         some sizes, they leave out a margin.
     exact : bool
-        Whether the classifier itself adds up places.
+        Whether the score itself is a sum over places.
 
     Notes
     -----
@@ -59,6 +60,10 @@ class Evidence:
     classes, that of the second: what counts against it counts for the first. Logistic regression,
     linear SVMs, ridge classification and discriminant analysis add up features. If the features
     keep their places, or are the mean over them, each place has its share of the sum.
+
+    The votes of nearest neighbours change in steps, so the score is how much more the image is like
+    the training images of the class than those of other classes; see
+    `classify.explaining.similarity.similarity_forms`. It is a sum over places, too.
 
     For other classifiers on embeddings, a place counts by what the score loses if the outputs of
     the network at that place are zero, which for the linear ones is their share. For networks that
@@ -147,12 +152,23 @@ class Explainer:
 
     @property
     def adds_up_places(self) -> bool:
-        """Whether the score is a sum over features, so that evidence is exact and quickly found."""
+        """Whether features have the same weights in all images, so evidence is quickly found."""
         return self._form is not None
 
     @cached_property
     def _form(self) -> LinearForm | None:
         return linear_form(self._estimator)
+
+    def _forms(self, outputs: Outputs, codes: NDArray[np.intp]) -> LinearForm | None:
+        """Return the weights of the features for each image; None if they are not added up."""
+        if outputs.pooling == "max":
+            return None
+        if isinstance(self._estimator, Nearest):
+            return similarity_forms(self._estimator, outputs.features(), codes)
+        if self._form is None:
+            return None
+        output_of = codes if len(self._form.coef) > 1 else np.zeros_like(codes)
+        return LinearForm(self._form.coef[output_of], self._form.intercept[output_of])
 
     def _explain(self, pixels: NDArray[np.uint8], codes: NDArray[np.intp]) -> Evidence:
         if self._network is not None:
@@ -166,14 +182,13 @@ class Explainer:
 
     def _of_outputs(self, outputs: Outputs, codes: NDArray[np.intp]) -> Evidence:
         codes = self._explained(codes)
-        classes, extent, form = self._names(codes), outputs.extent, self._form
-        if form is None or outputs.pooling == "max":
+        classes, extent, forms = self._names(codes), outputs.extent, self._forms(outputs, codes)
+        if forms is None:
             scores = class_scores(self._estimator, outputs.features(), codes)
             maps = _without_each_place(self._estimator, outputs, codes, scores)
             rest = scores - maps.sum(axis=(1, 2))
             return Evidence(maps, rest, scores, classes, extent, exact=False)
-        output_of = codes if len(form.coef) > 1 else np.zeros_like(codes)
-        maps, rest = linear_shares(form, output_of, outputs)
+        maps, rest = linear_shares(forms, outputs)
         return Evidence(maps, rest, maps.sum(axis=(1, 2)) + rest, classes, extent, exact=True)
 
     def _explained(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -202,16 +217,14 @@ class Explainer:
 
 
 def linear_shares(
-    form: LinearForm, output_of: NDArray[np.intp], outputs: Outputs
+    forms: LinearForm, outputs: Outputs
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Divide decision values among the places of images.
 
     Parameters
     ----------
-    form : LinearForm
-        Of the classifier.
-    output_of : ndarray of intp, shape (n,)
-        Which decision value is explained, for each image.
+    forms : LinearForm
+        With a row of weights and an intercept for each image.
     outputs : Outputs
         With the pooling "none" or "avg".
 
@@ -221,26 +234,27 @@ def linear_shares(
     rest : ndarray of float64, shape (n,)
         The intercept, and what tokens add that have no place.
     """
-    of_sides = [_shares_of(form, output_of, side, outputs.pooling) for side in outputs.sides]
+    of_sides = [_shares_of(forms, side, outputs.pooling) for side in outputs.sides]
     maps: NDArray[np.float64] = np.mean([maps for maps, _ in of_sides], axis=0)
     rest: NDArray[np.float64] = np.mean([rest for _, rest in of_sides], axis=0)
     return maps, rest
 
 
 def _shares_of(
-    form: LinearForm, output_of: NDArray[np.intp], side: Side, pooling: str
+    forms: LinearForm, side: Side, pooling: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     maps, rest = [], []
-    for tokens, places, output in zip(side.tokens, side.places, output_of, strict=True):
+    for tokens, places, weights, intercept in zip(
+        side.tokens, side.places, forms.coef, forms.intercept, strict=True
+    ):
         height, width, channels = places.shape
-        weights = form.coef[output]
         if pooling == "avg":
             maps.append(places @ (weights / (height * width)))
-            rest.append(form.intercept[output])
+            rest.append(intercept)
         else:
             of_tokens, of_places = np.split(weights, [tokens.size])
             maps.append((places * of_places.reshape(height, width, channels)).sum(axis=2))
-            rest.append(form.intercept[output] + tokens.reshape(-1) @ of_tokens)
+            rest.append(intercept + tokens.reshape(-1) @ of_tokens)
     shares = np.stack(maps)
     return shares[:, :, ::-1] if side.flipped else shares, np.array(rest)
 

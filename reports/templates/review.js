@@ -121,6 +121,7 @@ function render() {
 function showNeighbours(n, others, found) {
   const list = [...others, ...found];
   byId("similar").hidden = !list.length;
+  byId("similar-title").textContent = others.length ? "Copies, and the most similar training images" : "The most similar training images";
   byId("neighbours").replaceChildren(...list.map(({ image, name, label, relation }) => {
     const small = element("img", { src: `/api/images/${image}/small`, alt: "" });
     small.addEventListener("error", () => small.replaceWith(element("div", { className: "missing" }, "not found")));
@@ -131,6 +132,7 @@ function showNeighbours(n, others, found) {
 function showEvidence(maps) {
   byId("why").hidden = !maps.length;
   byId("why").querySelector(".evidence")?.remove();
+  byId("trained").hidden = shown?.split !== "train";
   if (maps.length) byId("why").append(evidence(picture.querySelector("img").src, aspect, maps));
 }
 
@@ -243,6 +245,7 @@ function find() {
     return option;
   }));
   select(matches.firstElementChild);
+  byId("none").hidden = !wanted || sorted.length > 0;
   matches.hidden = !sorted.length;
   input.setAttribute("aria-expanded", String(sorted.length > 0));
 }

@@ -80,6 +80,24 @@ def sum_sentence(row: EvidenceRow) -> str:
     )
 
 
+def caution_sentence(row: EvidenceRow) -> str:
+    """Say that the places of an image together count for another class than the score.
+
+    Empty if they do not: what belongs to no place decides only then.
+
+    Examples
+    --------
+    >>> from reports.records import EvidenceRow
+    >>> row = EvidenceRow("svm", "a.jpg", "dog", 1, 0.8, 2.6, False, 0.0, 1.0, [[-1.8]])
+    >>> caution_sentence(row)
+    'the places add up to -1.8, but the score for dog is +0.8'
+    """
+    total = sum(map(sum, row.map))
+    if total * row.score >= 0:
+        return ""
+    return f"the places add up to {total:+.2g}, but the score for {row.label} is {row.score:+.2g}"
+
+
 def densest_region(
     shares: Sequence[Sequence[float]], start: float = 0.0, end: float = 1.0
 ) -> tuple[str, float]:

@@ -174,6 +174,21 @@ def test_keys_do_nothing_where_they_mean_something_else(page: Any, run: Path) ->
     assert rows(run) == []
 
 
+def test_evidence_of_a_classifier_that_was_trained_on_the_label_is_called_that(page: Any) -> None:
+    """That of a test image is not."""
+    seen = set()
+    for _ in range(60):
+        split = page.locator("#facts dd").first.inner_text().partition(" (")[2].split()[0]
+        if page.locator("#why .evidence").count():
+            assert page.locator("#trained").is_visible() == (split == "train")
+            seen.add(split)
+        if seen == {"train", "test"}:
+            return
+        press(page, "ArrowRight")
+        page.wait_for_timeout(200)
+    raise AssertionError(f"evidence was shown for {seen} alone")
+
+
 def test_images_of_one_kind_are_shown_alone(page: Any) -> None:
     """With their number; the filter is a list of what there is."""
     options = page.locator("#kind option").all_inner_texts()
@@ -327,6 +342,11 @@ def test_a_class_of_many_is_found(browser: Any, many: Path) -> None:
             page.wait_for_selector("#picture img")
             name = name_of(page)
             assert page.locator("#choices button").count() <= 2
+            page.keyboard.press("/")
+            page.keyboard.type("no such")
+            assert page.locator("#none").inner_text() == "No class has this in its name."
+            page.keyboard.press("Escape")
+            assert not page.locator("#none").is_visible()
             page.keyboard.press("/")
             page.keyboard.type("class 1")
             assert page.locator("#matches li").all_inner_texts() == ["class 10", "class 11"]

@@ -21,7 +21,7 @@ class EvidenceResponse:
     `map` is row by row from the top and adds up, with `intercept`, to `score`; the places begin and
     end at `start` and `end`, as shares of the sides of what the network sees. `overlay` is the map
     as a transparent PNG in Base64; what counts against the class is blue and, of two classes,
-    counts for the `other`.
+    counts for the `other`. `caution` says that what belongs to no place decides, if it does.
     """
 
     label: str
@@ -34,6 +34,7 @@ class EvidenceResponse:
     map: list[list[float]]
     sentence: str
     sum: str
+    caution: str
     overlay: str
 
 
@@ -62,6 +63,7 @@ def evidence_responses(
             map=row.map,
             sentence=printable(overlay.sentence),
             sum=printable(overlay.sum),
+            caution=printable(overlay.caution),
             overlay=overlay.image,
         )
         for row, overlay in zip(rows, shown, strict=True)

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from reports.pages.evidence.overlay import full_strength, overlay_png
 from reports.pages.thumbnails import NO_IMAGES
 from reports.records import MANY_CLASSES
-from reports.wording.evidence import densest_region, evidence_sentence, sum_sentence
+from reports.wording.evidence import (
+    caution_sentence,
+    densest_region,
+    evidence_sentence,
+    sum_sentence,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +42,8 @@ class Overlay:
     sentence: str
     sum: str
     """How the places add up to the score."""
+    caution: str
+    """That what belongs to no place decides; empty if it does not."""
     numbers: list[list[str]]
 
 
@@ -119,6 +126,7 @@ def overlays(rows: Sequence[EvidenceRow], classes: Sequence[str]) -> list[Overla
             overlay_png(row.map, scale, row.start, row.end),
             evidence_sentence(row.map, row.label, row.start, row.end),
             sum_sentence(row),
+            caution_sentence(row),
             [[f"{share:+.2g}" for share in line] for line in row.map],
         )
         for row in rows

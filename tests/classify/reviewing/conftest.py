@@ -78,8 +78,11 @@ def truth(shapes_home: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(home: Path, *arguments: str, run: str = "run") -> Iterator[str]:
-    """Serve the review of a run in a process of its own, yield its address, and end it."""
+def serving(home: Path, *arguments: str, run: str = "run", said: str = "") -> Iterator[str]:
+    """Serve the review of a run in a process of its own, yield its address, and end it.
+
+    Its messages contain `said`.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "classify.review", run, "--cache", "cache", *arguments],
         cwd=home,
@@ -97,6 +100,7 @@ def serving(home: Path, *arguments: str, run: str = "run") -> Iterator[str]:
         _, complaints = process.communicate(timeout=30)
     assert process.returncode == 130, complaints
     assert "Traceback" not in complaints
+    assert said in complaints
 
 
 @pytest.fixture

@@ -268,6 +268,13 @@ def test_an_image_that_has_changed_is_said_and_not_decided(home: Path, address: 
     assert len(rows(home)) == 1
 
 
+def test_images_that_are_gone_are_mentioned_at_the_start(home: Path) -> None:
+    """Each one says again why nothing can be decided about it."""
+    (home / "pictures").rename(home / "moved")
+    with serving(home, said=f"the images are no longer at {home / 'pictures'}") as address:
+        assert "cannot be read any more" in get(address, "/api/queue/0")["problem"]
+
+
 def test_a_second_server_of_the_run_is_refused(home: Path, address: str) -> None:
     """In one sentence; the first one goes on."""
     done = run_command("classify.review", "run", "--cache", "cache", cwd=home)

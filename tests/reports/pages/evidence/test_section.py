@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -77,6 +78,21 @@ def test_maps_have_a_text_alternative_and_numbers(tmp_path: Path) -> None:
     labels = [str(one.get("aria-label")) for one in page.all("svg")]
     assert "95% of the evidence for dogs lies in the upper left" in labels
     assert "+4+0.1+0.1-0.2" in "".join(page.text.split())
+
+
+def test_places_that_count_for_another_class_than_the_score_are_pointed_out(tmp_path: Path) -> None:
+    run, predictions = sample(["cats", "dogs"], str(tmp_path), n_per_class=12)
+    draw(predictions, tmp_path)
+    rows = evidence_of(run, predictions, "cnn")
+    assert (
+        "belongs to no place decides"
+        not in Page(render(run, predictions, None, evidence=rows)).text
+    )
+    rows[0] = dataclasses.replace(rows[0], score=-0.5)
+    text = " ".join(Page(render(run, predictions, None, evidence=rows)).text.split())
+    total = f"{sum(map(sum, rows[0].map)):+.2g}"
+    expected = f"decides: the places add up to {total}, but the score for {rows[0].label} is -0.5."
+    assert text.count(expected) == 1
 
 
 def test_the_means_and_the_surest_images_of_each_class_are_shown(tmp_path: Path) -> None:
