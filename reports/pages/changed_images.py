@@ -71,9 +71,11 @@ class ClassifierChange:
         if not self.n_gained + self.n_lost:
             return f"the same predictions are correct, {after} of {images}"
         significance = "significant" if self.p_adjusted < SIGNIFICANT else "not significant"
+        adjusted = "" if self.p_adjusted == self.p_value else ", adjusted"
         return (
-            f"{before} to {after} of {images} in both runs: {self.n_gained:,} gained, "
-            f"{self.n_lost:,} lost; {significance} ({format_p_value(self.p_adjusted)})"
+            f"{before} to {after} of {images} with the same label in both runs: "
+            f"{self.n_gained:,} gained, {self.n_lost:,} lost; {significance} "
+            f"({format_p_value(self.p_adjusted)}{adjusted})"
         )
 
 

@@ -10,7 +10,7 @@ from reports.wording.choice import chosen_sentence, lucky_sentence
 from reports.wording.decision import decision_sentences
 from reports.wording.differences import ties_sentence
 from reports.wording.shortcuts import properties_sentences
-from reports.wording.text import join_names, percent
+from reports.wording.text import count, join_names, percent
 from reports.wording.uncertainty import cut_sentences, group_sentences
 from reports.wording.ungrouped import ungrouped_sentence
 from toolkit.wording import plural
@@ -77,6 +77,7 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
         remarks.append(lucky)
     remarks += [*cut_sentences(run.data), *group_sentences(run.data)]
     remarks += decision_sentences(run)
+    remarks += _audit_sentences(run, best)
     remarks += properties_sentences(run)
     remarks += baseline_sentences(run, results)
     return Headline(
@@ -87,3 +88,21 @@ def headline(run: Run, results: Sequence[Result]) -> Headline | None:
         high=percent(best.accuracy_high),
         remarks=remarks,
     )
+
+
+def _audit_sentences(run: Run, best: Result) -> list[str]:
+    """Say what an audit has found that makes the accuracy doubtful."""
+    if run.audit is None:
+        return []
+    said, n_leaks = [], len(run.audit.leaks)
+    without = run.audit.accuracies_without_leaks.get(best.classifier)
+    if n_leaks and without is not None:
+        looks = "looks like a training image" if n_leaks == 1 else "look like training images"
+        its = "it" if n_leaks == 1 else "them"
+        images = plural(n_leaks, "test image")
+        said.append(f"{images} {looks}; without {its}, the accuracy is {percent(without)}.")
+    if run.audit.wrong_labels:
+        are = "is" if run.audit.wrong_labels == 1 else "are"
+        labels = plural(run.audit.judged_labels, "label")
+        said.append(f"About {count(run.audit.wrong_labels)} of {labels} {are} probably wrong.")
+    return said

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reports.pages.page import render
 from reports.ranking import ranked
-from reports.records import Validation
+from reports.records import Audit, Leak, Validation
 from reports.wording.headline import headline
 from tests.reports.samples import sample
 
@@ -91,3 +91,22 @@ def test_a_split_that_cuts_through_groups_is_in_the_headline():
     said = " ".join(headline(run, ranked(run)).remarks)
     assert "cuts through" not in said
     assert "not examined" not in said
+
+
+def test_what_an_audit_has_found_is_in_the_headline():
+    """Whoever reads only that must not miss that the accuracy, or the labels, are doubtful."""
+    leaks = [Leak(f"cats/{i}.jpg", f"cats/1{i}.jpg", 1.0, exact=True) for i in range(2)]
+    audit = Audit(leaks, [], [], {"svm": 0.925}, 8.0, wrong_labels=14, judged_labels=230)
+    for run, words in (
+        (replace(RUN, audit=audit), ["2 test images look like training images", "accuracy is 92.5%",
+                                     "About 14 of 230 labels are probably wrong."]),
+        (replace(RUN, audit=replace(audit, leaks=leaks[:1])), ["1 test image looks like a training",
+                                                               "without it,"]),
+    ):  # fmt: skip
+        svm = [result for result in run.results if result.classifier == "svm"]
+        said = " ".join(headline(run, svm).remarks)
+        assert all(each in said for each in words), said
+    clean = replace(
+        RUN, audit=replace(audit, leaks=[], accuracies_without_leaks={}, wrong_labels=0)
+    )
+    assert headline(clean, clean.results).remarks == headline(RUN, RUN.results).remarks
