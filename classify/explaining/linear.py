@@ -24,9 +24,10 @@ class LinearForm(NamedTuple):
 
     Attributes
     ----------
-    coef : ndarray of float64, shape (1, n_features) or (n_classes, n_features)
-        Of two classes, for the second one.
-    intercept : ndarray of float64, shape (1,) or (n_classes,)
+    coef : ndarray of float64, shape (n_values, n_features)
+        A row for each decision value: of two classes, for the second one alone, else for each
+        class. Where every image has weights of its own, a row for each image.
+    intercept : ndarray of float64, shape (n_values,)
     """
 
     coef: NDArray[np.float64]
