@@ -20,7 +20,7 @@ function evidence(source, aspect, maps) {
     const rows = map.map((row) => element("tr", {}, ...row.map((share) => element("td", {}, share.toPrecision(2)))));
     const how = exact ? "The score is a sum over these places and an intercept." : "An approximation: what the score loses without each place.";
     const numbers = element("details", { className: "numbers" }, element("summary", {}, exact ? "Numbers" : "Numbers, approximate"), element("p", {}, how), element("p", {}, `${sum}.`), element("table", {}, element("tbody", {}, ...rows)));
-    return element("figure", {}, element("div", { className: "seen" }, grey, colours), element("figcaption", {}, ...names, element("p", {}, `${sentence}${caution && `; what belongs to no place decides: ${caution}`}.`), numbers));
+    return element("figure", {}, element("div", { className: "seen" }, grey, colours), element("figcaption", {}, ...names, element("p", {}, `${sentence}${caution && `; mind what belongs to no place: ${caution}`}.`), numbers));
   });
   return element("div", { className: "evidence" }, ...parts);
 }

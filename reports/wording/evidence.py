@@ -81,9 +81,7 @@ def sum_sentence(row: EvidenceRow) -> str:
 
 
 def caution_sentence(row: EvidenceRow) -> str:
-    """Say that the places of an image together count for another class than the score.
-
-    Empty if they do not: what belongs to no place decides only then.
+    """Say that what belongs to no place outweighs the places of an image; empty if it does not.
 
     Examples
     --------

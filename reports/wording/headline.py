@@ -96,11 +96,14 @@ def _audit_sentences(run: Run, best: Result) -> list[str]:
         return []
     said, n_leaks = [], len(run.audit.leaks)
     without = run.audit.accuracies_without_leaks.get(best.classifier)
-    if n_leaks and without is not None:
-        looks = "looks like a training image" if n_leaks == 1 else "look like training images"
-        its = "it" if n_leaks == 1 else "them"
-        images = plural(n_leaks, "test image")
-        said.append(f"{images} {looks}; without {its}, the accuracy is {percent(without)}.")
+    if n_leaks:
+        look, them = (
+            ("looks like a training image", "it")
+            if n_leaks == 1
+            else ("look like training images", "them")
+        )
+        rest = "" if without is None else f"; without {them}, the accuracy is {percent(without)}"
+        said.append(f"{plural(n_leaks, 'test image')} {look}{rest}.")
     if run.audit.wrong_labels:
         are = "is" if run.audit.wrong_labels == 1 else "are"
         labels = plural(run.audit.judged_labels, "label")

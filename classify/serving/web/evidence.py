@@ -21,7 +21,7 @@ class EvidenceResponse:
     `map` is row by row from the top and adds up, with `intercept`, to `score`; the places begin and
     end at `start` and `end`, as shares of the sides of what the network sees. `overlay` is the map
     as a transparent PNG in Base64; what counts against the class is blue and, of two classes,
-    counts for the `other`. `caution` says that what belongs to no place decides, if it does.
+    counts for the `other`. `caution` is empty unless what belongs to no place outweighs the places.
     """
 
     label: str

@@ -43,7 +43,7 @@ class Overlay:
     sum: str
     """How the places add up to the score."""
     caution: str
-    """That what belongs to no place decides; empty if it does not."""
+    """That what belongs to no place outweighs the places; empty if it does not."""
     numbers: list[list[str]]
 
 

@@ -57,6 +57,16 @@ def test_it_says_whether_the_change_is_significant(n: int, words: str):
     assert words in compared(perfect, flipped(perfect, n, "svm"))[0].sentence
 
 
+def test_an_adjusted_p_value_is_called_that():
+    """Whoever tests one classifier alone finds the other."""
+    perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]
+    change = compared(perfect, flipped(perfect, 3, "svm"))[0]
+    assert "with the same label in both runs: 0 gained, 3 lost" in change.sentence
+    alone = replace(change, p_value=0.25, p_adjusted=0.25)
+    assert alone.sentence.endswith("not significant (p = 0.25)")
+    assert replace(alone, p_adjusted=0.75).sentence.endswith("not significant (p = 0.75, adjusted)")
+
+
 def test_images_of_one_group_count_once():
     """Thirty lost images of two groups are not significant, whichever run knows the groups."""
     perfect = [replace(row, predicted=row.true) for row in PREDICTIONS]

@@ -106,6 +106,8 @@ def test_what_an_audit_has_found_is_in_the_headline():
         svm = [result for result in run.results if result.classifier == "svm"]
         said = " ".join(headline(run, svm).remarks)
         assert all(each in said for each in words), said
+    all_leak = replace(RUN, audit=replace(audit, accuracies_without_leaks={}))
+    assert "2 test images look like training images." in headline(all_leak, RUN.results).remarks
     clean = replace(
         RUN, audit=replace(audit, leaks=[], accuracies_without_leaks={}, wrong_labels=0)
     )

@@ -85,14 +85,14 @@ def test_places_that_count_for_another_class_than_the_score_are_pointed_out(tmp_
     draw(predictions, tmp_path)
     rows = evidence_of(run, predictions, "cnn")
     assert (
-        "belongs to no place decides"
+        "Mind what belongs to no place"
         not in Page(render(run, predictions, None, evidence=rows)).text
     )
     rows[0] = dataclasses.replace(rows[0], score=-0.5)
     text = " ".join(Page(render(run, predictions, None, evidence=rows)).text.split())
     total = f"{sum(map(sum, rows[0].map)):+.2g}"
-    expected = f"decides: the places add up to {total}, but the score for {rows[0].label} is -0.5."
-    assert text.count(expected) == 1
+    caution = f"the places add up to {total}, but the score for {rows[0].label} is -0.5."
+    assert text.count(f"Mind what belongs to no place: {caution}") == 1
 
 
 def test_the_means_and_the_surest_images_of_each_class_are_shown(tmp_path: Path) -> None:
