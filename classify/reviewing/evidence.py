@@ -69,17 +69,22 @@ class ImageEvidence:
                 return []
             try:
                 names = self._saved.classes_.tolist()
-                known = [label for label in labels if label in names]
+                explained = [label for label in labels if label in names]
+                if len(names) == 2:
+                    del explained[1:]
+                if not explained:
+                    return []
+                evidence = self._explained(picture, explained)
                 return [
                     evidence_row(
-                        self._explained(picture, label),
-                        [0],
+                        evidence,
+                        [i],
                         names,
                         label,
                         classifier=self._saved.result.classifier,
                         path=picture.path,
                     )
-                    for label in (known[:1] if len(names) == 2 else known)
+                    for i, label in enumerate(explained)
                 ]
             except ImageError as error:
                 logger.warning("%s", error)
@@ -101,12 +106,13 @@ class ImageEvidence:
     def _explainer(self) -> Explainer:
         return Explainer(self._saved.estimator, self._base)
 
-    def _explained(self, picture: PictureRecord, label: str) -> Evidence:
+    def _explained(self, picture: PictureRecord, labels: Sequence[str]) -> Evidence:
         store, fingerprint = self._base.store, self._base.recipe.fingerprint
         if not store.missing(fingerprint, [picture.sha256]):
-            embeddings = store.read(fingerprint, [picture.sha256])
-            code = np.flatnonzero(self._saved.classes_ == label)
-            evidence = self._explainer.of_embeddings(embeddings, code)
+            embeddings = store.read(fingerprint, len(labels) * [picture.sha256])
+            codes = np.searchsorted(self._saved.classes_, labels)
+            evidence = self._explainer.of_embeddings(embeddings, codes)
             if evidence is not None:
                 return evidence
-        return self._model.explain([as_path(self._saved.run.data.root, picture.path)], label)
+        path = as_path(self._saved.run.data.root, picture.path)
+        return self._model.explain(len(labels) * [path], labels)
