@@ -8,15 +8,20 @@ lost worker.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import queue
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import dask
-import distributed
 import joblib
+
+from toolkit import ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
+
+    import distributed
 
 CALLS_PER_THREAD = 2
 """Number of calls that the scheduler has at a time for each thread that computes."""
@@ -70,19 +75,34 @@ def map_on_workers(
         The arguments of each call. Those that are a `Part` are read where the function is called,
         or, if they cannot be, here.
     """
+    yield from ctrl_c.kept_out_of(lambda check: _results(client, function, calls, check))
+
+
+def _results(
+    client: Any,
+    function: Callable[..., Any],
+    calls: Iterable[Sequence[Any]],
+    check: Callable[[], None],
+) -> Generator[Any, None, None]:
+    """Yield the results in order; call `check` again and again while waiting."""
     client.wait_for_workers(1)
     at_once = CALLS_PER_THREAD * sum(client.nthreads().values())
     waiting = enumerate(calls)
-    pending: dict[distributed.Future[Any], tuple[int, Sequence[Any]]] = {}
+    pending: dict[Any, tuple[int, Sequence[Any]]] = {}
     results: dict[int, Any] = {}
-    as_completed: Any = distributed.as_completed
-    completed = as_completed(loop=client.loop)
+    completed: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def submit(number: int, arguments: Sequence[Any]) -> None:
         # Not to certain workers: if all of those were lost, Dask would wait for ever.
-        future = _submitted(client, _call, function, *arguments, priority=-number)
+        future: Any = _submitted(client, _call, function, *arguments, priority=-number)
         pending[future] = number, arguments
-        completed.add(future)
+        future.add_done_callback(completed.put)
+
+    def next_completed() -> Any:
+        while True:
+            check()
+            with contextlib.suppress(queue.Empty):
+                return completed.get(timeout=ctrl_c.SECONDS_BETWEEN_CHECKS)
 
     try:
         for number in itertools.count():
@@ -92,7 +112,7 @@ def map_on_workers(
                     submit(i, arguments if _are_readable(arguments) else _loaded(arguments))
                 if not pending:
                     return
-                future = next(completed)
+                future = next_completed()
                 (i, arguments), result = pending.pop(future), future.result()
                 if isinstance(result, _Unreadable):
                     submit(i, _loaded(arguments))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.errors import ClusterError, EngineError
 from extract.images.loading import default_workers
+from toolkit import ctrl_c
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ def connect(address: str) -> Iterator[Any]:
                 import asyncio
 
                 asyncio.run(_try_connection(address))
-            client = stack.enter_context(
-                distributed.Client(target, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
-            )
-            client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
+            with ctrl_c.deferred():
+                client = distributed.Client(
+                    target, timeout=_SECONDS_TO_CONNECT, set_as_default=False
+                )
+                stack.callback(_close, client)
+                client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
                 f"no Dask scheduler with a worker at {address}: {error}; expected tcp://HOST:PORT "
@@ -91,6 +94,11 @@ def connect(address: str) -> Iterator[Any]:
         )
         stack.enter_context(_watching(client))
         yield client
+
+
+def _close(client: Any) -> None:
+    with ctrl_c.deferred():
+        client.close()
 
 
 @contextlib.contextmanager
@@ -163,7 +171,7 @@ def _start_local(n_workers: str) -> Iterator[Any]:
         )
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(SLOW_RESTARTS))
-        with _ctrl_c_deferred():
+        with _ctrl_c_blocked_in_new_processes():
             try:
                 cluster = _import_distributed().LocalCluster(
                     n_workers=int(n_workers),
@@ -190,27 +198,21 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 @contextlib.contextmanager
-def _ctrl_c_deferred() -> Iterator[None]:
-    """Defer Ctrl-C until the end of the context, and block it in all processes started inside.
+def _ctrl_c_blocked_in_new_processes() -> Iterator[None]:
+    """Block Ctrl-C in all processes that are started inside, and defer it in this one.
 
     A terminal sends Ctrl-C to every process. This process ends the workers itself; they would only
     print tracebacks.
     """
-    pressed: list[int] = []
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(1)) if in_main_thread else None
     resource_tracker.ensure_running()  # if started inside, it would unblock the signal again
     can_block = hasattr(signal, "pthread_sigmask")  # not on Windows
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if can_block else set()
-    try:
-        yield
-    finally:
-        if can_block:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
-    if pressed:
-        raise KeyboardInterrupt
+    with ctrl_c.deferred():
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if can_block else set()
+        try:
+            yield
+        finally:
+            if can_block:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextlib.contextmanager

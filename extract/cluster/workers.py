@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,11 +20,13 @@ from extract.cluster.tasks import Job, embed, hash_files
 from extract.errors import ClusterError, ImageError
 from extract.images.files import read_bytes
 from extract.images.loading import ahead
+from toolkit import ctrl_c
 from toolkit.addresses import file_states, is_listed, is_remote
 from toolkit.phases import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from extract.frozen import FrozenBase
     from extract.images.decoders.pool import Decoded
@@ -124,14 +127,29 @@ class Workers:
     ) -> Iterator[list[Any]]:
         """Call a function on the workers with some files at a time; yield the results in order."""
         client = self._client
-        tasks = ahead(
-            client.get_executor(pure=False),
-            function,
-            _tasks(paths, states),
-            TASKS_PER_THREAD * sum(client.nthreads().values()),
-        )
-        with contextlib.closing(tasks), explained_errors(client, _ADVICE):
-            yield from waiting("waiting for the cluster", tasks)
+
+        def results(check: Callable[[], None]) -> Generator[list[Any]]:
+            return ahead(
+                client.get_executor(pure=False),
+                function,
+                _tasks(paths, states),
+                TASKS_PER_THREAD * sum(client.nthreads().values()),
+                functools.partial(_result, check),
+            )
+
+        with (
+            contextlib.closing(ctrl_c.kept_out_of(results)) as found,
+            explained_errors(client, _ADVICE),
+        ):
+            yield from waiting("waiting for the cluster", found)
+
+
+def _result(check: Callable[[], None], future: Future[list[Any]]) -> list[Any]:
+    """Return a result, or check for Ctrl-C until it is there."""
+    while not future.done():
+        wait([future], timeout=ctrl_c.SECONDS_BETWEEN_CHECKS)
+        check()
+    return future.result()
 
 
 def _require_unreadable(path: Path, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -173,17 +173,21 @@ def _decode(
 
 
 def ahead(
-    pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], n_ahead: int
+    pool: ThreadPoolExecutor,
+    function: Callable[[T], R],
+    items: Iterable[T],
+    n_ahead: int,
+    result: Callable[[Future[R]], R] = Future.result,
 ) -> Generator[R, None, None]:
     """Apply a function in a pool; yield the results in order, with at most `n_ahead` waiting."""
     rest = iter(items)
     waiting = deque(pool.submit(function, item) for item in itertools.islice(rest, n_ahead))
     try:
         while waiting:
-            result = waiting.popleft().result()
+            found = result(waiting.popleft())
             for item in itertools.islice(rest, 1):
                 waiting.append(pool.submit(function, item))
-            yield result
+            yield found
     finally:
         for future in waiting:
             future.cancel()

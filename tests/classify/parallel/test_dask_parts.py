@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from distributed import LocalCluster
+from distributed import Client, Future, LocalCluster
 
 from cache.errors import CorruptCacheError
 from cache.store import Store
@@ -275,3 +276,27 @@ def test_large_arguments_are_sent_without_a_warning(workers: LocalCluster, tmp_p
     with dask_backend(workers.scheduler_address, list), warnings.catch_warnings(action="error"):
         assert [*map_parts(squared, [(large, tmp_path, 0)])] == [2**22]
         assert [*map_parts(squared, [(share(large), tmp_path, 1)])] == [2**22]
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.parametrize(
+    ("owner", "method"), [(Client, "submit"), (Client, "_inc_ref"), (Future, "release")]
+)
+def test_ctrl_c_amid_the_work_of_the_client_is_not_lost(
+    workers: LocalCluster, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+) -> None:
+    """One of these is called by finalizers, which lose exceptions; one holds a lock."""
+    original, results, pressed = getattr(owner, method), [], []
+
+    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and len(results) >= 3 and not pressed:
+            pressed.append(len(results))
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(owner, method, interrupted)
+    with dask_backend(workers.scheduler_address, list), pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        for result in map_parts(pow, [(number, 2) for number in range(100)]):
+            results.append(result)  # noqa: PERF402 - one after the other
+    assert results == [number**2 for number in range(pressed[0])]

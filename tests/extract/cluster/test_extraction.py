@@ -8,11 +8,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from distributed import Client, Future
 
 from cache.store import Store
 from extract.backbones.catalog import construct
@@ -322,3 +324,33 @@ def test_ctrl_c_keeps_what_is_there(home: Path, workers: LocalCluster, tmp_path:
     assert process.returncode == 130, complaints
     assert "embeddings computed and kept" in complaints
     assert "Traceback" not in complaints
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.parametrize(
+    ("owner", "method"), [(Client, "submit"), (Client, "_inc_ref"), (Future, "release")]
+)
+def test_ctrl_c_amid_the_work_of_the_client_is_neither_lost_nor_a_deadlock(
+    home: Path,
+    workers: LocalCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    method: str,
+) -> None:
+    """One of these is called by finalizers, which lose exceptions; one holds a lock."""
+    original, computed = getattr(owner, method), []
+
+    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if computed and threading.current_thread() is threading.main_thread():
+            computed.clear()
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    def watch(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings" and done:
+            computed.append(done)
+
+    monkeypatch.setattr(owner, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        extract_on(workers.scheduler_address, base(home, tmp_path), paths(home), progress=watch)

@@ -1,0 +1,87 @@
+"""Ctrl-C while a library is at work that must not be interrupted.
+
+Ctrl-C raises KeyboardInterrupt between any two instructions of the main thread. In a library with
+threads of its own, that may leave a lock held for which the others wait for ever; in a finalizer,
+the exception is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+SECONDS_BETWEEN_CHECKS = 0.1
+"""How long a block may wait before it checks again whether Ctrl-C was pressed."""
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Callable[[], None]]:
+    """Defer Ctrl-C to the end of a block, or to where the block checks for it.
+
+    Yields
+    ------
+    callable
+        Raises KeyboardInterrupt if Ctrl-C was pressed.
+
+    Examples
+    --------
+    >>> try:
+    ...     with deferred():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         print("this block ends")
+    ... except KeyboardInterrupt:
+    ...     print("then it is interrupted")
+    this block ends
+    then it is interrupted
+    """
+    pressed: list[int] = []
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield check  # Ctrl-C reaches other threads never, and is ignored without a handler
+        return
+    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    check()
+
+
+def kept_out_of(
+    generate: Callable[[Callable[[], None]], Generator[T]],
+) -> Generator[T]:
+    """Yield from a generator that Ctrl-C does not interrupt but where the generator checks for it.
+
+    Whoever consumes the items is interrupted as usual.
+
+    Parameters
+    ----------
+    generate : callable
+        Gets what `deferred` yields, and returns the generator.
+    """
+    checks: list[Callable[[], None]] = []
+    items, end = generate(lambda: checks[-1]()), object()
+    try:
+        while True:
+            with deferred() as check:
+                checks[:] = [check]
+                item = next(items, end)
+            if item is end:
+                return
+            yield item  # type: ignore[misc]  # not the end
+    finally:
+        with deferred() as check:
+            checks[:] = [check]
+            items.close()
