@@ -35,7 +35,10 @@ def dask_backend(address: str | None, shared: Callable[[], Sequence[Any]]) -> It
     if address is None:
         yield
         return
+    from classify.parallel.shared import forget
+
     with connect(address) as client, explained_errors(client, "the same command trains them again"):
         require_same_code(client, _PACKAGES)
         with scattered(client, list(shared())):
             yield
+        client.run(forget)

@@ -76,9 +76,9 @@ def share(value: T) -> T:
     client = _client()
     if client is None:
         return value
-    from classify.parallel.dask_parts import share_on_workers
+    from classify.parallel.shared import Shared
 
-    return cast("T", share_on_workers(client, value))
+    return cast("T", Shared.of(client, value))
 
 
 def map_parts(

@@ -13,15 +13,13 @@ import itertools
 import queue
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import dask
 import joblib
 
+from classify.parallel import shared
 from toolkit import ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
-
-    import distributed
 
 CALLS_PER_THREAD = 2
 """Number of calls that the scheduler has at a time for each thread that computes."""
@@ -43,25 +41,6 @@ class _Unreadable:
     """What a worker returns for rows that it cannot read."""
 
 
-def share_on_workers(client: Any, value: Any) -> distributed.Future[Any]:
-    """Return a reference to a value that each worker gets once, from another one if possible.
-
-    The scheduler keeps the value, so it outlives the workers that have it.
-    """
-    return _submitted(client, _same, value)
-
-
-def _submitted(client: Any, *call: Any, **options: Any) -> distributed.Future[Any]:
-    """Submit a call, whose arguments may be large: coefficients of many models, say."""
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
-        future: distributed.Future[Any] = client.submit(*call, pure=False, **options)
-    return future
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
 def map_on_workers(
     client: Any, function: Callable[..., Any], calls: Iterable[Sequence[Any]]
 ) -> Generator[Any, None, None]:
@@ -73,7 +52,7 @@ def map_on_workers(
     function : callable
     calls : iterable of sequence
         The arguments of each call. Those that are a `Part` are read where the function is called,
-        or, if they cannot be, here.
+        or, if they cannot be, here. Those that are `shared.Shared` become their values.
     """
     yield from ctrl_c.kept_out_of(lambda check: _results(client, function, calls, check))
 
@@ -93,8 +72,12 @@ def _results(
     completed: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def submit(number: int, arguments: Sequence[Any]) -> None:
+        for value in shared.shared_among(arguments):
+            while not value.is_everywhere(timeout=ctrl_c.SECONDS_BETWEEN_CHECKS):
+                check()
         # Not to certain workers: if all of those were lost, Dask would wait for ever.
-        future: Any = _submitted(client, _call, function, *arguments, priority=-number)
+        names = shared.named(arguments)
+        future = shared.submitted(client, _call, function, *names, priority=-number)
         pending[future] = number, arguments
         future.add_done_callback(completed.put)
 
@@ -116,6 +99,11 @@ def _results(
                 (i, arguments), result = pending.pop(future), future.result()
                 if isinstance(result, _Unreadable):
                     submit(i, _loaded(arguments))
+                elif isinstance(result, shared.Absent):
+                    for value in shared.shared_among(arguments):
+                        if value.future.key == result.key:
+                            value.tell([result.address])
+                    submit(i, arguments)
                 else:
                     results[i] = result
             yield results.pop(number)
@@ -138,5 +126,8 @@ def _is_part(argument: Any) -> bool:
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     if not _are_readable(arguments):
         return _Unreadable()
+    values = shared.found(arguments)
+    if isinstance(values, shared.Absent):
+        return values
     with joblib.parallel_config("threading"):
-        return function(*arguments)
+        return function(*values)
