@@ -22,6 +22,7 @@ from classify.estimators.rows import LabelledRows, RowsOnDisk
 from classify.estimators.streamed import StreamedLogReg, StreamedSVM
 from classify.experiment.dask_backend import dask_backend
 from classify.parallel import map_parts, share
+from classify.parallel.shared import N_KEPT, Shared, _kept, forget
 from extract.recipe import Recipe
 from extract.stored import StoredEmbeddings
 from tests.dask_processes import wait_for_a_worker
@@ -276,6 +277,40 @@ def test_large_arguments_are_sent_without_a_warning(workers: LocalCluster, tmp_p
     with dask_backend(workers.scheduler_address, list), warnings.catch_warnings(action="error"):
         assert [*map_parts(squared, [(large, tmp_path, 0)])] == [2**22]
         assert [*map_parts(squared, [(share(large), tmp_path, 1)])] == [2**22]
+
+
+def test_workers_keep_what_calls_share_until_the_end(workers: LocalCluster, tmp_path: Path) -> None:
+    """A worker that does not have it, because it is a new one say, is told once."""
+
+    def calls(shared: Any) -> list[tuple[Any, ...]]:
+        return [(shared, tmp_path, i) for i in range(20)]
+
+    with dask_backend(workers.scheduler_address, list), Client(workers) as client:
+        value = share(np.arange(3.0))
+        assert sum(map_parts(squared, calls(value))) == 20 * 5
+        assert set(client.run(n_kept).values()) == {1}
+        client.run(forget)
+        assert sum(map_parts(squared, calls(value))) == 20 * 5
+        assert set(client.run(n_kept).values()) == {1}
+        for _ in range(2 * N_KEPT):
+            assert [*map_parts(squared, [(share(np.ones(2)), tmp_path, 0)])] == [2.0]
+        assert max(client.run(n_kept).values()) == N_KEPT
+        assert sum(map_parts(squared, calls(value))) == 20 * 5
+    with Client(workers) as client:
+        assert set(client.run(n_kept).values()) == {0}
+
+
+def n_kept() -> int:
+    """Return how many shared values this worker keeps."""
+    return len(_kept)
+
+
+def test_what_workers_cannot_keep_is_an_error(workers: LocalCluster, tmp_path: Path) -> None:
+    """They are not told again and again."""
+    with dask_backend(workers.scheduler_address, list), Client(workers) as client:
+        value = Shared(client, client.submit(int, "not a number"))
+        with pytest.raises(ValueError, match="not a number"):
+            list(map_parts(squared, [(value, tmp_path, 0)]))
 
 
 @pytest.mark.usefixtures("ctrl_c_interrupts")
