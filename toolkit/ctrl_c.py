@@ -32,14 +32,9 @@ def deferred() -> Iterator[Callable[[], None]]:
 
     Examples
     --------
-    >>> try:
-    ...     with deferred():
-    ...         signal.raise_signal(signal.SIGINT)
-    ...         print("this block ends")
-    ... except KeyboardInterrupt:
-    ...     print("then it is interrupted")
-    this block ends
-    then it is interrupted
+    >>> with deferred() as check:
+    ...     for number in range(3):
+    ...         check()
     """
     pressed: list[int] = []
 

@@ -8,6 +8,7 @@ five seconds.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -68,6 +69,17 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """Return the one `openvino.Core` of this process, which is never deleted.
+
+    Each core with a network for the processor gives the thread a stack for signals. Two that are
+    not deleted in reverse order leave the stack of the first one, whose memory is free by then, and
+    the next signal, Ctrl-C say, kills the process.
+    """
+    return import_openvino().Core()
 
 
 @phase("importing NNCF")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classify.exporting.network import ANSWERS, IMAGES, PROBABILITIES
-from toolkit.libraries import import_keras, import_openvino
+from toolkit.libraries import import_keras, openvino_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ def open_onnx(path: Path) -> Runtime:
 
 def open_openvino(path: Path) -> Runtime:
     """Run a file with OpenVINO, in float32 even if the processor has bfloat16."""
-    ov = import_openvino()
-    compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     names = [output.get_any_name() for output in compiled.outputs]
 
     def run(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

@@ -22,7 +22,7 @@ from extract.engines.from_file import build_from_file
 from extract.engines.processor import has_bfloat16, has_int8, machine
 from extract.engines.vgg import build_vgg
 from extract.errors import EngineError
-from toolkit.libraries import import_openvino
+from toolkit.libraries import import_openvino, openvino_core
 from toolkit.phases import phase
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _compiled(network: Any, size: int, precision: str) -> Any:
         if network.output().shape[0] != size:
             return None
     cores = joblib.cpu_count()
-    compiled = ov.Core().compile_model(
+    compiled = openvino_core().compile_model(
         network,
         "CPU",
         {
@@ -253,9 +253,7 @@ def check_conversion(model: Any, original: Callable[[np.ndarray], np.ndarray]) -
     """
     shape = tuple(model.input().shape)
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    compiled = (
-        import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    )
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     expected, found = original(image), compiled([image])[0]
     error, norm = np.linalg.norm(found - expected), np.linalg.norm(expected)
     if not error <= _LARGEST_ERROR * norm:
@@ -291,4 +289,4 @@ def unpack(data: bytes) -> Any:
     ov = import_openvino()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         numbers = np.frombuffer(archive.read(_BIN), dtype=np.uint8)
-        return ov.Core().read_model(archive.read(_XML), ov.Tensor(numbers))
+        return openvino_core().read_model(archive.read(_XML), ov.Tensor(numbers))

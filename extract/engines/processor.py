@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from toolkit.libraries import import_openvino
+from toolkit.libraries import import_openvino, openvino_core
 
 _INT8_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "avx_vnni_int8"}
 
@@ -30,7 +30,7 @@ def has_bfloat16() -> bool:
 
     Those are ``avx512_bf16`` and ``amx_bf16``. Without them, OpenVINO emulates bfloat16.
     """
-    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "BF16" in capabilities
 
 
@@ -39,5 +39,5 @@ def machine() -> str:
     import joblib
 
     ov = import_openvino()
-    name = ov.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    name = openvino_core().get_property("CPU", "FULL_DEVICE_NAME")
     return f"{name}, {joblib.cpu_count()} cores, OpenVINO {ov.__version__}"
