@@ -25,7 +25,7 @@ from classify.estimators.wrapped import WrappedClassifier
 from classify.evaluation.held_out import hold_out
 from classify.evaluation.learning_curve import learning_curve
 from classify.experiment.dask_backend import dask_backend
-from classify.parallel import in_this_process, parallel_starmap
+from classify.parallel import in_this_process, map_parts, parallel_starmap
 from extract.backbones.catalog import construct
 from extract.datasets.sources import shapes
 from extract.errors import ClusterError
@@ -34,7 +34,7 @@ from tests.commands import run_command
 from tests.dask_processes import cluster_of_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from distributed import LocalCluster
@@ -181,7 +181,10 @@ def kill_one(workers: LocalCluster) -> None:
     os.kill(next(pid for pid in running if pid), signal.SIGKILL)
 
 
-def test_a_scheduler_that_is_killed_is_a_clear_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", [parallel_starmap, map_parts])
+def test_a_scheduler_that_is_killed_is_a_clear_error(
+    tmp_path: Path, run: Callable[..., Iterator[Any]]
+) -> None:
     """It comes at once: no waiting for results that cannot come, and no partial results."""
     slept = 0
     with cluster_of_processes(tmp_path) as (address, scheduler):
@@ -189,7 +192,7 @@ def test_a_scheduler_that_is_killed_is_a_clear_error(tmp_path: Path) -> None:
         def train() -> None:
             nonlocal slept
             with dask_backend(address, lambda: [np.ones(1000)]):
-                for _ in parallel_starmap(time.sleep, [(0.2,)] * 100):
+                for _ in run(time.sleep, [(0.2,)] * 100):
                     slept += 1
                     scheduler.kill()
 
