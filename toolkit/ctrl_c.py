@@ -44,7 +44,7 @@ def deferred() -> Iterator[Callable[[], None]]:
 
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield check  # Ctrl-C reaches other threads never, and is ignored without a handler
+        yield check  # Ctrl-C never interrupts other threads, nor without a handler in Python
         return
     signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:

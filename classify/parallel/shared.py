@@ -1,8 +1,8 @@
 """Large values that many calls on a Dask cluster have in common, and that every worker keeps.
 
 As a dependency of the calls, Dask would send them all to the one worker that has the value, until
-others are idle and steal some; and it would delete the copies of other workers whenever no call
-waits for them. So each worker is told to keep the value, and calls only name it. One that has not
+others are idle and steal some; and it may delete copies on other workers while no call waits for
+them. So each worker is told to keep the value, and calls only name it. One that has not
 been told, because it has joined or was restarted, says so, and the call is repeated.
 """
 
