@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from extract.engines import Engine
     from extract.engines.calibration import Calibration
     from extract.images.pixels import PixelSettings
-    from extract.pipeline import Loader
+    from extract.pipeline.computation import Loader
 
 
 @dataclass(frozen=True)

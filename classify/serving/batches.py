@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from extract.engines import begin
 from extract.errors import EngineError
 from extract.images.loading import BATCH_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from extract.engines import Engine
@@ -26,8 +30,9 @@ class Batches:
     """Compute the embeddings of images that many threads bring one at a time.
 
     If the engine is idle, an image is computed at once. What arrives meanwhile waits, and is the
-    next batch, of at most `extract.images.loading.BATCH_SIZE` images. The engine runs in a thread
-    of its own, so images are decoded while it computes.
+    next batch, of at most `extract.images.loading.BATCH_SIZE` images. It begins before the last
+    one is waited for, so that no core is idle while others finish. The engine runs in a thread of
+    its own, so images are decoded while it computes.
 
     Parameters
     ----------
@@ -43,6 +48,7 @@ class Batches:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: deque[Waiting] = deque()
+        self._begun: deque[tuple[list[Waiting], Callable[[], NDArray[np.float32]]]] = deque()
         self._thread = ThreadPoolExecutor(1, "engine")
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -74,22 +80,36 @@ class Batches:
     def close(self) -> None:
         """Finish the batch that is being computed; all other images get an error."""
         self._thread.shutdown(cancel_futures=True)
+        while self._begun:
+            self._finish_batch()
         while self._waiting:
             self._waiting.popleft()[1].set_exception(_closed())
 
     def _compute_batch(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_SIZE))]
-        if not batch:
-            return
-        try:
-            embeddings = self._engine(np.stack([image for image, _ in batch]))
-        except Exception as error:
-            logger.exception("the network could not be run")
-            for _, embedding in batch:
-                embedding.set_exception(EngineError(f"the network could not be run: {error}"))
-        else:
-            for (_, embedding), row in zip(batch, embeddings, strict=True):
+        if batch:
+            with _reported_to(batch):
+                finish = begin(self._engine, np.stack([image for image, _ in batch]))
+                self._begun.append((batch, finish))
+        while self._begun and (len(self._begun) > 1 or not self._waiting):
+            self._finish_batch()
+
+    def _finish_batch(self) -> None:
+        batch, finish = self._begun.popleft()
+        with _reported_to(batch):
+            for (_, embedding), row in zip(batch, finish(), strict=True):
                 embedding.set_result(row)
+
+
+@contextlib.contextmanager
+def _reported_to(batch: Sequence[Waiting]) -> Iterator[None]:
+    """Pass an error on to all that wait for a batch."""
+    try:
+        yield
+    except Exception as error:
+        logger.exception("the network could not be run")
+        for _, embedding in batch:
+            embedding.set_exception(EngineError(f"the network could not be run: {error}"))
 
 
 def _closed() -> EngineError:

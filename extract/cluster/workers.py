@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from extract.images.decoders.pool import Decoded
     from extract.images.hashing import HashedFile
     from extract.images.loading import ReadSettings
-    from extract.pipeline import Loader
+    from extract.pipeline.computation import Loader
     from toolkit.addresses import FileState
 
 FILES_PER_TASK = 32

@@ -16,6 +16,8 @@ from extract.errors import EngineError
 from toolkit.phases import phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from extract.backbones.weights import Weights
@@ -49,6 +51,29 @@ class Engine(Protocol):
         -------
         numpy.ndarray of float32, shape (n, height, width, channels) or (n, channels)
         """
+
+
+def begin(engine: Engine, images: np.ndarray) -> Callable[[], np.ndarray]:
+    """Start to embed a batch, and return a function that waits for the embeddings.
+
+    An engine with a method `begin` computes the next batches meanwhile, so that no core waits for
+    the last image of a batch. All others compute before this returns.
+
+    Parameters
+    ----------
+    engine, images
+        As in a call of the engine.
+
+    Returns
+    -------
+    callable
+        Returns what a call of the engine does.
+    """
+    if hasattr(engine, "begin"):
+        finish: Callable[[], np.ndarray] = engine.begin(images)
+        return finish
+    embeddings = engine(images)
+    return lambda: embeddings
 
 
 def choose(precision: str, engine: str = "auto") -> str:
@@ -166,18 +191,23 @@ class _FlippingEngine:
         self._engine, self._mean = engine, mean
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self.begin(images)()
+
+    def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+        """See the function of the same name."""
         import numpy as np
 
         if not self._mean:
-            return self._engine(images[:, :, ::-1].copy())
+            return begin(self._engine, images[:, :, ::-1].copy())
         # Together, so that a single image keeps two cores busy; by halves, so that the network
         # computes no more at once than without flips.
         halves = np.array_split(images, 2 if len(images) > 1 else 1)
-        return np.concatenate([self._means(half) for half in halves])
+        begun = [begin(self._engine, np.concatenate([half, half[:, :, ::-1]])) for half in halves]
+        return lambda: np.concatenate([_means(finish()) for finish in begun])
 
-    def _means(self, images: np.ndarray) -> np.ndarray:
-        import numpy as np
 
-        embeddings = self._engine(np.concatenate([images, images[:, :, ::-1]]))
-        means: np.ndarray = (embeddings[: len(images)] + embeddings[len(images) :]) / 2
-        return means
+def _means(embeddings: np.ndarray) -> np.ndarray:
+    """Return the mean of the embeddings of each image and its flip, of which there are as many."""
+    half = len(embeddings) // 2
+    means: np.ndarray = (embeddings[:half] + embeddings[half:]) / 2
+    return means

@@ -93,32 +93,43 @@ class OpenVINOEngine:
         record = models.batch_record(recipe, machine())
         return cls(_packed(recipe, weights, models), recipe.precision, record)
 
-    @phase(FORWARD_PASSES)
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
+        return self.begin(images)()
+
+    @phase(FORWARD_PASSES)
+    def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+        """Start to embed a batch; see `extract.engines.begin`. It returns with the last start."""
         import joblib
 
         if self._size is None and len(images) >= max(SIZES):
             some = images[: max(*SIZES, 2 * joblib.cpu_count())]
             self._size = fastest_size(self._compute, some, self._record)
-        embeddings = self._compute(images, self._size or 1)
-        assert embeddings is not None  # what was compared is possible
-        return embeddings
+        return self._begin(images, self._size or 1)
 
     def _compute(self, images: np.ndarray, size: int) -> np.ndarray | None:
-        """Embed in batches of a size, and one by one what is left; None if that is impossible."""
-        if self._queue(size) is None:
-            return None
+        """Embed in batches of a size; None if the network cannot."""
+        return self._begin(images, size)() if self._queue(size) else None
+
+    def _begin(self, images: np.ndarray, size: int) -> Callable[[], np.ndarray]:
+        """Start to embed in batches of a size, and one by one what is left."""
         embeddings = np.empty((len(images), *self._shape), dtype=np.float32)
+        finished: list[slice] = []
         start = 0
         for length in (size, 1):
             while start + length <= len(images):
                 rows = slice(start, start + length)
-                self._queue(length).start_async([images[rows]], embeddings[rows])
+                self._queue(length).start_async([images[rows]], (embeddings, rows, finished))
                 start += length
-        for queue in filter(None, self._queues.values()):
-            queue.wait_all()
-        return embeddings
+
+        @phase(FORWARD_PASSES)
+        def finish() -> np.ndarray:
+            if sum(rows.stop - rows.start for rows in finished) < len(images):
+                for queue in filter(None, self._queues.values()):
+                    queue.wait_all()
+            return embeddings
+
+        return finish
 
     def _queue(self, size: int) -> Any:
         """Return what computes batches of a size on all cores, or None if the network cannot."""
@@ -178,8 +189,10 @@ def _packed(recipe: Recipe, weights: Weights, models: ModelStore) -> bytes:
     return models.read(recipe.quantised)
 
 
-def _copy_output(request: Any, embeddings: np.ndarray) -> None:
-    embeddings[...] = request.get_output_tensor().data
+def _copy_output(request: Any, where: tuple[np.ndarray, slice, list[slice]]) -> None:
+    embeddings, rows, finished = where
+    embeddings[rows] = request.get_output_tensor().data
+    finished.append(rows)
 
 
 def is_converted(recipe: Recipe, models: ModelStore) -> bool:

@@ -11,12 +11,14 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 
 from cache import CacheError, Store
+from extract.engines.batching import at_once
 from extract.images.decoders.pool import DecoderError
 from extract.images.hashing import DEPTH, SHALLOW
 from extract.images.loading import ReadSettings
@@ -24,6 +26,9 @@ from extract.images.pixels import Remark
 from extract.pipeline import extract
 from extract.recipe import Recipe
 from toolkit.addresses import file_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECIPE = Recipe(weights="0" * 64, preprocessing="torch", size=32)
 
@@ -207,6 +212,42 @@ def test_an_engine_that_fails_keeps_what_was_committed(store: Store, tmp_path: P
     assert done.cached >= 128
     assert done.cached + sum(engine.batches) == 200
     assert colours(store, [done.digests[p] for p in paths]) == list(range(200))
+
+
+class Overlapping(StubEngine):
+    """Computes a batch when it is waited for, so that others can begin before."""
+
+    def __init__(self, interrupted_at: int | None = None) -> None:
+        super().__init__()
+        self.begun = 0
+        self.most = 0
+        self._interrupted_at = interrupted_at
+
+    def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
+        if self.begun == self._interrupted_at:
+            raise KeyboardInterrupt
+        self.begun += 1
+        self.most = max(self.most, self.begun - len(self.batches))
+        return lambda: self(images)
+
+
+def test_the_next_batch_begins_before_the_last_one_is_finished(
+    store: Store, tmp_path: Path
+) -> None:
+    """As many at once as keep the cores busy, and not more; each row goes to its own image."""
+    paths, engine = draw(tmp_path / "d", 0, 300), Overlapping()
+    done = extract(paths, RECIPE, store, lambda: engine, batch_size=32)
+    assert colours(store, [done.digests[p] for p in paths]) == list(range(300))
+    assert engine.batches == [32] * 9 + [12]
+    assert engine.most == min(10, at_once(32) + 1)
+
+
+def test_ctrl_c_finishes_the_batches_that_have_begun(store: Store, tmp_path: Path) -> None:
+    """Nothing that was computed is lost."""
+    paths, engine = draw(tmp_path / "d", 0, 100), Overlapping(interrupted_at=3)
+    with pytest.raises(KeyboardInterrupt, match="48 embeddings computed and kept, 52 left"):
+        extract(paths, RECIPE, store, lambda: engine, batch_size=16)
+    assert extract(paths, RECIPE, store, StubEngine).cached == 48
 
 
 def test_a_cache_that_cannot_be_written_is_one_error(store: Store, tmp_path: Path) -> None:

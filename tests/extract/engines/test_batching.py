@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
 import pytest
 
-from extract.engines import batching, openvino
+from extract.engines import batching, begin, openvino
 from extract.engines.batching import SIZES, fastest_size, kept_size
 from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
 from tests.extract.engines.networks import random_network, some_images
+from toolkit.libraries import import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,3 +141,40 @@ def test_an_embedding_does_not_depend_on_its_batch(
         np.testing.assert_array_equal(engine(images), alone)
         np.testing.assert_array_equal(engine(images[::-1])[::-1], alone)
         assert engine._queue(size) is not None
+
+
+def small_network() -> Any:
+    """Return a convolution as an `openvino.Model` of one image."""
+    ops = import_openvino().opset13
+    image = ops.parameter([1, 8, 8, 3], np.uint8)
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    floats = ops.transpose(ops.convert(image, "f32"), [0, 3, 1, 2])
+    found = ops.convolution(floats, ops.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
+    return import_openvino().Model([found], [image])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("last_first", [False, True])
+def test_batches_can_begin_before_others_are_finished(size: int, last_first: bool) -> None:
+    """Each is given its own embeddings, in whatever order they are waited for."""
+    engine = OpenVINOEngine(openvino.pack(small_network()))
+    batches = np.split(some_images(200, 8), [7, 7, 8, 40, 72, 104, 190])
+    expected = [engine(images) for images in batches]
+    engine._size = size
+    begun = [begin(engine, images) for images in batches]
+    order = range(len(batches))
+    for i in reversed(order) if last_first else order:
+        np.testing.assert_array_equal(begun[i](), expected[i])
+
+
+def test_an_error_of_the_network_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for in vain."""
+    engine = OpenVINOEngine(openvino.pack(small_network()))
+    engine(some_images(2, 8))
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("no memory")
+
+    engine._queue(1).set_callback(failing)
+    with pytest.raises(RuntimeError, match="no memory"):
+        engine(some_images(5, 8))
