@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from classify.estimators.base import ClassWeight, LinearClassifier
 from classify.estimators.cross_validation import (
@@ -18,7 +18,7 @@ from classify.estimators.cross_validation import (
     cross_validate,
 )
 from classify.estimators.search import C_GRID, SearchMixin, positive_grid
-from classify.estimators.solvers.gram import Gram, same_features, unit_scale
+from classify.estimators.solvers.gram import Gram, one_blas_thread, same_features, unit_scale
 from classify.estimators.solvers.kernel_logistic import KernelLogisticProblems
 from classify.estimators.solvers.logistic import LogisticProblems, Problems
 from classify.estimators.solvers.probabilities import class_scores, log_loss, scaled_softmax
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from classify.estimators.solvers.lbfgs import Path
     from toolkit.progress import Progress
 
 # Largest distance of the coefficients from the optimum, relative to their length: during the search
@@ -119,7 +120,7 @@ class LogReg(SearchMixin, LinearClassifier):
     ) -> None:
         values = positive_grid("C", self.C, C_GRID)
         weights = self._class_weights(codes)
-        with _blas_threads(len(features)):
+        with one_blas_thread() if len(features) <= MANY else contextlib.nullcontext():
             samples = _samples(features)
             self.scale_ = samples.scale
             path = RegularisationPath(
@@ -149,19 +150,10 @@ class LogReg(SearchMixin, LinearClassifier):
             self.C_: float = outcome.chosen["C"]
             problem = samples.problems_of(samples.exact, codes, weights[codes][np.newaxis])
             start = problem.zeros() if outcome.solution is None else outcome.solution
-            coef, _ = problem.minimise(problem.renewed(start), self.C_, PRECISION)
+            coef = problem.minimise(problem.renewed(start), self.C_, PRECISION).coef
         self.coef_ = samples.to_features(coef[:, 0].T)
         mean = features.mean(axis=0, dtype=np.float64)
         self.intercept_ = coef[-1, 0] - self.coef_ @ mean
-
-
-def _blas_threads(n_samples: int) -> threadpool_limits:
-    """Limit BLAS to one thread for few samples.
-
-    That costs little on idle cores. On busy cores its threads wait for each other, which took ten
-    times as long on two cores.
-    """
-    return threadpool_limits(1 if n_samples <= MANY else None, user_api="blas")
 
 
 def _path_steps(
@@ -186,10 +178,11 @@ def _path_steps(
             weights[fold, train] = sample_weight[train]
         problems.append(problems_of(samples, codes, weights))
     coefs = [problem.zeros() for problem in problems]
+    paths: list[Path | None] = [None] * len(problems)
     for C in values:
         held_out_decision = np.empty((len(codes), problems[0].n_outputs))
         for i, (batch, problem) in enumerate(zip(batches, problems, strict=True)):
-            coefs[i], decision = problem.minimise(coefs[i], C, SEARCH_PRECISION)
+            coefs[i], decision, paths[i] = problem.minimise(coefs[i], C, SEARCH_PRECISION, paths[i])
             for fold, (_, held_out) in enumerate(batch):
                 held_out_decision[held_out] = decision[held_out, fold]
         mean = np.concatenate(coefs, axis=1).mean(axis=1, keepdims=True)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from classify.errors import ClassifierError
 from classify.estimators.base import ClassWeight, DecisionClassifier
@@ -28,6 +27,7 @@ from classify.estimators.solvers.gram import (
     ProductsOnDemand,
     exact_products,
     kernel,
+    one_blas_thread,
     squared_norms,
 )
 from classify.estimators.solvers.one_vs_one import (
@@ -197,7 +197,7 @@ class SVM(SearchMixin, DecisionClassifier):
         else:
             svms = OneVsOne(samples, self.kernel_, codes, weights, everything, [self.C_])
             with (
-                threadpool_limits(1, user_api="blas"),
+                one_blas_thread(),
                 ThreadPoolExecutor(joblib.cpu_count()) as threads,
             ):
                 list(threads.map(call, svms.training()))
@@ -270,7 +270,7 @@ def _path_steps(
 ) -> Generator[PathStep]:
     """Train one model per fold for each of the ascending values of C."""
     # Each thread takes one core; a BLAS that used all cores for each of them would mostly wait.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         if len(class_weights) > 2:
             yield from _one_vs_one_steps(samples, splits, codes, class_weights, name, values)
             return

@@ -8,6 +8,7 @@ every fold of a parameter search.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from classify.environment import memory_gib
 from classify.errors import ClassifierError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from numpy.typing import NDArray
 
 Kernel = Literal["linear", "rbf"]
@@ -33,6 +36,21 @@ BLOCK = 16
 PARTS, LARGEST = 4, 1024
 # Columns that are converted to float64 together.
 COLUMNS = 1024
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Limit BLAS to one thread in a block.
+
+    On busy cores its threads wait for each other, which took ten times as long on two cores.
+    """
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    """Return what controls BLAS; finding its libraries takes milliseconds."""
+    return ThreadpoolController()
 
 
 def unit_scale(X: NDArray[np.float32]) -> float:
@@ -235,10 +253,7 @@ class ProductsOnDemand(Samples):
 
 
 def _all_products(X: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``X @ X.T``, computed in threads of this process.
-
-    On busy cores the threads of BLAS wait for each other; these do not.
-    """
+    """Return ``X @ X.T``, computed in threads of our own, which need not wait for each other."""
     products = np.empty((len(X), len(X)), dtype=np.float32)
     # As many whatever the number of cores, so that rounding does not depend on it.
     size = min(LARGEST, -(-len(X) // PARTS))
@@ -250,7 +265,7 @@ def _all_products(X: NDArray[np.float32]) -> NDArray[np.float32]:
             products[second, first] = products[first, second].T
 
     with (
-        threadpool_limits(1, user_api="blas"),
+        one_blas_thread(),
         ThreadPoolExecutor(joblib.cpu_count()) as threads,
     ):
         list(threads.map(compute, *zip(*combinations_with_replacement(parts, 2), strict=True)))

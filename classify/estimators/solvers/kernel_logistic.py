@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from classify.estimators.solvers.gram import one_blas_thread
 from classify.estimators.solvers.logistic import Problems, inner_products, weighted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from classify.estimators.solvers.lbfgs import Minimum, Path
 
 # Inner products from which on threads are worth their cost, and the parts they are divided into.
 LARGE, PARTS = 2**20, 4
@@ -73,14 +75,11 @@ class KernelLogisticProblems(Problems):
         return decision
 
     def minimise(
-        self, coef: NDArray[Any], C: float, precision: float
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the coefficients at the minimum, as `Problems.minimise`, in threads of our own.
-
-        On busy cores the threads of BLAS wait for each other; these do not.
-        """
-        with threadpool_limits(1, user_api="blas"):
-            return super().minimise(coef, C, precision)
+        self, coef: NDArray[Any], C: float, precision: float, path: Path | None = None
+    ) -> Minimum:
+        """Find the minimum, as `Problems.minimise`, in threads of our own."""
+        with one_blas_thread():
+            return super().minimise(coef, C, precision, path)
 
     def renewed(self, coef: NDArray[Any]) -> NDArray[Any]:
         """Return the coefficients with new decision values, as precise as the inner products."""
@@ -120,3 +119,11 @@ class KernelLogisticProblems(Problems):
     def _inner(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
         n_samples = len(self.codes)
         return inner_products(a[:n_samples], b[n_samples:-1])
+
+    def _inner_products(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        end = len(self.codes) * self.n_outputs
+        weights, decision, intercepts = slice(end), slice(end, 2 * end), slice(2 * end, None)
+        b = b[:, None].swapaxes(-1, -2)
+        products: NDArray[Any] = a[..., weights] @ b[..., decision, :]
+        products += a[..., intercepts] @ b[..., intercepts, :]
+        return products

@@ -17,6 +17,8 @@ import numpy as np
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
+from classify.estimators.solvers.lbfgs import History, Minimum, Path
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-MEMORY = 10
-"""Steps that L-BFGS remembers."""
+MEMORY, CARRIED = (10, 30), 2**26
+"""Fewest and most steps that L-BFGS remembers, and up to which size in bytes it remembers the most,
+and those of the C before."""
 MAX_STEPS = 1000
 MAX_LINE_STEPS = 30
 LINE_PRECISION = 0.01
@@ -100,15 +103,19 @@ class Problems(ABC):
     def _inner(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
         """Return the inner product of the coefficients of every problem, without intercepts."""
 
+    @abstractmethod
+    def _inner_products(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        """Return the inner products of flattened vectors; see `lbfgs.InnerProducts`."""
+
     @property
     def _dtype(self) -> np.dtype[Any]:
         large = self.shares.size * self.n_outputs >= LARGE
         return self.dtype if large else np.dtype(np.float64)
 
     def minimise(
-        self, coef: NDArray[Any], C: float, precision: float
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the coefficients at the minimum.
+        self, coef: NDArray[Any], C: float, precision: float, path: Path | None = None
+    ) -> Minimum:
+        """Find the minimum.
 
         Parameters
         ----------
@@ -118,46 +125,67 @@ class Problems(ABC):
             As in scikit-learn: the penalty is ``1 / (C * sizes)``.
         precision : float
             Largest distance of the coefficients from the optimum, relative to their length.
+        path : Path, optional
+            From the minimum at `coef`, for the C before.
 
         Returns
         -------
-        coef : ndarray of float
-        decision : ndarray of float
-            Their decision values, as from `decision`.
+        Minimum
 
         Notes
         -----
-        L-BFGS (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.4). Along a line the
-        decision values are linear, so the line search does not need the features. The distance from
-        the optimum is at most the length of the gradient divided by the penalty.
+        L-BFGS. Along a line the decision values are linear, so the line search does not need the
+        features. The distance from the optimum is at most the length of the gradient divided by the
+        penalty.
+
+        From one C to the next, only the penalty changes, so the gradient and what L-BFGS remembers
+        are known. The first step goes on in the direction from the C before the last.
         """
         penalty = 1 / (C * self.sizes)
-        decision = self.decision(coef)
-        gradient, rounding = self._gradient(coef, decision, penalty)
-        history: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        if path is None:
+            path = self._path(coef, penalty)
+        start, direction, rise = coef, path.step, penalty - path.penalty
+        decision, rounding, history = path.decision, path.rounding, path.history
+        gradient = path.gradient + self._without_intercepts(coef, rise)
+        history.shift(rise, self.n_outputs)
         for _ in range(MAX_STEPS):
             tolerance = precision * penalty * self._length(self._inner(coef, coef))
             length = self._length(self._dot(gradient, gradient))
             unsolved = length > np.maximum(tolerance, rounding)
             if not unsolved.any():
-                return coef, decision
-            direction = self._direction(gradient, history) * unsolved[:, None]
+                break
+            if direction is None or (self._dot(gradient, direction) >= 0).any():
+                direction = self._unflattened(history.direction(self._flattened(gradient)))
+            direction = direction * unsolved[:, None]
             change = self.decision(direction)
             penalty_terms = (self._inner(coef, direction), self._inner(direction, direction))
-            step = self._line_search(decision, change, *(penalty * term for term in penalty_terms))
-            step = step[:, None]
-            coef = coef + step * direction
-            change *= step.astype(change.dtype)
-            decision += change
-            before = gradient
+            size = self._line_search(decision, change, *(penalty * term for term in penalty_terms))
+            step = size[:, None] * direction
+            coef = coef + step
+            change *= size[:, None].astype(change.dtype)
+            decision = decision + change
+            before, direction = gradient, None
             gradient, rounding = self._gradient(coef, decision, penalty)
-            history = [*history[1 - MEMORY :], (step * direction, gradient - before)]
-        warnings.warn(
-            f"logistic regression did not converge in {MAX_STEPS} steps",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-        return coef, decision
+            history.add(self._flattened(step), self._flattened(gradient - before))
+        else:
+            warnings.warn(
+                f"logistic regression did not converge in {MAX_STEPS} steps",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        if history.nbytes > CARRIED:
+            return Minimum(coef, decision, None)
+        on = Path(penalty, decision, gradient, rounding, history, coef - start)
+        return Minimum(coef, decision, on)
+
+    def _path(self, coef: NDArray[Any], penalty: NDArray[np.float64]) -> Path:
+        """Return the beginning of a path."""
+        decision = self.decision(coef)
+        gradient, rounding = self._gradient(coef, decision, penalty)
+        size = coef[:, 0].size
+        n_kept = min(MEMORY[1], max(MEMORY[0], CARRIED // (2 * coef.size * self.dtype.itemsize)))
+        history = History(n_kept, (coef.shape[1], size), self.dtype, self._inner_products)
+        return Path(penalty, decision, gradient, rounding, history, None)
 
     def _gradient(
         self, coef: NDArray[Any], decision: NDArray[Any], penalty: NDArray[np.float64]
@@ -234,27 +262,21 @@ class Problems(ABC):
         first, second = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
         return first, second
 
-    def _direction(
-        self, gradient: NDArray[Any], history: list[tuple[NDArray[Any], NDArray[Any]]]
-    ) -> NDArray[Any]:
-        """Return the search direction from the last steps and the changes of the gradient."""
-        direction = -gradient
-        parts = []
-        for step, change in reversed(history):
-            inner = self._dot(step, change)
-            # A solved problem has steps of zero, which say nothing.
-            inverse = np.divide(1.0, inner, out=np.zeros_like(inner), where=inner > 0)
-            part = inverse * self._dot(step, direction)
-            direction -= part[:, None] * change
-            parts.append((inverse, part))
-        if history:
-            step, change = history[-1]
-            inner, square = self._dot(step, change), self._dot(change, change)
-            size = np.divide(inner, square, out=np.ones_like(inner), where=inner > 0)
-            direction *= size[:, None]
-        for (step, change), (inverse, part) in zip(history, reversed(parts), strict=True):
-            direction += (part - inverse * self._dot(change, direction))[:, None] * step
-        return direction
+    @staticmethod
+    def _flattened(vectors: NDArray[Any]) -> NDArray[Any]:
+        """Return vectors that are shaped as `zeros` as ``(n_problems, length)``."""
+        flat: NDArray[Any] = np.moveaxis(vectors, 1, 0).reshape(vectors.shape[1], -1)
+        return flat
+
+    def _unflattened(self, flat: NDArray[Any]) -> NDArray[Any]:
+        return np.moveaxis(flat.reshape(len(flat), -1, self.n_outputs), 0, 1)
+
+    @staticmethod
+    def _without_intercepts(coef: NDArray[Any], factor: NDArray[np.float64]) -> NDArray[Any]:
+        """Return a multiple of the coefficients of every problem, with intercepts of zero."""
+        found: NDArray[Any] = factor[:, None] * coef
+        found[-1] = 0.0
+        return found
 
     def _dot(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
         """Return the inner product for every problem."""
@@ -344,6 +366,10 @@ class LogisticProblems(Problems):
 
     def _inner(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
         return inner_products(a[:-1], b[:-1])
+
+    def _inner_products(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        products: NDArray[Any] = a @ b[:, None].swapaxes(-1, -2)
+        return products
 
 
 def _probabilities(decision: NDArray[Any]) -> NDArray[Any]:

@@ -21,9 +21,9 @@ def test_the_solution_is_that_on_the_features(n_classes, dtype, C):
     """The sums of the samples with the weights are the coefficients, to the same precision."""
     X, codes, members = blobs(n_classes)
     problems = KernelLogisticProblems.of((X @ X.T).astype(dtype), codes, members)
-    coef, decision = problems.minimise(problems.zeros(), C, 1e-4)
+    coef, decision, _ = problems.minimise(problems.zeros(), C, 1e-4)
     on_features = LogisticProblems.of(X, codes, members, 1.0)
-    expected, _ = on_features.minimise(on_features.zeros(), C, 1e-6)
+    expected = on_features.minimise(on_features.zeros(), C, 1e-6).coef
     found = np.concatenate([np.einsum("ia,ijk->ajk", X, coef[:100]), coef[-1:]])
     length = np.linalg.norm(expected[:-1], axis=0).max()
     np.testing.assert_allclose(found, expected, atol=1e-3 * length)
@@ -34,7 +34,7 @@ def test_a_rough_solution_is_renewed_with_exact_products():
     """Its decision values become those of its weights, so the solution can get more precise."""
     X, codes, members = blobs(2)
     rough = KernelLogisticProblems.of((X @ X.T).astype(np.float32), codes, members)
-    coef, _ = rough.minimise(rough.zeros(), 1.0, 0.03)
+    coef = rough.minimise(rough.zeros(), 1.0, 0.03).coef
     exact = KernelLogisticProblems.of(X @ X.T, codes, members)
     decision = exact.decision(exact.renewed(coef + 1))
     weights = np.einsum("ia,ijk->ajk", X, coef[:100] + 1)
@@ -47,10 +47,10 @@ def test_products_in_threads_give_the_same_solution(monkeypatch):
     """A large matrix is divided into rows."""
     X, codes, members = blobs(4)
     problems = KernelLogisticProblems.of(X @ X.T, codes, members)
-    expected, _ = problems.minimise(problems.zeros(), 1.0, 1e-6)
+    expected = problems.minimise(problems.zeros(), 1.0, 1e-6).coef
     monkeypatch.setattr(kernel_logistic, "LARGE", 1)
     monkeypatch.setattr(kernel_logistic, "PARTS", 3)
-    coef, _ = problems.minimise(problems.zeros(), 1.0, 1e-6)
+    coef = problems.minimise(problems.zeros(), 1.0, 1e-6).coef
     np.testing.assert_allclose(coef, expected, atol=1e-6 * np.abs(expected).max())
 
 
@@ -59,6 +59,6 @@ def test_a_singular_matrix_is_solved():
     X, codes, members = blobs(2)
     X, codes, members = np.tile(X, (2, 1)), np.tile(codes, 2), np.tile(members, 2)
     problems = KernelLogisticProblems.of((X @ X.T).astype(np.float32), codes, members)
-    coef, decision = problems.minimise(problems.zeros(), 100.0, 1e-3)
+    coef, decision, _ = problems.minimise(problems.zeros(), 100.0, 1e-3)
     assert np.isfinite(decision).all()
     np.testing.assert_allclose(coef[:100], coef[100:200], atol=1e-9)
