@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-MEMORY, CARRIED = (10, 30), 2**26
+MEMORY, CARRIED = (10, 20), 2**26
 """Fewest and most steps that L-BFGS remembers, and up to which size in bytes it remembers the most,
 and those of the C before."""
 MAX_STEPS = 1000
