@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 class Batches:
     """Compute the embeddings of images that many threads bring one at a time.
 
-    If the engine is idle, an image is computed at once. What arrives meanwhile waits, and is the
-    next batch, of at most `extract.images.loading.BATCH_SIZE` images. It begins before the last
-    one is waited for, so that no core is idle while others finish. The engine runs in a thread of
-    its own, so images are decoded while it computes.
+    If the engine has a core to spare, an image is computed at once. What arrives meanwhile waits,
+    and is the next batch, of at most `extract.images.loading.BATCH_SIZE` images. One thread begins
+    batches and another one waits for them, so that no core is idle while others finish, and
+    images are decoded meanwhile.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Batches:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: deque[Waiting] = deque()
-        self._begun: deque[tuple[list[Waiting], Callable[[], NDArray[np.float32]]]] = deque()
         self._thread = ThreadPoolExecutor(1, "engine")
+        self._results = ThreadPoolExecutor(1, "results")
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the embedding of an image; may be called from any thread.
@@ -78,24 +78,22 @@ class Batches:
         return embedding.result()
 
     def close(self) -> None:
-        """Finish the batch that is being computed; all other images get an error."""
+        """Finish the batches that are being computed; all other images get an error."""
         self._thread.shutdown(cancel_futures=True)
-        while self._begun:
-            self._finish_batch()
+        self._results.shutdown()
         while self._waiting:
             self._waiting.popleft()[1].set_exception(_closed())
 
     def _compute_batch(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_SIZE))]
-        if batch:
-            with _reported_to(batch):
-                finish = begin(self._engine, np.stack([image for image, _ in batch]))
-                self._begun.append((batch, finish))
-        while self._begun and (len(self._begun) > 1 or not self._waiting):
-            self._finish_batch()
+        if not batch:
+            return
+        with _reported_to(batch):
+            finish = begin(self._engine, np.stack([image for image, _ in batch]))
+            self._results.submit(self._finish, batch, finish)
 
-    def _finish_batch(self) -> None:
-        batch, finish = self._begun.popleft()
+    @staticmethod
+    def _finish(batch: list[Waiting], finish: Callable[[], NDArray[np.float32]]) -> None:
         with _reported_to(batch):
             for (_, embedding), row in zip(batch, finish(), strict=True):
                 embedding.set_result(row)
