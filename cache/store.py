@@ -37,7 +37,8 @@ COMMITTING = "committing embeddings"
 """The phase in which a caller appends to a store."""
 
 SHARD_ROWS = 64
-"""Rows per shard; a killed run has to compute at most so many again."""
+"""Rows per shard; besides those that it was computing, a killed run has to compute at most so many
+again."""
 
 _FILES_PER_BATCH = 1000
 _SECONDS_UNTIL_SETTLED = 2.0

@@ -29,15 +29,15 @@ logger = logging.getLogger(__name__)
 class Batches:
     """Compute the embeddings of images that many threads bring one at a time.
 
-    If the engine has a core to spare, an image is computed at once. What arrives meanwhile waits,
-    and is the next batch, of at most `extract.images.loading.BATCH_SIZE` images. One thread begins
-    batches and another one waits for them, so that no core is idle while others finish, and
-    images are decoded meanwhile.
+    If the engine is idle, or has an idle core, an image is computed at once. What arrives meanwhile
+    waits, and is the next batch, of at most `extract.images.loading.BATCH_SIZE` images. One thread
+    begins batches and another one waits for them, so that no core is idle while others finish,
+    and images are decoded meanwhile.
 
     Parameters
     ----------
     engine : Engine
-        Called by one thread at a time.
+        One thread begins batches, another one waits for them; see `extract.engines.begin`.
 
     Notes
     -----
@@ -95,7 +95,8 @@ class Batches:
     @staticmethod
     def _finish(batch: list[Waiting], finish: Callable[[], NDArray[np.float32]]) -> None:
         with _reported_to(batch):
-            for (_, embedding), row in zip(batch, finish(), strict=True):
+            # All rows are there before the first is passed on.
+            for (_, embedding), row in list(zip(batch, finish(), strict=True)):
                 embedding.set_result(row)
 
 

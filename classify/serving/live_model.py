@@ -229,7 +229,7 @@ class LiveModel:
 
     @cached_property
     def _explainer(self) -> Explainer:
-        """It has an engine of its own, because that of the batches serves one thread."""
+        """It has an engine of its own, because that of the batches is begun by one thread alone."""
         return Explainer(self._model.estimator, self._model.base)
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:

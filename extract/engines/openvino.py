@@ -9,6 +9,7 @@ import dataclasses
 import io
 import logging
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 _XML, _BIN = "model.xml", "model.bin"
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
 """OpenVINO's names of what is computed where a network does not say so itself."""
+SECONDS_UNTIL_CHECKED = 30.0
+"""A batch that takes longer may have failed."""
 _LARGEST_ERROR = 1e-3
 """Of a converted network, relative; the sums of all that were tried differ by less than 1e-5."""
 
@@ -99,7 +102,10 @@ class OpenVINOEngine:
 
     @phase(FORWARD_PASSES)
     def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
-        """Start to embed a batch; see `extract.engines.begin`. It returns with the last start."""
+        """Start to embed a batch; see `extract.engines.begin`.
+
+        It returns as soon as the last image has been started.
+        """
         import joblib
 
         if self._size is None and len(images) >= max(SIZES):
@@ -113,29 +119,65 @@ class OpenVINOEngine:
 
     def _begin(self, images: np.ndarray, size: int) -> Callable[[], np.ndarray]:
         """Start to embed in batches of a size, and one by one what is left."""
-        embeddings = np.empty((len(images), *self._shape), dtype=np.float32)
-        finished: list[slice] = []
+        begun = _Begun(np.empty((len(images), *self._shape), dtype=np.float32))
         start = 0
         for length in (size, 1):
             while start + length <= len(images):
-                rows = slice(start, start + length)
-                self._queue(length).start_async([images[rows]], (embeddings, rows, finished))
+                rows, queue = slice(start, start + length), self._queue(length)
+                queue.start_async([images[rows]], (begun, rows))
+                begun.queues.add(queue)
                 start += length
-
-        @phase(FORWARD_PASSES)
-        def finish() -> np.ndarray:
-            if sum(rows.stop - rows.start for rows in finished) < len(images):
-                for queue in filter(None, self._queues.values()):
-                    queue.wait_all()
-            return embeddings
-
-        return finish
+        return begun.finish
 
     def _queue(self, size: int) -> Any:
         """Return what computes batches of a size on all cores, or None if the network cannot."""
         if size not in self._queues:
             self._queues[size] = _compiled(self._network, size, self._precision)
         return self._queues[size]
+
+
+class _Begun:
+    """Embeddings that are being computed.
+
+    Parameters
+    ----------
+    embeddings : numpy.ndarray of float32
+        One row for each image, to be filled in.
+
+    Attributes
+    ----------
+    queues : set of openvino.AsyncInferQueue
+        They compute the rows.
+    """
+
+    def __init__(self, embeddings: np.ndarray) -> None:
+        self.queues: set[Any] = set()
+        self._embeddings = embeddings
+        self._finished: list[int] = []
+        self._all_finished = threading.Event()
+        self._error: Exception | None = None
+
+    def keep(self, rows: slice, computed: Callable[[], np.ndarray]) -> None:
+        """Fill in some rows."""
+        try:
+            self._embeddings[rows] = computed()
+        except (MemoryError, RuntimeError, ValueError) as error:  # else later batches would fail
+            self._error = error
+        self._finished.append(rows.stop - rows.start)
+        if sum(self._finished) == len(self._embeddings):
+            self._all_finished.set()
+
+    @phase(FORWARD_PASSES)
+    def finish(self) -> np.ndarray:
+        """Wait for all rows, and return them."""
+        if len(self._embeddings) and not self._all_finished.wait(SECONDS_UNTIL_CHECKED):
+            # Nothing is kept of a request that has failed; its queue raises the error.
+            for queue in self.queues:
+                queue.wait_all()
+            self._all_finished.wait()
+        if self._error is not None:
+            raise self._error
+        return self._embeddings
 
 
 @phase("compiling the network")
@@ -164,7 +206,7 @@ def _compiled(network: Any, size: int, precision: str) -> Any:
         },
     )
     queue = ov.AsyncInferQueue(compiled, cores)
-    queue.set_callback(_copy_output)
+    queue.set_callback(_keep_output)
     return queue
 
 
@@ -189,10 +231,9 @@ def _packed(recipe: Recipe, weights: Weights, models: ModelStore) -> bytes:
     return models.read(recipe.quantised)
 
 
-def _copy_output(request: Any, where: tuple[np.ndarray, slice, list[slice]]) -> None:
-    embeddings, rows, finished = where
-    embeddings[rows] = request.get_output_tensor().data
-    finished.append(rows)
+def _keep_output(request: Any, where: tuple[_Begun, slice]) -> None:
+    begun, rows = where
+    begun.keep(rows, lambda: request.get_output_tensor().data)
 
 
 def is_converted(recipe: Recipe, models: ModelStore) -> bool:

@@ -84,10 +84,12 @@ class Computation:
                 self._finish_commit()
                 self._remember()
             except (KeyboardInterrupt, AddressError, ClusterError) as stop:
-                self._finish_batches()
-                self._start_commit(committer)
-                self._finish_commit()
-                self._remember()
+                try:
+                    self._finish_batches()
+                finally:
+                    self._start_commit(committer)
+                    self._finish_commit()
+                    self._remember()
                 if not isinstance(stop, KeyboardInterrupt):
                     raise
                 raise KeyboardInterrupt(
@@ -126,7 +128,8 @@ class Computation:
             elif decoded.image is not None and self._is_new(found, digest):
                 self._add(found, decoded.image, decoded.remarks)
                 if not self._images:
-                    self._progress("computing embeddings", done, total)
+                    being_computed = sum(len(digests) for digests, _ in self._begun)
+                    self._progress("computing embeddings", done - being_computed, total)
                 if sum(len(rows) for _, rows in self._rows) >= SHARD_ROWS:
                     self._start_commit(committer)
         return left
@@ -164,8 +167,9 @@ class Computation:
     def _finish_batches(self, most_left: int = 0) -> None:
         """Wait for the batches that began first, until at most so many are being computed."""
         while len(self._begun) > most_left:
-            digests, finish = self._begun.popleft()
+            digests, finish = self._begun[0]
             self._rows.append((digests, finish()))
+            self._begun.popleft()  # only now: after Ctrl-C it is waited for again
 
     @phase(COMMITTING)
     def _start_commit(self, committer: ThreadPoolExecutor) -> None:

@@ -23,7 +23,7 @@ from extract.images.decoders.pool import DecoderError
 from extract.images.hashing import DEPTH, SHALLOW
 from extract.images.loading import ReadSettings
 from extract.images.pixels import Remark
-from extract.pipeline import extract
+from extract.pipeline import computation, extract
 from extract.recipe import Recipe
 from toolkit.addresses import file_state
 
@@ -217,18 +217,27 @@ def test_an_engine_that_fails_keeps_what_was_committed(store: Store, tmp_path: P
 class Overlapping(StubEngine):
     """Computes a batch when it is waited for, so that others can begin before."""
 
-    def __init__(self, interrupted_at: int | None = None) -> None:
+    def __init__(self, interrupted: str = "") -> None:
         super().__init__()
-        self.begun = 0
+        self.events: list[str] = []
         self.most = 0
-        self._interrupted_at = interrupted_at
+        self._interrupted = interrupted
 
     def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
-        if self.begun == self._interrupted_at:
+        self._note("begin")
+        number = self.events.count("begin")
+        self.most = max(self.most, number - len(self.batches))
+
+        def finish() -> np.ndarray:
+            self._note("finish")
+            return self(images)
+
+        return finish
+
+    def _note(self, event: str) -> None:
+        self.events.append(event)
+        if self._interrupted == f"{event} {self.events.count(event)}":
             raise KeyboardInterrupt
-        self.begun += 1
-        self.most = max(self.most, self.begun - len(self.batches))
-        return lambda: self(images)
 
 
 def test_the_next_batch_begins_before_the_last_one_is_finished(
@@ -242,9 +251,28 @@ def test_the_next_batch_begins_before_the_last_one_is_finished(
     assert engine.most == min(10, at_once(32) + 1)
 
 
-def test_ctrl_c_finishes_the_batches_that_have_begun(store: Store, tmp_path: Path) -> None:
-    """Nothing that was computed is lost."""
-    paths, engine = draw(tmp_path / "d", 0, 100), Overlapping(interrupted_at=3)
+def test_progress_counts_what_is_finished(store: Store, tmp_path: Path) -> None:
+    """Not what has only begun."""
+    paths, engine = draw(tmp_path / "d", 0, 300), Overlapping()
+    seen: list[tuple[int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "computing embeddings":
+            seen.append((done, sum(engine.batches)))
+
+    extract(paths, RECIPE, store, lambda: engine, batch_size=32, progress=progress)
+    assert len(seen) > 5
+    assert all(done <= finished for done, finished in seen)
+    assert seen[-1] == (300, 300)
+
+
+@pytest.mark.parametrize("interrupted", ["begin 4", "finish 2"])
+def test_ctrl_c_finishes_the_batches_that_have_begun(
+    interrupted: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was computed is lost, also what was waited for."""
+    monkeypatch.setattr(computation, "at_once", lambda _: 1)
+    paths, engine = draw(tmp_path / "d", 0, 100), Overlapping(interrupted)
     with pytest.raises(KeyboardInterrupt, match="48 embeddings computed and kept, 52 left"):
         extract(paths, RECIPE, store, lambda: engine, batch_size=16)
     assert extract(paths, RECIPE, store, StubEngine).cached == 48
@@ -270,7 +298,7 @@ def test_ctrl_c_keeps_everything_computed(tmp_path: Path) -> None:
         from pathlib import Path
         from cache import Store
         from toolkit.console import run
-        from extract.pipeline import extract
+        from extract.pipeline import computation, extract
         from tests.extract.test_pipeline import RECIPE, StubEngine
         class Slow(StubEngine):
             def __call__(self, images):
@@ -421,7 +449,7 @@ def test_a_warm_run_imports_no_decoder(store: Store, tmp_path: Path) -> None:
         subprocess.Popen = None
         from pathlib import Path
         from cache import Store
-        from extract.pipeline import extract
+        from extract.pipeline import computation, extract
         from extract.recipe import Recipe
         recipe = Recipe(weights="0" * 64, preprocessing="torch", size=32)
         paths = [Path(name) for name in sys.argv[2:]]

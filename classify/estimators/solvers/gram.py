@@ -39,7 +39,7 @@ COLUMNS = 1024
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Limit BLAS to one thread in a block.
+    """Limit the BLAS of NumPy and SciPy to one thread in a block.
 
     On busy cores its threads wait for each other, which took ten times as long on two cores.
     """
@@ -49,7 +49,9 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @functools.cache
 def _blas() -> ThreadpoolController:
-    """Return what controls BLAS; finding its libraries takes milliseconds."""
+    """Return what controls the libraries that are loaded now; finding them takes milliseconds."""
+    import scipy.linalg  # noqa: F401 - it has a BLAS of its own
+
     return ThreadpoolController()
 
 

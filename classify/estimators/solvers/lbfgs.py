@@ -70,9 +70,9 @@ class History:
         self._multiply(slice(place, place + 1))
 
     def shift(self, penalty: NDArray[np.float64], n_free: int) -> None:
-        """Change the gradients by a penalty times the coefficients, without the last `n_free`."""
+        """Add the gradient of a penalty to the changes, but not to the last `n_free` of each."""
         steps, changes = self._kept[:, 0, :, :-n_free], self._kept[:, 1, :, :-n_free]
-        changes += (penalty[:, None, None] * steps).astype(changes.dtype)
+        changes += penalty[:, None, None].astype(changes.dtype) * steps
         self._multiply(slice(self._kept.shape[2]))
 
     @property
@@ -101,7 +101,8 @@ class History:
             return -gradient
         first = self._n_added % self._vectors.shape[2] if self._n_added > n_kept else 0
         order = np.roll(np.arange(n_kept), -first)  # from the oldest to the latest
-        with_gradient = self._inner_products(self._kept, gradient[:, None])[:, :, order, 0]
+        vectors = gradient[:, None].astype(self._vectors.dtype)  # else all steps would be converted
+        with_gradient = self._inner_products(self._kept, vectors)[:, :, order, 0]
         products = self._products[:, :, order][..., order]
         along = np.diagonal(products[:, 0], axis1=1, axis2=2)
         usable = along > 0

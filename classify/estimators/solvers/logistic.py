@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 MEMORY, CARRIED = (10, 20), 2**26
-"""Fewest and most steps that L-BFGS remembers, and up to which size in bytes it remembers the most,
-and those of the C before."""
+"""Fewest and most steps that L-BFGS remembers, and how many bytes more than the fewest may take. A
+path goes on with the next C if all of it takes no more."""
 MAX_STEPS = 1000
 MAX_LINE_STEPS = 30
 LINE_PRECISION = 0.01
@@ -147,6 +147,7 @@ class Problems(ABC):
         start, direction, rise = coef, path.step, penalty - path.penalty
         decision, rounding, history = path.decision, path.rounding, path.history
         gradient = path.gradient + self._without_intercepts(coef, rise)
+        del path  # and with it arrays that are replaced
         history.shift(rise, self.n_outputs)
         for _ in range(MAX_STEPS):
             tolerance = precision * penalty * self._length(self._inner(coef, coef))
@@ -163,7 +164,8 @@ class Problems(ABC):
             step = size[:, None] * direction
             coef = coef + step
             change *= size[:, None].astype(change.dtype)
-            decision = decision + change
+            change += decision
+            decision = change
             before, direction = gradient, None
             gradient, rounding = self._gradient(coef, decision, penalty)
             history.add(self._flattened(step), self._flattened(gradient - before))
@@ -173,19 +175,19 @@ class Problems(ABC):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        if history.nbytes > CARRIED:
+        if history.nbytes + decision.nbytes + gradient.nbytes + coef.nbytes > CARRIED:
             return Minimum(coef, decision, None)
-        on = Path(penalty, decision, gradient, rounding, history, coef - start)
-        return Minimum(coef, decision, on)
+        path = Path(penalty, decision, gradient, rounding, history, coef - start)
+        return Minimum(coef, decision, path)
 
     def _path(self, coef: NDArray[Any], penalty: NDArray[np.float64]) -> Path:
         """Return the beginning of a path."""
         decision = self.decision(coef)
         gradient, rounding = self._gradient(coef, decision, penalty)
-        size = coef[:, 0].size
         n_kept = min(MEMORY[1], max(MEMORY[0], CARRIED // (2 * coef.size * self.dtype.itemsize)))
-        history = History(n_kept, (coef.shape[1], size), self.dtype, self._inner_products)
-        return Path(penalty, decision, gradient, rounding, history, None)
+        shape = coef.shape[1], coef[:, 0].size
+        history = History(n_kept, shape, self.dtype, self._inner_products)
+        return Path(penalty, decision, gradient, rounding, history, step=None)
 
     def _gradient(
         self, coef: NDArray[Any], decision: NDArray[Any], penalty: NDArray[np.float64]
@@ -395,5 +397,4 @@ def weighted(
 
 def inner_products(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     """Return the inner product for every problem."""
-    product: NDArray[np.float64] = np.einsum("ijk,ijk->j", a, b)
-    return product
+    return np.asarray(np.einsum("ijk,ijk->j", a, b))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -167,8 +168,24 @@ def test_batches_can_begin_before_others_are_finished(size: int, last_first: boo
         np.testing.assert_array_equal(begun[i](), expected[i])
 
 
+def test_an_output_that_cannot_be_kept_is_an_error_of_its_batch_alone() -> None:
+    """The batches before and after it are computed."""
+    engine, images = OpenVINOEngine(openvino.pack(small_network())), some_images(5, 8)
+    expected, shape = engine(images), engine._shape
+    before = begin(engine, images)
+    engine._shape = (1, 2, 3)
+    failing = begin(engine, images)
+    engine._shape = shape
+    after = begin(engine, images)
+    with pytest.raises(ValueError, match="could not broadcast"):
+        failing()
+    np.testing.assert_array_equal(before(), expected)
+    np.testing.assert_array_equal(after(), expected)
+
+
 def test_an_error_of_the_network_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not waited for in vain."""
+    """It is not waited for in vain, although nothing is kept of the image."""
+    monkeypatch.setattr(openvino, "SECONDS_UNTIL_CHECKED", 0.1)
     engine = OpenVINOEngine(openvino.pack(small_network()))
     engine(some_images(2, 8))
 
@@ -177,4 +194,18 @@ def test_an_error_of_the_network_reaches_the_caller(monkeypatch: pytest.MonkeyPa
 
     engine._queue(1).set_callback(failing)
     with pytest.raises(RuntimeError, match="no memory"):
-        engine(some_images(5, 8))
+        engine(some_images(1, 8))
+
+
+def test_a_size_can_be_compiled_while_another_thread_waits() -> None:
+    """As in `classify.serve`: one thread begins batches, another one waits for them."""
+    images = some_images(17, 8)
+    expected = OpenVINOEngine(openvino.pack(small_network()))(images)
+    with ThreadPoolExecutor(1) as results:
+        for _ in range(20):
+            engine = OpenVINOEngine(openvino.pack(small_network()))
+            engine._size = 16
+            many = results.submit(begin(engine, images[:16]))
+            one = results.submit(begin(engine, images[16:]))
+            np.testing.assert_array_equal(many.result(60), expected[:16])
+            np.testing.assert_array_equal(one.result(60), expected[16:])
