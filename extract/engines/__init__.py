@@ -57,7 +57,7 @@ def begin(engine: Engine, images: np.ndarray) -> Callable[[], np.ndarray]:
     """Start to embed a batch, and return a function that waits for the embeddings.
 
     An engine with a method `begin` computes the next batches meanwhile, so that no core waits for
-    the last image of a batch. All others compute before this returns.
+    the last image of a batch; see `images_at_once`. All others compute before this returns.
 
     Parameters
     ----------
@@ -74,6 +74,11 @@ def begin(engine: Engine, images: np.ndarray) -> Callable[[], np.ndarray]:
         return finish
     embeddings = engine(images)
     return lambda: embeddings
+
+
+def images_at_once(engine: Engine) -> int:
+    """Return how many images of batches that have begun an engine computes at the same time."""
+    return int(getattr(engine, "images_at_once", 0))
 
 
 def choose(precision: str, engine: str = "auto") -> str:
@@ -192,6 +197,11 @@ class _FlippingEngine:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self.begin(images)()
+
+    @property
+    def images_at_once(self) -> int:
+        """See the function of the same name."""
+        return images_at_once(self._engine)
 
     def begin(self, images: np.ndarray) -> Callable[[], np.ndarray]:
         """See the function of the same name."""

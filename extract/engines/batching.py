@@ -8,7 +8,6 @@ nothing else ran, and lowered it when every 32 images were waited for before the
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -28,13 +27,6 @@ SECONDS = 2.0
 _TURNS = 2
 _GAIN = 1.03
 """A larger batch takes more memory, so it must be faster by this factor."""
-
-
-def at_once(batch_size: int) -> int:
-    """Return how many batches of `extract` keep all cores busy, whichever size is fastest."""
-    import joblib
-
-    return math.ceil(joblib.cpu_count() * max(SIZES) / batch_size)
 
 
 def kept_size(record: Path) -> int | None:

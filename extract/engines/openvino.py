@@ -96,6 +96,13 @@ class OpenVINOEngine:
         record = models.batch_record(recipe, machine())
         return cls(_packed(recipe, weights, models), recipe.precision, record)
 
+    @property
+    def images_at_once(self) -> int:
+        """Number of images that are computed at the same time."""
+        import joblib
+
+        return joblib.cpu_count() * (self._size or 1)
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embed a batch; see `extract.engines.Engine`."""
         return self.begin(images)()

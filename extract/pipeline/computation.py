@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache.store import COMMITTING, SHARD_ROWS
-from extract.engines import begin
-from extract.engines.batching import at_once
+from extract.engines import begin, images_at_once
 from extract.errors import ClusterError
 from extract.images.hashing import REMEMBERED_TOGETHER, HashedFile, remember_files
 from extract.images.pixels import Remark
@@ -162,14 +161,16 @@ class Computation:
         images, digests = np.stack(self._images), self._image_digests
         self._images, self._image_digests = [], []
         self._begun.append((digests, begin(self._engine, images)))
-        self._finish_batches(most_left=at_once(self._batch_size))
+        # Enough for all cores.
+        self._finish_batches(most_left=-(-images_at_once(self._engine) // self._batch_size))
 
     def _finish_batches(self, most_left: int = 0) -> None:
         """Wait for the batches that began first, until at most so many are being computed."""
         while len(self._begun) > most_left:
             digests, finish = self._begun[0]
-            self._rows.append((digests, finish()))
-            self._begun.popleft()  # only now: after Ctrl-C it is waited for again
+            rows = finish()  # if Ctrl-C interrupts this, it is waited for again
+            self._begun.popleft()
+            self._rows.append((digests, rows))
 
     @phase(COMMITTING)
     def _start_commit(self, committer: ThreadPoolExecutor) -> None:

@@ -26,7 +26,7 @@ from extract.images.hashing import hash_images
 from extract.images.loading import FETCHED_AT_ONCE, ReadSettings, load_images
 from extract.pipeline import extract
 from tests.extract.file_server import Server, serving
-from tests.extract.test_pipeline import RECIPE, StubEngine, no_engine
+from tests.extract.pipeline.stub import RECIPE, StubEngine, no_engine
 from toolkit import addresses
 from toolkit.addresses import as_path
 from toolkit.errors import AddressError

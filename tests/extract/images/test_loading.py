@@ -11,7 +11,7 @@ from cache.store import Store
 from extract.errors import ImageError
 from extract.images.hashing import hash_images, recall_digests
 from extract.images.loading import ReadSettings, load_images, usable_images
-from tests.extract.test_pipeline import draw
+from tests.extract.pipeline.stub import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
