@@ -123,7 +123,7 @@ class KernelLogisticProblems(Problems):
     def _inner_products(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         end = len(self.codes) * self.n_outputs
         weights, decision, intercepts = slice(end), slice(end, 2 * end), slice(2 * end, None)
-        b = b[:, None].swapaxes(-1, -2)
+        b = b[:, None, :, None]
         products: NDArray[Any] = a[..., weights] @ b[..., decision, :]
         products += a[..., intercepts] @ b[..., intercepts, :]
-        return products
+        return products[..., 0]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     InnerProducts = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
-    """Takes ``(n_problems, 2, n, length)`` and ``(n_problems, m, length)``, and returns the inner
-    products ``(n_problems, 2, n, m)``."""
+    """Takes vectors ``(n_problems, 2, n, length)`` and one for each problem, ``(n_problems,
+    length)``, and returns their inner products ``(n_problems, 2, n)``."""
 
 
 class History:
@@ -41,7 +41,7 @@ class History:
 
     Examples
     --------
-    >>> history = History(2, (1, 2), float, lambda a, b: a @ b[:, None].swapaxes(-1, -2))
+    >>> history = History(2, (1, 2), float, lambda a, b: (a @ b[:, None, :, None])[..., 0])
     >>> history.add(np.array([[1.0, 0.0]]), np.array([[4.0, 0.0]]))
     >>> history.direction(np.array([[8.0, 0.0]])).tolist()
     [[-2.0, 0.0]]
@@ -67,13 +67,10 @@ class History:
         place = self._n_added % n_kept
         self._n_added += 1
         self._vectors[:, 0, place], self._vectors[:, 1, place] = step, change
-        self._multiply(slice(place, place + 1))
-
-    def shift(self, penalty: NDArray[np.float64], n_free: int) -> None:
-        """Add the gradient of a penalty to the changes, but not to the last `n_free` of each."""
-        steps, changes = self._kept[:, 0, :, :-n_free], self._kept[:, 1, :, :-n_free]
-        changes += penalty[:, None, None].astype(changes.dtype) * steps
-        self._multiply(slice(self._kept.shape[2]))
+        products = self._inner_products(self._kept, self._vectors[:, 1, place])
+        n_kept = products.shape[2]
+        self._products[:, :, :n_kept, place] = products
+        self._products[:, 1, place, :n_kept] = products[:, 1]
 
     @property
     def nbytes(self) -> int:
@@ -83,13 +80,6 @@ class History:
     @property
     def _kept(self) -> NDArray[Any]:
         return self._vectors[:, :, : self._n_added]
-
-    def _multiply(self, places: slice) -> None:
-        """Compute the inner products with the changes at some places."""
-        n_kept = self._kept.shape[2]
-        products = self._inner_products(self._kept, self._kept[:, 1, places])
-        self._products[:, :, :n_kept, places] = products
-        self._products[:, 1, places, :n_kept] = products[:, 1].swapaxes(-1, -2)
 
     def direction(self, gradient: NDArray[Any]) -> NDArray[Any]:
         """Return the search direction of every problem, ``(n_problems, length)``.
@@ -101,8 +91,8 @@ class History:
             return -gradient
         first = self._n_added % self._vectors.shape[2] if self._n_added > n_kept else 0
         order = np.roll(np.arange(n_kept), -first)  # from the oldest to the latest
-        vectors = gradient[:, None].astype(self._vectors.dtype)  # else all steps would be converted
-        with_gradient = self._inner_products(self._kept, vectors)[:, :, order, 0]
+        vector = gradient.astype(self._vectors.dtype)  # else all steps would be converted
+        with_gradient = self._inner_products(self._kept, vector)[:, :, order]
         products = self._products[:, :, order][..., order]
         along = np.diagonal(products[:, 0], axis1=1, axis2=2)
         usable = along > 0

@@ -138,8 +138,9 @@ class Problems(ABC):
         features. The distance from the optimum is at most the length of the gradient divided by the
         penalty.
 
-        From one C to the next, only the penalty changes, so the gradient and what L-BFGS remembers
-        are known. The first step goes on in the direction from the C before the last.
+        From one C to the next, only the penalty changes, so the gradient is known, and what L-BFGS
+        remembers is nearly right. The first step goes on in the direction of the last minimum from
+        the one before.
         """
         penalty = 1 / (C * self.sizes)
         if path is None:
@@ -148,7 +149,6 @@ class Problems(ABC):
         decision, rounding, history = path.decision, path.rounding, path.history
         gradient = path.gradient + self._without_intercepts(coef, rise)
         del path  # and with it arrays that are replaced
-        history.shift(rise, self.n_outputs)
         for _ in range(MAX_STEPS):
             tolerance = precision * penalty * self._length(self._inner(coef, coef))
             length = self._length(self._dot(gradient, gradient))
@@ -370,8 +370,8 @@ class LogisticProblems(Problems):
         return inner_products(a[:-1], b[:-1])
 
     def _inner_products(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-        products: NDArray[Any] = a @ b[:, None].swapaxes(-1, -2)
-        return products
+        products: NDArray[Any] = a @ b[:, None, :, None]
+        return products[..., 0]
 
 
 def _probabilities(decision: NDArray[Any]) -> NDArray[Any]:

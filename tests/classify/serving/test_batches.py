@@ -160,6 +160,8 @@ def test_the_next_batch_begins_before_the_last_one_is_finished(
         assert engine.begun.acquire(timeout=SECONDS)
     assert not any(embedding.done() for embedding in embeddings)
     closing = threads.submit(batches.close)
+    with pytest.raises(TimeoutError):
+        closing.result(0.2)
     engine.may_finish.set()
     for i, embedding in enumerate(embeddings):
         np.testing.assert_array_equal(embedding.result(SECONDS), [i, i, i])

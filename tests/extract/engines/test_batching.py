@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 
-from extract.engines import batching, begin, openvino
+from extract.engines import _FlippingEngine, batching, begin, images_at_once, openvino
 from extract.engines.batching import SIZES, fastest_size, kept_size
 from extract.engines.model_store import ModelStore
 from extract.engines.openvino import OpenVINOEngine
@@ -152,6 +152,18 @@ def small_network() -> Any:
     floats = ops.transpose(ops.convert(image, "f32"), [0, 3, 1, 2])
     found = ops.convolution(floats, ops.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
     return import_openvino().Model([found], [image])
+
+
+def test_an_engine_says_how_many_images_it_computes_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A batch for each core; flipping changes nothing, and others compute before they return."""
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    engine = OpenVINOEngine(openvino.pack(small_network()))
+    assert images_at_once(engine) == 3
+    engine._size = 4
+    assert images_at_once(engine) == images_at_once(_FlippingEngine(engine, mean=True)) == 12
+    assert images_at_once(_FlippingEngine(sums, mean=False)) == 0
 
 
 @pytest.mark.parametrize("size", SIZES)
