@@ -8,11 +8,16 @@ from pathlib import Path
 
 
 def children(of: int) -> set[int]:
-    """Return the processes, zombies included, that a process has started and not waited for."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{of}/task").iterdir():
+    """Return the processes, zombies included, that a process has started and not waited for.
+
+    They are told by their parent: the system's own lists of children are one per thread, and lack
+    the children of a thread that ends while the lists are read.
+    """
+    found = set()
+    for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
+            if entry.name.isdigit() and _fields(int(entry.name))[1] == str(of):
+                found.add(int(entry.name))
     return found
 
 
@@ -29,7 +34,7 @@ def decoders(of: int) -> set[int]:
 def is_running(pid: int) -> bool:
     """Return whether a process is there, and no zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return _fields(pid)[0] != "Z"
     except OSError:
         return False
 
@@ -42,3 +47,8 @@ def ends(pid: int, seconds: float = 20) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def _fields(pid: int) -> list[str]:
+    """Return what the system says of a process after its name: its state, its parent, and more."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

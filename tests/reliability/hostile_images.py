@@ -38,6 +38,7 @@ from extract.images.decoders import pool as decoder_pool
 from extract.images.loading import ReadSettings
 from extract.pipeline import extract
 from extract.recipe import Recipe
+from tests.extract.decoders import children
 from tests.extract.pictures import saved
 from toolkit.csv_cells import decode_text, write_quarantine
 
@@ -235,20 +236,12 @@ def _timed(times: dict[Path, float]) -> Iterator[None]:
 def _kill_when_large(killed: list[int], over: threading.Event) -> None:
     """Kill the decoder as soon as it holds half of a large image."""
     while not killed and not over.wait(0.001):
-        for pid in _children():
+        for pid in children(os.getpid()):
             with contextlib.suppress(OSError, IndexError):
                 pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
                 if pages * os.sysconf("SC_PAGESIZE") > 150e6:
                     os.kill(pid, signal.SIGSEGV)
                     killed.append(pid)
-
-
-def _children() -> list[int]:
-    found: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):
-            found += map(int, (task / "children").read_text().split())
-    return found
 
 
 if __name__ == "__main__":
