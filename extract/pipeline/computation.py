@@ -72,21 +72,21 @@ class Computation:
     def compute(self, todo: dict[str, list[Path]], loader: Loader) -> None:
         """Compute and commit the images of `todo`, from the first usable file of each digest."""
         total = len(todo)
-        with ThreadPoolExecutor(1, "commit") as committer:
+        with ThreadPoolExecutor(1, "commit") as self._committer:
             try:
                 self._progress("computing embeddings", 0, total)
                 while todo:
-                    todo = self._compute_first(todo, loader, committer, total)
+                    todo = self._compute_first(todo, loader, total)
                 self._forward()
                 self._finish_batches()
-                self._start_commit(committer)
+                self._start_commit()
                 self._finish_commit()
                 self._remember()
             except (KeyboardInterrupt, AddressError, ClusterError) as stop:
                 try:
                     self._finish_batches()
                 finally:
-                    self._start_commit(committer)
+                    self._start_commit()
                     self._finish_commit()
                     self._remember()
                 if not isinstance(stop, KeyboardInterrupt):
@@ -98,11 +98,7 @@ class Computation:
         self._progress("computing embeddings", total, total)
 
     def _compute_first(
-        self,
-        todo: dict[str, list[Path]],
-        loader: Loader,
-        committer: ThreadPoolExecutor,
-        total: int,
+        self, todo: dict[str, list[Path]], loader: Loader, total: int
     ) -> dict[str, list[Path]]:
         """Compute from the first file of each digest; return the groups that need another file."""
         left: dict[str, list[Path]] = {}
@@ -129,8 +125,6 @@ class Computation:
                 if not self._images:
                     being_computed = sum(len(digests) for digests, _ in self._begun)
                     self._progress("computing embeddings", done - being_computed, total)
-                if sum(len(rows) for _, rows in self._rows) >= SHARD_ROWS:
-                    self._start_commit(committer)
         return left
 
     def _remember(self) -> None:
@@ -171,9 +165,12 @@ class Computation:
             rows = finish()  # if Ctrl-C interrupts this, it is waited for again
             self._begun.popleft()
             self._rows.append((digests, rows))
+            # Here, so that the shards are the same however many batches are computed at once.
+            if sum(len(rows) for _, rows in self._rows) >= SHARD_ROWS:
+                self._start_commit()
 
     @phase(COMMITTING)
-    def _start_commit(self, committer: ThreadPoolExecutor) -> None:
+    def _start_commit(self) -> None:
         """Commit the computed rows during the next forward pass; at most one shard waits."""
         if not self._rows:
             return
@@ -189,7 +186,7 @@ class Computation:
             {digest: str(int(remarks)) for digest, remarks in self._remarks.items()},
         )
         self._remarks = {}
-        self._commit = committer.submit(
+        self._commit = self._committer.submit(
             self._store.append, recipe.fingerprint, recipe.canonical, digests, rows
         )
         self._n_committed += len(digests)

@@ -82,6 +82,21 @@ def test_the_next_batch_begins_before_the_last_one_is_finished(
     assert engine.most == most
 
 
+@pytest.mark.parametrize("n", [63, 64, 97, 300])
+def test_the_shards_do_not_depend_on_how_many_batches_are_computed_at_once(
+    n: int, store: Store, tmp_path: Path
+) -> None:
+    """A cache is the same byte for byte on a machine with more cores, or on a cluster."""
+    paths, shards = draw(tmp_path / "d", 0, n), []
+    (tmp_path / "other").mkdir()
+    many = Overlapping(images_at_once=128)
+    for each, engine in ((store, StubEngine()), (Store(tmp_path / "other"), many)):
+        extract(paths, RECIPE, each, lambda engine=engine: engine, batch_size=32)  # type: ignore[misc]
+        shards.append({f.name: f.read_bytes() for f in (each.folder / "shards").glob("*.npy")})
+    assert len(shards[0]) == -(-n // 64)
+    assert shards[0] == shards[1]
+
+
 def test_progress_counts_what_is_finished(store: Store, tmp_path: Path) -> None:
     """Not what has only begun."""
     paths, engine = draw(tmp_path / "d", 0, 300), Overlapping()
