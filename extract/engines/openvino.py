@@ -5,6 +5,7 @@ A network is converted once and kept in the cache; later runs load it without Te
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import logging
@@ -38,8 +39,8 @@ logger = logging.getLogger(__name__)
 _XML, _BIN = "model.xml", "model.bin"
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
 """OpenVINO's names of what is computed where a network does not say so itself."""
-SECONDS_UNTIL_CHECKED = 30.0
-"""A batch that takes longer may have failed."""
+SECONDS_BETWEEN_CHECKS = 1.0
+"""An inference that fails keeps nothing; its queue tells when it is asked."""
 _LARGEST_ERROR = 1e-3
 """Of a converted network, relative; the sums of all that were tried differ by less than 1e-5."""
 
@@ -126,6 +127,13 @@ class OpenVINOEngine:
 
     def _begin(self, images: np.ndarray, size: int) -> Callable[[], np.ndarray]:
         """Start to embed in batches of a size, and one by one what is left."""
+        try:
+            return self._start(images, size)
+        except RuntimeError:  # a queue accepts nothing after an error, of whichever batch
+            self._queues.clear()
+            return self._start(images, size)
+
+    def _start(self, images: np.ndarray, size: int) -> Callable[[], np.ndarray]:
         begun = _Begun(np.empty((len(images), *self._shape), dtype=np.float32))
         start = 0
         for length in (size, 1):
@@ -177,14 +185,23 @@ class _Begun:
     @phase(FORWARD_PASSES)
     def finish(self) -> np.ndarray:
         """Wait for all rows, and return them."""
-        if len(self._embeddings) and not self._all_finished.wait(SECONDS_UNTIL_CHECKED):
-            # Nothing is kept of a request that has failed; its queue raises the error.
+        while len(self._embeddings) and not self._all_finished.wait(SECONDS_BETWEEN_CHECKS):
             for queue in self.queues:
-                queue.wait_all()
-            self._all_finished.wait()
+                self._check(queue)
         if self._error is not None:
             raise self._error
         return self._embeddings
+
+    def _check(self, queue: Any) -> None:
+        """Raise the error of a queue, unless all rows come from other inferences."""
+        try:
+            queue.wait_all()
+        except RuntimeError:
+            for inference in queue:
+                with contextlib.suppress(RuntimeError):
+                    inference.wait()
+            if not self._all_finished.is_set():
+                raise
 
 
 @phase("compiling the network")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -195,18 +196,60 @@ def test_an_output_that_cannot_be_kept_is_an_error_of_its_batch_alone() -> None:
     np.testing.assert_array_equal(after(), expected)
 
 
-def test_an_error_of_the_network_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not waited for in vain, although nothing is kept of the image."""
-    monkeypatch.setattr(openvino, "SECONDS_UNTIL_CHECKED", 0.1)
-    engine = OpenVINOEngine(openvino.pack(small_network()))
-    engine(some_images(2, 8))
+def failing_network() -> Any:
+    """Return an `openvino.Model` that cannot compute images with a value above 9."""
+    ops = import_openvino().opset13
+    image = ops.parameter([1, 8, 8, 3], np.uint8)
+    where = ops.reduce_max(ops.convert(image, "i64"), [1, 2, 3], False)
+    found = ops.gather_elements(ops.constant(np.arange(10, dtype=np.float32)), where, 0)
+    return import_openvino().Model([ops.unsqueeze(found, 0)], [image])
 
-    def failing(*_: object) -> None:
-        raise RuntimeError("no memory")
 
-    engine._queue(1).set_callback(failing)
-    with pytest.raises(RuntimeError, match="no memory"):
-        engine(some_images(1, 8))
+@pytest.mark.parametrize("at", [0, 3, 7])
+@pytest.mark.parametrize("last_first", [False, True])
+def test_an_error_of_the_network_is_one_of_its_batch_alone(
+    at: int, last_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reaches the caller soon; the batches before and after it are computed."""
+    monkeypatch.setattr(openvino, "SECONDS_BETWEEN_CHECKS", 0.01)
+    engine = OpenVINOEngine(openvino.pack(failing_network()))
+    values = np.arange(8).reshape(8, 1, 1, 1)
+    good = np.broadcast_to(values, (8, 8, 8, 3)).astype(np.uint8)
+    bad = good.copy()
+    bad[at] = 10
+    for _ in range(3):
+        begun = []
+        for images in (good, bad, good):
+            with contextlib.suppress(RuntimeError):
+                begun.append((images is bad, begin(engine, images)))
+        assert sum(not failing for failing, _ in begun) == 2
+        for failing, finish in reversed(begun) if last_first else begun:
+            if failing:
+                with pytest.raises(RuntimeError, match="exceed data size"):
+                    finish()
+            else:
+                np.testing.assert_array_equal(finish()[:, 0], np.arange(8))
+
+
+def test_a_batch_waits_for_its_own_images_when_another_one_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are being computed in the queue that has the other one's error."""
+    monkeypatch.setattr(openvino, "SECONDS_BETWEEN_CHECKS", 0.01)
+    begun = openvino._Begun(np.zeros((2, 3), dtype=np.float32))
+
+    class Inference:
+        def wait(self) -> None:
+            begun.keep(slice(0, 2), lambda: np.ones((2, 3)))
+
+    class Queue(list[Inference]):
+        __hash__ = object.__hash__
+
+        def wait_all(self) -> None:
+            raise RuntimeError("no memory")
+
+    begun.queues.add(Queue([Inference()]))
+    np.testing.assert_array_equal(begun.finish(), np.ones((2, 3)))
 
 
 def test_a_size_can_be_compiled_while_another_thread_waits() -> None:
