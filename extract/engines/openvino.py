@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import logging
 import tempfile
@@ -135,14 +136,16 @@ class OpenVINOEngine:
 
     def _start(self, images: np.ndarray, size: int) -> Callable[[], np.ndarray]:
         begun = _Begun(np.empty((len(images), *self._shape), dtype=np.float32))
+        queues: set[Any] = set()
         start = 0
         for length in (size, 1):
             while start + length <= len(images):
                 rows, queue = slice(start, start + length), self._queue(length)
                 queue.start_async([images[rows]], (begun, rows))
-                begun.queues.add(queue)
+                queues.add(queue)
                 start += length
-        return begun.finish
+        # A queue refers to `begun`: the other way round as well, neither would ever be freed.
+        return functools.partial(begun.finish, queues)
 
     def _queue(self, size: int) -> Any:
         """Return what computes batches of a size on all cores, or None if the network cannot."""
@@ -158,15 +161,9 @@ class _Begun:
     ----------
     embeddings : numpy.ndarray of float32
         One row for each image, to be filled in.
-
-    Attributes
-    ----------
-    queues : set of openvino.AsyncInferQueue
-        They compute the rows.
     """
 
     def __init__(self, embeddings: np.ndarray) -> None:
-        self.queues: set[Any] = set()
         self._embeddings = embeddings
         self._finished: list[int] = []
         self._all_finished = threading.Event()
@@ -183,10 +180,10 @@ class _Begun:
             self._all_finished.set()
 
     @phase(FORWARD_PASSES)
-    def finish(self) -> np.ndarray:
-        """Wait for all rows, and return them."""
+    def finish(self, queues: set[Any]) -> np.ndarray:
+        """Wait for all rows that `openvino.AsyncInferQueue`s compute, and return them."""
         while len(self._embeddings) and not self._all_finished.wait(SECONDS_BETWEEN_CHECKS):
-            for queue in self.queues:
+            for queue in queues:
                 self._check(queue)
         if self._error is not None:
             raise self._error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -248,8 +250,20 @@ def test_a_batch_waits_for_its_own_images_when_another_one_has_failed(
         def wait_all(self) -> None:
             raise RuntimeError("no memory")
 
-    begun.queues.add(Queue([Inference()]))
-    np.testing.assert_array_equal(begun.finish(), np.ones((2, 3)))
+    found = begun.finish({Queue([Inference()])})
+    np.testing.assert_array_equal(found, np.ones((2, 3)))
+
+
+def test_an_engine_that_is_not_used_any_more_is_freed() -> None:
+    """With the network that was compiled for it, and its threads."""
+    engine = OpenVINOEngine(openvino.pack(small_network()))
+    finish = begin(engine, some_images(5, 8))
+    finish()
+    queue = weakref.ref(engine._queue(1))
+    assert queue() is not None
+    del engine, finish
+    gc.collect()
+    assert queue() is None
 
 
 def test_a_size_can_be_compiled_while_another_thread_waits() -> None:
