@@ -18,18 +18,23 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def cluster_of_processes(
-    folder: Path, port: int = 0
+    folder: Path, port: int = 0, *, preload: str = "", tls: Sequence[str] = (), worker: bool = True
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start a scheduler and a worker of two threads; yield the former's address and process."""
+    """Start a scheduler and a worker of two threads; yield the former's address and process.
+
+    The worker runs the code of `preload` first; `tls` are the options of both for TLS.
+    """
     dask, known = str(Path(sys.executable).with_name("dask")), folder / "scheduler.json"
     known.unlink(missing_ok=True)
-    at = ["--scheduler-file", str(known), "--host", "127.0.0.1", "--no-dashboard"]
+    host = "tls://127.0.0.1" if tls else "127.0.0.1"
+    at = ["--scheduler-file", str(known), "--host", host, "--no-dashboard", *tls]
     with contextlib.ExitStack() as stack:
         processes = []
-        for command in (
-            ["scheduler", "--port", str(port)],
-            ["worker", "--nthreads", "2", "--no-nanny"],
-        ):
+        commands = [["scheduler", "--port", str(port)]]
+        if worker:
+            first = ["--preload", preload] if preload else []
+            commands.append(["worker", "--nthreads", "2", "--no-nanny", *first])
+        for command in commands:
             process = subprocess.Popen(
                 [dask, *command, *at], cwd=folder,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

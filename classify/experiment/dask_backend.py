@@ -6,7 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from classify.parallel import scattered
-from extract.cluster.connection import connect, explained_errors, require_same_code
+from extract.cluster.connection import connect, explained_errors
+from extract.cluster.installed import require_same_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,16 +6,15 @@ A cluster trusts everyone who can reach it, so it belongs on a private network.
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import logging
 import signal
 import threading
+import warnings
 from concurrent.futures import CancelledError
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from extract.cluster.installed import require_package
 from extract.errors import ClusterError, EngineError
 from extract.images.loading import default_workers
 from toolkit import ctrl_c
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OTHER_CODE = (
-    "it has another version of frozen-features than this process; install the same version on all "
-    "machines"
-)
 _LOCAL = "local:"
 _SECONDS_TO_CONNECT = 10
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -56,7 +51,8 @@ def connect(address: str) -> Iterator[Any]:
     EngineError
         If Dask is not installed.
     ClusterError
-        If there is no scheduler at the address, or it has no worker.
+        If there is no scheduler at the address, or it has no worker, or a worker lacks this
+        package.
     """
     distributed = _import_distributed()
     with contextlib.ExitStack() as stack:
@@ -72,19 +68,30 @@ def connect(address: str) -> Iterator[Any]:
                 import asyncio
 
                 asyncio.run(_try_connection(address))
-            with ctrl_c.deferred():
+            with ctrl_c.deferred(), warnings.catch_warnings():
+                # Other versions are mentioned below.
+                warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
                 client = distributed.Client(
                     target, timeout=_SECONDS_TO_CONNECT, set_as_default=False
                 )
                 stack.callback(_close, client)
-                client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
-                f"no Dask scheduler with a worker at {address}: {error}; expected tcp://HOST:PORT "
-                "of a running dask scheduler with at least one dask worker, or local:N for N "
-                "processes on this machine",
+                f"no Dask scheduler at {address}: {error}; expected tcp://HOST:PORT or "
+                "tls://HOST:PORT of a running dask scheduler, or local:N for N processes on this "
+                "machine",
                 setting="dask",
             ) from error
+        try:
+            with ctrl_c.deferred():
+                client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"the Dask scheduler at {address} has no worker, and none has joined within "
+                f"{_SECONDS_TO_CONNECT} s; start one on each machine: dask worker {address}",
+                setting="dask",
+            ) from error
+        require_package(client)
         threads = client.nthreads().values()
         logger.info(
             "Dask at %s: %s, %s",
@@ -115,7 +122,8 @@ def _watching(client: Any) -> Iterator[None]:
                 present = set(client.nthreads())
                 for address in sorted(known - present):
                     logger.warning(
-                        "lost worker %s; its tasks are repeated elsewhere; %s left",
+                        "lost worker %s (its log says why); its tasks are repeated elsewhere; "
+                        "%s left",
                         address,
                         plural(len(present), "worker"),
                     )
@@ -152,10 +160,33 @@ async def _try_connection(address: str) -> None:
     OSError, TimeoutError, ValueError
         If there is no scheduler, or the address is not valid.
     """
+    import asyncio
+
+    import distributed
     from distributed.comm import core
 
+    make_security: Any = distributed.Security
+    security = make_security().get_connection_args("client")
+    if address.startswith("tls://") and not security.get("ssl_context"):
+        raise ValueError(
+            "TLS needs certificates; name them in Dask's settings distributed.comm.tls, or in "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and "
+            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"
+        )
     connect_to: Any = core.connect
-    comm = await connect_to(address, timeout=_SECONDS_TO_CONNECT)
+    try:
+        # It gives up by itself if nothing listens, but not if what listens says nothing.
+        comm = await asyncio.wait_for(
+            connect_to(address, timeout=_SECONDS_TO_CONNECT, **security), _SECONDS_TO_CONNECT + 1
+        )
+    except (TimeoutError, MemoryError):  # the first bytes of another answer are taken for a size
+        raise TimeoutError("what listens there does not answer as one (its dashboard?)") from None
+    except core.CommClosedError:
+        if address.startswith("tls://"):
+            raise  # with what is wrong with a certificate
+        raise ConnectionError(
+            "what listens there closed the connection; it may be no scheduler, or expect tls://"
+        ) from None
     await comm.close()
 
 
@@ -259,32 +290,3 @@ def _missing_on_cluster(what: str) -> str:
         f"the scheduler or a worker lacks {what}; install frozen-features with the same extras on "
         "all machines, and your own modules too"
     )
-
-
-def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
-    """Check that all workers have the same source files as this process.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    packages : tuple of str
-        The packages of this project that matter.
-
-    Raises
-    ------
-    ClusterError
-        If a worker has other files; the message names it.
-    """
-    for address, digest in client.run(code_digest, packages).items():
-        if digest != code_digest(packages):
-            raise ClusterError(f"worker {address}: {OTHER_CODE}")
-
-
-@functools.cache
-def code_digest(packages: tuple[str, ...] = ("toolkit", "cache", "extract")) -> str:
-    """Return the SHA-256 of source files, by default of those that determine an embedding."""
-    root = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for path in sorted(file for name in packages for file in (root / name).rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

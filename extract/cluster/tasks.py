@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extract.cluster.connection import OTHER_CODE, code_digest
-from extract.errors import ClusterError
+from extract.cluster.installed import OTHER_CODE, code_digest
+from extract.errors import ClusterError, WeightsError
 from extract.frozen import FrozenBase
 from extract.images.decoders.pool import Decoded, DecoderPool
 from extract.images.hashing import HashedFile, hash_file
@@ -59,8 +59,14 @@ class Job:
     code: str
 
 
-def hash_files(code: str, paths: Sequence[Path]) -> list[HashedFile]:
+def hash_files(code: str, paths: Sequence[Path]) -> tuple[str, list[HashedFile]]:
     """Hash files; see `extract.images.hashing.hash_file`.
+
+    Returns
+    -------
+    address : str
+        Of this worker.
+    list of HashedFile
 
     Raises
     ------
@@ -70,18 +76,22 @@ def hash_files(code: str, paths: Sequence[Path]) -> list[HashedFile]:
     """
     try:
         _require_same_code(code)
-        return _of_each(hash_file, paths)
+        return _own_address(), _of_each(hash_file, paths)
     except ToolkitError as error:
         raise ClusterError(f"worker {_own_address()}: {error}") from None
 
 
-def embed(job: Job, paths: Sequence[Path]) -> list[tuple[Path, FileState | None, Decoded]]:
+def embed(
+    job: Job, paths: Sequence[Path]
+) -> tuple[str, list[tuple[Path, FileState | None, Decoded]]]:
     """Read and hash files, and embed the images, each read once.
 
     Returns
     -------
+    address : str
+        Of this worker.
     list of (Path, FileState or None, Decoded)
-        The status is that of an address; the status of a file may differ between machines.
+        The status is that on this machine, before the file was read.
 
     Raises
     ------
@@ -91,8 +101,7 @@ def embed(job: Job, paths: Sequence[Path]) -> list[tuple[Path, FileState | None,
     """
     try:
         worker = _worker(job)
-        at_addresses = any(map(is_remote, paths))
-        states = file_states(paths) if at_addresses else [None] * len(paths)
+        states = file_states(paths)
         decoded = _of_each(worker.decoders, paths)
         if job.postpone_deep:
             decoded = [replace(item, image=None) if item.deep else item for item in decoded]
@@ -102,9 +111,14 @@ def embed(job: Job, paths: Sequence[Path]) -> list[tuple[Path, FileState | None,
                 rows = worker.engine(np.stack(list(images.values())))
             for i, row in zip(images, rows, strict=True):
                 decoded[i] = replace(decoded[i], image=row)
+    except WeightsError as error:
+        raise ClusterError(
+            f"worker {_own_address()}: {error.__cause__ or error}; every machine needs the weights "
+            "under the same path"
+        ) from None
     except ToolkitError as error:
         raise ClusterError(f"worker {_own_address()}: {error}") from None
-    return list(zip(paths, states, decoded, strict=True))
+    return _own_address(), list(zip(paths, states, decoded, strict=True))
 
 
 def _of_each(function: Callable[[Path], T], paths: Sequence[Path]) -> list[T]:

@@ -13,9 +13,10 @@ import functools
 import itertools
 from concurrent.futures import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from extract.cluster.connection import code_digest, connect, explained_errors
+from extract.cluster.connection import connect, explained_errors
+from extract.cluster.installed import code_digest
 from extract.cluster.tasks import Job, embed, hash_files
 from extract.errors import ClusterError, ImageError
 from extract.images.files import read_bytes
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from extract.images.loading import ReadSettings
     from extract.pipeline.computation import Loader
     from toolkit.addresses import FileState
+
+T = TypeVar("T")
 
 FILES_PER_TASK = 32
 TASKS_PER_THREAD = 2
@@ -76,11 +79,12 @@ class Workers:
             read a file that exists for this process.
         """
         states: dict[Path, FileState | None] = {}
-        for results in self._results(functools.partial(hash_files, code_digest()), paths, states):
+        hash_there = functools.partial(hash_files, code_digest())
+        for worker, results in self._results(hash_there, paths, states):
             for file in results:
-                if file.digest is None:
-                    _require_unreadable(file.path, file.reason)
-                yield file._replace(state=states.pop(file.path, file.state))
+                state = states.pop(file.path, file.state)
+                _require_same_file(worker, file.path, state, file.state, file.reason)
+                yield file._replace(state=state)
 
     def embedder(
         self, base: FrozenBase, reading: ReadSettings, postpone_deep: bool = False
@@ -111,24 +115,25 @@ class Workers:
         def load(groups: Iterable[list[Path]]) -> Iterator[tuple[FileState | None, Decoded]]:
             states: dict[Path, FileState | None] = {}
             paths = (group[0] for group in groups)
-            for results in self._results(functools.partial(embed, job), paths, states):
-                for path, state, decoded in results:
-                    if decoded.digest is None:
-                        _require_unreadable(path, decoded.reason)
-                    yield states.pop(path, state), decoded
+            for worker, results in self._results(functools.partial(embed, job), paths, states):
+                for path, there, decoded in results:
+                    state = states.pop(path, there)
+                    unread = decoded.reason if decoded.digest is None else ""
+                    _require_same_file(worker, path, state, there, unread)
+                    yield state, decoded
 
         return load
 
     def _results(
         self,
-        function: Callable[[list[Path]], list[Any]],
+        function: Callable[[list[Path]], tuple[str, list[Any]]],
         paths: Iterable[Path],
         states: dict[Path, FileState | None],
-    ) -> Iterator[list[Any]]:
+    ) -> Iterator[tuple[str, list[Any]]]:
         """Call a function on the workers with some files at a time; yield the results in order."""
         client = self._client
 
-        def results(check: Callable[[], None]) -> Generator[list[Any]]:
+        def results(check: Callable[[], None]) -> Generator[tuple[str, list[Any]]]:
             return ahead(
                 client.get_executor(pure=False),
                 function,
@@ -144,7 +149,7 @@ class Workers:
             yield from waiting("waiting for the cluster", found)
 
 
-def _result(check: Callable[[], None], future: Future[list[Any]]) -> list[Any]:
+def _result(check: Callable[[], None], future: Future[T]) -> T:
     """Return a result, or check for Ctrl-C until it is there."""
     while not future.done():
         wait([future], timeout=ctrl_c.SECONDS_BETWEEN_CHECKS)
@@ -152,15 +157,28 @@ def _result(check: Callable[[], None], future: Future[list[Any]]) -> list[Any]:
     return future.result()
 
 
-def _require_unreadable(path: Path, reason: str) -> None:
-    """Check that this process cannot read a file either that a worker cannot read."""
+def _require_same_file(
+    worker: str, path: Path, here: FileState | None, there: FileState | None, unread: str
+) -> None:
+    """Check that a worker sees the file of this process under a path, or that neither can read it.
+
+    What tells files apart is their size: the times of copies may differ.
+    """
     if is_remote(path):
         return
-    with contextlib.suppress(ImageError):
-        read_bytes(path)
+    problem = ""
+    if unread:
+        with contextlib.suppress(ImageError):
+            read_bytes(path)
+            problem = f"worker {worker} cannot read {path}, which this process can read ({unread})"
+    elif here and there and here.size != there.size and file_states([path])[0] == here:
+        problem = (
+            f"worker {worker} finds a file of {there.size:,} bytes at {path}, and this process one "
+            f"of {here.size:,}"
+        )
+    if problem:
         raise ClusterError(
-            f"a worker cannot read {path}, which this process can read ({reason}); put the images "
-            "where all workers find them under the same path"
+            f"{problem}; put the images where all workers find them under the same path"
         )
 
 

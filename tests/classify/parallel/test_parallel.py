@@ -221,7 +221,7 @@ def test_a_worker_with_other_code_is_refused(
     workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the worker and comes before anything is trained."""
-    monkeypatch.setattr("extract.cluster.connection.code_digest", lambda _: str(os.getpid()))
+    monkeypatch.setattr("extract.cluster.installed.code_digest", lambda _: str(os.getpid()))
     with (
         pytest.raises(ClusterError, match=r"worker tcp://.*another version of frozen-features"),
         dask_backend(workers.scheduler_address, list),

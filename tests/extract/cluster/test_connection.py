@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import threading
 import time
+import warnings
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import dask
 import distributed.config  # noqa: F401 - the settings of Dask that a test changes
 import pytest
 
+from extract.cluster import connection
 from extract.cluster.connection import connect
 from extract.errors import ClusterError
+from tests.dask_processes import cluster_of_processes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -29,6 +40,118 @@ def test_workers_that_cannot_start_are_one_error(tmp_path: Path) -> None:
     ):
         pass
     assert raised.value.setting == "dask"
+
+
+@contextlib.contextmanager
+def listening(answer: bytes | None) -> Iterator[str]:
+    """Listen at a port, and send an answer, or only accept; then close the connection if empty."""
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as stack:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    if answer is None:
+                        connection.close()
+                    else:
+                        stack.enter_context(connection).sendall(answer)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "does not answer as one"),
+        (b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n", "does not answer as one"),
+        (None, "closed the connection"),
+    ],
+)
+def test_what_is_no_scheduler_is_one_error(
+    answer: bytes | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within seconds, although it accepts the connection: the port of a dashboard, say."""
+    monkeypatch.setattr(connection, "_SECONDS_TO_CONNECT", 1)
+    started = time.monotonic()
+    with listening(answer) as address, pytest.raises(ClusterError, match=words), connect(address):
+        pass
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that the scheduler is there, and how to start a worker."""
+    monkeypatch.setattr(connection, "_SECONDS_TO_CONNECT", 2)
+    with cluster_of_processes(tmp_path, worker=False) as (address, _):
+        words = f"{address} has no worker.*dask worker {address}"
+        with pytest.raises(ClusterError, match=words), connect(address):
+            pass
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_package_is_refused(tmp_path: Path) -> None:
+    """It is named; Dask would lose it with its first task, and wait for another one."""
+    without = "import sys; sys.modules['extract'] = None"
+    with cluster_of_processes(tmp_path, preload=without) as (address, _):
+        words = r"worker tcp://.*: frozen-features is not installed there"
+        with pytest.raises(ClusterError, match=words), connect(address):
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["pillow", "distributed", ""])
+def test_other_versions_on_a_worker_are_mentioned(
+    package: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once, in a sentence, and not as a Python warning."""
+    caplog.set_level(logging.WARNING, logger="extract")
+    version = metadata.version
+    with cluster_of_processes(tmp_path) as (address, _), warnings.catch_warnings(action="error"):
+        monkeypatch.setattr(
+            metadata, "version", lambda name: "0.1" if name == package else version(name)
+        )
+        with connect(address):
+            pass
+    if package:
+        assert "1 of 1 workers have other versions" in caplog.text
+        assert f"{package} {version(package)} instead of 0.1" in caplog.text
+        assert caplog.text.count("instead of") == 1
+    else:
+        assert not caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_scheduler_with_tls(tmp_path: Path) -> None:
+    """With the certificates in Dask's settings; without them, a sentence says so."""
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+         "-out", certificate, "-days", "2", "-subj", "/CN=localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = ["--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key]
+    settings = {
+        "distributed.comm.tls.ca-file": certificate,
+        "distributed.comm.tls.client.cert": certificate,
+        "distributed.comm.tls.client.key": key,
+    }
+    with cluster_of_processes(tmp_path, tls=tls) as (address, _):
+        assert address.startswith("tls://")
+        with pytest.raises(ClusterError, match="TLS needs certificates"), connect(address):
+            pass
+        plain = address.replace("tls", "tcp")
+        with pytest.raises(ClusterError, match="or expect tls://"), connect(plain):
+            pass
+        with dask.config.set(settings), connect(address) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
 
 
 @pytest.mark.exhaustive

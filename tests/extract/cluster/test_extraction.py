@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from distributed import Client, Future
 
 from cache.store import Store
 from extract.backbones.catalog import construct
-from extract.cluster.connection import code_digest, connect
+from extract.cluster import workers as cluster_workers
+from extract.cluster.connection import connect
+from extract.cluster.installed import code_digest
 from extract.cluster.tasks import Job, embed
 from extract.cluster.workers import FILES_PER_TASK, TASKS_PER_THREAD, Workers
 from extract.errors import ClusterError
@@ -30,7 +33,7 @@ from tests.dask_processes import cluster_of_processes, wait_for_a_worker
 from tests.extract.cluster.samples import LAYER, N_PICTURES, base, paths
 from tests.extract.decoders import decoders, ends, is_running
 from tests.extract.file_server import serving
-from toolkit.addresses import as_path
+from toolkit.addresses import as_path, file_states
 from toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -119,7 +122,7 @@ def test_a_lost_worker_is_mentioned(
         deadline = time.monotonic() + 30
         while "lost worker" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.1)
-    assert re.search(r"lost worker tcp://127\.0\.0\.1:\d+; its tasks are repeated", caplog.text)
+    assert re.search(r"lost worker tcp://127\.0\.0\.1:\d+ .*; its tasks are repeated", caplog.text)
     workers.wait_for_workers(2, timeout=60)
 
 
@@ -161,6 +164,40 @@ def test_a_worker_with_other_code_is_refused(
     assert shards(tmp_path) == {}
 
 
+@pytest.mark.parametrize("change", ["other", "gone"])
+def test_a_worker_with_other_files_under_the_same_paths_is_refused(
+    home: Path,
+    workers: LocalCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    """The message names the worker and the file."""
+    folder = tmp_path / "pictures"
+    shutil.copytree(home / "pictures", folder)
+    changed, there = folder / "007.png", sorted(folder.iterdir())
+    states, content = file_states([changed]), changed.read_bytes()
+    if change == "other":
+        changed.write_bytes((folder / "008.png").read_bytes() + b"more")
+        # What this process sees is the file before it was changed.
+        real = cluster_workers.file_states
+        monkeypatch.setattr(
+            cluster_workers,
+            "file_states",
+            lambda some: [
+                states[0] if path == changed else state
+                for path, state in zip(some, real(some), strict=True)
+            ],
+        )
+        words = rf"worker tcp://.* finds a file of .* at .*007\.png, .* of {len(content):,}"
+    else:
+        changed.unlink()
+        monkeypatch.setattr(cluster_workers, "read_bytes", lambda _: content)
+        words = r"worker tcp://.* cannot read .*007\.png, which this process can read"
+    with pytest.raises(ClusterError, match=words):
+        extract_on(workers.scheduler_address, base(home, tmp_path / "cache"), there)
+
+
 def test_a_worker_without_the_weights_is_refused(
     home: Path, workers: LocalCluster, tmp_path: Path
 ) -> None:
@@ -170,7 +207,7 @@ def test_a_worker_without_the_weights_is_refused(
         BaseSettings(size=48, weights=str(tmp_path / "gone.npz"), cache=tmp_path / "cache")
     )
     (tmp_path / "gone.npz").unlink()
-    with pytest.raises(ClusterError, match=r"worker tcp://.*gone\.npz"):
+    with pytest.raises(ClusterError, match=r"worker tcp://.*gone\.npz.*under the same path"):
         extract_on(workers.scheduler_address, here, paths(home))
 
 
@@ -180,7 +217,7 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
     started: list[set[int]] = [decoders(os.getpid())]
     for max_pixels in (50_000_000, 40_000_000):
         job = Job(here.to_dict(), str(tmp_path), here.engine, max_pixels, False, code_digest())
-        assert all(decoded.image is not None for *_, decoded in embed(job, paths(home)[:2]))
+        assert all(decoded.image is not None for *_, decoded in embed(job, paths(home)[:2])[1])
         started.append(decoders(os.getpid()) - set().union(*started))
     _, earlier, latest = started
     assert earlier
@@ -192,8 +229,9 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("tcp://127.0.0.1:1", "no Dask scheduler with a worker"),
-        ("nonsense", "no Dask scheduler with a worker"),
+        ("tcp://127.0.0.1:1", "no Dask scheduler at tcp://127.0.0.1:1: Timed out"),
+        ("nonsense", "no Dask scheduler at nonsense"),
+        ("tls://127.0.0.1:1", "TLS needs certificates"),
         ("local:none", "expected local:N"),
         ("local:0", "expected local:N"),
         ("local:2000000", "from 1 to"),
