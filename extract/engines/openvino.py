@@ -5,6 +5,7 @@ A network is converted once and kept in the cache; later runs load it without Te
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import functools
@@ -12,6 +13,7 @@ import io
 import logging
 import tempfile
 import threading
+import weakref
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,7 +230,23 @@ def _compiled(network: Any, size: int, precision: str) -> Any:
     )
     queue = ov.AsyncInferQueue(compiled, cores)
     queue.set_callback(_keep_output)
+    _in_use.add(queue)
     return queue
+
+
+_in_use: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+@atexit.register
+def _wait_for_callbacks() -> None:
+    """Wait for inferences that are running when the process ends, after Ctrl-C for example.
+
+    A thread that calls back into an interpreter that is shutting down aborts the process.
+    """
+    for queue in list(_in_use):
+        for inference in queue:
+            with contextlib.suppress(RuntimeError):
+                inference.wait()
 
 
 def read_network(recipe: Recipe, weights: Weights, models: ModelStore) -> Any:

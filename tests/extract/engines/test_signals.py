@@ -1,4 +1,4 @@
-"""Ctrl-C after networks have run in OpenVINO, which gives threads a stack for signals."""
+"""Ctrl-C and the end of a process in which networks have run in threads of OpenVINO."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from tests.commands import python
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="OpenVINO does so on Linux only")
 
 NETWORK = """
     import gc, signal
@@ -32,6 +30,18 @@ NETWORK = """
         return import_openvino().Model([found], [image])
 
     images = np.zeros((4, 8, 8, 3), np.uint8)
+"""
+RETURNING = """
+    import time
+    from extract.engines.openvino import _Begun
+    keep = _Begun.keep
+
+    def slowly_return(*arguments):
+        keep(*arguments)
+        time.sleep(0.01)
+
+    _Begun.keep = slowly_return
+    engine = OpenVINOEngine(pack(network()))
 """
 DELETED = """
     first, second = OpenVINOEngine(pack(network())), OpenVINOEngine(pack(network()))
@@ -60,9 +70,18 @@ INTERRUPTED = """
 """
 
 
+@pytest.mark.parametrize("last", ["engine(images)", "finish = engine.begin(images)"])
+def test_a_process_ends_while_a_network_is_running(last: str, tmp_path: Path) -> None:
+    """As after Ctrl-C, or as soon as the last embedding is there: no thread aborts the process."""
+    program = "".join(map(dedent, (NETWORK, RETURNING, last)))
+    done = python("-c", program, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there, OpenVINO gives threads a stack")
 @pytest.mark.parametrize("before", [DELETED, CALIBRATED], ids=["deleted", "calibrated"])
 def test_ctrl_c_interrupts_and_does_not_kill(before: str, tmp_path: Path) -> None:
-    """The memory of the stack is not freed before the stack is replaced."""
+    """OpenVINO gives threads a stack for signals, whose memory is not freed while it is in use."""
     program = "".join(map(dedent, (NETWORK, before, INTERRUPTED)))
     done = python("-c", program, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
