@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -34,62 +33,76 @@ def sums(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).sum(axis=1, dtype=np.float32)
 
 
-def network(seconds: dict[int, float]) -> Callable[[np.ndarray, int], np.ndarray | None]:
-    """Return what computes in batches of these sizes, in so many seconds."""
+class Clock:
+    """Time that passes only where a test says so."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock by which sizes are compared."""
+    clock = Clock()
+    monkeypatch.setattr(batching, "time", clock)
+    return clock
+
+
+def network(clock: Clock, seconds: dict[int, float]) -> Callable[[np.ndarray, int], Any]:
+    """Return what computes in batches of these sizes, in so many seconds; else it returns None."""
 
     def compute(images: np.ndarray, size: int) -> np.ndarray | None:
         if size not in seconds:
             return None
-        time.sleep(seconds[size])
+        clock.now += seconds[size]
         return sums(images)
 
     return compute
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "SECONDS", 0.3)
-
-
 @pytest.mark.parametrize("fastest", SIZES)
-def test_the_fastest_size_is_chosen_and_kept(fastest: int, tmp_path: Path) -> None:
+def test_the_fastest_size_is_chosen_and_kept(fastest: int, clock: Clock, tmp_path: Path) -> None:
     """The next process reads it, and compares nothing."""
     record = tmp_path / "batch.json"
     seconds = {size: 0.01 if size == fastest else 0.05 for size in SIZES}
     assert kept_size(record) is None
-    assert fastest_size(network(seconds), IMAGES, record) == fastest
+    assert fastest_size(network(clock, seconds), IMAGES, record) == fastest
     assert kept_size(record) == fastest
 
 
-def test_a_batch_must_be_worth_its_memory() -> None:
-    """None that is no faster than images one by one is chosen."""
-    assert fastest_size(network({1: 0.050, 4: 0.052, 16: 0.052}), IMAGES, None) == 1
+def test_a_batch_must_be_worth_its_memory(clock: Clock) -> None:
+    """As fast as images one by one is not enough."""
+    assert fastest_size(network(clock, {1: 0.050, 4: 0.0499, 16: 0.05}), IMAGES, None) == 1
+    assert fastest_size(network(clock, {1: 0.050, 4: 0.0480, 16: 0.05}), IMAGES, None) == 4
 
 
-def test_no_size_is_chosen_that_changes_an_embedding() -> None:
+def test_no_size_is_chosen_that_changes_an_embedding(clock: Clock) -> None:
     """However fast it is; one that the network cannot compute in is left out, too."""
 
     def compute(images: np.ndarray, size: int) -> np.ndarray | None:
-        time.sleep(0.03 if size == 1 else 0.001)
+        clock.now += 0.03 if size == 1 else 0.001
         return None if size == 16 else sums(images) + np.float32(1e-3) * (size > 1)
 
     assert fastest_size(compute, IMAGES, None) == 1
 
 
 @pytest.mark.parametrize("text", ["", "damaged", '{"batch": "64"}', '{"batch": 4}'])
-def test_a_damaged_record_is_made_again(text: str, tmp_path: Path) -> None:
+def test_a_damaged_record_is_made_again(text: str, clock: Clock, tmp_path: Path) -> None:
     """So is one with a size that is not among those that are compared."""
     record = tmp_path / "batch.json"
     record.write_text(text, encoding="ascii")
     assert kept_size(record) is None
-    fastest_size(network({1: 0.05, 4: 0.01}), IMAGES, record)
+    fastest_size(network(clock, {1: 0.05, 4: 0.01}), IMAGES, record)
     assert kept_size(record) == 4
 
 
-def test_a_cache_that_cannot_be_written_loses_only_the_record(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_loses_only_the_record(clock: Clock, tmp_path: Path) -> None:
     """The embeddings are computed all the same."""
     (tmp_path / "file").write_bytes(b"")
-    assert fastest_size(network({1: 0.05, 4: 0.01}), IMAGES, tmp_path / "file" / "b.json") == 4
+    record = tmp_path / "file" / "batch.json"
+    assert fastest_size(network(clock, {1: 0.05, 4: 0.01}), IMAGES, record) == 4
 
 
 @pytest.mark.slow
@@ -105,6 +118,7 @@ def test_sizes_are_compared_once_for_each_network_and_machine(
         compared.append(len(images))
         return fastest_size(compute, images, record)
 
+    monkeypatch.setattr(batching, "SECONDS", 0.3)
     monkeypatch.setattr(openvino, "fastest_size", compare)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
     monkeypatch.setattr(openvino, "has_bfloat16", lambda: True)
