@@ -1,15 +1,14 @@
-"""Versions and machine of a run, for whoever wants to repeat it."""
+"""Packages and machine of a run, for whoever wants to repeat it."""
 
 from __future__ import annotations
 
 import math
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = (
+PACKAGES = (
     "frozen-features",
     "keras",
     "tensorflow",
@@ -19,17 +18,7 @@ _PACKAGES = (
     "scipy",
     "skops",
 )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that influence the figures."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+"""Those that influence the figures of a run."""
 
 
 def machine() -> dict[str, Any]:

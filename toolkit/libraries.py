@@ -1,4 +1,4 @@
-"""Import large libraries without their messages, progress bars and telemetry.
+"""Large libraries without their messages, progress bars and telemetry; versions of libraries.
 
 Every part of the toolkit that needs TensorFlow, Keras, KerasHub, OpenVINO or NNCF imports it
 through this module, and only inside the function that needs it: importing TensorFlow takes about
@@ -11,14 +11,16 @@ import contextlib
 import functools
 import logging
 import os
+import platform
 import sys
 import tempfile
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from toolkit.phases import phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 @phase("importing TensorFlow")
@@ -114,3 +116,23 @@ def _stderr_held_back() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of packages, without importing them.
+
+    Examples
+    --------
+    >>> found = versions(["numpy", "no-such-package"])
+    >>> list(found)
+    ['python', 'numpy', 'no-such-package']
+    >>> found["no-such-package"]
+    'not installed'
+    """
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

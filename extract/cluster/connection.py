@@ -77,9 +77,9 @@ def connect(address: str) -> Iterator[Any]:
                 stack.callback(_close, client)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
-                f"no Dask scheduler at {address}: {error}; expected tcp://HOST:PORT or "
-                "tls://HOST:PORT of a running dask scheduler, or local:N for N processes on this "
-                "machine",
+                f"cannot connect to a Dask scheduler at {address}: {error}; expected "
+                "tcp://HOST:PORT or tls://HOST:PORT of a running dask scheduler, or local:N for N "
+                "processes on this machine",
                 setting="dask",
             ) from error
         try:
@@ -88,7 +88,8 @@ def connect(address: str) -> Iterator[Any]:
         except TimeoutError as error:
             raise ClusterError(
                 f"the Dask scheduler at {address} has no worker, and none has joined within "
-                f"{_SECONDS_TO_CONNECT} s; start one on each machine: dask worker {address}",
+                f"{_SECONDS_TO_CONNECT} s; start one on each machine: dask worker "
+                f"{client.scheduler.address}",
                 setting="dask",
             ) from error
         require_package(client)

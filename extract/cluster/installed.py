@@ -6,12 +6,17 @@ import functools
 import hashlib
 import importlib.util
 import logging
-import platform
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from extract.errors import ClusterError
+from toolkit.libraries import versions
+from toolkit.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -45,45 +50,27 @@ def require_package(client: Any) -> None:
     Raises
     ------
     ClusterError
-        If a worker cannot import it; the message names the worker.
+        If a worker cannot import it, or has an older version; the message names the worker.
     """
     # A worker without the package cannot even read a task, and Dask takes it for lost.
-    found = client.run(importlib.util.find_spec, __name__, on_error="return")
-    for address, spec in found.items():
-        if spec is None or isinstance(spec, ModuleNotFoundError):
-            raise ClusterError(
-                f"worker {address}: frozen-features is not installed there, or is too old; "
-                "install the same version with its extra [dask] on all machines",
-                setting="dask",
-            )
-        if isinstance(spec, Exception):
-            raise spec
-    here = versions()
+    for address, spec in _answers(client, importlib.util.find_spec, __name__).items():
+        if spec is None:
+            raise _not_installed(address)
+    here = versions(_PACKAGES)
     others = {
         address: [f"{name} {there[name]} instead of {here[name]}" for name in differing]
-        for address, there in client.run(versions).items()
+        for address, there in sorted(_answers(client, versions, _PACKAGES).items())
         if (differing := [name for name in here if there[name] != here[name]])
     }
-    for address, differences in sorted(others.items())[:1]:
+    if others:
+        address, differences = next(iter(others.items()))
         logger.warning(
-            "%d of %d workers have other versions of libraries than this process, for example %s: "
-            "%s; figures may differ, so install the same versions on all machines",
-            len(others),
-            len(found),
+            "other versions of libraries on %s, for example on %s: %s; figures may differ, so "
+            "install the same versions on all machines",
+            plural(len(others), "worker"),
             address,
             ", ".join(differences),
         )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that matter."""
-    found = {"Python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "(not installed)"
-    return found
 
 
 def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
@@ -100,9 +87,31 @@ def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
     ClusterError
         If a worker has other files; the message names it.
     """
-    for address, digest in client.run(code_digest, packages).items():
+    for address, digest in _answers(client, code_digest, packages).items():
         if digest != code_digest(packages):
             raise ClusterError(f"worker {address}: {OTHER_CODE}")
+
+
+def _answers(client: Any, function: Callable[..., T], *arguments: object) -> dict[str, T]:
+    """Return what a function returns on each worker; workers that are lost do not answer."""
+    try:
+        answers = client.run(function, *arguments, on_error="return")
+    except AssertionError:  # Dask's, if it cannot read a traceback
+        raise _not_installed("on one of the machines") from None
+    for address, answer in answers.items():
+        if isinstance(answer, Exception) and not isinstance(answer, OSError):
+            raise _not_installed(address) from answer
+    return {
+        address: answer for address, answer in answers.items() if not isinstance(answer, OSError)
+    }
+
+
+def _not_installed(address: str) -> ClusterError:
+    return ClusterError(
+        f"worker {address}: frozen-features is not installed there, or is too old; install the "
+        "same version with its extra [dask] on all machines",
+        setting="dask",
+    )
 
 
 @functools.cache

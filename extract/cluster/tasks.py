@@ -112,10 +112,9 @@ def embed(
             for i, row in zip(images, rows, strict=True):
                 decoded[i] = replace(decoded[i], image=row)
     except WeightsError as error:
-        raise ClusterError(
-            f"worker {_own_address()}: {error.__cause__ or error}; every machine needs the weights "
-            "under the same path"
-        ) from None
+        from_file = Path(job.base["weights_source"]).is_absolute()
+        advice = "; every machine needs the weights under the same path" if from_file else ""
+        raise ClusterError(f"worker {_own_address()}: {error.__cause__ or error}{advice}") from None
     except ToolkitError as error:
         raise ClusterError(f"worker {_own_address()}: {error}") from None
     return _own_address(), list(zip(paths, states, decoded, strict=True))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from classify.environment import machine, versions
+from classify.environment import PACKAGES, machine
 from classify.evaluation.decision import check_priors
 from classify.evaluation.validation import validate
 from classify.experiment.features import ArrayFeatures, FileFeatures, ImageFeatures
@@ -16,6 +16,7 @@ from classify.experiment.recording import conversion
 from extract.datasets.grouping.checks import cut
 from reports import records
 from reports.records import FamiliarityFile, PictureRecord
+from toolkit.libraries import versions
 from toolkit.phases import phase, spent
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def record_run(
         ),
         bases=bases,
         results=results.validated(),
-        versions=versions(),
+        versions=versions(PACKAGES),
         machine=machine(),
         seconds=results.seconds + seconds,
         phases=results.all_phases(),

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache import disk
-from classify.environment import versions
+from classify.environment import PACKAGES
 from classify.errors import ClassifierError
 from classify.evaluation.validation import HeldOut
 from classify.experiment.recording.run import PartialResults, bases_of
 from classify.networks.sweep import FinishedRate
 from reports.evidence import read_evidence
 from reports.tables import PREDICTIONS_NAME, read_predictions
+from toolkit.libraries import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ def check_plan(stopped: Run, plan: Plan, folder: Path) -> None:
     differences = [
         *_differences(stopped.settings, plan.settings),
         *_differences(stopped.asked, plan.asked),
-        *_differences(stopped.versions, versions()),
+        *_differences(stopped.versions, versions(PACKAGES)),
     ]
     if list(stopped.asked) != list(plan.asked):
         differences.append(

@@ -229,8 +229,8 @@ def test_a_worker_leaves_no_decoders_of_an_earlier_job(home: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("tcp://127.0.0.1:1", "no Dask scheduler at tcp://127.0.0.1:1: Timed out"),
-        ("nonsense", "no Dask scheduler at nonsense"),
+        ("tcp://127.0.0.1:1", "cannot connect to a Dask scheduler at tcp://127.0.0.1:1: Timed out"),
+        ("nonsense", "cannot connect to a Dask scheduler at nonsense"),
         ("tls://127.0.0.1:1", "TLS needs certificates"),
         ("local:none", "expected local:N"),
         ("local:0", "expected local:N"),
