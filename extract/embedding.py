@@ -98,10 +98,14 @@ class _Embedding:
                 progress=self.progress,
             )
         if surveyed is None:
-            return base, self._extract(base, self._paths), sentences
-        usable = [path for path in self._paths if path not in surveyed.quarantine]
-        extraction = self._extract(base, usable, surveyed.digests)
-        return base, _joined(surveyed, extraction, same_recipe=base.recipe == recipe), sentences
+            extraction = self._extract(base, self._paths)
+        else:
+            usable = [path for path in self._paths if path not in surveyed.quarantine]
+            extraction = self._extract(base, usable, surveyed.digests)
+            extraction = _joined(surveyed, extraction, same_recipe=base.recipe == recipe)
+        reasons = extraction.quarantine
+        in_order = {path: reasons[path] for path in self._paths if path in reasons}
+        return base, dataclasses.replace(extraction, quarantine=in_order), sentences
 
     @functools.cached_property
     def _paths(self) -> list[Path]:

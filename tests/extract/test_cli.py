@@ -65,7 +65,7 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
         picture = rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)
         cv2.imwrite(str(home / "data" / "red" / f"new{i}.png"), picture)
     for name in ("=cmd()", "a", "b", "c", "d", "e", "f"):
-        (home / "data" / "red" / f"{name}.jpg").write_text(f"no image {name}")
+        (home / "data" / "red" / f"{name}.jpg").write_text(f"no image {name.replace('f', 'a')}")
     more = run_command("extract", *ARGUMENTS, cwd=home)
     assert more.returncode == 0, more.stderr
     assert "embeddings: 10 computed, 12 from the cache" in more.stdout
@@ -76,6 +76,8 @@ def test_cold_then_warm_then_ten_more(home: Path) -> None:
     (listed,) = (home / "cache" / "quarantine").rglob("quarantine.csv")
     with listed.open(newline="") as file:
         rows = list(csv.DictReader(file))
+    names = [row["path"].rpartition("/")[2] for row in rows]
+    assert names == [f"{name}.jpg" for name in ("=cmd()", "a", "b", "c", "d", "e", "f")]
     assert [row["reason"].split(",")[0] for row in rows] == ["not an image"] * 7
 
 
