@@ -66,10 +66,7 @@ def metadata(model: SavedModel, precision: str, licence: str | None) -> dict[str
         "created": run.created,
     }
     if result.threshold is not None:
-        fields["threshold"] = (
-            f"{result.threshold.threshold!r}: below this probability of its answer, the run leaves "
-            "an image undecided"
-        )
+        fields["threshold"] = _threshold(result.threshold.threshold)
     return fields
 
 
@@ -158,6 +155,12 @@ def _weak_spots(model: SavedModel) -> Sequence[str]:
         f" correct, {percent(spot.elsewhere)} elsewhere"
         for spot in found
     ] or ["none found by the audit"]
+
+
+def _threshold(threshold: float) -> str:
+    if threshold == 0.0:
+        return "0.0: the run leaves no image undecided"
+    return f"{threshold!r}: below this probability of its answer, the run leaves an image undecided"
 
 
 def _decision(model: SavedModel) -> str:

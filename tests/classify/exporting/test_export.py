@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import shutil
@@ -16,9 +17,10 @@ from PIL import Image
 
 from classify import ModelError, load_model
 from classify.export import main
+from classify.exporting import card, formats, network
 from classify.exporting import export as exporting
-from classify.exporting import formats, network
 from extract import WeightsError
+from reports.records.results import Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -158,12 +160,12 @@ def test_the_file_and_its_card_say_what_they_are(home: Path, tmp_path: Path) -> 
     about: dict[str, dict[str, Any]] = {}
     for suffix in SUFFIXES:
         model.export(tmp_path / f"model{suffix}", licence="CC BY 4.0", overwrite=True)
-        card = (tmp_path / f"model{suffix}.md").read_text(encoding="utf-8")
-        assert "CC BY 4.0" in card
-        assert "Compared with the model" in card
-        assert f"{model.result.accuracy:.1%} of {model.result.n_test} test images correct" in card
+        text = (tmp_path / f"model{suffix}.md").read_text(encoding="utf-8")
+        assert "CC BY 4.0" in text
+        assert "Compared with the model" in text
+        assert f"{model.result.accuracy:.1%} of {model.result.n_test} test images correct" in text
         for file in formats.files_of(tmp_path / f"model{suffix}"):
-            assert file.name in card
+            assert file.name in text
     properties = onnx.load(tmp_path / "model.onnx").metadata_props
     about["onnx"] = {prop.key: prop.value for prop in properties}
     info = openvino.Core().read_model(tmp_path / "model.xml").get_rt_info()
@@ -175,6 +177,17 @@ def test_the_file_and_its_card_say_what_they_are(home: Path, tmp_path: Path) -> 
     assert len({json.dumps(found, sort_keys=True) for found in about.values()}) == 1
     assert json.loads(about["onnx"]["classes"]) == ["disc", "square", "star"]
     assert about["onnx"]["licence"] == "CC BY 4.0"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"), [(0.0, "no image undecided"), (0.7, "0.7: below this probability")]
+)
+def test_the_card_says_what_the_threshold_does(home: Path, threshold: float, words: str) -> None:
+    """A run whose every answer is sure enough has a threshold of zero."""
+    model = load(home, "logreg")
+    effect = Threshold(0.9, threshold, precision=1.0, recall=1.0, undecided=0.0)
+    model.result = dataclasses.replace(model.result, threshold=effect)
+    assert words in card.metadata(model, "float32", None)["threshold"]
 
 
 def test_existing_files_stay(home: Path, tmp_path: Path) -> None:
