@@ -190,7 +190,8 @@ class SVM(SearchMixin, DecisionClassifier):
         self.gamma_ = samples.gamma(everything)
         if len(weights) == 2:
             assert isinstance(samples, Gram)
-            svm = next(_train_pair(samples, codes, weights, self.kernel_, everything, [self.C_]))
+            fold = (everything, everything[:0])
+            svm = next(_train_pair(samples, codes, weights, self.kernel_, fold, [self.C_]))
             self.support_: NDArray[np.intp] = np.flatnonzero(svm.weights)
             self.dual_coef_: NDArray[Any] = svm.weights[self.support_, None]
             self.intercept_ = np.array([svm.intercept])
@@ -276,13 +277,13 @@ def _path_steps(
             return
         assert isinstance(samples, Gram)
         folds = [
-            _train_pair(samples, codes, class_weights, name, train, values) for train, _ in splits
+            _train_pair(samples, codes, class_weights, name, split, values) for split in splits
         ]
         with ThreadPoolExecutor(min(len(splits), joblib.cpu_count())) as threads:
             for svms in _in_threads(threads, folds, len(values), ahead=len(codes) <= MANY):
                 decision = np.empty(len(codes))
                 for (_, held_out), svm in zip(splits, svms, strict=True):
-                    decision[held_out] = svm.decision[held_out]
+                    decision[held_out] = svm.decision
                 yield PathStep(class_scores(decision))
 
 
@@ -343,11 +344,12 @@ def _train_pair(
     codes: NDArray[np.int64],
     class_weights: NDArray[np.float64],
     name: Kernel,
-    rows: NDArray[np.intp],
+    fold: Fold,
     values: Sequence[float],
 ) -> Iterator[BinarySVM]:
     """Yield the SVM of two classes, the second one positive, for the ascending values of C."""
+    rows, held_out = fold
     targets = np.zeros(len(codes))
     targets[rows] = np.where(codes[rows] == 1, 1.0, -1.0)
-    problem = PairwiseProblem(gram, name, gram.gamma(rows), targets, class_weights[codes])
+    problem = PairwiseProblem(gram, name, gram.gamma(rows), targets, class_weights[codes], held_out)
     return problem.train_path(values)

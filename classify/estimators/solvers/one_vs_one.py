@@ -149,7 +149,10 @@ class OneVsOne:
         rows = self.rows[within]
         targets = np.zeros(len(self._codes))
         targets[rows] = np.where(self._codes[rows] == pair[0], 1.0, -1.0)
-        problem = PairwiseProblem(self._samples, self._kernel, self.gamma, targets, self._costs)
+        no_rows = np.empty(0, dtype=np.intp)  # see `decide`
+        problem = PairwiseProblem(
+            self._samples, self._kernel, self.gamma, targets, self._costs, no_rows
+        )
         others = np.where(self._codes[rows] == pair[0], pair[1], pair[0])
         for svm in problem.train_path(self._values):
             self._changed = True

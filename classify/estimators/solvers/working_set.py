@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,29 @@ class BinarySVM:
     weights : ndarray of float64, shape (n,)
         Weight of every sample of the Gram matrix; zero if it is not a support vector.
     intercept : float
-    decision : ndarray of float64, shape (n,)
-        Decision value of every sample of the Gram matrix.
+    decision : ndarray of float64, shape (n_held_out,)
+        Decision values of the samples that are held out.
     """
 
     weights: NDArray[np.float64]
     intercept: float
     decision: NDArray[np.float64]
+
+
+def _train_svc(
+    C: float,
+    kernel: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    costs: NDArray[np.float64],
+    tolerance: float,
+) -> tuple[NDArray[np.float64], float]:
+    """Return the signed weight of every sample, and the intercept."""
+    svc = SVC(C=C, kernel="precomputed", tol=tolerance, cache_size=1000)
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        svc.fit(kernel, targets, sample_weight=costs)
+    coef = np.zeros(len(kernel))
+    coef[svc.support_] = svc.dual_coef_[0]
+    return coef, float(svc.intercept_[0])
 
 
 class PairwiseProblem:
@@ -61,6 +78,8 @@ class PairwiseProblem:
         not trained on.
     costs : ndarray of float64, shape (n,)
         Upper bound of the weight of every sample, as a multiple of C; the same within a class.
+    held_out : ndarray of intp, shape (n_held_out,)
+        The samples whose decision values are wanted.
 
     Notes
     -----
@@ -80,15 +99,16 @@ class PairwiseProblem:
         gamma: float,
         targets: NDArray[np.float64],
         costs: NDArray[np.float64],
+        held_out: NDArray[np.intp],
     ) -> None:
         self._gram, self._kernel, self._gamma, self._targets = gram, kernel, gamma, targets
-        self._costs = costs
+        self._costs, self._held_out = costs, held_out
         self._samples = np.flatnonzero(targets)
         self._state = np.full(len(targets), _ZERO, dtype=np.int8)
         self._sums = {target: np.zeros(len(targets)) for target in (1.0, -1.0)}
         self._weights = np.zeros(len(targets))  # absolute values
         self._C = 0.0
-        self._everything: NDArray[np.float64] | None = None
+        self._decision: NDArray[np.float64] | None = None  # of all samples
 
     def train_path(self, values: Sequence[float]) -> Iterator[BinarySVM]:
         """Yield one SVM for each of the ascending `values` of C."""
@@ -96,22 +116,56 @@ class PairwiseProblem:
         for C in values:
             # If all weights are below their bounds, the solution is the same for every larger C.
             if svm is None or self._at_bound.any():
-                svm = self._train(C, svm)
+                few = len(self._samples) <= LIMIT
+                svm = self._train_on_all(C) if few else self._train_on_some(C)
             yield svm
 
-    def _train(self, C: float, last: BinarySVM | None) -> BinarySVM:
-        if len(self._samples) <= LIMIT:
-            self._C = C
-            self._state[self._samples] = _WORKING
-            products, intercept = self._solve(TOLERANCE)
-            return BinarySVM(self._weights * self._targets, intercept, products + intercept)
-        if last is None:
+    def _train_on_all(self, C: float) -> BinarySVM:
+        samples, self._C = self._samples, C
+        targets, costs = self._targets[samples], self._costs[samples]
+        largest, intercept_by_C = self._all_at_bound
+        if largest >= C:
+            coef, intercept = C * costs * targets, C * intercept_by_C
+        else:
+            coef, intercept = _train_svc(C, self._kernel_within, targets, costs, TOLERANCE)
+        self._weights[samples] = np.abs(coef)
+        decision = self._kernel_held_out @ coef + intercept
+        return BinarySVM(self._weights * self._targets, intercept, decision)
+
+    @functools.cached_property
+    def _all_at_bound(self) -> tuple[float, float]:
+        """Return up to which C all weights are at their bounds, and the intercept divided by C."""
+        targets, costs = self._targets[self._samples], self._costs[self._samples]
+        # Of unequal classes, the larger one has weights below their bounds, if only by rounding.
+        if targets.sum() != 0.0 or np.ptp(costs) > 0.0:
+            return 0.0, 0.0
+        products = self._kernel_within @ (targets * costs)
+        highest, lowest = products[targets > 0].max(), products[targets < 0].min()
+        return 2.0 / max(highest - lowest, np.finfo(float).tiny), -(highest + lowest) / 2
+
+    @functools.cached_property
+    def _kernel_within(self) -> NDArray[np.float64]:
+        return self._kernel_between(self._samples, self._samples)
+
+    @functools.cached_property
+    def _kernel_held_out(self) -> NDArray[np.float64]:
+        return self._kernel_between(self._held_out, self._samples)
+
+    def _kernel_between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        return self._gram.kernel(self._kernel, rows, columns, self._gamma).astype(np.float64)
+
+    def _train_on_some(self, C: float) -> BinarySVM:
+        if self._decision is None:
             self._start(C)
         else:
-            self._choose_working_set(self._targets * last.decision, self._at_bound, self._free)
+            self._choose_working_set(self._targets * self._decision, self._at_bound, self._free)
         self._C = C
         products, intercept = self._train_working_set()
-        return BinarySVM(self._weights * self._targets, intercept, products + intercept)
+        self._decision = products + intercept
+        weights, held_out = self._weights * self._targets, self._held_out
+        return BinarySVM(weights, intercept, self._decision[held_out])
 
     def _train_working_set(self) -> tuple[NDArray[np.float64], float]:
         """Extend the working set until the optimality conditions hold for all samples.
@@ -176,16 +230,13 @@ class PairwiseProblem:
             if len(held := np.flatnonzero((self._state == _SUMMED) & (self._targets == target)))
         }
         counts = [self._costs[held].sum() for held in summed.values()]
-        products_within = self._working_kernel(chosen, summed)
-        svc = SVC(C=self._C, kernel="precomputed", tol=tolerance, cache_size=1000)
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            svc.fit(
-                products_within,
-                np.append(self._targets[chosen], list(summed)),
-                sample_weight=np.append(self._costs[chosen], counts),
-            )
-        coef = np.zeros(len(products_within))
-        coef[svc.support_] = svc.dual_coef_[0]
+        coef, intercept = _train_svc(
+            self._C,
+            self._working_kernel(chosen, summed),
+            np.append(self._targets[chosen], list(summed)),
+            np.append(self._costs[chosen], counts),
+            tolerance,
+        )
         carriers = np.flatnonzero(coef[: len(chosen)])
         products = self._gram.combine(self._kernel, coef[carriers], chosen[carriers], self._gamma)
         self._weights[:] = 0.0
@@ -193,15 +244,13 @@ class PairwiseProblem:
         for (target, held), weight in zip(summed.items(), coef[len(chosen) :], strict=True):
             products += weight / len(held) * self._sums[target]
             self._weights[held] = abs(weight) / len(held)
-        return products, float(svc.intercept_[0])
+        return products, intercept
 
     def _working_kernel(
         self, chosen: NDArray[np.intp], summed: dict[float, NDArray[np.intp]]
     ) -> NDArray[np.float64]:
         """Return the kernel of the working set and the means of the sums."""
         n_chosen = len(chosen)
-        if n_chosen == len(self._samples) and self._everything is not None:
-            return self._everything
         within = np.empty((n_chosen + len(summed),) * 2)
         within[:n_chosen, :n_chosen] = self._gram.kernel(self._kernel, chosen, chosen, self._gamma)
         for i, (target, held) in enumerate(summed.items(), n_chosen):
@@ -209,8 +258,6 @@ class PairwiseProblem:
             within[i, :n_chosen] = within[:n_chosen, i] = means[chosen]
             for j, others in enumerate(summed.values(), n_chosen):
                 within[i, j] = means[others].mean()
-        if n_chosen == len(self._samples):
-            self._everything = within
         return within
 
     def _start(self, C: float) -> None:
