@@ -94,16 +94,12 @@ def require_same_code(client: Any, packages: tuple[str, ...]) -> None:
 
 def _answers(client: Any, function: Callable[..., T], *arguments: object) -> dict[str, T]:
     """Return what a function returns on each worker; workers that are lost do not answer."""
-    try:
-        answers = client.run(function, *arguments, on_error="return")
-    except AssertionError:  # Dask's, if it cannot read a traceback
-        raise _not_installed("on one of the machines") from None
-    for address, answer in answers.items():
-        if isinstance(answer, Exception) and not isinstance(answer, OSError):
+    answers = client.run(function, *arguments, on_error="return")
+    present = {at: answer for at, answer in answers.items() if not isinstance(answer, OSError)}
+    for address, answer in present.items():
+        if isinstance(answer, Exception):
             raise _not_installed(address) from answer
-    return {
-        address: answer for address, answer in answers.items() if not isinstance(answer, OSError)
-    }
+    return present
 
 
 def _not_installed(address: str) -> ClusterError:

@@ -149,9 +149,9 @@ class OneVsOne:
         rows = self.rows[within]
         targets = np.zeros(len(self._codes))
         targets[rows] = np.where(self._codes[rows] == pair[0], 1.0, -1.0)
-        no_rows = np.empty(0, dtype=np.intp)  # see `decide`
+        nothing = np.empty(0, dtype=np.intp)  # `decide` computes the decision values
         problem = PairwiseProblem(
-            self._samples, self._kernel, self.gamma, targets, self._costs, no_rows
+            self._samples, self._kernel, self.gamma, targets, self._costs, held_out=nothing
         )
         others = np.where(self._codes[rows] == pair[0], pair[1], pair[0])
         for svm in problem.train_path(self._values):
