@@ -115,11 +115,10 @@ def _watching(client: Any) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        known: set[str] = set(client.nthreads())
-        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-            with contextlib.suppress(
-                Exception
-            ):  # whoever waits for results reports a lost scheduler
+        known: set[str] = set()
+        while True:
+            # Whoever waits for results reports a lost scheduler.
+            with contextlib.suppress(Exception):
                 present = set(client.nthreads())
                 for address in sorted(known - present):
                     logger.warning(
@@ -131,10 +130,13 @@ def _watching(client: Any) -> Iterator[None]:
                 if known and not present:
                     logger.warning("no worker is left; waiting for one to join")
                 known = present
+            if ended.wait(_SECONDS_BETWEEN_LOOKS):
+                return
 
     thread = threading.Thread(target=watch, name="watch workers", daemon=True)
-    thread.start()
     try:
+        with ctrl_c.deferred():
+            thread.start()
         yield
     finally:
         ended.set()

@@ -33,12 +33,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self.give()
 
-    def give(self, cut: int | None = None, **headers: str) -> None:
-        """Answer as a good server does, with up to `cut` bytes of the body."""
-        body, status = self.server.content, 200
+    def give(
+        self, cut: int | None = None, change: tuple[bytes, str] | None = None, **headers: str
+    ) -> None:
+        """Answer as a good server does, with up to `cut` bytes of the body.
+
+        With `change`, the server has that content and tag from then on.
+        """
+        body, etag, status = self.server.content, self.server.etag, 200
+        if change is not None:  # before anything is sent, after which the test goes on
+            self.server.content, self.server.etag = change
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        out = {"ETag": self.server.etag}
-        if asked and self.headers.get("If-Range") == self.server.etag:
+        out = {"ETag": etag}
+        if asked and self.headers.get("If-Range") == etag:
             start = int(asked[1])
             if start >= len(body):
                 self.answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})

@@ -166,8 +166,7 @@ def watching(target: Path) -> Iterator[set[str]]:
 
 
 def changed(handler: Handler, etag: str) -> None:
-    handler.give(cut=300_000)
-    handler.server.content, handler.server.etag = OTHER, etag
+    handler.give(cut=300_000, change=(OTHER, etag))
 
 
 def whole(handler: Handler, content: bytes = CONTENT, **headers: str) -> None:

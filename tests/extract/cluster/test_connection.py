@@ -174,3 +174,19 @@ def test_a_worker_that_is_slow_to_start_again_comes_back() -> None:
             time.sleep(0.1)
         client.wait_for_workers(2, timeout=120)
         assert client.run(os.getpid) != processes
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+def test_ctrl_c_ends_the_watch_that_is_just_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch that outlived the connection would ask a client that is closed."""
+    start = threading.Thread.start
+
+    def start_and_press(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "watch workers":
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_press)
+    with pytest.raises(KeyboardInterrupt), connect("local:1"):
+        pass
+    assert all(thread.name != "watch workers" for thread in threading.enumerate())

@@ -94,8 +94,7 @@ def test_a_file_that_changed_between_two_attempts_starts_again(
     """Parts of different versions are never joined."""
 
     def change(handler: Handler) -> None:
-        handler.give(cut=300_000)
-        handler.server.content, handler.server.etag = CONTENT[::-1], '"two"'
+        handler.give(cut=300_000, change=(CONTENT[::-1], '"two"'))
 
     server.faults = [change]
     fetch(server.url, target)
