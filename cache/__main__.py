@@ -1,5 +1,5 @@
 """Run ``python -m cache``."""
 
-from cache.cli import main
+from toolkit.entry import run_process
 
-raise SystemExit(main())
+run_process("cache.cli")

@@ -1,6 +1,6 @@
 """Run ``python -m classify``."""
 
-from classify.cli import main
-from toolkit.console import run_process
+from toolkit.entry import run_process
+from toolkit.phases import process_started
 
-run_process(main)
+run_process("classify.cli", started=process_started())

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from toolkit.entry import run_process
+
+    run_process("classify.export")
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +70,3 @@ def _export(args: argparse.Namespace) -> None:
     print(exported.path)
     print(exported.card)
     print(f"compared with the model: {exported.comparison.sentence()}")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from toolkit.entry import run_process
+
+    run_process("classify.predict")
+
 import csv
 import json
 import logging
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
 
     Blocks = Iterator[list[Prediction]]
 
-logger = logging.getLogger("classify.predict")  # run as a module, its name is __main__
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = "Classify images with a model that python -m classify has saved."
 OTHER_FORMATS = (".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".html")
@@ -381,7 +386,3 @@ def _check_order(run: Path, paths: Sequence[str]) -> None:
                 f"{path} is the folder of a run, and {run} is none; name the run first, then the "
                 "images"
             )
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from toolkit.entry import run_process
+
+    run_process("classify.review")
+
 import logging
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +33,7 @@ DESCRIPTION = (
 )
 HOST = "127.0.0.1"
 
-logger = logging.getLogger("classify.review")  # run as a module, its name is __main__
+logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +80,3 @@ def _review(args: argparse.Namespace) -> None:
         )
         print(f"http://{HOST}:{listener.getsockname()[1]}/", flush=True)
         server.run(app, listener, lambda: None)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

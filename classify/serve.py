@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from toolkit.entry import run_process
+
+    run_process("classify.serve")
+
 import contextlib
 import ipaddress
 import logging
@@ -27,7 +32,7 @@ DESCRIPTION = (
 )
 HOST = "127.0.0.1"
 
-logger = logging.getLogger("classify.serve")  # run as a module, its name is __main__
+logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +101,3 @@ def _serve(args: argparse.Namespace) -> None:
             )
             print(f"{address}/", flush=True)
             server.run(app, listener, uploads.stop)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import gc
 import io
 import logging
 import math
@@ -19,8 +18,9 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from toolkit.entry import EXIT_INTERRUPTED
 from toolkit.errors import ToolkitError, did_you_mean
-from toolkit.phases import phase_table, process_started, spent, timed
+from toolkit.phases import phase_table, spent, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("toolkit", "cache", "extract", "reports", "classify")
 _OPTIONS = "_options"
-EXIT_USER, EXIT_INTERRUPTED = 2, 130
+EXIT_USER = 2
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_TEMPORARY_FOLDER = "No usable temporary directory"
 
@@ -125,24 +125,6 @@ def run(
         )
         return EXIT_USER
     return 0
-
-
-def run_process(main: Callable[..., int]) -> NoReturn:
-    """Run a command that is the whole of this process, and end the process.
-
-    Parameters
-    ----------
-    main : callable
-        Is called with the moment at which this process `started`; returns the exit status.
-
-    Raises
-    ------
-    SystemExit
-        Always, with that status.
-    """
-    status = main(started=process_started())
-    gc.freeze()  # an ending Python looks for garbage among millions of objects, which takes seconds
-    raise SystemExit(status)
 
 
 def _escape_unknown_characters() -> None:

@@ -217,7 +217,8 @@ class ClosedForm(SearchMixin, RowsClassifier):
         held_out = class_scores(chosen)
         self.temperature_ = fit_temperature(held_out, rows.codes, weights)
         self.held_out_proba_ = scaled_softmax(held_out, self.temperature_)
-        return next(self._solve(total, [points[best]]))
+        (solution,) = self._solve(total, [points[best]])
+        return solution
 
 
 def _n_dimensions(X: NDArray[Any] | RowsOnDisk) -> int:

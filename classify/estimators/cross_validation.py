@@ -192,9 +192,12 @@ def _path_steps(
         return
     tasks = [(path.score, path.samples, split) for path in paths for split in splits]
     shared = {id(path.samples): path.samples for path in paths}
-    held_out_scores = parallel_starmap(_score_fold, tasks, shared=list(shared.values()))
-    for _ in paths:
-        yield _joined([next(held_out_scores) for _ in splits], splits, n_samples)
+    # Closed here, not by a finalizer, in which Ctrl-C would be lost.
+    with closing(
+        parallel_starmap(_score_fold, tasks, shared=list(shared.values()))
+    ) as held_out_scores:
+        for _ in paths:
+            yield _joined([next(held_out_scores) for _ in splits], splits, n_samples)
 
 
 def _score_fold(

@@ -191,7 +191,7 @@ class SVM(SearchMixin, DecisionClassifier):
         if len(weights) == 2:
             assert isinstance(samples, Gram)
             fold = (everything, everything[:0])
-            svm = next(_train_pair(samples, codes, weights, self.kernel_, fold, [self.C_]))
+            (svm,) = _train_pair(samples, codes, weights, self.kernel_, fold, [self.C_])
             self.support_: NDArray[np.intp] = np.flatnonzero(svm.weights)
             self.dual_coef_: NDArray[Any] = svm.weights[self.support_, None]
             self.intercept_ = np.array([svm.intercept])

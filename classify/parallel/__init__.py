@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import joblib
 from joblib.parallel import get_active_backend
 
+from toolkit import ctrl_c
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
@@ -24,7 +26,9 @@ def scattered(client: Any, shared: list[Any]) -> Iterator[None]:
     """Run joblib's tasks on the workers of a Dask client, each of which gets `shared` once."""
     from classify.parallel.joblib_dask import ReportingDaskBackend
 
-    with joblib.parallel_config(ReportingDaskBackend(client=client, scatter=shared)):
+    with ctrl_c.deferred():
+        backend = ReportingDaskBackend(client=client, scatter=shared)
+    with joblib.parallel_config(backend):
         yield
 
 

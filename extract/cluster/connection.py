@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import sys
 import threading
 import warnings
 from concurrent.futures import CancelledError
@@ -92,6 +93,9 @@ def connect(address: str) -> Iterator[Any]:
                 f"{client.scheduler.address}",
                 setting="dask",
             ) from error
+        if target is not address:
+            with ctrl_c.deferred():
+                client.register_worker_callbacks(_ignore_failing_finalizers)
         require_package(client)
         threads = client.nthreads().values()
         logger.info(
@@ -222,6 +226,11 @@ def _start_local(n_workers: str) -> Iterator[Any]:
                 ) from error
             stack.enter_context(cluster)
         yield cluster
+
+
+def _ignore_failing_finalizers() -> None:
+    """Have a worker say nothing of finalizers that fail, as Dask's do when it is ended at work."""
+    sys.unraisablehook = lambda _: None
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -190,3 +190,12 @@ def test_ctrl_c_ends_the_watch_that_is_just_starting(monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt), connect("local:1"):
         pass
     assert all(thread.name != "watch workers" for thread in threading.enumerate())
+
+
+def test_workers_on_this_machine_say_nothing_of_finalizers(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """They share the terminal, where Ctrl-C leaves one sentence, and end while they compute."""
+    with connect("local:1") as client:
+        client.run(exec, "class A:\n    def __del__(self):\n        1 / 0\nA()")
+    assert "ignored" not in capfd.readouterr().err

@@ -1,0 +1,78 @@
+"""Commands as processes: Ctrl-C at any moment, from the first imports to the end of Python."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PRESSES = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell has set
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "argparse":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the modules of a folder and those of the toolkit."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={"PYTHONPATH": f"{folder}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "cache", "classify", "classify.export", "classify.predict", "classify.review",
+        "classify.serve", "extract", "reports",
+    ],
+)  # fmt: skip
+def test_ctrl_c_during_the_imports_is_one_sentence(module: str, tmp_path: Path) -> None:
+    """Whoever sees a mistake in the command that has just been started presses it at once."""
+    (tmp_path / "sitecustomize.py").write_text(PRESSES)
+    done = run(tmp_path, "-m", module, "--help")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_ctrl_c_after_the_end_says_nothing(tmp_path: Path) -> None:
+    """What was printed stays, and Python prints no traceback while it ends."""
+    (tmp_path / "command.py").write_text(
+        "import atexit, signal\n"
+        "def main():\n"
+        "    atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "    print('done', flush=True)\n"
+        "    return 0\n"
+    )
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from toolkit.entry import run_process; run_process('command')"
+    )
+    done = run(tmp_path, "-c", start)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "done\n", "")
+
+
+def test_a_shell_that_ignores_ctrl_c_is_respected(tmp_path: Path) -> None:
+    """As for a command in the background, which finishes."""
+    (tmp_path / "command.py").write_text(
+        "import atexit, signal\n"
+        "def main():\n"
+        "    atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "    return 0\n"
+    )
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "from toolkit.entry import run_process; run_process('command')"
+    )
+    assert run(tmp_path, "-c", start).returncode == 0
