@@ -18,6 +18,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from toolkit import ctrl_c
 from toolkit.entry import EXIT_INTERRUPTED
 from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.phases import phase_table, spent, timed
@@ -107,24 +108,32 @@ def run(
             if getattr(args, "profile", False) and not args.json:
                 print(f"\n{phase_table(spent())}")  # noqa: T201 - the console
         sys.stdout.flush()
-    except ToolkitError as error:
-        _say(f"error: {with_option(error, args)}")
-        return EXIT_USER
-    except KeyboardInterrupt as stopped:
+    except (Exception, KeyboardInterrupt) as error:
+        if (status := _explained(error, args)) is None:
+            raise
+        return status
+    return 0
+
+
+def _explained(error: BaseException, args: argparse.Namespace) -> int | None:
+    """Say what has ended a command, and return its exit status; None if the error is a bug."""
+    if (stopped := ctrl_c.behind(error)) is not None:
         _say(str(stopped) or "stopped")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    if isinstance(error, ToolkitError):
+        _say(f"error: {with_option(error, args)}")
+        return EXIT_USER
+    if isinstance(error, BrokenPipeError):
         # The reader (head, less) has closed the pipe, which is no error. Python would report one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        if error.errno not in _FULL and _NO_TEMPORARY_FOLDER not in str(error):
-            raise
+        return 0
+    if isinstance(error, OSError) and (error.errno in _FULL or _NO_TEMPORARY_FOLDER in str(error)):
         _say(
             f"error: {error}; make room there, or set TMPDIR to a folder that has some, and run "
             "the same command again"
         )
         return EXIT_USER
-    return 0
+    return None
 
 
 def _escape_unknown_characters() -> None:

@@ -21,6 +21,24 @@ SECONDS_BETWEEN_CHECKS = 0.1
 T = TypeVar("T")
 
 
+def behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the Ctrl-C that led to an error, or None if it has another cause.
+
+    A library in which Ctrl-C takes effect may turn it into an error of its own. Modules in C++
+    say that they cannot be imported.
+
+    Examples
+    --------
+    >>> behind(ValueError("no Ctrl-C"))
+    >>> behind(KeyboardInterrupt("pressed"))
+    KeyboardInterrupt('pressed')
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], None]]:
     """Defer Ctrl-C to the end of a block, or to where the block checks for it.

@@ -3,6 +3,9 @@
 Every part of the toolkit that needs TensorFlow, Keras, KerasHub, OpenVINO or NNCF imports it
 through this module, and only inside the function that needs it: importing TensorFlow takes about
 five seconds.
+
+Ctrl-C takes effect after an import. During it, Ctrl-C may look like a missing module, which these
+libraries do without: they catch it, and go on.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ import tempfile
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from toolkit import ctrl_c
 from toolkit.phases import phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+@ctrl_c.deferred()
 @phase("importing TensorFlow")
 def import_tensorflow() -> Any:
     """Return the module `tensorflow`, imported silently and with its devices already listed.
@@ -41,6 +46,7 @@ def import_tensorflow() -> Any:
     return tf
 
 
+@ctrl_c.deferred()
 def import_keras() -> Any:
     """Return the module `keras`, imported silently.
 
@@ -54,6 +60,7 @@ def import_keras() -> Any:
     return keras
 
 
+@ctrl_c.deferred()
 @phase("importing KerasHub")
 def import_keras_hub() -> Any:
     """Return the module `keras_hub`, imported silently."""
@@ -64,6 +71,7 @@ def import_keras_hub() -> Any:
     return keras_hub
 
 
+@ctrl_c.deferred()
 @phase("importing OpenVINO")
 def import_openvino() -> Any:
     """Return the module `openvino`, imported without its telemetry."""
@@ -84,6 +92,7 @@ def openvino_core() -> Any:
     return import_openvino().Core()
 
 
+@ctrl_c.deferred()
 @phase("importing NNCF")
 def import_nncf() -> Any:
     """Return the module `nncf`, imported without its telemetry; it logs only errors."""

@@ -80,3 +80,31 @@ def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, argument_parser("prog", "does something").parse_args([])) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "No space left on device; make room there, or set TMPDIR" in line
+
+
+def test_ctrl_c_is_one_sentence_whatever_a_library_makes_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Modules in C++ say that they cannot be imported, and who imports them, that they lack."""
+
+    def command(args: argparse.Namespace) -> None:
+        try:
+            try:
+                raise KeyboardInterrupt("stopped: all is kept")
+            except KeyboardInterrupt as stopped:
+                raise ImportError("initialization failed") from stopped
+        except ImportError as error:
+            raise ToolkitError("a package is not installed") from error
+
+    assert run(command, argparse.Namespace()) == 130
+    assert capsys.readouterr().err == "stopped: all is kept\n"
+
+
+def test_a_bug_is_not_caught() -> None:
+    """Python prints its traceback."""
+
+    def command(args: argparse.Namespace) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(command, argparse.Namespace())

@@ -15,7 +15,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell has set
 class Finder:
     def find_spec(name, path=None, target=None):
-        if name == "argparse":
+        if name == WHERE:
             signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Finder)
 """
@@ -41,9 +41,39 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 )  # fmt: skip
 def test_ctrl_c_during_the_imports_is_one_sentence(module: str, tmp_path: Path) -> None:
     """Whoever sees a mistake in the command that has just been started presses it at once."""
-    (tmp_path / "sitecustomize.py").write_text(PRESSES)
+    (tmp_path / "sitecustomize.py").write_text(PRESSES + "WHERE = 'argparse'")
     done = run(tmp_path, "-m", module, "--help")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["exec('raise KeyboardInterrupt')", "raise ImportError from KeyboardInterrupt()"],
+)
+def test_ctrl_c_has_its_status_wherever_it_is_pressed(lines: str, tmp_path: Path) -> None:
+    """Python would end with a signal after the first, and takes the second for a missing module."""
+    (tmp_path / "command.py").write_text(lines)
+    (tmp_path / "begin.py").write_text(
+        "from toolkit.entry import run_process; run_process('command')"
+    )
+    done = run(tmp_path, "-m", "begin")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_ctrl_c_takes_effect_after_the_import_of_a_large_library(tmp_path: Path) -> None:
+    """In the middle, the library might take it for a missing module, and go on without."""
+    (tmp_path / "sitecustomize.py").write_text(PRESSES + "WHERE = 'openvino._pyopenvino'")
+    done = run(
+        tmp_path,
+        "-c",
+        "import sys\n"
+        "from toolkit.libraries import import_openvino\n"
+        "try:\n"
+        "    import_openvino()\n"
+        "except KeyboardInterrupt:\n"
+        "    print(hasattr(sys.modules.get('openvino'), 'Core'))\n",
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_ctrl_c_after_the_end_says_nothing(tmp_path: Path) -> None:
