@@ -60,6 +60,40 @@ def test_ctrl_c_has_its_status_wherever_it_is_pressed(lines: str, tmp_path: Path
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+def test_ctrl_c_in_a_finalizer_is_not_lost(tmp_path: Path) -> None:
+    """Python ignores errors there."""
+    (tmp_path / "command.py").write_text(
+        "import signal, time\n"
+        "class Finalized:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def main():\n"
+        "    Finalized()\n"
+        "    time.sleep(30)\n"
+    )
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from toolkit.entry import run_process; run_process('command')"
+    )
+    done = run(tmp_path, "-c", start)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_what_else_fails_in_a_finalizer_is_said(tmp_path: Path) -> None:
+    """As Python does."""
+    (tmp_path / "command.py").write_text(
+        "class Finalized:\n"
+        "    def __del__(self):\n"
+        "        1 / 0\n"
+        "def main():\n"
+        "    Finalized()\n"
+        "    return 0\n"
+    )
+    done = run(tmp_path, "-c", "from toolkit.entry import run_process; run_process('command')")
+    assert done.returncode == 0
+    assert "ZeroDivisionError" in done.stderr
+
+
 def test_ctrl_c_takes_effect_after_the_import_of_a_large_library(tmp_path: Path) -> None:
     """In the middle, the library might take it for a missing module, and go on without."""
     (tmp_path / "sitecustomize.py").write_text(PRESSES + "WHERE = 'openvino._pyopenvino'")
