@@ -45,6 +45,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         ``(n_samples, size, size, 3)``; or the output of a lower layer of the base, flattened.
     title : str
         Name in reports.
+    min_image_size : int
+        Smallest side, in pixels, of images that it can be trained on.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; the columns of `predict_proba`.
     divided_classes_ : ndarray of shape (n_divided,)
@@ -55,6 +57,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     consumes: ClassVar[Consumes] = "embeddings"
     title: ClassVar[str]
+    min_image_size: ClassVar[int] = 1
     classes_: NDArray[Any]
     divided_classes_: NDArray[Any]
 

@@ -72,10 +72,12 @@ class ImageInputs:
         Raises
         ------
         ClassifierError
-            If there are fewer than two classes, too few images of one, or embeddings do not fit in
-            memory that must be there, as far as their number and size are known.
+            If there are fewer than two classes, too few images of one, images are too small for a
+            classifier, or embeddings do not fit in memory that must be there, as far as their
+            number and size are known.
         """
         check_dataset(self.dataset)
+        _require_size(candidates, self.options[0])
         limit = limit_of(settings)
         for i, options in enumerate(self.options):
             check_products(self.dataset, options, candidates, limit)
@@ -247,6 +249,18 @@ def _require_embeddings(candidates: Sequence[Candidate]) -> None:
             raise ClassifierError(
                 f"{candidate.name} is trained on images, but the data are embeddings; leave it "
                 "out, or give images"
+            )
+
+
+def _require_size(candidates: Sequence[Candidate], options: Options) -> None:
+    """Raise an error if images are too small for a classifier that is trained on them."""
+    for candidate in candidates:
+        smallest = candidate.estimator.min_image_size
+        if smallest > 1 and (size := options.base.size_in_pixels) < smallest:
+            raise ClassifierError(
+                f"images of {size} pixels are too small for {candidate.name}; use a size of "
+                f"{smallest} or more, or leave {candidate.name} out",
+                setting="size",
             )
 
 

@@ -60,6 +60,7 @@ class ScratchCNN(Network):
 
     consumes: ClassVar[Consumes] = "images"
     title: ClassVar[str] = "CNN trained from scratch"
+    min_image_size: ClassVar[int] = SMALLEST_SIZE
 
     def __init__(
         self,

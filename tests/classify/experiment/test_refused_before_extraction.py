@@ -69,6 +69,17 @@ def test_a_run_that_does_not_fit_is_refused_before_anything_is_computed(
     assert not (home / "out").exists()
 
 
+def test_images_too_small_for_a_classifier_are_refused_before_anything_is_computed(home):
+    """The scratch CNN halves them four times; others are not trained first."""
+    done = classify(home, ALL, "--clf", "logreg,cnn", "--size", "32")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "error: images of 32 pixels are too small for cnn; use a size of 46 or more, or leave cnn "
+        "out (--size)"
+    )
+    assert not (home / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("clf", "limit", "gib", "words"),
     [
