@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
 from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub, name_in_recipes
+from extract.backbones.described import POSSIBLE_POOLINGS
 from extract.backbones.hub.presets import needs_scaling, open_preset
 from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
@@ -152,10 +153,23 @@ class BaseSettings:
 
     @property
     def chosen_pooling(self) -> str:
-        """The pooling, with "auto" resolved."""
+        """The pooling, with "auto" resolved.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such backbone, or its output cannot be pooled so.
+        """
         if self.described is not None:
             return self.described.chosen_pooling(self.pooling)
-        return find_backbone(self.backbone).pooling if self.pooling == "auto" else self.pooling
+        chosen = find_backbone(self.backbone).pooling if self.pooling == "auto" else self.pooling
+        if chosen == "cls":
+            raise RecipeError(
+                f"{self.backbone} has no token that stands for the image; choose one of: "
+                f"{', '.join(POSSIBLE_POOLINGS[4])}",
+                setting="pooling",
+            )
+        return chosen
 
     @property
     def n_features(self) -> int | None:

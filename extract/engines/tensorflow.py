@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.backbones import catalog
 from extract.backbones.catalog import is_hub
-from extract.backbones.described import first_patch
+from extract.backbones.described import POSSIBLE_POOLINGS, first_patch
 from extract.backbones.hub.towers import load_verified
 from extract.backbones.weights import load_base
 from extract.engines import FORWARD_PASSES
@@ -202,7 +202,7 @@ def build(recipe: Recipe, weights: Weights) -> keras.Model:
             base = load_verified(weights, recipe.size)
         else:
             base = load_base(recipe.backbone, recipe.size, weights)
-        output = _pooled(_layer_of(base, recipe), recipe.pooling)
+        output = _pooled(_layer_of(base, recipe), recipe)
     model = keras.Model(base.input, output, name=recipe.family)
     model.trainable = False
     return model
@@ -221,13 +221,20 @@ def _layer_of(base: keras.Model, recipe: Recipe) -> Any:
     return base.get_layer(recipe.layer).output
 
 
-def _pooled(output: Any, pooling: str) -> Any:
+def _pooled(output: Any, recipe: Recipe) -> Any:
     """Return the embedding: an output, pooled over height and width or over tokens."""
     from toolkit.libraries import import_keras
 
-    keras = import_keras()
+    keras, pooling = import_keras(), recipe.pooling
     if pooling == "none":
         return output
+    choices = POSSIBLE_POOLINGS.get(len(output.shape), ("none",))
+    if pooling not in choices:
+        raise RecipeError(
+            f"the output of {recipe.layer or recipe.backbone} has the shape "
+            f"{tuple(output.shape[1:])} for one image; choose one of: {', '.join(choices)}",
+            setting="pooling",
+        )
     if pooling == "cls":
         return keras.ops.take(output, 0, axis=1)
     if len(output.shape) == 3:

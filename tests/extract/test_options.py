@@ -105,3 +105,9 @@ def test_a_size_can_be_named() -> None:
 def test_both_words_for_pooling_are_heard(option: str) -> None:
     """One is the command's, the other the embedder's."""
     assert read(option, "avg").base.pooling == "avg"
+
+
+def test_a_convolutional_network_has_no_token_for_the_image() -> None:
+    """The first row of its places is none."""
+    with pytest.raises(RecipeError, match=r"mobilenet has no token .* choose one of: avg, max, no"):
+        _ = BaseSettings("mobilenet", pooling="cls").chosen_pooling

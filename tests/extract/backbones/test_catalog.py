@@ -295,3 +295,11 @@ def test_a_second_family_with_real_weights_embeds() -> None:
     embeddings = TensorFlowEngine(narrow, weights)(some_images(2, 224))
     assert embeddings.shape == (2, 256)
     assert np.isfinite(embeddings).all()
+
+
+def test_an_output_that_cannot_be_pooled_so_is_refused(random_vgg16):
+    """Its first axis would be taken for tokens."""
+    with pytest.raises(
+        RecipeError, match=r"of vgg16 has the shape .*choose one of: avg, max, none"
+    ):
+        build(recipe(random_vgg16, pooling="cls"), random_vgg16)
