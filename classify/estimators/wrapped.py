@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +30,8 @@ from classify.estimators.solvers.probabilities import class_scores
 from toolkit.errors import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from toolkit.progress import Progress
@@ -89,20 +92,37 @@ class WrappedClassifier(FeatureClassifier):
         self.scale_ = unit_scale(features)
         progress(f"{self.title}: training", 0, 1)
         params = {} if groups is None else dict.fromkeys(group_params(self.estimator), groups)
-        self.estimator_ = clone(self.estimator).fit(
-            features * np.float32(self.scale_), self.classes_[codes], **params
-        )
+        with self._explained("trained on"):
+            self.estimator_ = clone(self.estimator).fit(
+                features * np.float32(self.scale_), self.classes_[codes], **params
+            )
         progress(f"{self.title}: training", 1, 1)
 
     def _predict_proba(self, features: NDArray[np.float32]) -> NDArray[Any]:
         """Return the classifier's probabilities, or the softmax of its decision values."""
         features = features * np.float32(self.scale_)
-        if hasattr(self.estimator_, "predict_proba"):
-            own: NDArray[Any] = self.estimator_.predict_proba(features)
-            return own
-        decision = self.estimator_.decision_function(features)
-        probabilities: NDArray[Any] = softmax(class_scores(decision), axis=1)
+        probabilities: NDArray[Any]
+        with self._explained("used on"):
+            if hasattr(self.estimator_, "predict_proba"):
+                probabilities = self.estimator_.predict_proba(features)
+            else:
+                scores = class_scores(self.estimator_.decision_function(features))
+                probabilities = softmax(scores, axis=1)
+            if not np.isfinite(probabilities).all():
+                raise ValueError("its probabilities are not finite")
         return probabilities
+
+    @contextlib.contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        """Name the classifier in the errors that scikit-learn raises for its parameters or data."""
+        try:
+            yield
+        except (ValueError, TypeError, ArithmeticError) as error:
+            reason = str(error).rstrip(".")
+            raise ClassifierError(
+                f"{self.estimator} cannot be {done} these data: {reason}; choose other parameters "
+                "or another classifier"
+            ) from error
 
 
 def group_params(estimator: Any) -> list[str]:

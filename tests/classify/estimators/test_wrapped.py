@@ -37,6 +37,25 @@ def test_it_gives_probabilities_and_can_be_saved(name, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), probabilities)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sklearn.svm:NuSVC(nu=0.95)", r"NuSVC\(nu=0.95.*\) cannot be trained .* infeasible"),
+        ("sklearn.svm:LinearSVC(C=-1)", r"LinearSVC\(C=-1.*\) cannot be trained .*'C' parameter"),
+        ("sklearn.neighbors:KNeighborsClassifier(n_neighbors=999)", "cannot be used on .*999"),
+        ("sklearn.semi_supervised:LabelPropagation(gamma=1e30)", "used on .* are not finite;"),
+    ],
+)
+def test_what_scikit_learn_refuses_is_one_error(name, words):
+    """It names the classifier, and what to do."""
+    X, y = blobs()
+    X, y = X[3:], y[3:]
+    X, y = np.concatenate([X, X[y == "ant"]]), np.concatenate([y, y[y == "ant"]])
+    with pytest.raises(ClassifierError, match=words) as raised:
+        registry.create(name, seed=3).fit(X, y).predict_proba(X)
+    assert "choose other parameters or another classifier" in str(raised.value)
+
+
 def test_the_scale_of_the_features_does_not_matter():
     """A classifier that is not indifferent to it sees features of unit mean squared norm."""
     X, y = blobs(2)
