@@ -23,6 +23,7 @@ from classify.experiment.recording.notes import warnings_before_training
 from classify.experiment.recording.run import PartialResults, Plan, picture_records, record_run
 from classify.experiment.trial import Trial
 from reports.ranking import chosen_of
+from toolkit import ctrl_c
 from toolkit.errors import ToolkitError
 from toolkit.phases import phase
 from toolkit.progress import Progress, silent
@@ -132,10 +133,23 @@ def run(
             finished = record_run(features, results, plan, time.monotonic() - started, saved)
             folder.save_networks(features)
             pictures = picture_records(features[0])
+            if results.not_done:
+                unfinished.save(results, folder.path)
             folder.write(finished, results.predictions, results.evidence, pictures)
-            unfinished.save(results, folder.path)
-            finished = dataclasses.replace(finished, phases=results.all_phases())
-            folder.write_record(finished)  # now that it is known how long the page took
+            if not results.not_done:
+                unfinished.delete(folder.path)
+            return finished
+
+        def publish() -> records.Run:
+            try:
+                with ctrl_c.deferred():
+                    finished = write()
+                folder.write_page(finished, results.predictions, results.evidence)
+                finished = dataclasses.replace(finished, phases=results.all_phases())
+                with ctrl_c.deferred():
+                    folder.write_record(finished)  # now that it is known how long the page took
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(_without_page(results, folder)) from None
             return finished
 
         try:
@@ -147,13 +161,15 @@ def run(
             _examine_pictures(features[0], settings, results, progress)
         except BaseException as error:
             if not results.results and not results.rates:
+                with ctrl_c.deferred():
+                    folder.discard()
                 if isinstance(error, KeyboardInterrupt):
                     of_images = isinstance(features[0], ImageFeatures)
                     kept = "; the embeddings are kept in the cache" if of_images else ""
                     raise KeyboardInterrupt(f"stopped: no classifier had finished{kept}") from None
                 raise
-            _raise_again(error, results, folder, write())
-        return folder.path, write()
+            _raise_again(error, results, folder, publish())
+        return folder.path, publish()
 
 
 AUDIT, MAP = "audit of the images", "map of the images"
@@ -305,6 +321,15 @@ def _examine_embeddings(
 def _chosen(results: PartialResults) -> str | None:
     """Return the classifier that the findings are about, if any has finished."""
     return chosen_of(results.validated()).classifier if results.results else None
+
+
+def _without_page(results: PartialResults, folder: RunFolder) -> str:
+    """Return what Ctrl-C leaves that is pressed while the page is written."""
+    if results.not_done:
+        kept = "the same command with this folder as its output goes on, and writes the report"
+    else:
+        kept = f"python -m reports {folder.path} writes the report"
+    return f"stopped: all results are in {folder.path}; {kept}"
 
 
 def _raise_again(

@@ -95,9 +95,13 @@ class RunFolder:
                         f"another folder (if none is running, delete {path / LOCK_NAME})",
                         setting="out",
                     )
-                if was_killed:
-                    _delete_leftovers(path)
-                yield cls(path)
+                folder = cls(path)
+                if was_killed and folder.discard():
+                    logger.info(
+                        "deleted what a killed run had left in %s: it had not written a record",
+                        path,
+                    )
+                yield folder
         finally:
             with contextlib.suppress(OSError):
                 path.rmdir()
@@ -118,8 +122,8 @@ class RunFolder:
                 return run
             if not (self.path / page.REPORT_NAME).exists():
                 raise ClassifierError(
-                    f"{self.path} holds a finished run whose page was not written; render the page "
-                    "from the run's record, or choose a new folder",
+                    f"{self.path} holds a finished run whose page was not written; write it with "
+                    f"python -m reports {self.path}, or choose a new folder",
                     setting="out",
                 )
         raise ClassifierError(
@@ -170,6 +174,28 @@ class RunFolder:
                 except WeightsError as error:
                     logger.warning("this run cannot predict new images: %s", error)
 
+    def discard(self) -> bool:
+        """Delete what a run wrote before its record; return whether there was any such file.
+
+        Such files are of no use: only a record says on which data a model was trained. Nothing is
+        deleted if there is anything else in the folder.
+
+        Raises
+        ------
+        CacheError
+            If a file cannot be deleted.
+        """
+        files = [file for file in self.path.iterdir() if file.name != LOCK_NAME]
+        if not all(map(_is_of_a_run, files)):
+            return False
+        with disk.attempt(f"delete what a run left in {self.path}"):
+            for file in files:
+                if file.is_dir():
+                    shutil.rmtree(file)
+                else:
+                    file.unlink()
+        return bool(files)
+
     @phase("writing tables and record")
     def write(
         self,
@@ -178,7 +204,7 @@ class RunFolder:
         evidence: Sequence[records.EvidenceRow],
         pictures: Sequence[PictureRecord],
     ) -> None:
-        """Write the tables, the record, and the page, which can be rendered again from these."""
+        """Write the tables, then the record."""
         tables.write_metrics(run, self.path / tables.METRICS_NAME)
         tables.write_predictions(predictions, self.path / tables.PREDICTIONS_NAME)
         tables.write_pictures(pictures, self.path / tables.PICTURES_NAME)
@@ -192,42 +218,27 @@ class RunFolder:
         if run.audit is not None:
             tables.write_audit(run.audit, self.path)
         self.write_record(run)
-        with phase("writing the report"):
-            page.write(
-                run,
-                predictions,
-                self.path / page.REPORT_NAME,
-                evidence=evidence,
-                fetch=True,
-                thumbnails=open_thumbnails,
-            )
+
+    @phase("writing the report")
+    def write_page(
+        self,
+        run: records.Run,
+        predictions: Sequence[records.PredictionRow],
+        evidence: Sequence[records.EvidenceRow],
+    ) -> None:
+        """Write the page, which can be rendered again from the tables and the record."""
+        page.write(
+            run,
+            predictions,
+            self.path / page.REPORT_NAME,
+            evidence=evidence,
+            fetch=True,
+            thumbnails=open_thumbnails,
+        )
 
     def write_record(self, run: records.Run) -> None:
         """Write the record of the run, in place of an earlier one."""
         disk.publish(self.path / records.RECORD_NAME, run.to_json().encode("utf-8"))
-
-
-def _delete_leftovers(folder: Path) -> None:
-    """Delete what a killed run left without a record, unless there is anything else in the folder.
-
-    Such files are of no use: only a record says on which data a model was trained.
-
-    Raises
-    ------
-    CacheError
-        If a file cannot be deleted.
-    """
-    files = [file for file in folder.iterdir() if file.name != LOCK_NAME]
-    if not all(map(_is_of_a_run, files)):
-        return
-    with disk.attempt(f"delete what a killed run left in {folder}"):
-        for file in files:
-            if file.is_dir():
-                shutil.rmtree(file)
-            else:
-                file.unlink()
-    if files:
-        logger.info("deleted what a killed run had left in %s: it had not written a record", folder)
 
 
 def _is_of_a_run(file: Path) -> bool:

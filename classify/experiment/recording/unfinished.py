@@ -93,11 +93,7 @@ def _refuse(differences: Sequence[str], folder: Path) -> None:
 
 
 def save(results: PartialResults, folder: Path) -> None:
-    """Write what a run needs to go on, or delete it if nothing is left to do."""
-    path = folder / FILE_NAME
-    if not results.not_done:
-        path.unlink(missing_ok=True)
-        return
+    """Write what a run needs to go on, before the record that says so."""
     arrays: dict[str, Any] = {
         f"held-out/{name}/{field}": getattr(held_out, field)
         for name, held_out in results.held_out.items()
@@ -110,7 +106,12 @@ def save(results: PartialResults, folder: Path) -> None:
             arrays[f"rates/{name}/{i}/probabilities"] = rate.probabilities
     content = io.BytesIO()
     np.savez(content, **arrays)
-    disk.publish(path, content.getvalue())
+    disk.publish(folder / FILE_NAME, content.getvalue())
+
+
+def delete(folder: Path) -> None:
+    """Delete what the run needed to go on, after the record that says that nothing is left."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
 
 
 def restored(stopped: Run, folder: Path) -> PartialResults:

@@ -12,11 +12,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from classify import Centroid, ClassifierError, DenseHead, compare
+from classify.experiment.recording import unfinished
 from classify.experiment.recording.folder import LOCK_NAME, RunFolder
 from classify.experiment.recording.unfinished import FILE_NAME
 from classify.experiment.run import RunStopped
-from reports import read_run
+from reports import read_run, tables
+from reports.cli import main as reports_main
 from reports.json_summary import summary
+from reports.pages import page
 from tests.classify.experiment.test_compare import blobs
 from tests.commands import ROOT, python
 from tests.html import text_of
@@ -89,6 +92,73 @@ def test_the_same_command_goes_on(stopped: Path, tmp_path: Path) -> None:
     assert run.record.results[0].validation == whole.record.results[0].validation
     with pytest.raises(ClassifierError, match="is not empty"):
         compare(blobs(), None, CLASSIFIERS, **SETTINGS, out=stopped)
+
+
+def press_after(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
+    """Have Ctrl-C pressed when a function has done its work."""
+    real = getattr(target, name)
+
+    def then_press(*args: Any, **options: Any) -> Any:
+        done = real(*args, **options)
+        signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(target, name, then_press)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+def test_ctrl_c_before_a_classifier_has_finished_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model is saved first; without a record it would only be in the way."""
+    with monkeypatch.context() as patched:
+        press_after(patched, RunFolder, "save_model")
+        with pytest.raises(KeyboardInterrupt, match="stopped: no classifier had finished"):
+            compare(blobs(), None, ["centroid", "nearest"], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.parametrize("name", ["write_metrics", "write_predictions", "write_pictures"])
+def test_ctrl_c_while_the_tables_are_written_loses_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record follows; the message says how to get the page."""
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        press_after(patched, tables, name)
+        with pytest.raises(KeyboardInterrupt, match=f"python -m reports {out} writes the report"):
+            compare(blobs(), None, ["centroid", "nearest"], out=out)
+    assert len(read_run(out).record.results) == 2
+    with pytest.raises(ClassifierError, match=f"write it with python -m reports {out}, or"):
+        compare(blobs(), None, ["centroid", "nearest"], out=out)
+    assert reports_main([str(out)]) == 0
+    assert "centroid" in text_of(out / "report.html")
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [(tables, "write_metrics"), (unfinished, "save"), (page, "write")],
+    ids=["tables", "unfinished", "page"],
+)
+def test_a_second_ctrl_c_while_the_first_is_obeyed_loses_nothing(
+    target: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command goes on, as after one."""
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        press_after(patched, target, name)
+        with pytest.raises(KeyboardInterrupt, match=r"the same command .* goes on, and writes"):
+            compare(blobs(), None, CLASSIFIERS, out=out)
+    monkeypatch.setattr(Interruptible, "pressed", False)
+    trained: list[str] = []
+    run = compare(
+        blobs(), None, CLASSIFIERS, out=out, progress=lambda stage, *_: trained.append(stage)
+    )
+    assert len(run.record.results) == len(CLASSIFIERS)
+    assert not any("entroid" in stage for stage in trained)
+    assert (out / "report.html").exists()
 
 
 @pytest.mark.parametrize(
