@@ -118,7 +118,8 @@ def _sample_options(command: argparse.ArgumentParser) -> None:
         "--weights",
         metavar="WHICH",
         default="auto",
-        help="weights for the sample: auto, imagenet, torchvision or a file",
+        help="weights for the sample: auto, imagenet, torchvision or a file; of several networks, "
+        "with commas between",
     )
 
 

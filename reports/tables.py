@@ -125,9 +125,9 @@ def write_audit(audit: Audit, folder: Path) -> None:
             ),
         ),
         COPIES_NAME: (
-            ["path", "label", "split", "copy of", "its label", "relation", "inliers"],
+            ["path", "label", "split", "copy of", "its label", "its split", "relation", "inliers"],
             (
-                (e.path, e.label, e.split, e.of, e.of_label, e.relation, str(e.inliers))
+                (e.path, e.label, e.split, e.of, e.of_label, e.of_split, e.relation, str(e.inliers))
                 for e in audit.copies
             ),
         ),

@@ -94,12 +94,14 @@ class AuditResult:
     def copies(self) -> pd.DataFrame:
         """Images that are copies of an earlier one, first those with two labels.
 
-        Columns: `path`, `label`, `split`, `copy of` (the earlier path), `its label`, `relation` and
-        `inliers` (as in `leaks`).
+        Columns: `path`, `label`, `split`, `copy of` (the earlier path), `its label`, `its split`,
+        `relation` and `inliers` (as in `leaks`).
         """
         frame = _frame(Copy, self._audit.copies)
-        frame = frame.rename(columns={"of": "copy of", "of_label": "its label"})
-        return frame[["path", "label", "split", "copy of", "its label", "relation", "inliers"]]
+        names = {"of": "copy of", "of_label": "its label", "of_split": "its split"}
+        return frame.rename(columns=names)[
+            ["path", "label", "split", *names.values(), "relation", "inliers"]
+        ]
 
     @property
     def groups(self) -> pd.DataFrame:

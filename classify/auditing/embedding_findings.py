@@ -149,7 +149,7 @@ class GivenImages:
         name = self.dataset.relative
         found = [
             Copy(name(item.path), str(item.split), item.label, name(first.path), first.label,
-                 SAME_EMBEDDING)
+                 SAME_EMBEDDING, of_split=str(first.split))
             for item, first in copies(self.dataset, self.digests)
         ]  # fmt: skip
         return sorted(found, key=lambda copy: copy.label == copy.of_label)

@@ -66,13 +66,13 @@ def find_again(
             )
     except WeightsError as error:
         raise WeightsError(
-            f"the weights that the run used, {known}, are not available: "
+            f"the weights that were used, {known}, are not available: "
             f"{error.__cause__ or error}; {now}",
             setting="weights",
         ) from error
     if weights.identity != earlier.identity:
         raise WeightsError(
-            f"the weights {source} are not the ones that the run used: expected {known}, found "
+            f"the weights {source} are not the ones that were used: expected {known}, found "
             f"{weights.identity}; {now}",
             setting="weights",
         )

@@ -70,6 +70,8 @@ class Copy:
     inliers: int = 0
     """Number of local features that are in the same places; 0 for the same file."""
     drawing: Drawing | None = None
+    of_split: str = ""
+    """The split of the other image; "" in runs of earlier versions."""
 
 
 @dataclass(frozen=True)

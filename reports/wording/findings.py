@@ -367,12 +367,13 @@ def learning_curve_sentence(curve: LearningCurve) -> str:
     low, high = (min(end, possible) for end in curve.gain_range or [gain, gain])
     span = ""
     if curve.gain_range:
-        span = f" (90% range {figure(100 * low, 1)} to {figure(100 * high, 1)})"
+        span = f"90% range {figure(100 * low, 1)} to {figure(100 * high, 1)}"
     if high < NOTEWORTHY:
         return f"{text}; more images like these would hardly help"
     if low < NOTEWORTHY:
-        return f"{text}; it is unclear whether twice as many would help{span}"
-    return f"{text}; twice as many would add about {figure(100 * gain, 1)} points{span}"
+        return f"{text}; it is unclear whether twice as many would help ({span} points)"
+    added = f"twice as many would add about {figure(100 * gain, 1)} points"
+    return f"{text}; {added} ({span})" if span else f"{text}; {added}"
 
 
 def training_images(curve: LearningCurve, size: int) -> str:

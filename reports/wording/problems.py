@@ -63,11 +63,16 @@ def copy_words(copy: Copy) -> tuple[str, str]:
     >>> from reports.records import Copy
     >>> copy_words(Copy("a.jpg", "train", "cat", "b.jpg", "dog"))
     ('the same file, labelled cat and dog', 'in train')
+    >>> copy_words(Copy("a.jpg", "train", "cat", "b.jpg", "cat", of_split="test"))
+    ('the same file', 'in train, the other in test')
     """
     problem = copy.relation
     if copy.label != copy.of_label:
         problem += f", labelled {copy.label} and {copy.of_label}"
-    return problem, f"in {copy.split}{_evidence(copy.inliers)}"
+    where = f"in {copy.split}"
+    if copy.of_split not in ("", copy.split):
+        where += f", the other in {copy.of_split}"
+    return problem, f"{where}{_evidence(copy.inliers)}"
 
 
 def _evidence(inliers: int) -> str:

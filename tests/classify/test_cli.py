@@ -275,7 +275,7 @@ def test_models_of_another_base_are_refused(run: Path, home: Path) -> None:
     picture = "pictures/dark/0.png"
     done = run_command("classify.predict", "run", picture, "--weights", "other.npz", cwd=home)
     assert done.returncode == 2
-    assert "are not the ones that the run used" in done.stderr
+    assert "are not the ones that were used" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,26 @@ def test_other_weights_are_named_as_such(home: Path, capsys: pytest.CaptureFixtu
     """With other weights the numbers would differ although the cache is right."""
     np.savez(home / "other.npz", *construct("vgg16", 32).get_weights())
     assert verify(home, "--sample", "4", "--weights", str(home / "other.npz")) == 2
-    assert "are not the ones that the run used" in capsys.readouterr().err
+    assert "are not the ones that were used" in capsys.readouterr().err
+
+
+def test_networks_of_several_files_are_computed_again(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Each recipe names its weights by their content, so the order does not matter."""
+    name = "mobilenet:alpha=0.25"
+    np.savez(tmp_path / "small, too.npz", *construct(name, 32).get_weights())
+    cache = tmp_path / "cache"
+    for backbone, file in (("vgg16", home / "vgg16.npz"), (name, tmp_path / "small, too.npz")):
+        settings = BaseSettings(backbone, size=32, weights=str(file), cache=cache)
+        FrozenBase.choose(settings).extract([home / "0.png", home / "1.png"])
+    (tmp_path / "small.npz").symlink_to(tmp_path / "small, too.npz")
+    both = f"{tmp_path / 'small.npz'},{home / 'vgg16.npz'}"
+    arguments = ["verify", "--cache", str(cache), "--quiet", "--sample", "4", "--weights"]
+    assert main([*arguments, both]) == 0
+    assert "4 embeddings computed again" in capsys.readouterr().out
+    assert main([*arguments, str(home / "vgg16.npz")]) == 2
+    assert main([*arguments, str(tmp_path / "small, too.npz")]) == 2
 
 
 def test_embeddings_of_other_numbers_are_found(home: Path, capsys: pytest.CaptureFixture) -> None:

@@ -134,7 +134,15 @@ def _copies(
             evidence = _evidence(alignment if of < i else alignment.reversed(), len(copies))
         path, of_path = (prepared.dataset.relative(items[k].path) for k in (i, of))
         copies.append(
-            Copy(path, str(items[i].split), items[i].label, of_path, items[of].label, *evidence)
+            Copy(
+                path,
+                str(items[i].split),
+                items[i].label,
+                of_path,
+                items[of].label,
+                *evidence,
+                of_split=str(items[of].split),
+            )
         )
     return copies
 

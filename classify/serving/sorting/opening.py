@@ -159,7 +159,7 @@ def _names(classes: Iterable[str]) -> dict[str, str]:
     names = folder_names(classes)
     changed = [(label, name) for label, name in names.items() if label != name]
     if changed:
-        listed = ", ".join(f"{name!r} for {label!r}" for label, name in changed[:_NAMED])
+        listed = ", ".join(f"{name!r} for {str(label)!r}" for label, name in changed[:_NAMED])
         more = ", ..." if len(changed) > _NAMED else ""
         logger.warning(
             "%s a name that is possible for a folder: %s%s",

@@ -174,7 +174,7 @@ def test_the_base_of_an_earlier_run_is_found_again(tmp_path: Path) -> None:
     now = str(tmp_path / "b.onnx")
     assert FrozenBase.from_dict(base.to_dict(), weights=now, cache=tmp_path / "cache").weights
     other = str(write(tmp_path / "c.onnx", outputs=["pixels"]))
-    with pytest.raises(WeightsError, match="are not the ones that the run used"):
+    with pytest.raises(WeightsError, match="are not the ones that were used"):
         FrozenBase.from_dict(base.to_dict(), weights=other, cache=tmp_path / "cache")
 
 

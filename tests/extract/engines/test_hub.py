@@ -130,7 +130,7 @@ def test_the_base_of_an_earlier_run_is_found_again(tmp_path: Path) -> None:
     again = FrozenBase.from_dict(base.to_dict(), weights=now, cache=cache)
     assert again.make_engine()(some_images(size=SIDE)).shape == (5, 8)
     save(tmp_path / "b", "ViT")
-    with pytest.raises(WeightsError, match="are not the ones that the run used"):
+    with pytest.raises(WeightsError, match="are not the ones that were used"):
         FrozenBase.from_dict(base.to_dict(), weights=now, cache=cache)
 
 

@@ -70,7 +70,7 @@ def test_the_tables_survive_hostile_names(tmp_path):
         first = next(csv.DictReader(file))
     assert list(first)[:2] == ["path", "label"]
     assert first["path"] == "cat/<script>=cmd()\\n.jpg"
-    assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",dog,the same file,0")
+    assert (tmp_path / "copies.csv").read_text().splitlines()[1].endswith(",dog,,the same file,0")
     assert (tmp_path / "leaks.csv").read_text().splitlines()[1].endswith(",0.91,no,,0")
     assert "tiny: 8 x 8 pixels" in (tmp_path / "outliers.csv").read_text()
 

@@ -113,7 +113,10 @@ def test_a_threshold_promises_what_it_was_chosen_for():
     ("gain_range", "words"),
     [
         ([0.002, 0.02], "would add about 1.0 points (90% range 0.2 to 2.0)"),
-        ([-0.01, 0.02], "it is unclear whether twice as many would help (90% range -1.0 to 2.0)"),
+        (
+            [-0.01, 0.02],
+            "it is unclear whether twice as many would help (90% range -1.0 to 2.0 points)",
+        ),
         ([-0.01, 0.0005], "would hardly help"),
         (None, "would add about 1.0 points"),
     ],
