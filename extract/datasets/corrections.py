@@ -9,7 +9,15 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extract.datasets.decisions import COLUMNS, DECISIONS, Decision, without_incomplete_row
+from extract.datasets.decisions import (
+    COLUMNS,
+    DECISIONS,
+    KEEP,
+    LEAVE_OUT,
+    RELABEL,
+    Decision,
+    without_incomplete_row,
+)
 from extract.datasets.split_names import split_of
 from extract.datasets.tables.columns import LABEL_NAMES, plain, understand
 from extract.datasets.tables.grid import parse_grid, read_table
@@ -83,6 +91,10 @@ def apply_file(dataset: Dataset, path: Path) -> Dataset:
         If the file cannot be read, gives two labels for an image, names an image that the data set
         does not contain, or has a decision that a review does not make.
     """
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder; give a file in it, such as corrections.csv or suspects.csv"
+        )
     by_name = {dataset.relative(item.path): item for item in dataset.items}
     labels = _read_labels(path, by_name, dataset.classes)
     items = []
@@ -140,7 +152,7 @@ def read_decisions(
     Raises
     ------
     DataError
-        If the file cannot be read, or a decision is none of `DECISIONS`.
+        If the file cannot be read, a decision is none of `DECISIONS`, or its label contradicts it.
     """
     return _decisions_of(path, _read(path, {*classes, *names}), names, classes)
 
@@ -166,6 +178,13 @@ def _decisions_of(
             raise DataError(
                 f"{path}, line {line}: expected one of the decisions {', '.join(DECISIONS)}, found "
                 f"{decision!r}; correct it or remove the row"
+            )
+        expected = {LEAVE_OUT: False, KEEP: True, RELABEL: True}.get(decision.strip())
+        if expected is not None and bool(label.strip()) != expected:
+            raise DataError(
+                f"{path}, line {line}: expected {'a' if expected else 'no'} label with "
+                f"{decision.strip()!r}, found {label!r}; correct the decision or the label, or "
+                "remove the row"
             )
         name = known_name(name, names) or decode_text(name)
         decisions.append(Decision(name, _label(label, classes), decision.strip(), decided))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from extract.datasets.corrections import apply_corrections
-from extract.datasets.decisions import HEADER, Decision
+from extract.datasets.decisions import COLUMNS, HEADER, Decision
 from extract.datasets.layouts import read_dataset
 from extract.errors import DataError
 from toolkit.csv_cells import write_csv
@@ -113,6 +113,30 @@ def test_a_file_that_does_not_fit_is_refused(
     write_csv(tmp_path / "corrected.csv", header, rows)
     with pytest.raises(DataError, match=words):
         apply_corrections(data, tmp_path / "corrected.csv")
+
+
+@pytest.mark.parametrize(
+    ("label", "decision", "words"),
+    [
+        ("dogs", "leave out", "line 2: expected no label with 'leave out', found 'dogs'"),
+        ("", "keep", "line 2: expected a label with 'keep', found ''"),
+        ("", "relabel", "line 2: expected a label with 'relabel', found ''"),
+    ],
+)
+def test_a_decision_that_its_label_contradicts_is_refused(
+    data: Dataset, tmp_path: Path, label: str, decision: str, words: str
+) -> None:
+    """A row that was edited in a spreadsheet must not do the opposite of what it says."""
+    row = {"path": "cats/1.png", "label": label, "decision": decision, "decided": "2026-01-01"}
+    write_csv(tmp_path / "c.csv", list(COLUMNS), [[row[column] for column in COLUMNS]])
+    with pytest.raises(DataError, match=words):
+        apply_corrections(data, tmp_path / "c.csv")
+
+
+def test_a_folder_is_no_file_of_corrections(data: Dataset, tmp_path: Path) -> None:
+    """That of a run is easily given; the message names the file in it."""
+    with pytest.raises(DataError, match=r"is a folder; give a file in it, .*corrections\.csv"):
+        apply_corrections(data, tmp_path)
 
 
 def test_a_missing_file_is_one_error(data: Dataset, tmp_path: Path) -> None:
