@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _LOCAL = "local:"
 _SECONDS_TO_CONNECT = 10
 _SECONDS_BETWEEN_LOOKS = 2.0
+_silenced: list[contextlib.ExitStack] = []
+"""What would let Dask log again, after Ctrl-C: workers that end later would say so."""
 SLOW_RESTARTS = {"distributed.deploy.lost-worker-timeout": "1h"}
 """Settings of Dask: a local worker that is lost may take longer than 15 seconds to start again."""
 
@@ -57,8 +59,7 @@ def connect(address: str) -> Iterator[Any]:
     """
     distributed = _import_distributed()
     with contextlib.ExitStack() as stack:
-        # Dask also raises what it logs; those errors are explained below.
-        stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
+        stack.enter_context(_silent_logs(distributed))
         target: Any = address
         if address.startswith(_LOCAL):
             target = stack.enter_context(_start_local(address.removeprefix(_LOCAL)))
@@ -106,6 +107,18 @@ def connect(address: str) -> Iterator[Any]:
         )
         stack.enter_context(_watching(client))
         yield client
+
+
+@contextlib.contextmanager
+def _silent_logs(distributed: Any) -> Iterator[None]:
+    """Silence what Dask logs: it also raises its errors, which `explained_errors` explains."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(distributed.utils.silence_logging_cmgr(logging.CRITICAL))
+        try:
+            yield
+        except KeyboardInterrupt:
+            _silenced.append(stack.pop_all())
+            raise
 
 
 def _close(client: Any) -> None:

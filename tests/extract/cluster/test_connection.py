@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import dask
-import distributed.config  # noqa: F401 - the settings of Dask that a test changes
+import distributed
 import pytest
 
 from extract.cluster import connection
@@ -199,3 +199,16 @@ def test_workers_on_this_machine_say_nothing_of_finalizers(
     with connect("local:1") as client:
         client.run(exec, "class A:\n    def __del__(self):\n        1 / 0\nA()")
     assert "ignored" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "is_silent"), [(KeyboardInterrupt, True), (ValueError, False)])
+def test_what_dask_logs_after_ctrl_c_is_not_shown(
+    error: type[BaseException], is_silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that take long to end say so when the command has said its last sentence."""
+    monkeypatch.setattr(connection, "_silenced", [])
+    handler = logging.StreamHandler()
+    monkeypatch.setattr(logging.getLogger("distributed"), "handlers", [handler])
+    with pytest.raises(error), connection._silent_logs(distributed):
+        raise error
+    assert (handler.level == logging.CRITICAL) is is_silent
