@@ -77,13 +77,13 @@ class ImageInputs:
             number and size are known.
         """
         check_dataset(self.dataset)
-        _require_size(candidates, self.options[0])
         limit = limit_of(settings)
         for i, options in enumerate(self.options):
             check_products(self.dataset, options, candidates, limit)
             sizes = expected_sizes(self.dataset, options, limit)
             if sizes is not None:
                 require_memory(sizes, candidates, audit=settings.audit and i == 0)
+        _require_size(candidates, self.options[0])
 
     def features(
         self, candidates: Sequence[Candidate], settings: RunSettings, progress: Progress
