@@ -223,14 +223,14 @@ class Problems(ABC):
         `slope` and `curvature` are those of the penalty at a step of zero. Newton's method,
         bracketed between the longest step that was too short and the shortest that was too long.
         """
-        step, low = np.ones(len(slope)), np.zeros(len(slope))
-        high = np.full(len(slope), np.inf)
+        step, low, high = (np.full(len(slope), start) for start in (1.0, 0.0, np.inf))
         for _ in range(MAX_LINE_STEPS):
             first, second = self._derivatives(decision, change, step)
             first += slope + step * curvature
             second += curvature
             low, high = np.where(first < 0, step, low), np.where(first > 0, step, high)
-            newton = step - first / np.maximum(second, np.finfo(float).tiny)
+            smallest = np.finfo(float).eps * np.abs(first) + np.finfo(float).tiny
+            newton = step - first / np.maximum(second, smallest)
             middle = np.where(np.isfinite(high), (low + high) / 2, 4 * step)
             bracketed = (newton > low) & (newton < np.minimum(high, 4 * step))
             next_step = np.where(bracketed, newton, middle)
