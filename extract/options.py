@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cache.location import cache_folder
 from extract.backbones.catalog import HUB, find_backbone, is_described, is_hub, name_in_recipes
-from extract.backbones.described import POSSIBLE_POOLINGS
+from extract.backbones.described import DescribedNetwork, checked_pooling
 from extract.backbones.hub.presets import needs_scaling, open_preset
 from extract.backbones.network_files import open_network
 from extract.errors import RecipeError
@@ -23,7 +23,6 @@ from extract.images.loading import BATCH_SIZE, ReadSettings
 from extract.recipe import Recipe
 
 if TYPE_CHECKING:
-    from extract.backbones.described import DescribedNetwork
     from extract.backbones.weights import Weights
 
 
@@ -153,23 +152,11 @@ class BaseSettings:
 
     @property
     def chosen_pooling(self) -> str:
-        """The pooling, with "auto" resolved.
-
-        Raises
-        ------
-        RecipeError
-            If there is no such backbone, or its output cannot be pooled so.
-        """
+        """The pooling, with "auto" resolved; an error if the output cannot be pooled so."""
         if self.described is not None:
             return self.described.chosen_pooling(self.pooling)
         chosen = find_backbone(self.backbone).pooling if self.pooling == "auto" else self.pooling
-        if chosen == "cls":
-            raise RecipeError(
-                f"{self.backbone} has no token that stands for the image; choose one of: "
-                f"{', '.join(POSSIBLE_POOLINGS[4])}",
-                setting="pooling",
-            )
-        return chosen
+        return checked_pooling(chosen, 4, f"{self.backbone} has no token for the whole image")
 
     @property
     def n_features(self) -> int | None:
@@ -189,8 +176,7 @@ class BaseSettings:
             return self.described.n_features(self.chosen_pooling)
         if self.layer is not None:
             return None
-        backbone = find_backbone(self.backbone)
-        return backbone.n_features(self.size_in_pixels, self.chosen_pooling)
+        return find_backbone(self.backbone).n_features(self.size_in_pixels, self.chosen_pooling)
 
     def recipe(self, weights: Weights) -> Recipe:
         """Return the recipe for these settings and weights.

@@ -50,7 +50,9 @@ def recompute(
     ToolkitError
         If the weights are not those that the recipe names, or a file cannot be used.
     """
-    base = _base_of(json.loads(canonical), [weights, *weights.split(",")], cache, progress)
+    base = _base_of(
+        json.loads(canonical), list(dict.fromkeys([weights, *weights.split(",")])), cache, progress
+    )
     engine = base.make_engine()
     images = load_images(paths, base.recipe.pixels)
     rows = []

@@ -23,7 +23,7 @@ _SECONDS_TO_LEAVE = 0.05
 def run_process(module: str, **arguments: Any) -> NoReturn:
     """Import a module and call its `main`, and end the process.
 
-    Importing is what takes longest at the start, so it happens here, where Ctrl-C is expected.
+    Importing is what takes longest at the start, so it happens here, where Ctrl-C is caught.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from toolkit.progress import Progress, silent
 from toolkit.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -140,18 +140,6 @@ def run(
                 unfinished.delete(folder.path)
             return finished
 
-        def publish() -> records.Run:
-            try:
-                with ctrl_c.deferred():
-                    finished = write()
-                folder.write_page(finished, results.predictions, results.evidence)
-                finished = dataclasses.replace(finished, phases=results.all_phases())
-                with ctrl_c.deferred():
-                    folder.write_record(finished)  # now that it is known how long the page took
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(_without_page(results, folder)) from None
-            return finished
-
         try:
             for of_base, own in zip(features, trials, strict=True):
                 with dask_backend(of_base.dask, partial(_shared_arrays, candidates, of_base)):
@@ -168,8 +156,8 @@ def run(
                     kept = "; the embeddings are kept in the cache" if of_images else ""
                     raise KeyboardInterrupt(f"stopped: no classifier had finished{kept}") from None
                 raise
-            _raise_again(error, results, folder, publish())
-        return folder.path, publish()
+            _raise_again(error, results, folder, _publish(write, results, folder))
+        return folder.path, _publish(write, results, folder)
 
 
 AUDIT, MAP = "audit of the images", "map of the images"
@@ -323,13 +311,35 @@ def _chosen(results: PartialResults) -> str | None:
     return chosen_of(results.validated()).classifier if results.results else None
 
 
+def _publish(
+    write: Callable[[], records.Run], results: PartialResults, folder: RunFolder
+) -> records.Run:
+    """Write tables and record, which Ctrl-C does not interrupt, then the page; return the record.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        With what is kept.
+    """
+    try:
+        with ctrl_c.deferred():
+            finished = write()
+        folder.write_page(finished, results.predictions, results.evidence)
+        finished = dataclasses.replace(finished, phases=results.all_phases())
+        with ctrl_c.deferred():
+            folder.write_record(finished)  # now that it is known how long the page took
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_without_page(results, folder)) from None
+    return finished
+
+
 def _without_page(results: PartialResults, folder: RunFolder) -> str:
     """Return what Ctrl-C leaves that is pressed while the page is written."""
     if results.not_done:
         kept = "the same command with this folder as its output goes on, and writes the report"
     else:
         kept = f"python -m reports {folder.path} writes the report"
-    return f"stopped: all results are in {folder.path}; {kept}"
+    return f"stopped: what had finished is in {folder.path}; {kept}"
 
 
 def _raise_again(

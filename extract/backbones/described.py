@@ -21,6 +21,20 @@ POSSIBLE_POOLINGS = {2: ("none",), 3: ("cls", "avg", "none"), 4: ("avg", "max", 
 """By the number of dimensions of an output."""
 
 
+def checked_pooling(pooling: str, n_dimensions: int, problem: str) -> str:
+    """Return a pooling if an output of so many dimensions can be pooled so.
+
+    Raises
+    ------
+    RecipeError
+        If it cannot: the problem, and what can be chosen.
+    """
+    choices = POSSIBLE_POOLINGS.get(n_dimensions, ("none",))
+    if pooling not in choices:
+        raise RecipeError(f"{problem}; choose one of: {', '.join(choices)}", setting="pooling")
+    return pooling
+
+
 @dataclass(frozen=True)
 class DescribedNetwork:
     """A network for images of one size.
@@ -77,7 +91,6 @@ class DescribedNetwork:
         RecipeError
             If the output cannot be pooled so, or it is not known how it should be.
         """
-        choices = POSSIBLE_POOLINGS[len(self.shape)]
         chosen = (self.pooling or pooling) if pooling == "auto" else pooling
         if chosen == "auto":
             raise RecipeError(
@@ -86,13 +99,8 @@ class DescribedNetwork:
                 "image's patches",
                 setting="pooling",
             )
-        if chosen not in choices:
-            raise RecipeError(
-                f"{self._output} has the shape {self.shape} for one image; choose one of: "
-                f"{', '.join(choices)}",
-                setting="pooling",
-            )
-        return chosen
+        problem = f"{self._output} has the shape {self.shape} for one image"
+        return checked_pooling(chosen, len(self.shape), problem)
 
     def chosen_preprocessing(self, preprocess: str) -> str:
         """Return the preprocessing that a setting stands for.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from extract.backbones import catalog
 from extract.backbones.catalog import is_hub
-from extract.backbones.described import POSSIBLE_POOLINGS, first_patch
+from extract.backbones.described import checked_pooling, first_patch
 from extract.backbones.hub.towers import load_verified
 from extract.backbones.weights import load_base
 from extract.engines import FORWARD_PASSES
@@ -228,13 +228,9 @@ def _pooled(output: Any, recipe: Recipe) -> Any:
     keras, pooling = import_keras(), recipe.pooling
     if pooling == "none":
         return output
-    choices = POSSIBLE_POOLINGS.get(len(output.shape), ("none",))
-    if pooling not in choices:
-        raise RecipeError(
-            f"the output of {recipe.layer or recipe.backbone} has the shape "
-            f"{tuple(output.shape[1:])} for one image; choose one of: {', '.join(choices)}",
-            setting="pooling",
-        )
+    of, shape = recipe.layer or recipe.backbone, tuple(output.shape[1:])
+    problem = f"the output of {of} has the shape {shape} for one image"
+    checked_pooling(pooling, len(output.shape), problem)
     if pooling == "cls":
         return keras.ops.take(output, 0, axis=1)
     if len(output.shape) == 3:

@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_ctrl_c_is_one_sentence_whatever_a_library_makes_of_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Modules in C++ say that they cannot be imported, and who imports them, that they lack."""
+    """A module in C++ fails to import, and its importer takes it for not installed."""
 
     def command(args: argparse.Namespace) -> None:
         try:

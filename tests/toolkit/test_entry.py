@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,16 +20,23 @@ class Finder:
             signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Finder)
 """
+START = """
+import signal
+signal.signal(signal.SIGINT, signal.{handler})
+from toolkit.entry import run_process
+run_process("command")
+"""
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python with the modules of a folder and those of the toolkit."""
     return subprocess.run(
         [sys.executable, *arguments],
-        env={"PYTHONPATH": f"{folder}:{ROOT}"},
+        env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
+        timeout=50,
     )
 
 
@@ -69,13 +77,9 @@ def test_ctrl_c_in_a_finalizer_is_not_lost(tmp_path: Path) -> None:
         "        signal.raise_signal(signal.SIGINT)\n"
         "def main():\n"
         "    Finalized()\n"
-        "    time.sleep(30)\n"
+        "    time.sleep(100)\n"
     )
-    start = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from toolkit.entry import run_process; run_process('command')"
-    )
-    done = run(tmp_path, "-c", start)
+    done = run(tmp_path, "-c", START.format(handler="default_int_handler"))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
@@ -119,11 +123,7 @@ def test_ctrl_c_after_the_end_says_nothing(tmp_path: Path) -> None:
         "    print('done', flush=True)\n"
         "    return 0\n"
     )
-    start = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from toolkit.entry import run_process; run_process('command')"
-    )
-    done = run(tmp_path, "-c", start)
+    done = run(tmp_path, "-c", START.format(handler="default_int_handler"))
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "done\n", "")
 
 
@@ -135,8 +135,4 @@ def test_a_shell_that_ignores_ctrl_c_is_respected(tmp_path: Path) -> None:
         "    atexit.register(signal.raise_signal, signal.SIGINT)\n"
         "    return 0\n"
     )
-    start = (
-        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-        "from toolkit.entry import run_process; run_process('command')"
-    )
-    assert run(tmp_path, "-c", start).returncode == 0
+    assert run(tmp_path, "-c", START.format(handler="SIG_IGN")).returncode == 0
